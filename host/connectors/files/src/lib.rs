@@ -1,0 +1,1 @@
+//! Parquet, CSV, NDJSON and Arrow IPC files as Home and Store.
