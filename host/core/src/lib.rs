@@ -1,1 +1,51 @@
-//! x
+//! The words hygge is built from, and nothing that does I/O.
+//!
+//! Everything that moves data agrees on this crate: a [`Home`] turns an entity into
+//! [`Split`]s that can be read on their own, a [`Reader`] yields [`Batch`]es and the
+//! [`Position`] each ends at, a [`Writer`] stages them where nobody looks and hands back a
+//! [`Receipt`], and a [`Store`] makes all receipts of a run visible in one idempotent commit.
+//!
+//! The trade-off settled here: the traits are async, but no runtime is chosen. Whoever runs
+//! them passes a [`Context`] that knows how to put work on a CPU thread or a blocking thread,
+//! how much memory is a fair share and whether to stop. So a connector can be tested with
+//! nothing but an executor of ten lines, and a sandboxed one is one more implementation.
+
+mod action;
+mod batch;
+mod connector;
+mod context;
+pub mod failpoint;
+mod fault;
+mod home;
+mod id;
+mod place;
+mod position;
+mod receipt;
+mod secret;
+mod settings;
+mod split;
+mod store;
+mod transform;
+mod watermark;
+
+pub use action::{Action, Contradiction, Mode, Strategy, action};
+pub use batch::{Batch, Encoded, OPERATION_COLUMN, Operation, Step};
+pub use connector::{
+    BuildContext, Capabilities, HomeKind, HomePlan, Problem, Registry, StoreKind, StorePlan,
+};
+pub use context::{Context, InlineWorkers, Level, Memory, Notes, Share, Silent, Stop, Workers};
+pub use fault::{Fault, Result, code};
+pub use home::{Discovered, Finding, Home, Reader, Want};
+pub use id::{EntityId, RunId, SplitId};
+pub use place::Place;
+pub use position::Position;
+pub use receipt::{CommitRecord, Receipt, Settled};
+pub use secret::Secret;
+pub use settings::{REDACTED, Settings};
+pub use split::{Bounds, Split, SplitPlan, SplitRequest};
+pub use store::{Standing, Store, Target, Writer};
+pub use transform::{Bound, Transform};
+pub use watermark::{Watermark, WatermarkType};
+
+/// Boxed connectors and their futures are passed around by these names.
+pub use async_trait::async_trait;

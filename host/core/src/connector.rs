@@ -1,0 +1,159 @@
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::{Home, Place, Result, Settings, Store};
+
+/// A type of Home: what `home: {type: …}` names. Planning looks only at the settings; building
+/// comes later and may still not connect anywhere.
+pub trait HomeKind: Send + Sync {
+    /// The name in `type:`.
+    fn name(&self) -> &str;
+    /// One line for lists.
+    fn summary(&self) -> &str;
+    /// The JSON Schema of the settings, without `type`, `connection` and `incremental`.
+    fn schema(&self) -> serde_json::Value;
+    /// The setting that holds a path or table name, to which the entity's name is added when a
+    /// flow lists several.
+    fn location(&self) -> Option<&str>;
+    /// Checks what the schema can't, and says what can be known without I/O.
+    fn plan(&self, settings: &Settings, cx: &BuildContext) -> Result<HomePlan, Vec<Problem>>;
+    /// Makes the Home.
+    fn build(&self, settings: &Settings, cx: &BuildContext) -> Result<Arc<dyn Home>>;
+}
+
+/// A type of Store: what `store: {type: …}` names.
+pub trait StoreKind: Send + Sync {
+    /// The name in `type:`.
+    fn name(&self) -> &str;
+    /// One line for lists.
+    fn summary(&self) -> &str;
+    /// The JSON Schema of the settings, without `type` and `connection`.
+    fn schema(&self) -> serde_json::Value;
+    /// As [`HomeKind::location`].
+    fn location(&self) -> Option<&str>;
+    /// As [`HomeKind::plan`].
+    fn plan(&self, settings: &Settings, cx: &BuildContext) -> Result<StorePlan, Vec<Problem>>;
+    /// Makes the Store.
+    fn build(&self, settings: &Settings, cx: &BuildContext) -> Result<Arc<dyn Store>>;
+}
+
+/// Where a project stands on this machine.
+#[derive(Debug, Clone)]
+pub struct BuildContext {
+    /// Relative data paths start here.
+    pub root: PathBuf,
+    /// The project's own folder for what isn't data: `.hygge`.
+    pub work: PathBuf,
+}
+
+/// What is known of a Home before it is opened.
+#[derive(Debug, Clone)]
+pub struct HomePlan {
+    /// Where it reads, when that can be compared.
+    pub place: Option<Place>,
+    /// Where it reads, for people: `parquet files data/flights`.
+    pub describe: String,
+    /// Whether its batches carry an operation column.
+    pub operations: bool,
+    /// Whether it can be read by a watermark column.
+    pub watermarks: bool,
+    /// Whether it can tell new files from those it read (`strategy: files`).
+    pub files: bool,
+    /// Most splits that its connection allows to be open at once.
+    pub max_open: Option<usize>,
+}
+
+/// What is known of a Store before it is opened.
+#[derive(Debug, Clone)]
+pub struct StorePlan {
+    /// Where it writes, when that can be compared.
+    pub place: Option<Place>,
+    /// Where it writes, for people.
+    pub describe: String,
+    /// What it can do.
+    pub capabilities: Capabilities,
+    /// Most writers that its connection allows to be open at once.
+    pub max_open: Option<usize>,
+}
+
+/// What a Store can do.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an independent ability"
+)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Capabilities {
+    /// It can add rows to what is there.
+    pub append: bool,
+    /// It can put new rows in the place of what is there, in one step.
+    pub replace: bool,
+    /// It can merge by key.
+    pub upsert: bool,
+    /// It takes change streams; see [`OPERATION_COLUMN`](crate::OPERATION_COLUMN).
+    pub operations: bool,
+    /// It writes one thing (a single file), so everything goes through one writer, in order.
+    pub single: bool,
+    /// The stored form its writers take as it is: `parquet`.
+    pub encoded: Option<&'static str>,
+}
+
+/// Something wrong with settings, and where in them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// JSON pointer into the settings: `/compression/codec`; empty for all of them.
+    pub pointer: String,
+    /// What is wrong.
+    pub message: String,
+    /// The way out.
+    pub advice: Option<String>,
+}
+
+/// Every type of Home and Store there is, by name. Filled in one place, by the front end.
+#[derive(Clone, Default)]
+pub struct Registry {
+    homes: BTreeMap<String, Arc<dyn HomeKind>>,
+    stores: BTreeMap<String, Arc<dyn StoreKind>>,
+}
+
+impl Registry {
+    /// Adds a type of Home; the first of a name stays.
+    pub fn add_home(&mut self, kind: Arc<dyn HomeKind>) {
+        self.homes.entry(kind.name().to_owned()).or_insert(kind);
+    }
+
+    /// Adds a type of Store; the first of a name stays.
+    pub fn add_store(&mut self, kind: Arc<dyn StoreKind>) {
+        self.stores.entry(kind.name().to_owned()).or_insert(kind);
+    }
+
+    /// The Home type of a name.
+    pub fn home(&self, name: &str) -> Option<&Arc<dyn HomeKind>> {
+        self.homes.get(name)
+    }
+
+    /// The Store type of a name.
+    pub fn store(&self, name: &str) -> Option<&Arc<dyn StoreKind>> {
+        self.stores.get(name)
+    }
+
+    /// All Home types, by name.
+    pub fn homes(&self) -> impl Iterator<Item = &Arc<dyn HomeKind>> {
+        self.homes.values()
+    }
+
+    /// All Store types, by name.
+    pub fn stores(&self) -> impl Iterator<Item = &Arc<dyn StoreKind>> {
+        self.stores.values()
+    }
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registry")
+            .field("homes", &self.homes.keys())
+            .field("stores", &self.stores.keys())
+            .finish()
+    }
+}

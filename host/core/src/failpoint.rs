@@ -1,0 +1,121 @@
+//! Named points at which a test build can be made to die or to fail.
+//!
+//! In a normal build [`hit`] is empty. With the feature `failpoints`, the environment variable
+//! `HYGGE_FAILPOINTS` holds a list like `commit.swapped=kill;state.receipt=error@3`: at that
+//! point (the third time it is passed, with `@3`) the process kills itself with SIGKILL, or the
+//! call fails, or (`pause`) it waits to be killed.
+
+/// Every point there is; a crash test goes through all of them.
+pub const POINTS: &[&str] = &[
+    "entity.locked",
+    "store.begun",
+    "attempt.recorded",
+    "split.opened",
+    "split.batch",
+    "writer.finishing",
+    "writer.finished",
+    "receipt.stored",
+    "store.prepared",
+    "intent.stored",
+    "commit.started",
+    "commit.linked",
+    "commit.synced",
+    "commit.swapped",
+    "commit.renamed",
+    "commit.cleaned",
+    "store.committed",
+    "state.written",
+    "intent.closed",
+    "entity.acknowledged",
+    "entity.cleaned",
+];
+
+/// Passes the point of that name.
+#[cfg(not(feature = "failpoints"))]
+#[inline(always)]
+pub fn hit(_name: &'static str) -> crate::Result<()> {
+    Ok(())
+}
+
+#[cfg(feature = "failpoints")]
+pub use armed::hit;
+
+#[cfg(feature = "failpoints")]
+mod armed {
+    use std::collections::HashMap;
+    use std::sync::{Mutex, OnceLock, PoisonError};
+
+    use super::POINTS;
+    use crate::{Fault, Result};
+
+    struct Armed {
+        what: String,
+        passes_left: u32,
+    }
+
+    static ARMED: OnceLock<Mutex<HashMap<String, Armed>>> = OnceLock::new();
+
+    fn armed() -> &'static Mutex<HashMap<String, Armed>> {
+        ARMED.get_or_init(|| {
+            let list = std::env::var("HYGGE_FAILPOINTS").unwrap_or_default();
+            let points = list
+                .split(';')
+                .filter(|s| !s.trim().is_empty())
+                .map(|entry| {
+                    let (name, what) = entry
+                        .trim()
+                        .split_once('=')
+                        .unwrap_or((entry.trim(), "kill"));
+                    let (what, nth) = what.split_once('@').unwrap_or((what, "1"));
+                    assert!(POINTS.contains(&name), "unknown failpoint {name}");
+                    let passes_left = nth.parse().unwrap_or(1);
+                    (
+                        name.to_owned(),
+                        Armed {
+                            what: what.to_owned(),
+                            passes_left,
+                        },
+                    )
+                });
+            Mutex::new(points.collect())
+        })
+    }
+
+    /// Passes the point of that name.
+    pub fn hit(name: &'static str) -> Result<()> {
+        assert!(
+            POINTS.contains(&name),
+            "{name} is not in the list of failpoints"
+        );
+        let what = {
+            let mut points = armed().lock().unwrap_or_else(PoisonError::into_inner);
+            let Some(point) = points.get_mut(name) else {
+                return Ok(());
+            };
+            if point.passes_left == 0 {
+                return Ok(());
+            }
+            point.passes_left -= 1;
+            if point.passes_left > 0 {
+                return Ok(());
+            }
+            point.what.clone()
+        };
+        match what.as_str() {
+            "error" => Err(Fault::new("failpoint", format!("failpoint {name}"))),
+            "retryable" => Err(Fault::new("failpoint", format!("failpoint {name}")).retryable()),
+            "pause" => loop {
+                std::thread::park();
+            },
+            _ => {
+                // SIGKILL, so that no destructor and no buffer gets a chance.
+                let own = rustix::process::getpid();
+                let killed = rustix::process::kill_process(own, rustix::process::Signal::KILL);
+                assert!(killed.is_ok(), "can't kill this process");
+                loop {
+                    std::thread::park();
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,96 @@
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::{Fault, code};
+
+/// What stands where a secret was.
+pub const REDACTED: &str = "***";
+
+/// The resolved configuration of one Home, Store or transform, and which of its values are
+/// secret. The only ways to see a secret are [`Settings::parse`] and [`Settings::expose`].
+#[derive(Clone, Default, PartialEq)]
+pub struct Settings {
+    value: Value,
+    secrets: BTreeSet<String>,
+}
+
+impl Settings {
+    /// Settings from a JSON object; `secrets` are JSON pointers (RFC 6901) to secret values.
+    pub fn new(value: Value, secrets: impl IntoIterator<Item = String>) -> Self {
+        Self {
+            value,
+            secrets: secrets.into_iter().collect(),
+        }
+    }
+
+    /// The settings as the connector's own type.
+    pub fn parse<T: DeserializeOwned>(&self) -> Result<T, Fault> {
+        // serde's messages can quote a value, so secrets are kept out of what is reported.
+        serde_json::from_value(self.value.clone()).map_err(|error| {
+            let message = match serde_json::from_value::<T>(self.redacted()) {
+                Err(shown) => shown.to_string(),
+                Ok(_) => format!(
+                    "a secret value has the wrong form at column {}",
+                    error.column()
+                ),
+            };
+            Fault::new(code::CONFIG, message)
+        })
+    }
+
+    /// The settings with every secret in the clear, for handing to a connector.
+    pub fn expose(&self) -> &Value {
+        &self.value
+    }
+
+    /// The settings with `***` for every secret: the form for logs, state and people.
+    pub fn redacted(&self) -> Value {
+        let mut value = self.value.clone();
+        for pointer in &self.secrets {
+            if let Some(found) = value.pointer_mut(pointer) {
+                *found = Value::String(REDACTED.to_owned());
+            }
+        }
+        value
+    }
+
+    /// JSON pointers to the secret values.
+    pub fn secrets(&self) -> impl Iterator<Item = &str> {
+        self.secrets.iter().map(String::as_str)
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.redacted())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn debug_and_errors_hide_secrets() {
+        let settings = Settings::new(
+            json!({"user": "ann", "password": "hunter2"}),
+            ["/password".to_owned()],
+        );
+        assert_eq!(
+            format!("{settings:?}"),
+            r#"{"password":"***","user":"ann"}"#
+        );
+
+        #[derive(serde::Deserialize)]
+        struct Typed {
+            #[expect(dead_code, reason = "only its parsing matters")]
+            password: u32,
+        }
+        let fault = settings.parse::<Typed>().err().unwrap();
+        assert!(!fault.message.contains("hunter2"), "{fault:?}");
+    }
+}

@@ -1,0 +1,406 @@
+use std::fmt;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{
+    Date32Type, Date64Type, Decimal128Type, Int8Type, Int16Type, Int32Type, Int64Type,
+    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
+    TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+};
+use arrow_array::{Array, ArrowPrimitiveType, PrimitiveArray};
+use arrow_schema::{DataType, TimeUnit};
+use serde::{Deserialize, Serialize};
+
+use crate::{Fault, Result, code};
+
+/// How far an incremental entity came: the greatest value of one column that was committed,
+/// as text in full precision so that a person can read it in the state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watermark {
+    /// The column.
+    pub column: String,
+    /// Its value, written as [`WatermarkType::show`] does.
+    pub value: String,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub kind: WatermarkType,
+}
+
+impl Watermark {
+    /// The value as a number that orders like it; see [`WatermarkType::ordinal`].
+    pub fn ordinal(&self) -> Result<i128> {
+        self.kind.ordinal(&self.value)
+    }
+}
+
+/// The types a watermark can have. Every value maps to an `i128` that orders the same: the
+/// integer itself, days for a date, ticks since 1970 for a timestamp, the unscaled number for
+/// a decimal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum WatermarkType {
+    /// Any signed or unsigned integer up to 64 bits.
+    Integer,
+    /// A calendar day.
+    Date,
+    /// A moment, with the unit's number of ticks a second; `utc` when the column has a zone.
+    Timestamp {
+        /// Ticks a second: 1, 1,000, 1,000,000 or 1,000,000,000.
+        per_second: u32,
+        /// Whether the column's values are moments in UTC, not wall-clock times.
+        utc: bool,
+    },
+    /// A decimal with that many digits behind the point.
+    Decimal {
+        /// Digits behind the point, 0 to 38.
+        scale: u8,
+    },
+}
+
+impl WatermarkType {
+    /// The type for an Arrow column, or why it can't be a watermark.
+    pub fn of(column: &str, data_type: &DataType) -> Result<Self> {
+        let kind = match data_type {
+            DataType::Int8
+            | DataType::Int16
+            | DataType::Int32
+            | DataType::Int64
+            | DataType::UInt8
+            | DataType::UInt16
+            | DataType::UInt32
+            | DataType::UInt64 => Self::Integer,
+            DataType::Date32 => Self::Date,
+            DataType::Date64 => Self::Timestamp {
+                per_second: 1_000,
+                utc: false,
+            },
+            DataType::Timestamp(unit, zone) => Self::Timestamp {
+                per_second: match unit {
+                    TimeUnit::Second => 1,
+                    TimeUnit::Millisecond => 1_000,
+                    TimeUnit::Microsecond => 1_000_000,
+                    TimeUnit::Nanosecond => 1_000_000_000,
+                },
+                utc: zone.is_some(),
+            },
+            DataType::Decimal128(_, scale) if *scale >= 0 => Self::Decimal {
+                scale: scale.unsigned_abs(),
+            },
+            other => {
+                return Err(Fault::new(
+                    code::CONFIG,
+                    format!("column {column:?} is {other}, which can't be a watermark"),
+                )
+                .with("column", column)
+                .advise("use an integer, date, timestamp or decimal column"));
+            }
+        };
+        Ok(kind)
+    }
+
+    /// Every value of a column of this type as its ordinal; `None` for NULL.
+    pub fn ordinals(column: &dyn Array) -> Result<Vec<Option<i128>>> {
+        fn all<T: ArrowPrimitiveType>(column: &dyn Array) -> Vec<Option<i128>>
+        where
+            T::Native: Into<i128>,
+        {
+            let values: &PrimitiveArray<T> = column.as_primitive();
+            values.iter().map(|v| v.map(Into::into)).collect()
+        }
+        Ok(match column.data_type() {
+            DataType::Int8 => all::<Int8Type>(column),
+            DataType::Int16 => all::<Int16Type>(column),
+            DataType::Int32 => all::<Int32Type>(column),
+            DataType::Int64 => all::<Int64Type>(column),
+            DataType::UInt8 => all::<UInt8Type>(column),
+            DataType::UInt16 => all::<UInt16Type>(column),
+            DataType::UInt32 => all::<UInt32Type>(column),
+            DataType::UInt64 => all::<UInt64Type>(column),
+            DataType::Date32 => all::<Date32Type>(column),
+            DataType::Date64 => all::<Date64Type>(column),
+            DataType::Timestamp(TimeUnit::Second, _) => all::<TimestampSecondType>(column),
+            DataType::Timestamp(TimeUnit::Millisecond, _) => {
+                all::<TimestampMillisecondType>(column)
+            }
+            DataType::Timestamp(TimeUnit::Microsecond, _) => {
+                all::<TimestampMicrosecondType>(column)
+            }
+            DataType::Timestamp(TimeUnit::Nanosecond, _) => all::<TimestampNanosecondType>(column),
+            DataType::Decimal128(..) => all::<Decimal128Type>(column),
+            other => {
+                return Err(Fault::internal(format!(
+                    "{other} column used as a watermark"
+                )));
+            }
+        })
+    }
+
+    /// Writes an ordinal as text: `42`, `2013-01-01`, `2013-01-01T05:00:00.123456Z`, `1.2500`.
+    pub fn show(self, ordinal: i128) -> String {
+        match self {
+            Self::Integer => ordinal.to_string(),
+            Self::Date => match day(ordinal) {
+                Some(date) => date.to_string(),
+                None => format!("{ordinal}d"),
+            },
+            Self::Timestamp { per_second, utc } => {
+                let Some(text) = moment(ordinal, per_second) else {
+                    return format!("{ordinal}/{per_second}s");
+                };
+                if utc { format!("{text}Z") } else { text }
+            }
+            Self::Decimal { scale } => {
+                let digits = ordinal.unsigned_abs().to_string();
+                let scale = usize::from(scale);
+                let padded = format!("{digits:0>width$}", width = scale + 1);
+                let (whole, fraction) = padded.split_at(padded.len() - scale);
+                let sign = if ordinal < 0 { "-" } else { "" };
+                if scale == 0 {
+                    format!("{sign}{whole}")
+                } else {
+                    format!("{sign}{whole}.{fraction}")
+                }
+            }
+        }
+    }
+
+    /// Reads what [`show`](Self::show) wrote, or what a person typed in the same form.
+    pub fn ordinal(self, text: &str) -> Result<i128> {
+        let text = text.trim();
+        let read = match self {
+            Self::Integer => text.parse().ok(),
+            Self::Date => match text.strip_suffix('d') {
+                Some(days) => days.parse().ok(),
+                None => text.parse::<jiff::civil::Date>().ok().map(days_since_1970),
+            },
+            Self::Timestamp { per_second, .. } => read_moment(text, per_second),
+            Self::Decimal { scale } => read_decimal(text, scale),
+        };
+        read.ok_or_else(|| {
+            Fault::new(
+                code::STATE,
+                format!("{text:?} is not a value of type {self}"),
+            )
+        })
+    }
+
+    /// The same value in another type of the same family: a timestamp in another unit, a
+    /// decimal with more digits, an integer as a decimal. `None` when it doesn't fit exactly,
+    /// except that a finer timestamp is rounded down to a coarser unit.
+    pub fn convert(self, ordinal: i128, to: Self) -> Option<i128> {
+        match (self, to) {
+            (Self::Integer, Self::Integer) | (Self::Date, Self::Date) => Some(ordinal),
+            (
+                Self::Timestamp {
+                    per_second: from, ..
+                },
+                Self::Timestamp { per_second: to, .. },
+            ) => Some(ordinal.checked_mul(to.into())?.div_euclid(from.into())),
+            (Self::Date, Self::Timestamp { per_second, .. }) => {
+                ordinal.checked_mul(86_400)?.checked_mul(per_second.into())
+            }
+            (Self::Decimal { scale: from }, Self::Decimal { scale: to }) if to >= from => {
+                ordinal.checked_mul(10_i128.checked_pow(u32::from(to - from))?)
+            }
+            (Self::Integer, Self::Decimal { scale }) => {
+                ordinal.checked_mul(10_i128.checked_pow(u32::from(scale))?)
+            }
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for WatermarkType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Integer => f.write_str("integer"),
+            Self::Date => f.write_str("date"),
+            Self::Timestamp { per_second, utc } => {
+                let unit = match per_second {
+                    1 => "s",
+                    1_000 => "ms",
+                    1_000_000 => "us",
+                    _ => "ns",
+                };
+                let zone = if *utc { ", utc" } else { "" };
+                write!(f, "timestamp[{unit}{zone}]")
+            }
+            Self::Decimal { scale } => write!(f, "decimal[{scale}]"),
+        }
+    }
+}
+
+impl From<WatermarkType> for String {
+    fn from(kind: WatermarkType) -> Self {
+        kind.to_string()
+    }
+}
+
+impl TryFrom<String> for WatermarkType {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let inside = |prefix: &str| {
+            text.strip_prefix(prefix)
+                .and_then(|rest| rest.strip_prefix('['))
+                .and_then(|rest| rest.strip_suffix(']'))
+        };
+        let unknown = || format!("unknown watermark type {text:?}");
+        if let Some(scale) = inside("decimal") {
+            let scale = scale.parse().map_err(|_| unknown())?;
+            return Ok(Self::Decimal { scale });
+        }
+        if let Some(rest) = inside("timestamp") {
+            let (unit, utc) = match rest.strip_suffix(", utc") {
+                Some(unit) => (unit, true),
+                None => (rest, false),
+            };
+            let per_second = match unit {
+                "s" => 1,
+                "ms" => 1_000,
+                "us" => 1_000_000,
+                "ns" => 1_000_000_000,
+                _ => return Err(unknown()),
+            };
+            return Ok(Self::Timestamp { per_second, utc });
+        }
+        match text.as_str() {
+            "integer" => Ok(Self::Integer),
+            "date" => Ok(Self::Date),
+            _ => Err(unknown()),
+        }
+    }
+}
+
+fn day(days: i128) -> Option<jiff::civil::Date> {
+    let days = i64::try_from(days).ok()?;
+    let span = jiff::Span::new().try_days(days).ok()?;
+    jiff::civil::date(1970, 1, 1).checked_add(span).ok()
+}
+
+fn days_since_1970(date: jiff::civil::Date) -> i128 {
+    let midnight = date.to_zoned(jiff::tz::TimeZone::UTC);
+    midnight.map_or(0, |z| {
+        i128::from(z.timestamp().as_second()).div_euclid(86_400)
+    })
+}
+
+/// `2013-01-01T05:00:00.123456`, with as many digits as the unit has; `None` outside the years
+/// that a civil date-time can hold.
+fn moment(ticks: i128, per_second: u32) -> Option<String> {
+    let per_second_wide = i128::from(per_second);
+    let seconds = i64::try_from(ticks.div_euclid(per_second_wide)).ok()?;
+    let fraction = ticks.rem_euclid(per_second_wide);
+    let at = jiff::Timestamp::from_second(seconds).ok()?;
+    let civil = at.to_zoned(jiff::tz::TimeZone::UTC).datetime();
+    let whole = civil.strftime("%Y-%m-%dT%H:%M:%S");
+    Some(match per_second {
+        1 => whole.to_string(),
+        1_000 => format!("{whole}.{fraction:03}"),
+        1_000_000 => format!("{whole}.{fraction:06}"),
+        _ => format!("{whole}.{fraction:09}"),
+    })
+}
+
+fn read_moment(text: &str, per_second: u32) -> Option<i128> {
+    if let Some((ticks, unit)) = text.strip_suffix('s').and_then(|t| t.split_once('/')) {
+        let written: i128 = unit.parse().ok()?;
+        let ticks: i128 = ticks.parse().ok()?;
+        return Some(ticks.checked_mul(per_second.into())?.div_euclid(written));
+    }
+    let civil_text = text.strip_suffix('Z').unwrap_or(text);
+    let civil = match civil_text.parse::<jiff::civil::DateTime>() {
+        Ok(civil) => civil,
+        Err(_) => civil_text.parse::<jiff::civil::Date>().ok()?.at(0, 0, 0, 0),
+    };
+    let zoned = civil.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
+    let nanos = zoned.timestamp().as_nanosecond();
+    Some((nanos * i128::from(per_second)).div_euclid(1_000_000_000))
+}
+
+fn read_decimal(text: &str, scale: u8) -> Option<i128> {
+    let (negative, digits) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text),
+    };
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let scale = usize::from(scale);
+    if fraction.len() > scale || whole.is_empty() {
+        return None;
+    }
+    let all = format!("{whole}{fraction:0<scale$}");
+    if !all.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let value: i128 = all.parse().ok()?;
+    Some(if negative { -value } else { value })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn kinds() -> impl Strategy<Value = WatermarkType> {
+        prop_oneof![
+            Just(WatermarkType::Integer),
+            Just(WatermarkType::Date),
+            (
+                prop_oneof![
+                    Just(1_u32),
+                    Just(1_000),
+                    Just(1_000_000),
+                    Just(1_000_000_000)
+                ],
+                any::<bool>()
+            )
+                .prop_map(|(per_second, utc)| WatermarkType::Timestamp { per_second, utc }),
+            (0_u8..38).prop_map(|scale| WatermarkType::Decimal { scale }),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn text_keeps_full_precision(kind in kinds(), ordinal in any::<i64>()) {
+            let text = kind.show(ordinal.into());
+            prop_assert_eq!(kind.ordinal(&text).unwrap(), i128::from(ordinal), "{}", text);
+        }
+
+        #[test]
+        fn type_names_read_back(kind in kinds()) {
+            prop_assert_eq!(WatermarkType::try_from(kind.to_string()).unwrap(), kind);
+        }
+    }
+
+    #[test]
+    fn values_read_as_people_write_them() {
+        let us = WatermarkType::Timestamp {
+            per_second: 1_000_000,
+            utc: true,
+        };
+        assert_eq!(
+            us.show(1_356_998_400_000_001),
+            "2013-01-01T00:00:00.000001Z"
+        );
+        assert_eq!(us.ordinal("2013-01-01").unwrap(), 1_356_998_400_000_000);
+        let cents = WatermarkType::Decimal { scale: 2 };
+        assert_eq!(cents.show(-5), "-0.05");
+        assert_eq!(cents.ordinal("12").unwrap(), 1_200);
+        assert!(cents.ordinal("1.234").is_err());
+    }
+
+    #[test]
+    fn converting_between_units_never_moves_a_watermark_forward() {
+        let ms = WatermarkType::Timestamp {
+            per_second: 1_000,
+            utc: false,
+        };
+        let us = WatermarkType::Timestamp {
+            per_second: 1_000_000,
+            utc: false,
+        };
+        assert_eq!(ms.convert(5, us), Some(5_000));
+        assert_eq!(us.convert(5_999, ms), Some(5));
+        assert_eq!(us.convert(-1, ms), Some(-1));
+        assert_eq!(us.convert(1, WatermarkType::Integer), None);
+    }
+}
