@@ -1,0 +1,5 @@
+//! Runs a [`Plan`](hygge_project::Plan).
+
+mod event;
+
+pub use event::{Event, Events};

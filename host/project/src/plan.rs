@@ -1,0 +1,132 @@
+use std::fmt;
+use std::path::PathBuf;
+
+use hygge_core::{BuildContext, EntityId, HomePlan, Mode, Settings, StorePlan, Strategy};
+
+/// Everything a run needs to know: resolved, validated, in order by name.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The project's name.
+    pub name: String,
+    /// Where the project stands.
+    pub place: BuildContext,
+    /// Settings of the run.
+    pub options: Options,
+    /// Flows, by name.
+    pub flows: Vec<PlannedFlow>,
+    /// Things worth saying that stop nothing.
+    pub warnings: Vec<String>,
+}
+
+impl Plan {
+    /// Every entity of every flow, in plan order.
+    pub fn entities(&self) -> impl Iterator<Item = &PlannedEntity> {
+        self.flows.iter().flat_map(|flow| &flow.entities)
+    }
+}
+
+/// Settings of the run (`options:` in hygge.yml).
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Splits open at once over the whole run.
+    pub concurrency: usize,
+    /// Bytes for data on its way, over the whole run.
+    pub memory: usize,
+    /// How often a split is tried again after a fault that may pass.
+    pub retries: u32,
+    /// What happens to the others when an entity fails.
+    pub on_error: OnError,
+}
+
+/// What happens to the other entities when one fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnError {
+    /// They go on.
+    Continue,
+    /// Those that have not begun are skipped; those that run are let finish.
+    Stop,
+}
+
+/// A flow.
+#[derive(Debug, Clone)]
+pub struct PlannedFlow {
+    /// Its name.
+    pub name: String,
+    /// Flows that must have succeeded in this run first.
+    pub after: Vec<String>,
+    /// Its entities, by name.
+    pub entities: Vec<PlannedEntity>,
+}
+
+/// An entity, with everything merged, substituted and checked.
+#[derive(Debug, Clone)]
+pub struct PlannedEntity {
+    /// Its name.
+    pub id: EntityId,
+    /// Where it is read.
+    pub home: Endpoint,
+    /// What the Home says about itself.
+    pub home_plan: HomePlan,
+    /// Where it is written.
+    pub store: Endpoint,
+    /// What the Store says about itself.
+    pub store_plan: StorePlan,
+    /// How much of it this run takes.
+    pub mode: Mode,
+    /// `home.incremental`.
+    pub incremental: Option<Incremental>,
+    /// Whether a source without rows or files is fine.
+    pub allow_empty: bool,
+    /// Where it is written down.
+    pub origin: Origin,
+}
+
+/// A Home or Store: its type and settings.
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    /// The name in `type:`.
+    pub kind: String,
+    /// The settings without `type` and `incremental`; a named connection's are merged in.
+    pub settings: Settings,
+    /// The connection's name, when there is one.
+    pub connection: Option<String>,
+}
+
+/// `home.incremental`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Incremental {
+    /// What a run does with the rows it took.
+    pub strategy: Strategy,
+    /// The watermark column; none for `strategy: files`.
+    pub column: Option<String>,
+    /// The key; needed for merge, optional for append.
+    pub key: Vec<String>,
+    /// How far before the watermark a run reads again; none is the default for the column's
+    /// type: 0 for integers, 5 minutes for timestamps.
+    pub lookback: Option<Lookback>,
+}
+
+/// How far before the watermark a run reads again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lookback {
+    /// In the column's own unit (`lookback: 100`): whole numbers for integers, days for dates,
+    /// seconds for timestamps, whole units for decimals.
+    Units(u64),
+    /// A duration (`lookback: 10m`), in seconds; for dates and timestamps.
+    Seconds(u64),
+}
+
+/// A place in a YAML file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The file, relative to the project root.
+    pub file: PathBuf,
+    /// The line, counted from 1.
+    pub line: usize,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file.display(), self.line)
+    }
+}

@@ -1,0 +1,15 @@
+//! What hygge remembers between runs, and between the steps of one.
+//!
+//! The trade-off: the engine wants to know that a record is durable before it goes on, and
+//! nothing else about where it is kept. So the trait speaks of entities, attempts, intents and
+//! runs, never of files; the local backend is one implementation, a database can be another.
+//!
+//! The life of one entity in one run, as records:
+//! `begin_attempt`, `split_done` for each split, `put_intent` (from here on the commit will
+//! happen, whoever does it), `close` (it happened; the new state stands, the intent is gone).
+
+mod record;
+mod store;
+
+pub use record::{Attempt, EntityState, Holder, Intent, Outcome, RunEntity, RunRecord, SplitDone};
+pub use store::{EntityLock, Memories, StateStore};

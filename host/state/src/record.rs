@@ -1,0 +1,142 @@
+use hygge_core::{Action, CommitRecord, EntityId, Position, Receipt, RunId, Watermark};
+use serde::{Deserialize, Serialize};
+
+/// What is remembered of an entity between runs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EntityState {
+    /// The flow.
+    pub flow: String,
+    /// The entity.
+    pub entity: String,
+    /// When the last run that committed ended.
+    pub last_run: jiff::Timestamp,
+    /// That run.
+    pub run_id: RunId,
+    /// How it ended: always `committed` for a run, `set` after `hygge state set`, `recovered`
+    /// after `hygge state recover`.
+    pub status: String,
+    /// How far the entity came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watermark: Option<Watermark>,
+    /// Rows that the last run committed.
+    pub rows_processed: u64,
+    /// Where the source stood.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<Position>,
+    /// Where the data settled.
+    pub location: String,
+    /// What the last run did.
+    pub action: Action,
+    /// What the engine keeps about the watermark window: its low edge as an ordinal's text,
+    /// and the columns its hashes are over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<serde_json::Value>,
+}
+
+/// What is remembered while an entity is being moved, so that a run that dies can be resumed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// The run that began it; staged data carries this id even when a later run goes on.
+    pub run: RunId,
+    /// When that run began.
+    pub began: jiff::Timestamp,
+    /// How many runs took it up again.
+    pub resumed: u32,
+    /// What the run does.
+    pub action: Action,
+    /// The source's fingerprint when it was split.
+    pub fingerprint: String,
+    /// A digest of everything in the configuration that shapes the result.
+    pub digest: String,
+    /// What the Store said when the entity began.
+    pub begun: serde_json::Value,
+}
+
+/// A split that is staged, and what was seen while it was read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SplitDone {
+    /// The Store's receipt.
+    pub receipt: Receipt,
+    /// Rows read, before any were dropped.
+    pub rows_read: u64,
+    /// What the engine noted about watermarks.
+    #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
+    pub observed: serde_json::Value,
+}
+
+/// A commit that will happen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Intent {
+    /// Everything the Store needs.
+    pub record: CommitRecord,
+    /// The entity's resolved configuration, `***` for secrets.
+    pub config: serde_json::Value,
+    /// The state's `window` once this is committed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<serde_json::Value>,
+}
+
+/// Who holds an entity.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Holder {
+    /// The run.
+    pub run: RunId,
+    /// Its process.
+    pub pid: u32,
+    /// The machine's name.
+    pub host: String,
+    /// Since when.
+    pub since: jiff::Timestamp,
+}
+
+/// One run, for the history.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// The run.
+    pub run: RunId,
+    /// When it began.
+    pub began: jiff::Timestamp,
+    /// When it ended; none while it runs, or when it died.
+    pub ended: Option<jiff::Timestamp>,
+    /// The command line, without values of `--var`.
+    pub command: String,
+    /// The hygge that ran.
+    pub hygge: String,
+    /// Its entities, in plan order.
+    pub entities: Vec<RunEntity>,
+}
+
+/// One entity of one run, for the history.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunEntity {
+    /// The entity.
+    pub id: EntityId,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What was done, when it came that far.
+    pub action: Option<Action>,
+    /// Rows committed.
+    pub rows: u64,
+    /// Bytes committed, as stored.
+    pub bytes: u64,
+    /// Seconds from its start to its end.
+    pub seconds: f64,
+    /// Where the data settled.
+    pub location: Option<String>,
+    /// The first line of what went wrong.
+    pub error: Option<String>,
+}
+
+/// How an entity ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// Committed.
+    Pass,
+    /// Not committed.
+    Fail,
+    /// Not tried.
+    Skip,
+    /// Stopped by a person.
+    Stopped,
+}
