@@ -1,1 +1,3 @@
 //! Parquet, CSV, NDJSON and Arrow IPC files as Home and Store.
+
+pub mod parquet;

@@ -1,0 +1,5 @@
+//! Parquet below the level of rows.
+
+mod encoded;
+
+pub use encoded::{PARQUET, RowGroup, Source};
