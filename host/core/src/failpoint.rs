@@ -3,7 +3,8 @@
 //! In a normal build [`hit`] is empty. With the feature `failpoints`, the environment variable
 //! `HYGGE_FAILPOINTS` holds a list like `commit.swapped=kill;state.receipt=error@3`: at that
 //! point (the third time it is passed, with `@3`) the process kills itself with SIGKILL, or the
-//! call fails, or (`pause`) it waits to be killed.
+//! call fails (`error`, or `retryable`), or (`pause`) it creates a file of the point's name in
+//! the folder `HYGGE_FAILPOINT_PAUSES` and waits until somebody removes it.
 
 /// Every point there is; a crash test goes through all of them.
 pub const POINTS: &[&str] = &[
@@ -104,9 +105,10 @@ mod armed {
         match what.as_str() {
             "error" => Err(Fault::new("failpoint", format!("failpoint {name}"))),
             "retryable" => Err(Fault::new("failpoint", format!("failpoint {name}")).retryable()),
-            "pause" => loop {
-                std::thread::park();
-            },
+            "pause" => {
+                pause(name);
+                Ok(())
+            }
             _ => {
                 // SIGKILL, so that no destructor and no buffer gets a chance.
                 let own = rustix::process::getpid();
@@ -116,6 +118,16 @@ mod armed {
                     std::thread::park();
                 }
             }
+        }
+    }
+
+    /// Tells the test that the point is reached, and waits for it.
+    fn pause(name: &str) {
+        let folder = std::env::var_os("HYGGE_FAILPOINT_PAUSES").expect("where to pause");
+        let file = std::path::Path::new(&folder).join(name);
+        std::fs::write(&file, "").expect("a folder to pause in");
+        while file.exists() {
+            std::thread::park_timeout(std::time::Duration::from_millis(5));
         }
     }
 }
