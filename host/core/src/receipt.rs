@@ -43,6 +43,11 @@ pub struct CommitRecord {
     pub begun: serde_json::Value,
     /// One receipt a split, in split order.
     pub receipts: Vec<Receipt>,
+    /// Rows that the run moved; a merge's receipts may count more, since they also stand for
+    /// rows that were there before.
+    pub rows: u64,
+    /// Bytes that the run staged.
+    pub bytes: u64,
     /// The watermark once this is committed.
     pub watermark: Option<Watermark>,
     /// The Home's position once this is committed.
@@ -56,16 +61,6 @@ pub struct CommitRecord {
 impl CommitRecord {
     /// The format written by this version.
     pub const VERSION: u32 = 1;
-
-    /// Rows over all receipts.
-    pub fn rows(&self) -> u64 {
-        self.receipts.iter().map(|r| r.rows).sum()
-    }
-
-    /// Bytes over all receipts.
-    pub fn bytes(&self) -> u64 {
-        self.receipts.iter().map(|r| r.bytes).sum()
-    }
 }
 
 /// What a commit left behind.

@@ -42,8 +42,9 @@ pub trait Store: Send + Sync + fmt::Debug {
     ) -> Result<Box<dyn Writer>>;
 
     /// Heavy work on what is staged (a merge), before the intent is stored, so that a commit
-    /// is short and can't fail for lack of space. Gets all receipts of the run and gives those
-    /// to commit; the default gives them back.
+    /// is short and can't fail for lack of space. Gets all receipts of the run, in split order
+    /// (none when the source has no rows), and gives those to commit; the default gives them
+    /// back.
     async fn prepare(
         &self,
         _target: &Target,

@@ -285,13 +285,16 @@ fn days_since_1970(date: jiff::civil::Date) -> i128 {
 }
 
 /// `2013-01-01T05:00:00.123456`, with as many digits as the unit has; `None` outside the years
-/// that a civil date-time can hold.
+/// 0 to 9999.
 fn moment(ticks: i128, per_second: u32) -> Option<String> {
     let per_second_wide = i128::from(per_second);
     let seconds = i64::try_from(ticks.div_euclid(per_second_wide)).ok()?;
     let fraction = ticks.rem_euclid(per_second_wide);
     let at = jiff::Timestamp::from_second(seconds).ok()?;
     let civil = at.to_zoned(jiff::tz::TimeZone::UTC).datetime();
+    if civil.year() < 0 {
+        return None;
+    }
     let whole = civil.strftime("%Y-%m-%dT%H:%M:%S");
     Some(match per_second {
         1 => whole.to_string(),

@@ -1,5 +1,34 @@
-//! Runs a [`Plan`](hygge_project::Plan).
+//! Runs a [`Plan`](hygge_project::Plan): entities side by side, each taken apart into splits
+//! that are read and written in parallel, staged, and committed in one step.
+//!
+//! The trade-off: the engine knows no connector and no front end. It speaks to Homes and Stores
+//! through their traits, remembers through a [`StateStore`](hygge_state::StateStore), and tells
+//! what happens as [`Event`]s; so the order of what is made durable, the one thing that decides
+//! whether rows are lost or doubled, can be read in one file (`entity.rs`).
 
+mod attempt;
+mod check;
+mod commit;
+mod entity;
 mod event;
+mod increment;
+mod pipeline;
+mod preview;
+mod progress;
+mod queue;
+mod recover;
+mod retry;
+mod rowhash;
+mod run;
+mod shared;
+mod signal;
+mod window;
+mod workers;
 
+pub use check::{Checked, check, discover};
 pub use event::{Event, Events};
+pub use preview::{Preview, preview};
+pub use recover::{finish_intent, recover_state};
+pub use run::{EntityResult, RunRequest, RunSummary, run};
+pub use shared::Tuning;
+pub use signal::StopSignal;

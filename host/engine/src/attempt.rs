@@ -1,0 +1,84 @@
+//! Begins an attempt at an entity, or goes on with one that died.
+
+use std::collections::BTreeMap;
+
+use hygge_core::{Action, Bounds, EntityId, Result, SplitId, SplitPlan};
+use hygge_project::PlannedEntity;
+use hygge_state::{Attempt, SplitDone};
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::shared::Shared;
+
+/// An attempt, and what of it is already staged.
+pub(crate) struct Begun {
+    pub(crate) attempt: Attempt,
+    pub(crate) done: BTreeMap<SplitId, SplitDone>,
+    /// Whether an earlier run's record must be replaced in the state.
+    pub(crate) fresh: bool,
+}
+
+/// A digest of all that shapes what is staged: with another, staged splits are of no use.
+pub(crate) fn digest(
+    planned: &PlannedEntity,
+    action: Action,
+    bounds: Option<&Bounds>,
+    plan: &SplitPlan,
+) -> String {
+    let shaping = format!(
+        "{}|{}|{}|{}|{:?}|{action}|{bounds:?}|{:?}|{:?}",
+        planned.home.kind,
+        planned.home.settings.redacted(),
+        planned.store.kind,
+        planned.store.settings.redacted(),
+        planned.incremental,
+        plan.schema.fields(),
+        plan.splits,
+    );
+    format!("{:016x}", xxh3_64(shaping.as_bytes()))
+}
+
+/// Goes on with the attempt an earlier run left when neither the source nor the configuration
+/// changed since; otherwise begins a new one.
+pub(crate) async fn begin(
+    shared: &Shared,
+    id: &EntityId,
+    action: Action,
+    plan: &SplitPlan,
+    digest: String,
+) -> Result<Begun> {
+    if let Some((attempt, done)) = shared.state.attempt(id).await? {
+        let same = attempt.fingerprint == plan.fingerprint
+            && attempt.digest == digest
+            && attempt.action == action;
+        let known = |split: &SplitDone| plan.splits.iter().any(|s| s.id == split.receipt.split);
+        if same && !done.is_empty() && done.iter().all(known) {
+            let attempt = Attempt {
+                resumed: attempt.resumed + 1,
+                ..attempt
+            };
+            let done = done
+                .into_iter()
+                .map(|d| (d.receipt.split.clone(), d))
+                .collect();
+            return Ok(Begun {
+                attempt,
+                done,
+                fresh: false,
+            });
+        }
+    }
+    let attempt = Attempt {
+        run: shared.run.clone(),
+        began: shared.began,
+        resumed: 0,
+        action,
+        fingerprint: plan.fingerprint.clone(),
+        digest,
+        begun: serde_json::Value::Null,
+    };
+    Ok(Begun {
+        attempt,
+        done: BTreeMap::new(),
+        fresh: true,
+    })
+}

@@ -1,0 +1,657 @@
+//! One entity of one run: the order in which things are read, staged, made durable and made
+//! visible. docs/architecture.md draws it; each named point below is one at which the crash
+//! tests kill the process.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hygge_core::failpoint::hit;
+use hygge_core::{
+    Action, Bounds, CommitRecord, Context, Fault, Home, Mode, Receipt, Result, Split, SplitPlan,
+    SplitRequest, Standing, Store, Strategy, Target, Want, Watermark, action, code,
+};
+use hygge_project::{Incremental, PlannedEntity};
+use hygge_state::{EntityState, Holder, Intent, Memories, SplitDone};
+use tokio::task::JoinSet;
+
+use crate::attempt::{self, Begun};
+use crate::increment::{self, Low};
+use crate::pipeline::Pipeline;
+use crate::progress::Progress;
+use crate::retry::retrying;
+use crate::shared::{Lent, Shared};
+use crate::window::{Follow, Seen, Taken};
+use crate::{Event, commit, recover};
+
+/// What moving an entity came to.
+#[derive(Debug)]
+pub(crate) struct Moved {
+    pub(crate) action: Action,
+    pub(crate) rows: u64,
+    pub(crate) rows_read: u64,
+    pub(crate) bytes: u64,
+    pub(crate) location: String,
+    pub(crate) watermark: Option<Watermark>,
+}
+
+/// One entity on its way.
+pub(crate) struct Mover {
+    shared: Arc<Shared>,
+    planned: PlannedEntity,
+    progress: Arc<Progress>,
+    lent: Lent,
+}
+
+/// What is known before the source is split.
+struct Start {
+    state: Option<EntityState>,
+    low: Option<Low>,
+    bounds: Option<Bounds>,
+    action: Action,
+}
+
+impl Mover {
+    pub(crate) fn new(shared: Arc<Shared>, planned: PlannedEntity) -> Self {
+        let progress = Arc::new(Progress::new(
+            planned.id.clone(),
+            Arc::clone(&shared.events),
+        ));
+        let lent = Lent::new(&shared, &progress);
+        Self {
+            shared,
+            planned,
+            progress,
+            lent,
+        }
+    }
+
+    /// Moves the entity, holding its lock until nothing of it runs any more.
+    pub(crate) async fn run(&self) -> Result<Moved> {
+        let holder = Holder {
+            run: self.shared.run.clone(),
+            pid: std::process::id(),
+            host: recover::host_name(),
+            since: jiff::Timestamp::now(),
+        };
+        let lock = self.shared.state.lock(&self.planned.id, &holder).await?;
+        hit("entity.locked")?;
+        let result = match self.locked().await {
+            Err(fault) if fault.code == EMPTY => {
+                self.note(true, format!("{fault}; nothing was moved"));
+                Ok(self.nothing())
+            }
+            result => result,
+        };
+        self.lent.quiet().await?;
+        if let Err(fault) = &result {
+            self.after_failure(fault).await?;
+        }
+        drop(lock);
+        result
+    }
+
+    async fn locked(&self) -> Result<Moved> {
+        let cx = self.context();
+        recover::finish(&self.shared, &self.planned, &cx).await?;
+        let (home, store) = self.build()?;
+        let start = self.start(store.as_ref(), &cx).await?;
+        let plan = self.split(home.as_ref(), &start, &cx).await?;
+        let followed = self.follow(&start, &plan).await?;
+        let digest = attempt::digest(&self.planned, start.action, start.bounds.as_ref(), &plan);
+        let begun =
+            attempt::begin(&self.shared, &self.planned.id, start.action, &plan, digest).await?;
+        let (target, begun) = self
+            .begin(store.as_ref(), &start, &plan, begun, &cx)
+            .await?;
+        drop(cx);
+
+        let (follow, before) = match followed {
+            Some((follow, before)) => (Some(follow), before),
+            None => (None, Vec::new()),
+        };
+        let pipeline = self.pipeline(
+            Arc::clone(&home),
+            Arc::clone(&store),
+            &target,
+            start.bounds.clone(),
+            follow.clone(),
+        );
+        let (done, seen) = self
+            .move_splits(pipeline, &plan, begun, follow.as_deref())
+            .await?;
+
+        let cx = self.context();
+        let ended = Ended {
+            done,
+            seen,
+            before,
+            follow,
+            target,
+        };
+        let (moved, position) = self
+            .commit(store.as_ref(), &start, plan, ended, &cx)
+            .await?;
+        if let Some(position) = &position {
+            home.acknowledge(position, &cx).await?;
+            hit("entity.acknowledged")?;
+        }
+        store.cleanup(&self.planned.id, None, &cx).await?;
+        hit("entity.cleaned")?;
+        Ok(moved)
+    }
+
+    /// An empty source, where that is allowed: the destination stays as it is.
+    fn nothing(&self) -> Moved {
+        Moved {
+            action: Action::Append,
+            rows: 0,
+            rows_read: 0,
+            bytes: 0,
+            location: self.planned.store_plan.describe.clone(),
+            watermark: None,
+        }
+    }
+
+    fn context(&self) -> Context {
+        self.lent.context(&self.shared.memory)
+    }
+
+    fn build(&self) -> Result<(Arc<dyn Home>, Arc<dyn Store>)> {
+        recover::build(&self.shared.registry, &self.planned, &self.shared.place)
+    }
+
+    /// Reads the state and decides what this run does.
+    async fn start(&self, store: &dyn Store, cx: &Context) -> Result<Start> {
+        let id = &self.planned.id;
+        let state = self.shared.state.load(id).await?;
+        let incremental = self.incremental();
+        let low = match incremental {
+            Some(incremental) => Low::of(incremental, state.as_ref())?,
+            None => None,
+        };
+        let first = match incremental.map(|i| i.strategy) {
+            Some(Strategy::Files) => self.shared.state.memory(id, "home").await?.is_none(),
+            _ => low.is_none(),
+        };
+        let strategy = self.planned.incremental.as_ref().map(|i| i.strategy);
+        let action = action(
+            self.planned.mode,
+            strategy,
+            first,
+            &self.planned.store_plan.capabilities,
+        )
+        .map_err(|c| Fault::new(code::CONFIG, c.message).advise(c.advice))?;
+        if incremental.is_some() {
+            self.look_at_destination(store, state.as_ref(), cx).await?;
+        }
+        let mut bounds = None;
+        if let (Some(incremental), Some(low)) = (incremental, &low) {
+            bounds = Some(low.bounds(incremental)?);
+            if let Some(warning) = low.warning(incremental)? {
+                self.note(true, warning);
+            }
+        }
+        Ok(Start {
+            state,
+            low,
+            bounds,
+            action,
+        })
+    }
+
+    /// `home.incremental`, when this run is incremental.
+    fn incremental(&self) -> Option<&Incremental> {
+        match self.planned.mode {
+            Mode::Full => None,
+            Mode::Incremental => self.planned.incremental.as_ref(),
+        }
+    }
+
+    /// An incremental run must not add everything once more because its memory was lost.
+    async fn look_at_destination(
+        &self,
+        store: &dyn Store,
+        state: Option<&EntityState>,
+        cx: &Context,
+    ) -> Result<()> {
+        let id = &self.planned.id;
+        let memory = self.shared.state.memory(id, "store").await?;
+        let standing = store.inspect(id, memory.as_deref(), cx).await?;
+        match (state, standing) {
+            (None, Standing::Marked { run }) => {
+                let by = run.map(|run| format!(" (run {run})")).unwrap_or_default();
+                Err(Fault::new(
+                    code::STATE_LOST,
+                    format!(
+                        "{} was filled by hygge{by}, but nothing is remembered of it",
+                        self.planned.store_plan.describe
+                    ),
+                )
+                .advise(format!(
+                    "`hygge state recover {id}` reads the watermark from the destination, \
+                     `hygge start --full --entity {id}` loads everything again, \
+                     `hygge state set {id} --watermark …` sets it by hand"
+                )))
+            }
+            (Some(state), Standing::Vacant) if state.watermark.is_some() => {
+                self.note(
+                    true,
+                    format!(
+                        "{} is empty, but rows up to {} were moved there; only newer ones follow",
+                        self.planned.store_plan.describe,
+                        state.watermark.as_ref().map_or("", |w| w.value.as_str()),
+                    ),
+                );
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes the source apart.
+    async fn split(&self, home: &dyn Home, start: &Start, cx: &Context) -> Result<SplitPlan> {
+        let id = &self.planned.id;
+        let only_new = start.action == Action::Append
+            && self
+                .incremental()
+                .is_some_and(|i| i.strategy == Strategy::Files);
+        let request = SplitRequest {
+            bounds: start.bounds.clone(),
+            watermark: self
+                .planned
+                .incremental
+                .as_ref()
+                .and_then(|i| i.column.clone()),
+            position: start.state.as_ref().and_then(|s| s.position.clone()),
+            memory: self.shared.state.memory(id, "home").await?,
+            only_new,
+            max_splits: self.planned.store_plan.capabilities.single.then_some(1),
+        };
+        let split = retrying(
+            self.shared.options.retries,
+            |attempt, fault, wait| self.retrying("plan", attempt, fault, wait),
+            |_| home.splits(&request, cx),
+        );
+        let plan = self.shared.signal.or_stopped(split).await;
+        let plan = match plan {
+            Err(fault) if fault.code == code::SOURCE_MISSING && self.planned.allow_empty => {
+                return Err(Fault::new(EMPTY, fault.message));
+            }
+            plan => plan?,
+        };
+        for warning in &plan.warnings {
+            self.note(true, warning.clone());
+        }
+        Ok(plan)
+    }
+
+    async fn follow(
+        &self,
+        start: &Start,
+        plan: &SplitPlan,
+    ) -> Result<Option<(Arc<Follow>, Vec<Taken>)>> {
+        // Also a full run of an entity that is usually incremental says where the next one
+        // goes on.
+        let Some(incremental) = &self.planned.incremental else {
+            return Ok(None);
+        };
+        let window = self.shared.state.memory(&self.planned.id, "window").await?;
+        increment::follow(
+            incremental,
+            start.action,
+            start.low.as_ref(),
+            window.as_deref(),
+            &plan.schema,
+        )
+    }
+
+    /// Tells the Store what is coming, and writes down that it begins.
+    async fn begin(
+        &self,
+        store: &dyn Store,
+        start: &Start,
+        plan: &SplitPlan,
+        mut begun: Begun,
+        cx: &Context,
+    ) -> Result<(Target, Begun)> {
+        let id = &self.planned.id;
+        let merge = self
+            .planned
+            .incremental
+            .as_ref()
+            .filter(|i| i.strategy == Strategy::Merge);
+        let mut target = Target {
+            run: begun.attempt.run.clone(),
+            entity: id.clone(),
+            schema: Arc::clone(&plan.schema),
+            action: start.action,
+            key: merge.map(|i| i.key.clone()).unwrap_or_default(),
+            latest_by: merge.and_then(|i| i.column.clone()),
+            memory: self.shared.state.memory(id, "store").await?,
+            begun: serde_json::Value::Null,
+        };
+        let live = (!begun.fresh).then_some(&target.run);
+        store.cleanup(id, live, cx).await?;
+        target.begun = store.begin(&target, cx).await?;
+        hit("store.begun")?;
+        begun.attempt.begun = target.begun.clone();
+        if begun.fresh {
+            self.shared.state.begin_attempt(id, &begun.attempt).await?;
+        } else {
+            self.shared.state.resume_attempt(id, &begun.attempt).await?;
+            self.shared.events.event(&Event::Recovered {
+                id: id.clone(),
+                run: begun.attempt.run.clone(),
+                message: format!(
+                    "{} of {} splits were already staged",
+                    begun.done.len(),
+                    plan.splits.len()
+                ),
+            });
+        }
+        let open = plan
+            .splits
+            .iter()
+            .filter(|s| !begun.done.contains_key(&s.id));
+        let sum = |count: fn(&Split) -> Option<u64>| plan.splits.iter().map(count).sum();
+        self.shared.events.event(&Event::EntityStarted {
+            id: id.clone(),
+            action: start.action,
+            from: self.planned.home_plan.describe.clone(),
+            to: self.planned.store_plan.describe.clone(),
+            splits: open.count() as u64,
+            resumed: begun.done.len() as u64,
+            rows: sum(|s| s.rows),
+            bytes: sum(|s| s.bytes),
+            watermark: start.low.as_ref().map(|low| low.watermark.clone()),
+        });
+        Ok((target, begun))
+    }
+
+    fn pipeline(
+        &self,
+        home: Arc<dyn Home>,
+        store: Arc<dyn Store>,
+        target: &Target,
+        bounds: Option<Bounds>,
+        follow: Option<Arc<Follow>>,
+    ) -> Pipeline {
+        let encoded = match follow {
+            Some(_) => None,
+            None => self.planned.store_plan.capabilities.encoded,
+        };
+        Pipeline {
+            home,
+            store,
+            target: target.clone(),
+            want: Want {
+                batch_bytes: self.shared.tuning.batch_bytes,
+                encoded,
+                bounds,
+            },
+            queue_bytes: self.shared.tuning.queue_bytes,
+            follow,
+            progress: Arc::clone(&self.progress),
+            signal: self.shared.signal.clone(),
+        }
+    }
+
+    /// Moves the splits that are not staged yet, several at once, each with its own retries.
+    async fn move_splits(
+        &self,
+        pipeline: Pipeline,
+        plan: &SplitPlan,
+        begun: Begun,
+        follow: Option<&Follow>,
+    ) -> Result<(Vec<SplitDone>, Seen)> {
+        let mut seen = Seen::default();
+        let mut done = begun.done;
+        if let Some(follow) = follow {
+            for split in done.values() {
+                seen.add(&split.observed, follow, true)?;
+            }
+        }
+        let pipeline = Arc::new(pipeline);
+        let first_attempt = begun.attempt.resumed * (self.shared.options.retries + 1);
+        let mut waiting = plan
+            .splits
+            .iter()
+            .filter(|split| !done.contains_key(&split.id))
+            .cloned()
+            .collect::<Vec<_>>()
+            .into_iter();
+        let mut open = JoinSet::new();
+        let most = self.shared.most_open(&self.planned);
+        let moving = async {
+            loop {
+                while open.len() < most {
+                    let Some(split) = waiting.next() else { break };
+                    open.spawn(self.one_split(Arc::clone(&pipeline), split, first_attempt));
+                }
+                let Some(joined) = open.join_next().await else {
+                    return Ok(());
+                };
+                let split = joined
+                    .map_err(|e| Fault::internal(format!("the task of a split died: {e}")))??;
+                if let Some(follow) = follow {
+                    seen.add(&split.observed, follow, false)?;
+                }
+                self.shared
+                    .state
+                    .split_done(&self.planned.id, &split)
+                    .await?;
+                self.progress.split_done();
+                done.insert(split.receipt.split.clone(), split);
+            }
+        };
+        let moved = moving.await;
+        // After a failure the others must have ended before what they staged is thrown away.
+        open.shutdown().await;
+        moved.map(|()| (done.into_values().collect(), seen))
+    }
+
+    /// One split, as a task of its own: waits for its turn, then tries until it is staged.
+    fn one_split(
+        &self,
+        pipeline: Arc<Pipeline>,
+        split: Split,
+        first_attempt: u32,
+    ) -> impl Future<Output = Result<SplitDone>> + Send + use<> {
+        let shared = Arc::clone(&self.shared);
+        let connections = shared.connections_of(&self.planned);
+        let lent = self.lent.clone();
+        let id = self.planned.id.clone();
+        async move {
+            let closed = |_| Fault::internal("a semaphore was closed");
+            let _turn = shared
+                .splits
+                .clone()
+                .acquire_owned()
+                .await
+                .map_err(closed)?;
+            let mut _held = Vec::new();
+            for connection in connections {
+                _held.push(connection.acquire_owned().await.map_err(closed)?);
+            }
+            retrying(
+                shared.options.retries,
+                |attempt, fault, wait| {
+                    shared.events.event(&Event::Retrying {
+                        id: id.clone(),
+                        split: split.id.to_string(),
+                        attempt,
+                        fault: fault.clone(),
+                        wait_ms: millis(wait),
+                    });
+                },
+                async |tries| {
+                    shared.signal.stop().check()?;
+                    let cx = lent.context(&shared.memory);
+                    pipeline
+                        .move_split(&split, first_attempt + tries, &cx)
+                        .await
+                },
+            )
+            .await
+        }
+    }
+
+    /// Makes the intent durable, commits, remembers.
+    async fn commit(
+        &self,
+        store: &dyn Store,
+        start: &Start,
+        plan: SplitPlan,
+        ended: Ended,
+        cx: &Context,
+    ) -> Result<(Moved, Option<hygge_core::Position>)> {
+        // From here a stop waits: the commit is short, and half of it helps nobody.
+        self.shared.signal.stop().check()?;
+        let Ended {
+            done,
+            seen,
+            before,
+            follow,
+            target,
+        } = ended;
+        let rows_read = done.iter().map(|d| d.rows_read).sum();
+        let receipts: Vec<Receipt> = done.into_iter().map(|d| d.receipt).collect();
+        // A merge rewrites rows that were there before; what was moved is what was staged.
+        let rows = receipts.iter().map(|r| r.rows).sum();
+        let bytes = receipts.iter().map(|r| r.bytes).sum();
+        let memories = |window| -> Memories {
+            let mut memories = vec![("window", window)];
+            if plan.memory.is_some() || self.planned.incremental.is_none() {
+                memories.push(("home", plan.memory.clone()));
+            }
+            memories
+        };
+        let old = start.low.as_ref().map(|low| low.watermark.clone());
+        let mut watermark = None;
+        let mut window = (None, None);
+        if let Some(follow) = &follow {
+            // A full run begins anew, also when its newest row is older than the last one's.
+            let old = match (&old, target.action) {
+                (Some(old), Action::Append | Action::Upsert) => {
+                    old.kind.convert(old.ordinal()?, follow.kind)
+                }
+                _ => None,
+            };
+            let high = seen.high(old);
+            watermark = commit::watermark(&follow.column, follow.kind, high);
+            if !follow.columns.is_empty() {
+                let (state, bytes) = seen.window(before, high, follow)?;
+                let state =
+                    serde_json::to_value(state).map_err(|e| Fault::internal(e.to_string()))?;
+                window = (Some(state), Some(bytes));
+            }
+        }
+        if let Some(warning) = watermark
+            .as_ref()
+            .and_then(|w| increment::in_the_future(w, jiff::Timestamp::now()))
+        {
+            self.note(true, warning);
+        }
+        let receipts = store.prepare(&target, receipts, cx).await?;
+        hit("store.prepared")?;
+        self.shared.events.event(&Event::Committing {
+            id: self.planned.id.clone(),
+        });
+        let record = CommitRecord {
+            version: CommitRecord::VERSION,
+            hygge: env!("CARGO_PKG_VERSION").to_owned(),
+            run: target.run.clone(),
+            entity: self.planned.id.clone(),
+            action: target.action,
+            key: target.key.clone(),
+            store_type: self.planned.store.kind.clone(),
+            store: self.planned.store.settings.redacted(),
+            begun: target.begun.clone(),
+            receipts,
+            rows,
+            bytes,
+            watermark: watermark.clone(),
+            position: plan.position.clone(),
+            schema: target
+                .schema
+                .fields()
+                .iter()
+                .map(|f| format!("{}: {}", f.name(), f.data_type()))
+                .collect(),
+            began: self.shared.began,
+        };
+        let intent = Intent {
+            record,
+            config: recover::config(&self.planned),
+            window: window.0.clone(),
+        };
+        self.shared
+            .state
+            .put_intent(&intent, &memories(window.1))
+            .await?;
+        let (state, _) = commit::carry_out(
+            self.shared.state.as_ref(),
+            store,
+            &intent,
+            "committed",
+            self.shared.options.retries,
+            cx,
+        )
+        .await?;
+        let moved = Moved {
+            action: target.action,
+            rows,
+            rows_read,
+            bytes,
+            location: state.location,
+            watermark: state.watermark,
+        };
+        Ok((moved, intent.record.position))
+    }
+
+    /// What a failed entity leaves: splits staged before a fault that may pass are kept for
+    /// the next run, everything else is thrown away. An intent is never touched here.
+    async fn after_failure(&self, fault: &Fault) -> Result<()> {
+        let id = &self.planned.id;
+        if fault.retryable || self.shared.state.intent(id).await?.is_some() {
+            return Ok(());
+        }
+        let (_, store) = self.build()?;
+        store.cleanup(id, None, &self.context()).await?;
+        self.shared.state.drop_attempt(id).await
+    }
+
+    fn note(&self, warning: bool, message: String) {
+        self.shared.events.event(&Event::Note {
+            id: self.planned.id.clone(),
+            warning,
+            message,
+        });
+    }
+
+    fn retrying(&self, split: &str, attempt: u32, fault: &Fault, wait: Duration) {
+        self.shared.events.event(&Event::Retrying {
+            id: self.planned.id.clone(),
+            split: split.to_owned(),
+            attempt,
+            fault: fault.clone(),
+            wait_ms: millis(wait),
+        });
+    }
+}
+
+/// The code of a fault that is none: the source is empty, and that is allowed.
+const EMPTY: &str = "source.empty";
+
+/// What is known when every split is staged.
+struct Ended {
+    done: Vec<SplitDone>,
+    seen: Seen,
+    before: Vec<Taken>,
+    follow: Option<Arc<Follow>>,
+    target: Target,
+}
+
+fn millis(wait: Duration) -> u64 {
+    u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,306 @@
+//! From which watermark a run reads, worked out before and after the schema is known.
+
+use std::sync::Arc;
+
+use arrow_schema::Schema;
+use hygge_core::{Action, Bounds, Fault, Result, Strategy, Watermark, WatermarkType, code};
+use hygge_project::{Incremental, Lookback};
+use hygge_state::EntityState;
+
+use crate::window::{Before, Follow, Taken, WindowState, unpack};
+
+/// How far back a timestamp is read again by default: rows written by a transaction that was
+/// open at the last run appear with times before its end.
+const DEFAULT_TIMESTAMP_LOOKBACK: u64 = 5 * 60;
+
+/// Where an incremental run goes on.
+#[derive(Debug, Clone)]
+pub(crate) struct Low {
+    /// The watermark of the last commit.
+    pub(crate) watermark: Watermark,
+    /// The last commit's window, when it kept one.
+    window: Option<WindowState>,
+}
+
+impl Low {
+    /// What the state says, if this entity goes on from it; `None` when it takes everything.
+    pub(crate) fn of(
+        incremental: &Incremental,
+        state: Option<&EntityState>,
+    ) -> Result<Option<Self>> {
+        let (Some(column), Some(state)) = (&incremental.column, state) else {
+            return Ok(None);
+        };
+        let Some(watermark) = &state.watermark else {
+            return Ok(None);
+        };
+        if watermark.column != *column {
+            return Err(Fault::new(
+                code::CONFIG,
+                format!(
+                    "the last run followed column {:?}, the configuration says {column:?}",
+                    watermark.column
+                ),
+            )
+            .with("column", column)
+            .advise("run it once with `--full` to begin anew with the other column"));
+        }
+        let window = state
+            .window
+            .clone()
+            .map(serde_json::from_value)
+            .transpose()
+            .map_err(|e| Fault::new(code::STATE, format!("the state's window is damaged: {e}")))?;
+        Ok(Some(Self {
+            watermark: watermark.clone(),
+            window,
+        }))
+    }
+
+    /// The rows to read. Append never reads below what the last window covers: rows below it
+    /// can't be told from those already taken.
+    pub(crate) fn bounds(&self, incremental: &Incremental) -> Result<Bounds> {
+        let kind = self.watermark.kind;
+        let back = lookback(incremental, kind)?;
+        let mut low = self.watermark.ordinal()?.saturating_sub(back);
+        if incremental.strategy == Strategy::Append {
+            low = low.max(self.covered()?);
+        }
+        Ok(Bounds {
+            column: self.watermark.column.clone(),
+            kind,
+            low,
+        })
+    }
+
+    /// The least watermark at which rows taken earlier are known.
+    fn covered(&self) -> Result<i128> {
+        match &self.window {
+            Some(window) => window
+                .from
+                .parse()
+                .map_err(|_| Fault::new(code::STATE, "the state's window is damaged")),
+            None => self.watermark.ordinal(),
+        }
+    }
+
+    /// A lookback that was made longer takes full effect only at the next run.
+    pub(crate) fn warning(&self, incremental: &Incremental) -> Result<Option<String>> {
+        if incremental.strategy != Strategy::Append {
+            return Ok(None);
+        }
+        let kind = self.watermark.kind;
+        let wanted = self
+            .watermark
+            .ordinal()?
+            .saturating_sub(lookback(incremental, kind)?);
+        let covered = self.covered()?;
+        Ok((wanted < covered).then(|| {
+            format!(
+                "the lookback grew: this run reads from {}, the next one reaches back all the way",
+                kind.show(covered)
+            )
+        }))
+    }
+}
+
+/// The lookback in ordinals of the watermark's type.
+pub(crate) fn lookback(incremental: &Incremental, kind: WatermarkType) -> Result<i128> {
+    let impossible = |what: &str| {
+        Fault::new(
+            code::CONFIG,
+            format!("a lookback of {what} doesn't fit a watermark of type {kind}"),
+        )
+        .advise("give a plain number, in the column's unit")
+    };
+    let value = match (incremental.lookback, kind) {
+        (None, WatermarkType::Timestamp { per_second, .. }) => {
+            i128::from(DEFAULT_TIMESTAMP_LOOKBACK) * i128::from(per_second)
+        }
+        (None, _) => 0,
+        (Some(Lookback::Units(n)), WatermarkType::Integer | WatermarkType::Date) => n.into(),
+        (
+            Some(Lookback::Units(n) | Lookback::Seconds(n)),
+            WatermarkType::Timestamp { per_second, .. },
+        ) => i128::from(n) * i128::from(per_second),
+        (Some(Lookback::Units(n)), WatermarkType::Decimal { scale }) => 10_i128
+            .checked_pow(scale.into())
+            .and_then(|unit| unit.checked_mul(n.into()))
+            .ok_or_else(|| impossible("that size"))?,
+        (Some(Lookback::Seconds(s)), WatermarkType::Date) => s.div_ceil(86_400).into(),
+        (Some(Lookback::Seconds(_)), WatermarkType::Integer | WatermarkType::Decimal { .. }) => {
+            return Err(impossible("a duration"));
+        }
+    };
+    Ok(value)
+}
+
+/// What following the watermark needs once the schema is known, and the rows that the last
+/// window held, in today's type.
+pub(crate) fn follow(
+    incremental: &Incremental,
+    action: Action,
+    low: Option<&Low>,
+    window: Option<&[u8]>,
+    schema: &Schema,
+) -> Result<Option<(Arc<Follow>, Vec<Taken>)>> {
+    let Some(column) = &incremental.column else {
+        return Ok(None);
+    };
+    let field = schema.field_with_name(column).map_err(|_| {
+        Fault::new(
+            code::CONFIG,
+            format!("the source has no column {column:?} to use as watermark"),
+        )
+        .with("column", column)
+        .advise(format!("it has {}", listed(schema)))
+    })?;
+    for key in &incremental.key {
+        if schema.field_with_name(key).is_err() {
+            return Err(Fault::new(
+                code::CONFIG,
+                format!("the source has no column {key:?} to use in the key"),
+            )
+            .with("column", key)
+            .advise(format!("it has {}", listed(schema))));
+        }
+    }
+    let kind = WatermarkType::of(column, field.data_type())?;
+    let append = incremental.strategy == Strategy::Append;
+    let columns = match (append, incremental.key.is_empty()) {
+        (false, _) => Vec::new(),
+        (true, true) => schema.fields().iter().map(|f| f.name().clone()).collect(),
+        (true, false) => {
+            let mut columns = incremental.key.clone();
+            if !columns.contains(column) {
+                columns.push(column.clone());
+            }
+            columns
+        }
+    };
+    let mut rows = Vec::new();
+    let mut before = None;
+    if let (true, Action::Append, Some(low)) = (append, action, low) {
+        let from = low.watermark.kind;
+        let convert = |ordinal| {
+            from.convert(ordinal, kind).ok_or_else(|| {
+                Fault::new(
+                    code::SCHEMA,
+                    format!("the watermark column {column:?} was {from} and is now {kind}"),
+                )
+                .with("column", column)
+                .advise("run it once with `--full`")
+            })
+        };
+        rows = unpack(window.unwrap_or_default())?;
+        for row in &mut rows {
+            row.ordinal = convert(row.ordinal)?;
+        }
+        let hashed = low
+            .window
+            .as_ref()
+            .map_or_else(|| columns.clone(), |w| w.columns.clone());
+        let kept_key = !incremental.key.is_empty() && hashed != columns;
+        if kept_key {
+            return Err(Fault::new(
+                code::CONFIG,
+                format!(
+                    "the key changed since the last run, which used {}",
+                    hashed.join(", ")
+                ),
+            )
+            .advise("run it once with `--full` to begin anew with the other key"));
+        }
+        let high = convert(low.watermark.ordinal()?)?;
+        before = Some(Arc::new(Before::new(hashed, high, &rows)));
+    }
+    let lookback = lookback(incremental, kind)?;
+    let follow = Follow {
+        column: column.clone(),
+        kind,
+        lookback,
+        columns,
+        before,
+    };
+    Ok(Some((Arc::new(follow), rows)))
+}
+
+fn listed(schema: &Schema) -> String {
+    let names: Vec<&str> = schema
+        .fields()
+        .iter()
+        .map(|f| f.name().as_str())
+        .take(12)
+        .collect();
+    let more = schema.fields().len() - names.len();
+    let tail = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
+    format!("{}{tail}", names.join(", "))
+}
+
+/// A watermark beyond now usually means a wrong date in the source, and that rows written
+/// from now on will be missed.
+pub(crate) fn in_the_future(watermark: &Watermark, now: jiff::Timestamp) -> Option<String> {
+    let ordinal = watermark.ordinal().ok()?;
+    let seconds = match watermark.kind {
+        WatermarkType::Date => ordinal.checked_mul(86_400)?,
+        WatermarkType::Timestamp { per_second, .. } => ordinal.div_euclid(per_second.into()),
+        _ => return None,
+    };
+    // A column without a zone may be up to 14 hours ahead of UTC.
+    let ahead = seconds > i128::from(now.as_second()) + 14 * 3_600;
+    ahead.then(|| {
+        format!(
+            "the newest {} is {}, in the future: rows with earlier values that appear from now on will be missed",
+            watermark.column, watermark.value
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(lookback: Option<Lookback>) -> Incremental {
+        Incremental {
+            strategy: Strategy::Append,
+            column: Some("at".into()),
+            key: Vec::new(),
+            lookback,
+        }
+    }
+
+    #[test]
+    fn lookback_is_in_the_columns_unit() {
+        let us = WatermarkType::Timestamp {
+            per_second: 1_000_000,
+            utc: true,
+        };
+        let ticks = |given, kind| lookback(&with(given), kind);
+        assert_eq!(ticks(None, us).unwrap(), 300_000_000);
+        assert_eq!(ticks(None, WatermarkType::Integer).unwrap(), 0);
+        assert_eq!(ticks(Some(Lookback::Units(2)), us).unwrap(), 2_000_000);
+        assert_eq!(
+            ticks(Some(Lookback::Seconds(90_000)), WatermarkType::Date).unwrap(),
+            2
+        );
+        let cents = WatermarkType::Decimal { scale: 2 };
+        assert_eq!(ticks(Some(Lookback::Units(3)), cents).unwrap(), 300);
+        assert!(ticks(Some(Lookback::Seconds(1)), WatermarkType::Integer).is_err());
+    }
+
+    #[test]
+    fn tomorrow_is_the_future_and_today_is_not() {
+        let now: jiff::Timestamp = "2026-01-10T00:00:00Z".parse().unwrap();
+        let mark = |value: &str| Watermark {
+            column: "day".into(),
+            value: value.into(),
+            kind: WatermarkType::Date,
+        };
+        assert!(in_the_future(&mark("2026-01-10"), now).is_none());
+        assert!(in_the_future(&mark("2026-01-12"), now).is_some());
+    }
+}

@@ -1,0 +1,183 @@
+use std::sync::Arc;
+
+use hygge_core::failpoint::hit;
+use hygge_core::{
+    Batch, Context, Fault, Home, Position, Receipt, Result, Split, Store, Target, Want,
+};
+use hygge_state::SplitDone;
+
+use crate::StopSignal;
+use crate::progress::Progress;
+use crate::queue::Queue;
+use crate::window::{Follow, Observer};
+
+/// What every split of an entity is moved with.
+#[derive(Debug)]
+pub(crate) struct Pipeline {
+    pub(crate) home: Arc<dyn Home>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) target: Target,
+    pub(crate) want: Want,
+    pub(crate) queue_bytes: usize,
+    pub(crate) follow: Option<Arc<Follow>>,
+    pub(crate) progress: Arc<Progress>,
+    pub(crate) signal: StopSignal,
+}
+
+impl Pipeline {
+    /// Moves one split, from its start to its receipt. Reading and writing go on at the same
+    /// time; the first failure of either ends both, also while the queue is full.
+    pub(crate) async fn move_split(
+        &self,
+        split: &Split,
+        attempt: u32,
+        cx: &Context,
+    ) -> Result<SplitDone> {
+        let queue = Queue::default();
+        let mut moved = Moved {
+            progress: &self.progress,
+            rows: 0,
+            bytes: 0,
+            done: false,
+        };
+        let reading = self.read(split, &queue, cx);
+        let writing = self.write(split, attempt, &queue, &mut moved, cx);
+        let both = async { futures::try_join!(reading, writing) };
+        let ((rows_read, observed), receipt) = self
+            .signal
+            .or_stopped(both)
+            .await
+            .map_err(|fault| fault.with("split", &split.id))?;
+        moved.done = true;
+        Ok(SplitDone {
+            receipt,
+            rows_read,
+            observed,
+        })
+    }
+
+    async fn read(
+        &self,
+        split: &Split,
+        queue: &Queue,
+        cx: &Context,
+    ) -> Result<(u64, serde_json::Value)> {
+        let want = Want {
+            batch_bytes: self
+                .want
+                .batch_bytes
+                .min(cx.share.bytes() / 16)
+                .max(64 << 10),
+            ..self.want.clone()
+        };
+        let mut reader = self.home.open(split, &Position::start(), &want, cx).await?;
+        hit("split.opened")?;
+        let mut observer = self.follow.as_ref().map(|f| Observer::new(Arc::clone(f)));
+        let mut rows_read = 0;
+        while let Some(step) = reader.next().await? {
+            hit("split.batch")?;
+            cx.stop.check()?;
+            rows_read += step.batch.rows();
+            let batch = match (step.batch, observer.take()) {
+                (Batch::Rows(rows), Some(mut follows)) => {
+                    let (kept, follows) = cx
+                        .cpu(move || {
+                            let kept = follows.take(rows)?;
+                            Ok((kept, follows))
+                        })
+                        .await?;
+                    observer = Some(follows);
+                    Batch::Rows(kept)
+                }
+                (Batch::Encoded(_), Some(_)) => {
+                    return Err(Fault::internal(
+                        "a reader sent encoded rows that must be looked at",
+                    ));
+                }
+                (batch, None) => batch,
+            };
+            self.same_schema(&batch)?;
+            if batch.rows() > 0 {
+                let limit = || self.queue_bytes.min(cx.share.bytes() / 4);
+                queue.push(batch, limit).await;
+            }
+        }
+        queue.close();
+        let observed = match observer {
+            Some(observer) => serde_json::to_value(observer.finish())
+                .map_err(|e| Fault::internal(e.to_string()))?,
+            None => serde_json::Value::Null,
+        };
+        Ok((rows_read, observed))
+    }
+
+    async fn write(
+        &self,
+        split: &Split,
+        attempt: u32,
+        queue: &Queue,
+        moved: &mut Moved<'_>,
+        cx: &Context,
+    ) -> Result<Receipt> {
+        let mut writer = self
+            .store
+            .open_writer(&self.target, &split.id, attempt, cx)
+            .await?;
+        while let Some(batch) = queue.pop().await {
+            let (rows, bytes) = (batch.rows(), size(&batch));
+            writer.write(batch).await?;
+            moved.add(rows, bytes);
+        }
+        hit("writer.finishing")?;
+        let receipt = writer.finish().await?;
+        hit("writer.finished")?;
+        Ok(receipt)
+    }
+
+    /// A reader that changes its mind about the schema would corrupt what the writer stages.
+    fn same_schema(&self, batch: &Batch) -> Result<()> {
+        let schema = match batch {
+            Batch::Rows(rows) => rows.schema(),
+            Batch::Encoded(encoded) => encoded.schema(),
+        };
+        if Arc::ptr_eq(&schema, &self.target.schema)
+            || schema.fields() == self.target.schema.fields()
+        {
+            return Ok(());
+        }
+        Err(Fault::internal(
+            "a reader sent rows of another schema than it had announced",
+        ))
+    }
+}
+
+fn size(batch: &Batch) -> u64 {
+    match batch {
+        Batch::Rows(rows) => rows.get_array_memory_size() as u64,
+        Batch::Encoded(encoded) => encoded.bytes(),
+    }
+}
+
+/// Rows an attempt has moved; they are taken back from the progress when it fails.
+struct Moved<'a> {
+    progress: &'a Progress,
+    rows: u64,
+    bytes: u64,
+    done: bool,
+}
+
+impl Moved<'_> {
+    fn add(&mut self, rows: u64, bytes: u64) {
+        self.rows += rows;
+        self.bytes += bytes;
+        self.progress.moved(rows, bytes);
+    }
+}
+
+impl Drop for Moved<'_> {
+    fn drop(&mut self) {
+        if !self.done {
+            self.progress.take_back(self.rows, self.bytes);
+        }
+    }
+}

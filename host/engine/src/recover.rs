@@ -1,0 +1,267 @@
+//! What a run that died left behind: commits to finish, and state that was lost.
+
+use std::sync::Arc;
+
+use hygge_core::{
+    Action, BuildContext, CommitRecord, Context, EntityId, Fault, Home, Position, REDACTED,
+    Registry, Result, RunId, Settings, SplitRequest, Standing, Store, Strategy, Want, code,
+};
+use hygge_project::PlannedEntity;
+use hygge_state::{EntityState, Memories, StateStore};
+use serde_json::Value;
+
+use crate::shared::Shared;
+use crate::window::{Observer, Seen};
+use crate::{Event, commit, increment};
+
+/// Finishes the commit that an earlier run of this entity had decided on.
+pub(crate) async fn finish(shared: &Shared, planned: &PlannedEntity, cx: &Context) -> Result<()> {
+    let finished = finish_with(
+        shared.state.as_ref(),
+        &shared.registry,
+        &shared.place,
+        &planned.id,
+        Some(planned),
+        shared.options.retries,
+        cx,
+    )
+    .await?;
+    if let Some(state) = finished {
+        shared.events.event(&Event::Recovered {
+            id: planned.id.clone(),
+            run: state.run_id,
+            message: format!("finished its commit of {} rows", state.rows_processed),
+        });
+    }
+    Ok(())
+}
+
+/// Finishes an intent that waits in the state store, given nothing but that record: any
+/// process that can reach the destination can do it. The caller holds the entity's lock.
+pub async fn finish_intent(
+    state: &dyn StateStore,
+    registry: &Registry,
+    place: &BuildContext,
+    id: &EntityId,
+    cx: &Context,
+) -> Result<Option<EntityState>> {
+    finish_with(state, registry, place, id, None, 3, cx).await
+}
+
+async fn finish_with(
+    state: &dyn StateStore,
+    registry: &Registry,
+    place: &BuildContext,
+    id: &EntityId,
+    planned: Option<&PlannedEntity>,
+    retries: u32,
+    cx: &Context,
+) -> Result<Option<EntityState>> {
+    let Some(intent) = state.intent(id).await? else {
+        return Ok(None);
+    };
+    let record = &intent.record;
+    if record.version > CommitRecord::VERSION {
+        return Err(Fault::new(
+            code::STATE,
+            format!(
+                "{id} has a commit begun by hygge {}, which is newer than this one",
+                record.hygge
+            ),
+        )
+        .advise("finish it with that version"));
+    }
+    let kind = registry.store(&record.store_type).ok_or_else(|| {
+        Fault::new(
+            code::STATE,
+            format!(
+                "{id} has a commit to finish in a store of unknown type {:?}",
+                record.store_type
+            ),
+        )
+    })?;
+    let settings = with_secrets(&record.store, planned)?;
+    let store = kind.build(&settings, place)?;
+    let (after, _) =
+        commit::carry_out(state, store.as_ref(), &intent, "committed", retries, cx).await?;
+    store.cleanup(id, None, cx).await?;
+    Ok(Some(after))
+}
+
+/// The recorded settings, with the secrets of today's configuration where `***` stands.
+fn with_secrets(recorded: &Value, planned: Option<&PlannedEntity>) -> Result<Settings> {
+    let mut value = recorded.clone();
+    let mut secrets = Vec::new();
+    if let Some(planned) = planned {
+        for pointer in planned.store.settings.secrets() {
+            let known = planned.store.settings.expose().pointer(pointer);
+            if let (Some(hole), Some(known)) = (value.pointer_mut(pointer), known) {
+                *hole = known.clone();
+                secrets.push(pointer.to_owned());
+            }
+        }
+    }
+    if secrets.is_empty() && recorded.to_string().contains(&format!("\"{REDACTED}\"")) {
+        return Err(Fault::new(
+            code::STATE,
+            "a commit waits to be finished, but its destination's secrets are not configured",
+        )
+        .advise("keep the entity in the project until `hygge start` has finished it"));
+    }
+    Ok(Settings::new(value, secrets))
+}
+
+/// The entity's resolved configuration, without secrets, for the record.
+pub(crate) fn config(planned: &PlannedEntity) -> Value {
+    serde_json::json!({
+        "home": { "type": planned.home.kind, "settings": planned.home.settings.redacted() },
+        "store": { "type": planned.store.kind, "settings": planned.store.settings.redacted() },
+        "mode": planned.mode,
+        "incremental": planned.incremental.as_ref().map(|i| serde_json::json!({
+            "strategy": i.strategy, "column": i.column, "key": i.key,
+            "lookback": i.lookback.map(|l| format!("{l:?}")),
+        })),
+        "versions": { "hygge": env!("CARGO_PKG_VERSION") },
+    })
+}
+
+/// Makes the Home and Store of an entity.
+pub(crate) fn build(
+    registry: &Registry,
+    planned: &PlannedEntity,
+    place: &BuildContext,
+) -> Result<(Arc<dyn Home>, Arc<dyn Store>)> {
+    let unknown = |kind: &str| Fault::internal(format!("no connector of type {kind:?}"));
+    let home = registry
+        .home(&planned.home.kind)
+        .ok_or_else(|| unknown(&planned.home.kind))?;
+    let store = registry
+        .store(&planned.store.kind)
+        .ok_or_else(|| unknown(&planned.store.kind))?;
+    Ok((
+        home.build(&planned.home.settings, place)?,
+        store.build(&planned.store.settings, place)?,
+    ))
+}
+
+/// This machine's name, for telling who holds a lock.
+pub(crate) fn host_name() -> String {
+    ["/proc/sys/kernel/hostname", "/etc/hostname"]
+        .iter()
+        .find_map(|path| std::fs::read_to_string(path).ok())
+        .map_or_else(|| "this machine".to_owned(), |name| name.trim().to_owned())
+}
+
+/// Rebuilds the state of an incremental entity from what stands at its destination: the
+/// greatest watermark there, and the rows within the lookback. The caller holds the lock.
+pub async fn recover_state(
+    state: &dyn StateStore,
+    registry: &Registry,
+    place: &BuildContext,
+    planned: &PlannedEntity,
+    cx: &Context,
+) -> Result<EntityState> {
+    let id = &planned.id;
+    if let Some(finished) = finish_intent(state, registry, place, id, cx).await? {
+        return Ok(finished);
+    }
+    let incremental = planned
+        .incremental
+        .as_ref()
+        .filter(|i| i.strategy != Strategy::Files);
+    let Some(incremental) = incremental else {
+        return Err(
+            Fault::new(code::STATE, format!("{id} keeps no watermark to recover"))
+                .advise(format!("`hygge start --full --entity {id}` begins anew")),
+        );
+    };
+    let (_, store) = build(registry, planned, place)?;
+    let memory = state.memory(id, "store").await?;
+    let run = match store.inspect(id, memory.as_deref(), cx).await? {
+        Standing::Marked { run } => run,
+        Standing::Ours => state.load(id).await?.map(|s| s.run_id),
+        Standing::Vacant => {
+            return Err(Fault::new(
+                code::STATE,
+                format!(
+                    "nothing stands at {}, so there is nothing to recover from",
+                    planned.store_plan.describe
+                ),
+            )
+            .advise("`hygge start` loads everything"));
+        }
+        Standing::Foreign { example } => {
+            return Err(Fault::new(
+                code::DESTINATION_FOREIGN,
+                format!(
+                    "{} holds {example}, which hygge didn't write for {id}",
+                    planned.store_plan.describe
+                ),
+            ));
+        }
+    };
+    let home = store.read_back().ok_or_else(|| {
+        Fault::new(
+            code::STATE,
+            format!("{} can't be read back", planned.store_plan.describe),
+        )
+        .advise(format!(
+            "`hygge state set {id} --watermark …` sets it by hand"
+        ))
+    })?;
+    let request = SplitRequest {
+        watermark: incremental.column.clone(),
+        ..SplitRequest::default()
+    };
+    let plan = home.splits(&request, cx).await?;
+    let follow = increment::follow(incremental, Action::Replace, None, None, &plan.schema)?;
+    let Some((follow, _)) = follow else {
+        return Err(Fault::internal(
+            "an incremental entity without a watermark column",
+        ));
+    };
+    let mut seen = Seen::default();
+    let want = Want {
+        batch_bytes: 2 << 20,
+        encoded: None,
+        bounds: None,
+    };
+    let mut rows = 0;
+    for split in &plan.splits {
+        let mut reader = home.open(split, &Position::start(), &want, cx).await?;
+        let mut observer = Observer::new(Arc::clone(&follow));
+        while let Some(step) = reader.next().await? {
+            rows += step.batch.rows();
+            if let hygge_core::Batch::Rows(batch) = step.batch {
+                observer.take(batch)?;
+            }
+        }
+        let observed =
+            serde_json::to_value(observer.finish()).map_err(|e| Fault::internal(e.to_string()))?;
+        seen.add(&observed, &follow, false)?;
+    }
+    let high = seen.high(None);
+    let watermark = commit::watermark(&follow.column, follow.kind, high);
+    let mut memories: Memories = Vec::new();
+    let mut window = None;
+    if !follow.columns.is_empty() {
+        let (described, bytes) = seen.window(Vec::new(), high, &follow)?;
+        window = Some(serde_json::to_value(described).map_err(|e| Fault::internal(e.to_string()))?);
+        memories.push(("window", Some(bytes)));
+    }
+    let recovered = EntityState {
+        flow: id.flow.clone(),
+        entity: id.entity.clone(),
+        last_run: jiff::Timestamp::now(),
+        run_id: run.unwrap_or_else(|| RunId::new(jiff::Timestamp::now(), 0)),
+        status: "recovered".to_owned(),
+        watermark,
+        rows_processed: rows,
+        position: None,
+        location: planned.store_plan.describe.clone(),
+        action: Action::Append,
+        window,
+    };
+    state.put(&recovered, &memories).await?;
+    Ok(recovered)
+}

@@ -1,0 +1,368 @@
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use hygge_core::{Action, EntityId, Fault, Memory, Registry, Result, RunId, Watermark, code};
+use hygge_project::{OnError, Plan, PlannedEntity, PlannedFlow};
+use hygge_state::{Outcome, RunEntity, RunRecord, StateStore};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+use crate::entity::{Moved, Mover};
+use crate::shared::Shared;
+use crate::workers::Threads;
+use crate::{Event, Events, StopSignal, Tuning};
+
+/// What a front end gives a run.
+pub struct RunRequest {
+    /// The run's id.
+    pub run: RunId,
+    /// The command line, for the history; without values that may be secret.
+    pub command: String,
+    /// Every connector there is.
+    pub registry: Registry,
+    /// Where to remember.
+    pub state: Arc<dyn StateStore>,
+    /// Whom to tell.
+    pub events: Arc<dyn Events>,
+    /// Asks the run to stop.
+    pub signal: StopSignal,
+    /// Sizes.
+    pub tuning: Tuning,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone)]
+pub struct RunSummary {
+    /// The run.
+    pub run: RunId,
+    /// Its entities, in plan order.
+    pub entities: Vec<EntityResult>,
+    /// Seconds it took.
+    pub seconds: f64,
+}
+
+impl RunSummary {
+    /// How many entities ended that way.
+    pub fn count(&self, outcome: Outcome) -> usize {
+        self.entities
+            .iter()
+            .filter(|e| e.outcome == outcome)
+            .count()
+    }
+}
+
+/// How an entity ended.
+#[derive(Debug, Clone)]
+pub struct EntityResult {
+    /// The entity.
+    pub id: EntityId,
+    /// How.
+    pub outcome: Outcome,
+    /// What was done, when it came that far.
+    pub action: Option<Action>,
+    /// Rows committed.
+    pub rows: u64,
+    /// Rows read.
+    pub rows_read: u64,
+    /// Bytes committed, as stored.
+    pub bytes: u64,
+    /// Seconds it took.
+    pub seconds: f64,
+    /// Where the data settled.
+    pub location: Option<String>,
+    /// The watermark after the run.
+    pub watermark: Option<Watermark>,
+    /// What went wrong.
+    pub fault: Option<Fault>,
+    /// Why it was skipped.
+    pub reason: Option<String>,
+}
+
+/// Runs a plan to its end. Fails only when it can't begin; what happens to entities is in the
+/// summary.
+pub async fn run(plan: &Plan, request: RunRequest) -> Result<RunSummary> {
+    let clock = Instant::now();
+    let began = jiff::Timestamp::now();
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let runtime = tokio::runtime::Handle::current();
+    let shared = Arc::new(Shared {
+        run: request.run.clone(),
+        began,
+        place: plan.place.clone(),
+        options: plan.options.clone(),
+        tuning: request.tuning,
+        registry: request.registry,
+        state: request.state,
+        events: request.events,
+        signal: request.signal,
+        threads: Threads::start(cores, runtime)?,
+        memory: Memory::new(plan.options.memory),
+        splits: Arc::new(Semaphore::new(plan.options.concurrency)),
+        connections: connections(plan),
+    });
+    let mut record = RunRecord {
+        run: request.run.clone(),
+        began,
+        ended: None,
+        command: request.command,
+        hygge: env!("CARGO_PKG_VERSION").to_owned(),
+        entities: Vec::new(),
+    };
+    shared.state.put_run(&record).await?;
+    shared.events.event(&Event::RunStarted {
+        run: request.run.clone(),
+        entities: plan.entities().count() as u64,
+    });
+    let mut summary = RunSummary {
+        run: request.run.clone(),
+        entities: all(&shared, plan).await,
+        seconds: 0.0,
+    };
+    summary.seconds = clock.elapsed().as_secs_f64();
+    record.ended = Some(jiff::Timestamp::now());
+    record.entities = summary.entities.iter().map(remembered).collect();
+    shared.state.put_run(&record).await?;
+    let count = |outcome| summary.count(outcome) as u64;
+    shared.events.event(&Event::RunFinished {
+        run: request.run,
+        passed: count(Outcome::Pass),
+        failed: count(Outcome::Fail),
+        skipped: count(Outcome::Skip),
+        stopped: count(Outcome::Stopped),
+        rows: summary.entities.iter().map(|e| e.rows).sum(),
+        bytes: summary.entities.iter().map(|e| e.bytes).sum(),
+        seconds: summary.seconds,
+    });
+    Ok(summary)
+}
+
+/// For each named connection, how many splits it lets be open.
+fn connections(plan: &Plan) -> HashMap<String, Arc<Semaphore>> {
+    let mut least: HashMap<&String, usize> = HashMap::new();
+    for planned in plan.entities() {
+        let ends = [
+            (&planned.home.connection, planned.home_plan.max_open),
+            (&planned.store.connection, planned.store_plan.max_open),
+        ];
+        for (name, most) in ends {
+            if let (Some(name), Some(most)) = (name, most) {
+                let known = least.entry(name).or_insert(most);
+                *known = most.min(*known);
+            }
+        }
+    }
+    least
+        .into_iter()
+        .map(|(name, most)| (name.clone(), Arc::new(Semaphore::new(most.max(1)))))
+        .collect()
+}
+
+/// Moves every entity, side by side; gives the results in plan order.
+async fn all(shared: &Arc<Shared>, plan: &Plan) -> Vec<EntityResult> {
+    // Entities under way at once: each may hold files open and splits in mind, so the bound on
+    // splits bounds them too.
+    let slots = Arc::new(Semaphore::new(shared.options.concurrency));
+    let failed = Arc::new(AtomicBool::new(false));
+    let flows: HashMap<&str, Arc<FlowEnd>> = plan
+        .flows
+        .iter()
+        .map(|flow| (flow.name.as_str(), Arc::new(FlowEnd::new(flow))))
+        .collect();
+    let mut tasks = JoinSet::new();
+    let mut order = HashMap::new();
+    for flow in &plan.flows {
+        let own = &flows[flow.name.as_str()];
+        // A flow that this run leaves out isn't waited for.
+        let after: Vec<Arc<FlowEnd>> = flow
+            .after
+            .iter()
+            .filter_map(|name| flows.get(name.as_str()).cloned())
+            .collect();
+        for planned in &flow.entities {
+            let nth = order.len();
+            order.insert(planned.id.clone(), nth);
+            let turn = Turn {
+                shared: Arc::clone(shared),
+                planned: planned.clone(),
+                own: Arc::clone(own),
+                after: after.clone(),
+                slots: Arc::clone(&slots),
+                failed: Arc::clone(&failed),
+            };
+            tasks.spawn(turn.take());
+        }
+    }
+    let mut results = tasks.join_all().await;
+    results.sort_by_key(|result| order.get(&result.id).copied());
+    results
+}
+
+/// How a flow ended, for those that wait for it.
+struct FlowEnd {
+    name: String,
+    /// Entities that have not ended, and whether all that did succeeded.
+    left: watch::Sender<(usize, bool)>,
+}
+
+impl FlowEnd {
+    fn new(flow: &PlannedFlow) -> Self {
+        Self {
+            name: flow.name.clone(),
+            left: watch::Sender::new((flow.entities.len(), true)),
+        }
+    }
+
+    fn one_ended(&self, well: bool) {
+        self.left.send_modify(|(left, all_well)| {
+            *left = left.saturating_sub(1);
+            *all_well &= well;
+        });
+    }
+
+    async fn ended_well(&self) -> bool {
+        let mut left = self.left.subscribe();
+        // The sender is `self`, so waiting ends only with the value.
+        left.wait_for(|(left, _)| *left == 0)
+            .await
+            .is_ok_and(|end| end.1)
+    }
+}
+
+/// An entity's turn: after the flows it waits for, in one of the slots.
+struct Turn {
+    shared: Arc<Shared>,
+    planned: PlannedEntity,
+    own: Arc<FlowEnd>,
+    after: Vec<Arc<FlowEnd>>,
+    slots: Arc<Semaphore>,
+    failed: Arc<AtomicBool>,
+}
+
+impl Turn {
+    async fn take(self) -> EntityResult {
+        let result = self.moved_or_skipped().await;
+        if result.outcome == Outcome::Fail {
+            self.failed.store(true, Ordering::Release);
+        }
+        self.shared.events.event(&finished(&result));
+        self.own.one_ended(result.outcome == Outcome::Pass);
+        result
+    }
+
+    async fn moved_or_skipped(&self) -> EntityResult {
+        for flow in &self.after {
+            if !flow.ended_well().await {
+                return self.skipped(format!("flow {} did not succeed", flow.name));
+            }
+        }
+        let Ok(_slot) = self.slots.acquire().await else {
+            return self.skipped("the run is over".to_owned());
+        };
+        if self.shared.signal.is_set() {
+            return self.ended(Outcome::Stopped, 0.0);
+        }
+        if self.shared.options.on_error == OnError::Stop && self.failed.load(Ordering::Acquire) {
+            return self.skipped("another entity failed and `on_error` is `stop`".to_owned());
+        }
+        let clock = Instant::now();
+        // A task of its own, so that a panic in it is this entity's failure and no more.
+        let mover = Mover::new(Arc::clone(&self.shared), self.planned.clone());
+        let moved = tokio::spawn(async move { mover.run().await }).await;
+        let seconds = clock.elapsed().as_secs_f64();
+        match moved {
+            Ok(Ok(moved)) => self.passed(moved, seconds),
+            Ok(Err(fault)) if fault.code == code::STOPPED => self.ended(Outcome::Stopped, seconds),
+            Ok(Err(fault)) => self.failed(fault, seconds),
+            Err(died) => self.failed(
+                Fault::internal(format!("the entity's task died: {died}")),
+                seconds,
+            ),
+        }
+    }
+
+    fn ended(&self, outcome: Outcome, seconds: f64) -> EntityResult {
+        EntityResult {
+            id: self.planned.id.clone(),
+            outcome,
+            action: None,
+            rows: 0,
+            rows_read: 0,
+            bytes: 0,
+            seconds,
+            location: None,
+            watermark: None,
+            fault: None,
+            reason: None,
+        }
+    }
+
+    fn passed(&self, moved: Moved, seconds: f64) -> EntityResult {
+        EntityResult {
+            action: Some(moved.action),
+            rows: moved.rows,
+            rows_read: moved.rows_read,
+            bytes: moved.bytes,
+            location: Some(moved.location),
+            watermark: moved.watermark,
+            ..self.ended(Outcome::Pass, seconds)
+        }
+    }
+
+    fn failed(&self, fault: Fault, seconds: f64) -> EntityResult {
+        let fault = fault
+            .with("flow", &self.planned.id.flow)
+            .with("entity", &self.planned.id.entity);
+        EntityResult {
+            fault: Some(fault),
+            ..self.ended(Outcome::Fail, seconds)
+        }
+    }
+
+    fn skipped(&self, reason: String) -> EntityResult {
+        EntityResult {
+            reason: Some(reason),
+            ..self.ended(Outcome::Skip, 0.0)
+        }
+    }
+}
+
+fn finished(result: &EntityResult) -> Event {
+    let EntityResult {
+        id,
+        outcome,
+        action,
+        rows,
+        rows_read,
+        bytes,
+        seconds,
+        ..
+    } = result.clone();
+    Event::EntityFinished {
+        id,
+        outcome,
+        action,
+        rows,
+        rows_read,
+        bytes,
+        seconds,
+        location: result.location.clone(),
+        watermark: result.watermark.clone(),
+        fault: result.fault.clone(),
+        reason: result.reason.clone(),
+    }
+}
+
+fn remembered(result: &EntityResult) -> RunEntity {
+    RunEntity {
+        id: result.id.clone(),
+        outcome: result.outcome,
+        action: result.action,
+        rows: result.rows,
+        bytes: result.bytes,
+        seconds: result.seconds,
+        location: result.location.clone(),
+        error: result.fault.as_ref().map(|fault| fault.message.clone()),
+    }
+}

@@ -1,0 +1,134 @@
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{ArrayRef, Int64Array};
+use proptest::prelude::*;
+
+use super::*;
+
+/// Rows of (key, watermark).
+fn batch(rows: &[(i64, Option<i64>)]) -> RecordBatch {
+    let keys: ArrayRef = Arc::new(Int64Array::from_iter_values(rows.iter().map(|r| r.0)));
+    let marks: ArrayRef = Arc::new(rows.iter().map(|r| r.1).collect::<Int64Array>());
+    RecordBatch::try_from_iter_with_nullable([("k", keys, false), ("w", marks, true)]).unwrap()
+}
+
+fn keys(batch: &RecordBatch) -> Vec<i64> {
+    batch
+        .column(0)
+        .as_primitive::<Int64Type>()
+        .values()
+        .to_vec()
+}
+
+fn follow(lookback: i128, before: Option<Before>) -> Arc<Follow> {
+    Arc::new(Follow {
+        column: "w".into(),
+        kind: WatermarkType::Integer,
+        lookback,
+        columns: vec!["k".into(), "w".into()],
+        before: before.map(Arc::new),
+    })
+}
+
+/// One run over `source` the way the engine does it, in splits of `size` rows; returns the keys
+/// taken, and what is remembered.
+fn run(
+    source: &[(i64, Option<i64>)],
+    lookback: i128,
+    size: usize,
+    state: Option<(i128, Vec<Taken>)>,
+) -> (Vec<i64>, Option<(i128, Vec<Taken>)>) {
+    let low = state.as_ref().map(|(high, _)| high - lookback);
+    let before = state
+        .as_ref()
+        .map(|(high, rows)| Before::new(vec!["k".into(), "w".into()], *high, rows));
+    let follow = follow(lookback, before);
+    let read: Vec<_> = source
+        .iter()
+        .copied()
+        .filter(|row| low.is_none_or(|low| row.1.is_some_and(|w| i128::from(w) >= low)))
+        .collect();
+    let mut taken = Vec::new();
+    let mut seen = Seen::default();
+    for part in read.chunks(size.max(1)) {
+        // A first attempt that fails half-way must change nothing.
+        let mut failing = Observer::new(Arc::clone(&follow));
+        failing.take(batch(&part[..part.len() / 2])).unwrap();
+        drop(failing);
+        let mut observer = Observer::new(Arc::clone(&follow));
+        taken.extend(keys(&observer.take(batch(part)).unwrap()));
+        let observed = serde_json::to_value(observer.finish()).unwrap();
+        seen.add(&observed, &follow, false).unwrap();
+    }
+    let high = seen.high(state.as_ref().map(|s| s.0));
+    let old = state.map(|s| s.1).unwrap_or_default();
+    let (_, packed) = seen.window(old, high, &follow).unwrap();
+    (taken, high.map(|high| (high, unpack(&packed).unwrap())))
+}
+
+proptest! {
+    /// A source that only grows (ties, late rows within the lookback, equal rows) is moved
+    /// exactly once, however often runs happen in between and however rows are split.
+    #[test]
+    fn a_growing_source_is_taken_exactly_once(
+        steps in prop::collection::vec(
+            prop::collection::vec((0_i64..4, 0_i64..6), 0..12), 1..5),
+        lookback in 0_i128..6,
+        size in 1_usize..7,
+    ) {
+        let mut source: Vec<(i64, Option<i64>)> = Vec::new();
+        let mut state = None;
+        let mut got = Vec::new();
+        let mut high: Option<i64> = None;
+        for step in steps {
+            for (key, ahead) in step {
+                // Never later than the lookback allows.
+                let least = high.map_or(0, |h| h - i64::try_from(lookback).unwrap());
+                source.push((key, Some(least + ahead)));
+            }
+            let (taken, next) = run(&source, lookback, size, state);
+            got.extend(taken);
+            high = next.as_ref().map(|(h, _)| i64::try_from(*h).unwrap());
+            state = next;
+        }
+        let mut all: Vec<i64> = source.iter().map(|r| r.0).collect();
+        all.sort_unstable();
+        got.sort_unstable();
+        prop_assert_eq!(got, all);
+    }
+
+    #[test]
+    fn packed_rows_read_back(rows in prop::collection::vec((any::<i128>(), any::<u128>()), 0..9)) {
+        let rows: Vec<Taken> =
+            rows.into_iter().map(|(ordinal, hash)| Taken { ordinal, hash }).collect();
+        prop_assert_eq!(unpack(&pack(&rows)).unwrap(), rows);
+    }
+}
+
+#[test]
+fn the_first_run_takes_nulls_and_later_ones_leave_them() {
+    let source = [(1, None), (2, Some(5))];
+    let (taken, state) = run(&source, 0, 10, None);
+    assert_eq!(taken, [1, 2]);
+    assert_eq!(run(&source, 0, 10, state).0, Vec::<i64>::new());
+}
+
+#[test]
+fn an_updated_row_is_a_new_row() {
+    let (_, state) = run(&[(1, Some(5))], 0, 10, None);
+    assert_eq!(run(&[(1, Some(6))], 0, 10, state).0, [1]);
+}
+
+#[test]
+fn a_window_that_grows_too_large_proposes_merge() {
+    let rows: Vec<_> = (0..=WINDOW_ROWS as i64).map(|n| (n, Some(1))).collect();
+    let mut observer = Observer::new(follow(0, None));
+    let fault = observer.take(batch(&rows)).unwrap_err();
+    assert_eq!(fault.code, code::MEMORY);
+    assert!(fault.advice.unwrap().contains("merge"));
+}
+
+#[test]
+fn a_cut_window_is_an_error() {
+    assert_eq!(unpack(&[0; 33]).unwrap_err().code, code::STATE);
+}
