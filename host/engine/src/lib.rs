@@ -32,3 +32,4 @@ pub use recover::{finish_intent, recover_state};
 pub use run::{EntityResult, RunRequest, RunSummary, run};
 pub use shared::Tuning;
 pub use signal::StopSignal;
+pub use workers::Threads;

@@ -11,8 +11,7 @@ use tokio::task::JoinSet;
 
 use crate::entity::{Moved, Mover};
 use crate::shared::Shared;
-use crate::workers::Threads;
-use crate::{Event, Events, StopSignal, Tuning};
+use crate::{Event, Events, StopSignal, Threads, Tuning};
 
 /// What a front end gives a run.
 pub struct RunRequest {
@@ -30,6 +29,8 @@ pub struct RunRequest {
     pub signal: StopSignal,
     /// Sizes.
     pub tuning: Tuning,
+    /// The run's threads.
+    pub threads: Arc<Threads>,
 }
 
 /// How a run ended.
@@ -85,8 +86,6 @@ pub struct EntityResult {
 pub async fn run(plan: &Plan, request: RunRequest) -> Result<RunSummary> {
     let clock = Instant::now();
     let began = jiff::Timestamp::now();
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let runtime = tokio::runtime::Handle::current();
     let shared = Arc::new(Shared {
         run: request.run.clone(),
         began,
@@ -97,7 +96,7 @@ pub async fn run(plan: &Plan, request: RunRequest) -> Result<RunSummary> {
         state: request.state,
         events: request.events,
         signal: request.signal,
-        threads: Threads::start(cores, runtime)?,
+        threads: request.threads,
         memory: Memory::new(plan.options.memory),
         splits: Arc::new(Semaphore::new(plan.options.concurrency)),
         connections: connections(plan),

@@ -8,8 +8,8 @@ use tokio::runtime::Handle;
 type Job = Box<dyn FnOnce() + Send>;
 
 /// The run's threads: as many CPU threads as cores, which take jobs in the order they came,
-/// and the runtime's blocking threads for calls that wait.
-pub(crate) struct Threads {
+/// and the runtime's blocking threads for calls that wait. The state store may use them too.
+pub struct Threads {
     jobs: Mutex<Sender<Job>>,
     cores: usize,
     runtime: Handle,
@@ -17,7 +17,7 @@ pub(crate) struct Threads {
 
 impl Threads {
     /// Starts `cores` threads; they end when this is dropped and the last job is done.
-    pub(crate) fn start(cores: usize, runtime: Handle) -> Result<Arc<Self>> {
+    pub fn start(cores: usize, runtime: Handle) -> Result<Arc<Self>> {
         let (jobs, taken) = channel::<Job>();
         let taken = Arc::new(Mutex::new(taken));
         for n in 0..cores {
