@@ -1,7 +1,46 @@
 //! A project's YAML files become one validated [`Plan`], or a list of everything that is wrong.
+//!
+//! The trade-off: serde stops at the first mistake and forgets where a value was written. A
+//! person who configures a project wants all mistakes at once, each with its place, even after
+//! five layers were merged. So files are read into a tree that keeps places; layers are merged
+//! and variables filled in on that tree; it is checked against the JSON Schemas that the config
+//! types and the connectors themselves give; and only what passed becomes typed. The same
+//! schemas are what `hygge schema` prints, so an editor and a run never disagree.
 
+mod check;
+mod config;
+mod conflict;
+mod discover;
+mod endpoint;
+mod entity;
+mod flow;
+mod incremental;
+mod load;
+mod location;
+mod merge;
+mod near;
+mod node;
+mod placeholder;
 mod plan;
+mod problem;
+mod quantity;
+mod schema;
+mod secrecy;
+mod select;
+mod source;
+mod var;
+mod variable;
+mod yaml;
 
+pub use discover::{PROJECT_FILE, find};
+pub use load::{Load, Start, load};
 pub use plan::{
     Endpoint, Incremental, Lookback, OnError, Options, Origin, Plan, PlannedEntity, PlannedFlow,
 };
+pub use problem::{Excerpt, Problem, Problems};
+pub use select::Selection;
+
+use near::nearest;
+
+#[cfg(test)]
+mod tests;

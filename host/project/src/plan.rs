@@ -38,6 +38,17 @@ pub struct Options {
     pub on_error: OnError,
 }
 
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            concurrency: 8,
+            memory: 256 << 20,
+            retries: 3,
+            on_error: OnError::Continue,
+        }
+    }
+}
+
 /// What happens to the other entities when one fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnError {

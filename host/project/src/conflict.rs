@@ -1,0 +1,204 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::entity::Resolved;
+use crate::flow::WrittenFlow;
+use crate::node::{Node, Value};
+use crate::{Problem, nearest};
+
+/// The flows that each flow waits for, as written; unknown names are reported.
+pub(crate) fn after(
+    flows: &[WrittenFlow],
+    problems: &mut Vec<Problem>,
+) -> BTreeMap<String, Vec<String>> {
+    let names: BTreeSet<&str> = flows.iter().map(|flow| flow.name.as_str()).collect();
+    let mut after = BTreeMap::new();
+    for flow in flows {
+        let mut waits: Vec<String> = Vec::new();
+        for node in written_after(flow) {
+            let Some(name) = node.as_text() else {
+                continue;
+            };
+            if name == flow.name {
+                problems.push(Problem::at(
+                    &node.at,
+                    format!("flow `{name}` can't wait for itself"),
+                ));
+            } else if names.contains(name) {
+                waits.push(name.to_owned());
+            } else {
+                let problem = Problem::at(&node.at, format!("there is no flow `{name}`"));
+                problems.push(match nearest(name, names.iter().copied()) {
+                    Some(near) => problem.advise(format!("did you mean `{near}`?")),
+                    None => problem.advise(format!("there are: {}", join(&names))),
+                });
+            }
+        }
+        waits.sort();
+        waits.dedup();
+        after.insert(flow.name.clone(), waits);
+    }
+    cycles(flows, &after, problems);
+    after
+}
+
+fn join(names: &BTreeSet<&str>) -> String {
+    names.iter().copied().collect::<Vec<_>>().join(", ")
+}
+
+fn written_after(flow: &WrittenFlow) -> Vec<&Node> {
+    match flow.node.as_ref().and_then(|node| node.get("after")) {
+        None => Vec::new(),
+        Some(node) => match &node.value {
+            Value::List(items) => items.iter().collect(),
+            _ => vec![node],
+        },
+    }
+}
+
+/// Everything a flow waits for, through others too.
+fn reach(from: &str, after: &BTreeMap<String, Vec<String>>) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut open = vec![from.to_owned()];
+    while let Some(name) = open.pop() {
+        for next in after.get(&name).into_iter().flatten() {
+            if found.insert(next.clone()) {
+                open.push(next.clone());
+            }
+        }
+    }
+    found
+}
+
+/// Each circle is reported once, at its first flow.
+fn cycles(
+    flows: &[WrittenFlow],
+    after: &BTreeMap<String, Vec<String>>,
+    problems: &mut Vec<Problem>,
+) {
+    let mut seen: BTreeSet<String> = BTreeSet::new();
+    for flow in flows {
+        if seen.contains(&flow.name) || !reach(&flow.name, after).contains(&flow.name) {
+            continue;
+        }
+        let way = way_back(&flow.name, after);
+        let text: Vec<String> = way.iter().map(|name| format!("`{name}`")).collect();
+        let at = written_after(flow)
+            .into_iter()
+            .find(|node| way.get(1).is_some_and(|next| node.as_text() == Some(next)))
+            .map_or(&flow.at, |node| &node.at);
+        problems.push(
+            Problem::at(
+                at,
+                format!("flows wait for each other: {}", text.join(" after ")),
+            )
+            .advise("take one `after` away"),
+        );
+        seen.extend(way);
+    }
+}
+
+/// The shortest way from a flow back to itself.
+fn way_back(start: &str, after: &BTreeMap<String, Vec<String>>) -> Vec<String> {
+    let mut ways = std::collections::VecDeque::from([vec![start.to_owned()]]);
+    let mut seen = BTreeSet::new();
+    while let Some(way) = ways.pop_front() {
+        for next in way
+            .last()
+            .and_then(|last| after.get(last))
+            .into_iter()
+            .flatten()
+        {
+            let mut longer = way.clone();
+            longer.push(next.clone());
+            if next == start {
+                return longer;
+            }
+            if seen.insert(next.clone()) {
+                ways.push_back(longer);
+            }
+        }
+    }
+    vec![start.to_owned()]
+}
+
+/// Refuses entities that would write where another writes or reads, unless the flows say who
+/// goes first.
+pub(crate) fn places(
+    entities: &[Resolved],
+    after: &BTreeMap<String, Vec<String>>,
+    problems: &mut Vec<Problem>,
+) {
+    let reached: BTreeMap<&str, BTreeSet<String>> = after
+        .keys()
+        .map(|name| (name.as_str(), reach(name, after)))
+        .collect();
+    let mut told: BTreeSet<(&str, &str)> = BTreeSet::new();
+    for (index, writer) in entities.iter().enumerate() {
+        let Some(written) = &writer.planned.store_plan.place else {
+            continue;
+        };
+        let id = &writer.planned.id;
+        for other in &entities[index + 1..] {
+            let place = other.planned.store_plan.place.as_ref();
+            if place.is_some_and(|place| place.overlaps(written)) {
+                problems.push(same_destination(writer, other));
+            }
+        }
+        for reader in entities {
+            let read = reader.planned.home_plan.place.as_ref();
+            if !read.is_some_and(|read| read.overlaps(written)) {
+                continue;
+            }
+            let other = &reader.planned.id;
+            if other == id {
+                problems.push(
+                    Problem::at(
+                        &writer.store_at,
+                        format!("`{id}` would write where it reads"),
+                    )
+                    .relate("read here", &writer.home_at)
+                    .advise("write to another place"),
+                );
+            } else if other.flow == id.flow {
+                problems.push(
+                    Problem::at(&reader.home_at, format!("`{other}` reads what `{id}` writes, in the same flow"))
+                        .relate("written here", &writer.store_at)
+                        .advise("entities of a flow move side by side: put the reader into a flow of its own, with `after`"),
+                );
+            } else if !reached
+                .get(other.flow.as_str())
+                .is_some_and(|all| all.contains(&id.flow))
+                && told.insert((&other.flow, &id.flow))
+            {
+                let (flow, first) = (&other.flow, &id.flow);
+                problems.push(
+                    Problem::at(&reader.home_at, format!("`{other}` reads what `{id}` writes, but flow `{flow}` doesn't wait for flow `{first}`"))
+                        .relate("written here", &writer.store_at)
+                        .advise(format!("add `after: [{first}]` to flow `{flow}`")),
+                );
+            }
+        }
+    }
+}
+
+fn same_destination(first: &Resolved, second: &Resolved) -> Problem {
+    let (a, b) = (&first.planned, &second.planned);
+    let (here, there) = (&a.store_plan.place, &b.store_plan.place);
+    let same = here == there;
+    let message = if same {
+        format!("`{}` and `{}` would write to the same place", a.id, b.id)
+    } else {
+        format!(
+            "`{}` and `{}` would write into each other: one place holds the other",
+            a.id, b.id
+        )
+    };
+    let one_line = first.store_at.to_string() == second.store_at.to_string();
+    let problem = Problem::at(&second.store_at, message);
+    let problem = if one_line {
+        problem
+    } else {
+        problem.relate("and here", &first.store_at)
+    };
+    problem.advise("give each a place of its own, or put {entity} into the path")
+}

@@ -1,0 +1,284 @@
+use hygge_core::{BuildContext, EntityId, Mode, Registry, action};
+use serde_json::json;
+
+use crate::check::Check;
+use crate::endpoint::{Connections, EndpointPlan, Layer, Merged, Role, Settled, merge_layers};
+use crate::flow::{WrittenEntity, WrittenFlow};
+use crate::incremental::{self, Placed};
+use crate::node::{Entry, Node, Value};
+use crate::placeholder::{self, Placeholders};
+use crate::source::At;
+use crate::{Origin, PlannedEntity, Problem, location};
+
+/// What entities are made from, besides their flow.
+pub(crate) struct Surroundings<'a> {
+    pub(crate) registry: &'a Registry,
+    pub(crate) cx: &'a BuildContext,
+    pub(crate) connections: &'a Connections,
+    /// hygge.yml.
+    pub(crate) project: &'a Node,
+    pub(crate) today: jiff::civil::Date,
+}
+
+/// An entity and the places that later checks point at.
+#[derive(Debug)]
+pub(crate) struct Resolved {
+    pub(crate) planned: PlannedEntity,
+    pub(crate) home_at: At,
+    pub(crate) store_at: At,
+    pub(crate) incremental: Option<Placed>,
+    pub(crate) mode_at: Option<At>,
+}
+
+/// The layers of one entity, the least specific first, with whether each is its own.
+struct Layers<'a>(Vec<(&'a Node, bool)>);
+
+impl<'a> Layers<'a> {
+    fn of(
+        project: &'a Node,
+        flow: &'a Node,
+        entity: &'a WrittenEntity,
+        vars: Option<&'a Node>,
+    ) -> Self {
+        let own_vars = vars.and_then(|vars| vars.get("entities")?.get(&entity.name));
+        let layers = [
+            (project.get("defaults"), false),
+            (flow.get("defaults"), false),
+            (Some(flow), false),
+            (entity.node.as_ref(), true),
+            (vars, false),
+            (own_vars, true),
+        ];
+        Self(
+            layers
+                .into_iter()
+                .filter_map(|(node, own)| Some((node?, own)))
+                .collect(),
+        )
+    }
+
+    fn role(&self, role: Role) -> Vec<Layer<'a>> {
+        self.0
+            .iter()
+            .filter_map(|(node, own)| {
+                let entry = node.as_map()?.entry(role.key())?;
+                Some(Layer { entry, own: *own })
+            })
+            .collect()
+    }
+
+    fn mode(&self) -> Option<&'a Node> {
+        self.0.iter().rev().find_map(|(node, _)| node.get("mode"))
+    }
+}
+
+/// Merges an entity's layers, fills them in and checks them; what is wrong goes to `problems`.
+pub(crate) fn resolve(
+    flow: &WrittenFlow,
+    entity: &WrittenEntity,
+    vars: Option<&Node>,
+    around: &Surroundings<'_>,
+    problems: &mut Vec<Problem>,
+) -> Option<Resolved> {
+    let (Some(flow_node), Some(_)) = (&flow.node, &entity.node) else {
+        return None;
+    };
+    let id = EntityId::new(&flow.name, &entity.name);
+    let layers = Layers::of(around.project, flow_node, entity, vars);
+    let several = flow.entities.len() > 1;
+
+    let mode = mode(&layers, problems);
+    let mut home = endpoint(Role::Home, &layers, flow, &id, several, around, problems);
+    let store = endpoint(Role::Store, &layers, flow, &id, several, around, problems);
+
+    let mut placed = None;
+    let mut allow_empty = false;
+    let before = problems.len();
+    if let Some(home) = &mut home {
+        if let Some(entry) = home.map.take("incremental") {
+            placed = incremental::read(entry, problems);
+        }
+        if let Some(mut entry) = home.map.take("allow_empty") {
+            let schema = json!({"type": "boolean"});
+            problems.extend(Check::run(
+                "`allow_empty`",
+                &schema,
+                &mut entry.value,
+                &entry.at,
+            ));
+            allow_empty = matches!(entry.value.value, Value::Bool(true, _));
+        }
+    }
+    let sound = problems.len() == before;
+    let shown = format!("`{id}`");
+    let mut settle = |merged: Option<Merged>| {
+        merged.and_then(|merged| merged.settle(&shown, around.cx, around.registry, problems))
+    };
+    let home = settle(home);
+    let store = settle(store);
+    let (mode, home, store) = (mode?, home?, store?);
+    let (home_at, store_at) = (home.place().clone(), store.place().clone());
+    let (
+        Settled {
+            endpoint: home,
+            plan: EndpointPlan::Home(home_plan),
+            ..
+        },
+        Settled {
+            endpoint: store,
+            plan: EndpointPlan::Store(store_plan),
+            ..
+        },
+    ) = (home, store)
+    else {
+        return None;
+    };
+    if !sound {
+        return None;
+    }
+    if let Some(placed) = &placed {
+        problems.extend(placed.suits(&home.kind, &home_plan));
+    }
+    let (mode, mode_at) = match mode {
+        Some((mode, at)) => (mode, Some(at)),
+        None if placed.is_some() => (Mode::Incremental, None),
+        None => (Mode::Full, None),
+    };
+    if home_plan.operations && !store_plan.capabilities.operations {
+        problems.push(
+            Problem::at(
+                &store_at,
+                format!(
+                    "{shown} reads a change stream, and a {} store can't take one",
+                    store.kind
+                ),
+            )
+            .relate("read here", &home_at)
+            .advise("write it to a store that applies inserts, updates and deletes"),
+        );
+    }
+    let resolved = Resolved {
+        planned: PlannedEntity {
+            id,
+            home,
+            home_plan,
+            store,
+            store_plan,
+            mode,
+            incremental: placed.as_ref().map(|placed| placed.value.clone()),
+            allow_empty,
+            origin: Origin {
+                file: entity.at.source.file.clone(),
+                line: entity.at.line,
+            },
+        },
+        home_at,
+        store_at,
+        incremental: placed,
+        mode_at,
+    };
+    problems.extend(resolved.contradiction(mode));
+    Some(resolved)
+}
+
+impl Resolved {
+    /// Why a run in that mode can't be: now, or after the first time.
+    pub(crate) fn contradiction(&self, mode: Mode) -> Option<Problem> {
+        let strategy = self.planned.incremental.as_ref().map(|i| i.strategy);
+        let store = &self.planned.store_plan.capabilities;
+        let wrong = [true, false]
+            .into_iter()
+            .find_map(|first| action(mode, strategy, first, store).err())?;
+        let id = &self.planned.id;
+        let message = format!("`{id}`: {}", wrong.message);
+        let problem = if mode == Mode::Incremental && strategy.is_none() {
+            Problem::at(self.mode_at.as_ref().unwrap_or(&self.home_at), message)
+        } else {
+            let problem = Problem::at(&self.store_at, message);
+            match &self.incremental {
+                Some(placed) => problem.relate("asked for here", &placed.strategy),
+                None => problem,
+            }
+        };
+        Some(problem.advise(wrong.advice))
+    }
+}
+
+/// The mode that is written, with its place; the outer none when it can't be told.
+#[expect(clippy::option_option, reason = "wrong and not given are two things")]
+fn mode(layers: &Layers<'_>, problems: &mut Vec<Problem>) -> Option<Option<(Mode, At)>> {
+    let Some(node) = layers.mode() else {
+        return Some(None);
+    };
+    if let Value::Unset(unset) = &node.value {
+        problems.extend(unset.iter().cloned());
+        return None;
+    }
+    // Anything else was said when its file was checked.
+    let mode = serde_json::from_value(node.json().0).ok()?;
+    Some(Some((mode, node.at.clone())))
+}
+
+fn endpoint(
+    role: Role,
+    layers: &Layers<'_>,
+    flow: &WrittenFlow,
+    id: &EntityId,
+    several: bool,
+    around: &Surroundings<'_>,
+    problems: &mut Vec<Problem>,
+) -> Option<Merged> {
+    let merged = merge_layers(
+        role,
+        &layers.role(role),
+        around.connections,
+        around.registry,
+    );
+    let mut merged = match merged {
+        Ok(Some(merged)) => merged,
+        Ok(None) => {
+            let (key, name) = (role.key(), &flow.name);
+            let example = match role {
+                Role::Home => "home: data/in.csv",
+                Role::Store => "store: data/out",
+            };
+            problems.push(
+                Problem::at(&flow.at, format!("flow `{name}` has no {key}"))
+                    .advise(format!("say where, such as `{example}`"))
+                    .missing(),
+            );
+            return None;
+        }
+        Err(wrong) => {
+            problems.extend(wrong);
+            return None;
+        }
+    };
+    let before = problems.len();
+    if let Some(key) = merged.location.clone()
+        && let Some(node) = merged.map.get_mut(&key)
+    {
+        problems.extend(placeholder::unknown(node));
+        add_entity(&key, node, several && !merged.own_location, &id.entity);
+    }
+    let placeholders = Placeholders {
+        id,
+        today: around.today,
+    };
+    for Entry { value, .. } in &mut merged.map.entries {
+        placeholders.fill(value);
+    }
+    (problems.len() == before).then_some(merged)
+}
+
+/// The entity's name is added to a folder that many share; a table has no such room.
+fn add_entity(key: &str, node: &mut Node, shared: bool, entity: &str) {
+    if let Value::Text { text, .. } = &mut node.value
+        && shared
+        && key != "table"
+        && !placeholder::names_entity(text)
+        && location::is_folder(&placeholder::filled(text))
+    {
+        *text = location::append(text, entity);
+    }
+}

@@ -1,0 +1,384 @@
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use hygge_core::{BuildContext, Mode, Registry};
+
+use crate::check::Check;
+use crate::config::{OnErrorConfig, OptionsConfig, Overrides, ProjectFile};
+use crate::discover::{self, PROJECT_FILE};
+use crate::endpoint::Connections;
+use crate::entity::{self, Resolved, Surroundings};
+use crate::flow::{self, WrittenFlow};
+use crate::node::{Map, Node, Value};
+use crate::quantity::Size;
+use crate::schema::of;
+use crate::var::Var;
+use crate::variable::substitute;
+use crate::{
+    OnError, Options, Plan, PlannedFlow, Problem, Problems, Selection, conflict, merge, nearest,
+    var,
+};
+
+/// What to load, and what it may know of the world.
+pub struct Load<'a> {
+    /// Where the project is.
+    pub project: Start,
+    /// Looks an environment variable up.
+    pub env: &'a dyn Fn(&str) -> Option<String>,
+    /// The values of `--var`.
+    pub vars: &'a [String],
+    /// Which entities the plan has.
+    pub selection: Selection,
+    /// `--full` or `--incremental`, in the place of what is written.
+    pub mode: Option<Mode>,
+    /// What `{run_date}` stands for.
+    pub today: jiff::civil::Date,
+}
+
+/// Where a project is looked for.
+#[derive(Debug, Clone)]
+pub enum Start {
+    /// In this folder or the nearest above it.
+    Above(PathBuf),
+    /// In this folder (`--project`).
+    At(PathBuf),
+}
+
+impl Start {
+    fn root(&self) -> Result<PathBuf, Problems> {
+        let create = "`hygge init NAME` makes a project that runs at once";
+        let (folder, problem) = match self {
+            Self::Above(folder) => match discover::find(folder) {
+                Some(root) => return Ok(root),
+                None => (
+                    folder,
+                    format!("there is no {PROJECT_FILE} in {{}} or any folder above it"),
+                ),
+            },
+            Self::At(folder) => {
+                if folder.join(PROJECT_FILE).is_file() {
+                    return Ok(folder.clone());
+                }
+                if folder.is_file() && folder.file_name().is_some_and(|n| n == PROJECT_FILE) {
+                    let parent = folder.parent().unwrap_or(Path::new(""));
+                    return Ok(parent.to_owned());
+                }
+                (folder, format!("there is no {PROJECT_FILE} in {{}}"))
+            }
+        };
+        let message = problem.replace("{}", &folder.display().to_string());
+        Err(Problem::new(message).advise(create).into())
+    }
+}
+
+/// Reads a project and makes the plan of a run; or says everything that is wrong with it.
+///
+/// Nothing is connected to and nothing is created. Files are read from the project's folder,
+/// and data is not looked at.
+pub fn load(request: &Load<'_>, registry: &Registry) -> Result<Plan, Problems> {
+    let root = request.project.root()?;
+    let root = std::path::absolute(&root).map_err(|error| {
+        Problems::from(Problem::new(format!(
+            "{} can't be found: {error}",
+            root.display()
+        )))
+    })?;
+    Loading {
+        request,
+        registry,
+        cx: BuildContext {
+            work: root.join(".hygge"),
+            root,
+        },
+        problems: Vec::new(),
+        warnings: Vec::new(),
+    }
+    .plan()
+}
+
+struct Loading<'a> {
+    request: &'a Load<'a>,
+    registry: &'a Registry,
+    cx: BuildContext,
+    problems: Vec<Problem>,
+    warnings: Vec<String>,
+}
+
+impl Loading<'_> {
+    fn plan(mut self) -> Result<Plan, Problems> {
+        let (project, sound) = self.project_file();
+        // What can't be read as a whole has been reported part by part.
+        let config: ProjectFile = serde_json::from_value(project.json().0).unwrap_or_default();
+        let options = options(&config.options);
+        let connections = connections(&project);
+        let (flows, complete) = self.flows(&project, config.flows_dir.as_deref(), sound);
+        let vars = self.vars(&flows, complete);
+        let after = conflict::after(&flows, &mut self.problems);
+        let mut entities = Vec::new();
+        // Without hygge.yml nothing can be said about what is merged over it.
+        if let Some(parsed) = sound {
+            let around = Surroundings {
+                registry: self.registry,
+                cx: &self.cx,
+                connections: &connections,
+                project: &project,
+                today: self.request.today,
+            };
+            entities = resolve_all(
+                &flows,
+                &vars,
+                &around,
+                &self.request.selection,
+                !parsed,
+                &mut self.problems,
+            );
+        }
+        conflict::places(&entities, &after, &mut self.problems);
+        if complete {
+            self.request.selection.check(&flows, &mut self.problems);
+            if flows.is_empty() && self.problems.is_empty() {
+                let dir = config.flows_dir.as_deref().unwrap_or("flows");
+                self.problems
+                    .push(Problem::new("this project has no flows").advise(format!(
+                        "add {dir}/<flow>/flow.yml, or `flows:` to {PROJECT_FILE}"
+                    )));
+            }
+        }
+        entities.retain(|entity| {
+            let id = &entity.planned.id;
+            self.request.selection.takes(&id.flow, &id.entity)
+        });
+        if let Some(mode) = self.request.mode {
+            for entity in &mut entities {
+                if entity.planned.mode != mode {
+                    self.problems.extend(entity.contradiction(mode));
+                    entity.planned.mode = mode;
+                }
+            }
+        }
+        if !self.problems.is_empty() {
+            return Err(Problems(self.problems).sorted());
+        }
+        let name = config
+            .name
+            .unwrap_or_else(|| match self.cx.root.file_name() {
+                Some(name) => name.to_string_lossy().into_owned(),
+                None => "hygge".to_owned(),
+            });
+        Ok(Plan {
+            name,
+            place: self.cx,
+            options,
+            flows: group(entities, &after),
+            warnings: self.warnings,
+        })
+    }
+
+    /// hygge.yml; none when it can't be read at all, else whether nothing is wrong with it.
+    fn project_file(&mut self) -> (Node, Option<bool>) {
+        let before = self.problems.len();
+        let file = discover::read(&self.cx.root, Path::new(PROJECT_FILE), &mut self.problems);
+        let Some(mut node) = file.node else {
+            return (Node::new(Value::Map(Map::default()), file.at), None);
+        };
+        substitute(&mut node, self.request.env, &mut self.problems);
+        let schema = of::<ProjectFile>();
+        self.problems
+            .extend(Check::run(PROJECT_FILE, &schema, &mut node, &file.at));
+        let memory = node
+            .get("options")
+            .and_then(|options| options.get("memory"));
+        if let Some(memory) = memory.filter(|memory| memory.as_text().is_some())
+            && let Err(error) = serde_json::from_value::<Size>(memory.json().0)
+        {
+            self.problems
+                .push(Problem::at(&memory.at, format!("`options.memory` {error}")));
+        }
+        (node, Some(self.problems.len() == before))
+    }
+
+    /// Every flow by name, and whether these are all.
+    fn flows(
+        &mut self,
+        project: &Node,
+        flows_dir: Option<&str>,
+        sound: Option<bool>,
+    ) -> (Vec<WrittenFlow>, bool) {
+        let mut flows = Vec::new();
+        let inline = project.get("flows").and_then(Node::as_map);
+        for entry in inline.into_iter().flat_map(|map| &map.entries) {
+            flows.push(flow::from_inline(
+                entry,
+                sound != Some(true),
+                &mut self.problems,
+            ));
+        }
+        let before = self.problems.len();
+        let asked = project.get("flows_dir").map(|node| &node.at);
+        let folders = discover::flows(
+            &self.cx.root,
+            Path::new(flows_dir.unwrap_or("flows")),
+            asked,
+            &mut self.problems,
+            &mut self.warnings,
+        );
+        let complete = sound.is_some() && self.problems.len() == before;
+        for folder in folders {
+            let name = folder.name.clone();
+            let mut found = Vec::new();
+            let flow = flow::from_folder(folder, self.request.env, &mut found);
+            let taken =
+                |entity: &flow::WrittenEntity| self.request.selection.takes(&name, &entity.name);
+            keep(&mut found, flow.entities.iter().any(taken));
+            self.problems.append(&mut found);
+            flows.push(flow);
+        }
+        flows.sort_by(|a, b| a.name.cmp(&b.name));
+        let mut unique: Vec<WrittenFlow> = Vec::new();
+        for flow in flows {
+            match unique.last() {
+                Some(first) if first.name == flow.name => self.problems.push(
+                    Problem::at(&flow.at, format!("flow `{}` is there twice", flow.name))
+                        .relate("also here", &first.at)
+                        .advise("keep one of the two"),
+                ),
+                _ => unique.push(flow),
+            }
+        }
+        (unique, complete)
+    }
+
+    /// One layer for each flow that `--var` names.
+    fn vars(&mut self, flows: &[WrittenFlow], complete: bool) -> BTreeMap<String, Node> {
+        let schema = of::<Overrides>();
+        let names = || flows.iter().map(|flow| flow.name.as_str());
+        let mut layers: BTreeMap<String, Node> = BTreeMap::new();
+        for text in self.request.vars {
+            let Var { flow, at, mut node } = match var::read(text) {
+                Ok(var) => var,
+                Err(Problems(mut wrong)) => {
+                    self.problems.append(&mut wrong);
+                    continue;
+                }
+            };
+            let Some(found) = flows.iter().find(|each| each.name == flow) else {
+                if complete {
+                    let problem = Problem::at(&at, format!("there is no flow `{flow}`"));
+                    self.problems.push(match nearest(&flow, names()) {
+                        Some(near) => problem.advise(format!("did you mean `{near}`?")),
+                        None => problem.advise("`hygge list` shows all flows"),
+                    });
+                }
+                continue;
+            };
+            let before = self.problems.len();
+            self.problems
+                .extend(Check::run("`--var`", &schema, &mut node, &at));
+            self.problems.extend(unknown_entity(found, &node));
+            if self.problems.len() > before {
+                continue;
+            }
+            let Value::Map(map) = node.value else {
+                continue;
+            };
+            match layers.get_mut(&flow) {
+                Some(Node {
+                    value: Value::Map(under),
+                    ..
+                }) => merge::over(under, map),
+                _ => {
+                    layers.insert(flow, Node::new(Value::Map(map), at));
+                }
+            }
+        }
+        layers
+    }
+}
+
+fn options(config: &OptionsConfig) -> Options {
+    let default = Options::default();
+    Options {
+        concurrency: config.concurrency.map_or(default.concurrency, usize::from),
+        memory: config.memory.map_or(default.memory, |size| size.0),
+        retries: config.retries.map_or(default.retries, u32::from),
+        on_error: match config.on_error {
+            None => default.on_error,
+            Some(OnErrorConfig::Continue) => OnError::Continue,
+            Some(OnErrorConfig::Stop) => OnError::Stop,
+        },
+    }
+}
+
+fn unknown_entity(flow: &WrittenFlow, node: &Node) -> Option<Problem> {
+    let map = node.get("entities")?.as_map()?;
+    let names = || flow.entities.iter().map(|entity| entity.name.as_str());
+    let entry = map
+        .entries
+        .iter()
+        .find(|entry| names().all(|name| name != entry.key))?;
+    let message = format!("flow `{}` has no entity `{}`", flow.name, entry.key);
+    let problem = Problem::at(&entry.at, message);
+    Some(match nearest(&entry.key, names()) {
+        Some(near) => problem.advise(format!("did you mean `{near}`?")),
+        None => problem.advise("`hygge list` shows all entities"),
+    })
+}
+
+fn connections(project: &Node) -> Connections {
+    let map = project.get("connections").and_then(Node::as_map);
+    map.into_iter()
+        .flat_map(|map| &map.entries)
+        .map(|entry| (entry.key.clone(), entry.clone()))
+        .collect()
+}
+
+/// A variable that isn't set matters to those that run.
+fn keep(problems: &mut Vec<Problem>, runs: bool) {
+    problems.retain(|problem| runs || !problem.unset);
+}
+
+fn resolve_all(
+    flows: &[WrittenFlow],
+    vars: &BTreeMap<String, Node>,
+    around: &Surroundings<'_>,
+    selection: &Selection,
+    doubtful: bool,
+    problems: &mut Vec<Problem>,
+) -> Vec<Resolved> {
+    let mut entities = Vec::new();
+    for flow in flows {
+        for entity in &flow.entities {
+            let mut found = Vec::new();
+            entities.extend(entity::resolve(
+                flow,
+                entity,
+                vars.get(&flow.name),
+                around,
+                &mut found,
+            ));
+            keep(&mut found, selection.takes(&flow.name, &entity.name));
+            if doubtful || flow.doubtful {
+                // What is missing may stand under a misspelt key, which has been reported.
+                found.retain(|problem| !problem.missing);
+            }
+            problems.append(&mut found);
+        }
+    }
+    entities
+}
+
+fn group(entities: Vec<Resolved>, after: &BTreeMap<String, Vec<String>>) -> Vec<PlannedFlow> {
+    let mut flows: Vec<PlannedFlow> = Vec::new();
+    for entity in entities {
+        let planned = entity.planned;
+        match flows.last_mut() {
+            Some(flow) if flow.name == planned.id.flow => flow.entities.push(planned),
+            _ => flows.push(PlannedFlow {
+                after: after.get(&planned.id.flow).cloned().unwrap_or_default(),
+                name: planned.id.flow.clone(),
+                entities: vec![planned],
+            }),
+        }
+    }
+    flows
+}

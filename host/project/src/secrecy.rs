@@ -1,0 +1,143 @@
+//! Which names mean that a value must not be shown. Errs on the side of hiding: what is hidden
+//! for nothing costs a look into a file, what is shown for nothing can't be taken back.
+
+use hygge_core::REDACTED;
+
+/// Parts of a name, between underscores and the like, that mean a secret on their own.
+const PARTS: [&str; 12] = [
+    "password",
+    "passwd",
+    "passphrase",
+    "pwd",
+    "secret",
+    "secrets",
+    "token",
+    "credential",
+    "credentials",
+    "sas",
+    "apikey",
+    "dsn",
+];
+
+/// Whether a variable's name looks as if its value were secret.
+pub(crate) fn variable(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    name.split(['_', '-', '.'])
+        .any(|part| PARTS.contains(&part) || matches!(part, "key" | "pass" | "pw" | "pat"))
+        || [
+            "password",
+            "secret",
+            "token",
+            "connection_string",
+            "connectionstring",
+            "conn_str",
+        ]
+        .iter()
+        .any(|part| name.contains(part))
+}
+
+/// Whether a key of a YAML file is one for a secret. Stricter than for variables: `key` and
+/// `token_column` are ordinary settings.
+pub(crate) fn key(name: &str) -> bool {
+    let name = name.to_ascii_lowercase().replace('-', "_");
+    PARTS.contains(&name.as_str())
+        || [
+            "_password",
+            "_passwd",
+            "_pwd",
+            "_secret",
+            "_token",
+            "api_key",
+            "access_key",
+            "account_key",
+            "private_key",
+            "secret_key",
+            "connection_string",
+            "connectionstring",
+            "sas_url",
+        ]
+        .iter()
+        .any(|end| name.ends_with(end))
+}
+
+/// A line of YAML, or a `--var`, without the values of secret keys. A value that names nothing
+/// but variables stays: it says where the secret is, not what.
+pub(crate) fn hide(line: &str) -> String {
+    let mut from = 0;
+    while let Some(found) = line[from..].find([':', '=']) {
+        let colon = from + found;
+        let before = line[..colon].trim_end_matches(['"', '\'']);
+        let start = before
+            .rfind(|c: char| !(c.is_alphanumeric() || c == '_' || c == '-'))
+            .map_or(0, |at| {
+                at + before[at..].chars().next().map_or(1, char::len_utf8)
+            });
+        let value = line[colon + 1..].trim();
+        let only_variable = value.trim_matches(['"', '\'']).starts_with("${")
+            && value.matches('}').count() == 1
+            && value.trim_end_matches(['"', '\'']).ends_with('}')
+            && !value.contains(":-");
+        if key(&before[start..]) && !value.is_empty() && !only_variable {
+            let gap = if line[colon + 1..].starts_with(' ') {
+                " "
+            } else {
+                ""
+            };
+            return format!("{}{gap}{REDACTED}", &line[..=colon]);
+        }
+        from = colon + 1;
+    }
+    line.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_look_secret() {
+        for name in [
+            "DB_PASSWORD",
+            "PGPASSWORD",
+            "API_KEY",
+            "STORAGE_SAS",
+            "GITHUB_TOKEN",
+            "AWS_SECRET_ACCESS_KEY",
+            "CRM_CONNECTION_STRING",
+            "DB_PASS",
+            "MSSQL_PWD",
+        ] {
+            assert!(variable(name), "{name}");
+        }
+        for name in [
+            "DB_HOST",
+            "MONKEY",
+            "KEYBOARD",
+            "COMPASS",
+            "HOME",
+            "PASSENGERS",
+        ] {
+            assert!(!variable(name), "{name}");
+        }
+        assert!(key("password") && key("client_secret") && key("api-key"));
+        assert!(!key("key") && !key("keys") && !key("token_column"));
+    }
+
+    #[test]
+    fn lines_are_shown_without_secrets() {
+        assert_eq!(hide("  password: hunter2"), "  password: ***");
+        assert_eq!(
+            hide("{user: ann, \"password\": hunter2, x: 1}"),
+            "{user: ann, \"password\": ***"
+        );
+        assert_eq!(
+            hide("flow.a.home.password=hunter2"),
+            "flow.a.home.password=***"
+        );
+        assert_eq!(hide("password: ${PW}"), "password: ${PW}");
+        assert_eq!(hide("password: ${PW:-hunter2}"), "password: ***");
+        assert_eq!(hide("password: a${PW}"), "password: ***");
+        assert_eq!(hide("key: id"), "key: id");
+        assert_eq!(hide("päth: ü"), "päth: ü");
+    }
+}
