@@ -1,0 +1,253 @@
+//! Parquet to Parquet through Arrow, one column of a row group at a time.
+//!
+//! A column is decoded in small batches straight into its encoder, so a row group takes the
+//! memory of one column in progress and of the compressed result, however wide it is. Row groups
+//! of the source that are larger than asked for are split evenly, small ones are merged.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_schema::{DataType, Field, FieldRef, Schema};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+};
+use parquet::basic::{Encoding, PageType};
+use parquet::errors::{ParquetError, Result};
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
+use parquet::file::reader::ChunkReader;
+
+use super::choose::LeafHint;
+use super::encode::{EncodedRowGroup, Encoder};
+
+/// A decoded batch has at most this many rows, and about this many bytes.
+const BATCH_ROWS: usize = 8192;
+const BATCH_BYTES: usize = 1 << 20;
+
+/// The rows of one row group to be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// The row groups of the source they are in.
+    pub row_groups: Range<usize>,
+    /// Which rows, counted from the start of the first of these groups.
+    pub rows: Range<usize>,
+}
+
+/// One Parquet file on its way through an [`Encoder`]. Parts are independent: any thread can
+/// encode any of them.
+#[derive(Debug, Clone)]
+pub struct Recoder<R> {
+    encoder: Arc<Encoder>,
+    input: R,
+    /// Decodes strings as views: these refer to pages and dictionaries instead of copying them,
+    /// so that a batch of a million times the same long string takes no room.
+    metadata: ArrowReaderMetadata,
+}
+
+impl<R: ChunkReader + Clone + 'static> Recoder<R> {
+    /// A recoder for an opened file, whose Arrow schema must be the encoder's. `input` is cloned
+    /// for every column and must read by position: clones of a `File` share their place.
+    pub fn new(encoder: Arc<Encoder>, input: R, metadata: Arc<ParquetMetaData>) -> Result<Self> {
+        let stored =
+            ArrowReaderMetadata::try_new(Arc::clone(&metadata), ArrowReaderOptions::new())?;
+        if stored.schema().fields() != encoder.schema().fields() {
+            return Err(ParquetError::General(format!(
+                "the file has the columns {:?}, its copy {:?}",
+                stored.schema().fields(),
+                encoder.schema().fields()
+            )));
+        }
+        let fields: Vec<_> = stored.schema().fields().iter().map(as_view).collect();
+        let schema = Arc::new(Schema::new_with_metadata(
+            fields,
+            stored.schema().metadata().clone(),
+        ));
+        let metadata =
+            ArrowReaderMetadata::try_new(metadata, ArrowReaderOptions::new().with_schema(schema))?;
+        Ok(Self {
+            encoder,
+            input,
+            metadata,
+        })
+    }
+
+    /// Cuts consecutive row groups into parts of the size the options ask for, in order.
+    pub fn parts(&self, row_groups: Range<usize>) -> Vec<Part> {
+        let options = self.encoder.options();
+        let sizes = row_groups.clone().map(|index| {
+            let group = self.metadata.metadata().row_group(index);
+            (count(group.num_rows()), count(group.total_byte_size()))
+        });
+        cut(
+            row_groups.start,
+            sizes,
+            options.row_group_rows,
+            options.row_group_bytes,
+        )
+    }
+
+    /// Decodes a part and encodes it as one row group.
+    pub fn encode(&self, part: &Part) -> Result<EncodedRowGroup> {
+        let mut group = EncodedRowGroup::new(part.rows.len());
+        let mut leaf = 0;
+        for (index, root) in self.encoder.roots().iter().enumerate() {
+            let leaves = leaf..leaf + root.leaves().len();
+            leaf = leaves.end;
+            let hints: Vec<_> = leaves.clone().map(|leaf| self.hint(part, leaf)).collect();
+            let field = self.metadata.schema().field(index);
+            let mut arrays = self.decode(part, index, self.batch_rows(part, leaves))?;
+            let rows = part.rows.len();
+            group.push(
+                self.encoder
+                    .encode_column(root, field, &mut arrays, rows, &hints)?,
+            );
+        }
+        Ok(group)
+    }
+
+    fn decode(
+        &self,
+        part: &Part,
+        root: usize,
+        batch_rows: usize,
+    ) -> Result<impl Iterator<Item = Result<ArrayRef>> + use<R>> {
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(
+            self.input.clone(),
+            self.metadata.clone(),
+        );
+        let mask = ProjectionMask::roots(builder.parquet_schema(), [root]);
+        let mut builder = builder
+            .with_row_groups(part.row_groups.clone().collect())
+            .with_projection(mask)
+            .with_batch_size(batch_rows);
+        if part.rows != (0..self.rows(part)) {
+            builder = builder
+                .with_offset(part.rows.start)
+                .with_limit(part.rows.len());
+        }
+        let column = |batch: RecordBatch| match batch.columns() {
+            [column] => Ok(Arc::clone(column)),
+            columns => Err(ParquetError::General(format!(
+                "{} columns for one",
+                columns.len()
+            ))),
+        };
+        Ok(builder.build()?.map(move |batch| column(batch?)))
+    }
+
+    /// Rows in the row groups of a part.
+    fn rows(&self, part: &Part) -> usize {
+        let groups = part.row_groups.clone();
+        groups
+            .map(|group| count(self.metadata.metadata().row_group(group).num_rows()))
+            .sum()
+    }
+
+    fn chunks(&self, part: &Part, leaf: usize) -> impl Iterator<Item = &ColumnChunkMetaData> {
+        let groups = part.row_groups.clone();
+        groups.map(move |group| self.metadata.metadata().row_group(group).column(leaf))
+    }
+
+    fn batch_rows(&self, part: &Part, leaves: Range<usize>) -> usize {
+        let chunks = leaves.flat_map(|leaf| self.chunks(part, leaf));
+        let bytes: usize = chunks.map(|chunk| count(chunk.uncompressed_size())).sum();
+        let row = bytes / self.rows(part).max(1);
+        (BATCH_BYTES / row.max(1)).clamp(1, BATCH_ROWS)
+    }
+
+    fn hint(&self, part: &Part, leaf: usize) -> LeafHint {
+        LeafHint {
+            dictionary_overflowed: self.chunks(part, leaf).any(dictionary_overflowed),
+            byte_stream_split: self
+                .chunks(part, leaf)
+                .any(|chunk| chunk.encodings_mask().is_set(Encoding::BYTE_STREAM_SPLIT)),
+        }
+    }
+}
+
+/// Whether a writer began with a dictionary and went on without.
+fn dictionary_overflowed(chunk: &ColumnChunkMetaData) -> bool {
+    let beside = |encoding| {
+        !matches!(
+            encoding,
+            Encoding::PLAIN_DICTIONARY | Encoding::RLE_DICTIONARY | Encoding::RLE
+        )
+    };
+    // The chunk's own list of encodings can't tell: PLAIN is in it for the dictionary page.
+    let data_pages_differ = match (
+        chunk.page_encoding_stats_mask(),
+        chunk.page_encoding_stats(),
+    ) {
+        (Some(mask), _) => mask.encodings().any(beside),
+        (None, Some(pages)) => pages.iter().any(|page| {
+            !matches!(page.page_type, PageType::DICTIONARY_PAGE) && beside(page.encoding)
+        }),
+        (None, None) => false,
+    };
+    chunk.dictionary_page_offset().is_some() && data_pages_differ
+}
+
+/// Cuts row groups of (rows, bytes), the first of which is number `first`.
+fn cut(
+    first: usize,
+    sizes: impl Iterator<Item = (usize, usize)>,
+    max_rows: usize,
+    max_bytes: usize,
+) -> Vec<Part> {
+    let (max_rows, max_bytes) = (max_rows.max(1), max_bytes.max(1));
+    let mut parts: Vec<Part> = Vec::new();
+    // What the last part holds, while others may still join it.
+    let mut open: Option<(usize, usize)> = None;
+    for (index, (rows, bytes)) in (first..).zip(sizes) {
+        if rows == 0 {
+            // Nothing to take over; whatever is open would no longer be consecutive.
+            open = None;
+            continue;
+        }
+        let joined = open.map(|(before, so_far)| (before + rows, so_far.saturating_add(bytes)));
+        if let (Some(last), Some((all, size))) = (parts.last_mut(), joined)
+            && all <= max_rows
+            && size <= max_bytes
+        {
+            last.row_groups.end = index + 1;
+            last.rows.end = all;
+            open = joined;
+            continue;
+        }
+        let pieces = rows
+            .div_ceil(max_rows)
+            .max(bytes.div_ceil(max_bytes))
+            .min(rows);
+        let row_groups = index..index + 1;
+        // Rows piece * rows / pieces, without the overflow that the product could have.
+        let (whole, rest) = (rows / pieces, rows % pieces);
+        let start = |piece: usize| piece * whole + piece.min(rest);
+        parts.extend((0..pieces).map(|piece| Part {
+            row_groups: row_groups.clone(),
+            rows: start(piece)..start(piece + 1),
+        }));
+        open = (pieces == 1).then_some((rows, bytes));
+    }
+    parts
+}
+
+/// A size from a footer, which a broken file may give as negative.
+fn count(stored: i64) -> usize {
+    usize::try_from(stored).unwrap_or(0)
+}
+
+/// The same field with strings as views.
+fn as_view(field: &FieldRef) -> FieldRef {
+    let data_type = match field.data_type() {
+        DataType::Utf8 | DataType::LargeUtf8 => DataType::Utf8View,
+        DataType::Binary | DataType::LargeBinary => DataType::BinaryView,
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(as_view).collect()),
+        DataType::List(item) => DataType::List(as_view(item)),
+        DataType::LargeList(item) => DataType::LargeList(as_view(item)),
+        DataType::FixedSizeList(item, length) => DataType::FixedSizeList(as_view(item), *length),
+        DataType::Map(entries, sorted) => DataType::Map(as_view(entries), *sorted),
+        _ => return Arc::clone(field),
+    };
+    Arc::new(Field::clone(field).with_data_type(data_type))
+}
