@@ -84,7 +84,7 @@ fn main() {
         });
         let metadata = Arc::clone(opened.metadata());
         let groups = 0..metadata.num_row_groups();
-        let recoder = Recoder::new(Arc::clone(encoder), input, metadata).unwrap();
+        let recoder = Recoder::new(Arc::clone(encoder), input, &metadata).unwrap();
         jobs.extend(
             recoder
                 .parts(groups)

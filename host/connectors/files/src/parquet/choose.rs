@@ -365,3 +365,150 @@ fn distinct_in_all(distinct: f64, values: f64) -> f64 {
     }
     high
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::{Int64Array, StringArray};
+    use arrow_schema::Schema;
+
+    use super::super::encode::{EncodeOptions, Encoder};
+    use super::*;
+
+    const ROWS: usize = 50_000;
+
+    /// A well mixed number for each row, the same in every run.
+    fn random(row: usize) -> u64 {
+        let mut x = (row as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        x ^ (x >> 31)
+    }
+
+    fn chosen_with(values: ArrayRef, hint: LeafHint) -> Choice {
+        let field = Field::new("v", values.data_type().clone(), true);
+        let options = EncodeOptions::default();
+        let schema = Arc::new(Schema::new(vec![field.clone()]));
+        let encoder = Encoder::new(schema, options.clone()).unwrap();
+        let properties = choose(
+            &encoder.roots()[0],
+            &field,
+            &[values],
+            ROWS,
+            &[hint],
+            options.compression,
+        )
+        .unwrap();
+        let path = ColumnPath::from("v");
+        Choice {
+            dictionary: properties.dictionary_enabled(&path),
+            encoding: properties.encoding(&path).unwrap(),
+            small_pages: properties.column_data_page_size_limit(&path) == SMALL_PAGE,
+        }
+    }
+
+    fn chosen(values: ArrayRef) -> Choice {
+        chosen_with(values, LeafHint::default())
+    }
+
+    fn integers(value: impl Fn(usize) -> u64) -> ArrayRef {
+        Arc::new(Int64Array::from_iter_values(
+            (0..ROWS).map(|row| value(row).cast_signed()),
+        ))
+    }
+
+    fn strings(value: impl Fn(usize) -> String) -> ArrayRef {
+        Arc::new(StringArray::from_iter_values((0..ROWS).map(value)))
+    }
+
+    #[test]
+    fn counters_and_timestamps_are_packed() {
+        for values in [
+            integers(|row| row as u64),
+            integers(|row| 1_700_000_000_000_000 + row as u64 * 1000 + random(row) % 5000),
+            integers(|row| 1_577_836_800_000_000 + random(row) % 189_388_800_000_000),
+        ] {
+            let choice = chosen(values);
+            assert_eq!(choice.encoding, Encoding::DELTA_BINARY_PACKED);
+            assert!(!choice.dictionary);
+        }
+    }
+
+    #[test]
+    fn few_values_get_a_dictionary() {
+        for values in [
+            integers(|row| 1_000_003 * (random(row) % 1000)),
+            strings(|row| format!("{} and some more text", random(row) % 100)),
+            strings(|row| format!("sorted {}", row / 2000)),
+            strings(|row| format!("{:x}", random((random(row) % 3000) as usize))),
+        ] {
+            assert!(chosen(values).dictionary);
+        }
+    }
+
+    #[test]
+    fn a_dictionary_that_the_source_gave_up_is_not_tried_again() {
+        let values = strings(|row| format!("value {}", random(row) % 1000));
+        let hint = LeafHint {
+            dictionary_overflowed: true,
+            ..LeafHint::default()
+        };
+        assert!(!chosen_with(values, hint).dictionary);
+    }
+
+    #[test]
+    fn random_strings_stay_plain_in_small_pages() {
+        let values = strings(|row| format!("{:016x}{:016x}", random(2 * row), random(2 * row + 1)));
+        let expected = Choice {
+            dictionary: false,
+            encoding: Encoding::PLAIN,
+            small_pages: true,
+        };
+        assert_eq!(chosen(values), expected);
+    }
+
+    #[test]
+    fn sorted_paths_share_their_prefixes() {
+        let values = strings(|row| format!("/data/lake/landing/2024/part-{row:09}.parquet"));
+        let choice = chosen(values);
+        assert_eq!(choice.encoding, Encoding::DELTA_BYTE_ARRAY);
+        assert!(!choice.dictionary && !choice.small_pages);
+    }
+
+    #[test]
+    fn split_streams_are_used_only_where_the_source_did() {
+        let values = || -> ArrayRef {
+            let noisy = |row| 20.0 + (random(row) % 1_000_003) as f64 / 1_000_003.0;
+            Arc::new(arrow_array::Float64Array::from_iter_values(
+                (0..ROWS).map(noisy),
+            ))
+        };
+        assert_eq!(chosen(values()).encoding, Encoding::PLAIN);
+        let hint = LeafHint {
+            byte_stream_split: true,
+            ..LeafHint::default()
+        };
+        assert_eq!(
+            chosen_with(values(), hint).encoding,
+            Encoding::BYTE_STREAM_SPLIT
+        );
+    }
+
+    #[test]
+    fn nulls_only_and_hardly_any_rows_are_no_trouble() {
+        let nulls: ArrayRef = Arc::new(Int64Array::new_null(ROWS));
+        chosen(nulls);
+        let none: ArrayRef = Arc::new(Int64Array::new_null(0));
+        chosen(none);
+    }
+
+    #[test]
+    fn distinct_values_are_extrapolated() {
+        for (all, values) in [(10.0, 2000.0), (1000.0, 2000.0), (9500.0, 2000.0)] {
+            let distinct: f64 = all * (1.0 - f64::exp(-values / all));
+            let estimate = distinct_in_all(distinct, values);
+            assert!((estimate / all - 1.0).abs() < 0.01, "{all}: {estimate}");
+        }
+    }
+}

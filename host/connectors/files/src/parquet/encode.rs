@@ -19,12 +19,12 @@ use parquet::arrow::arrow_writer::{
     ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves,
 };
 use parquet::arrow::{ArrowSchemaConverter, add_encoded_arrow_schema_to_metadata};
-use parquet::basic::{Compression, ZstdLevel};
+use parquet::basic::{Compression, LogicalType, ZstdLevel};
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{WriterProperties, WriterPropertiesPtr};
 use parquet::file::writer::SerializedFileWriter;
-use parquet::schema::types::{ColumnDescPtr, SchemaDescriptor, Type, TypePtr};
+use parquet::schema::types::{BasicTypeInfo, ColumnDescPtr, SchemaDescriptor, Type, TypePtr};
 
 use super::choose::{LeafHint, choose};
 
@@ -267,12 +267,17 @@ impl Encoder {
     }
 }
 
-/// Whether two Parquet types are stored the same way: same tree, names and physical types.
-fn same_shape(a: &Type, b: &Type) -> bool {
-    let (a_info, b_info) = (a.get_basic_info(), b.get_basic_info());
-    if a_info.name() != b_info.name() || a_info.repetition() != b_info.repetition() {
+/// Whether a source's Parquet type is stored the same way as ours, with the same tree, names and
+/// physical types, and can be written.
+fn same_shape(a: &Type, source: &Type) -> bool {
+    let (a_info, info) = (a.get_basic_info(), source.get_basic_info());
+    // Asking for a repetition that a broken file left out would panic.
+    let repetition = |info: &BasicTypeInfo| info.has_repetition().then(|| info.repetition());
+    let unknown = matches!(info.logical_type_ref(), Some(LogicalType::_Unknown { .. }));
+    if a_info.name() != info.name() || repetition(a_info) != repetition(info) || unknown {
         return false;
     }
+    let b = source;
     match (a, b) {
         (
             Type::PrimitiveType {

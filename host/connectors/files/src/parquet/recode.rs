@@ -4,16 +4,18 @@
 //! memory of one column in progress and of the compressed result, however wide it is. Row groups
 //! of the source that are larger than asked for are split evenly, small ones are merged.
 
+use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch};
-use arrow_schema::{DataType, Field, FieldRef, Schema};
+use arrow_cast::{CastOptions, cast_with_options};
+use arrow_schema::{DataType, Field, FieldRef, Schema, TimeUnit};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
 };
-use parquet::basic::{Encoding, PageType};
+use parquet::basic::{Encoding, PageType, Type};
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 use parquet::file::reader::ChunkReader;
@@ -43,14 +45,16 @@ pub struct Recoder<R> {
     /// Decodes strings as views: these refer to pages and dictionaries instead of copying them,
     /// so that a batch of a million times the same long string takes no room.
     metadata: ArrowReaderMetadata,
+    /// The columns that hold the old 96-bit timestamps, and how to decode these as microseconds.
+    int96: HashSet<usize>,
+    in_range: ArrowReaderMetadata,
 }
 
 impl<R: ChunkReader + Clone + 'static> Recoder<R> {
     /// A recoder for an opened file, whose Arrow schema must be the encoder's. `input` is cloned
     /// for every column and must read by position: clones of a `File` share their place.
-    pub fn new(encoder: Arc<Encoder>, input: R, metadata: Arc<ParquetMetaData>) -> Result<Self> {
-        let stored =
-            ArrowReaderMetadata::try_new(Arc::clone(&metadata), ArrowReaderOptions::new())?;
+    pub fn new(encoder: Arc<Encoder>, input: R, metadata: &Arc<ParquetMetaData>) -> Result<Self> {
+        let stored = ArrowReaderMetadata::try_new(Arc::clone(metadata), ArrowReaderOptions::new())?;
         if stored.schema().fields() != encoder.schema().fields() {
             return Err(ParquetError::General(format!(
                 "the file has the columns {:?}, its copy {:?}",
@@ -58,17 +62,29 @@ impl<R: ChunkReader + Clone + 'static> Recoder<R> {
                 encoder.schema().fields()
             )));
         }
-        let fields: Vec<_> = stored.schema().fields().iter().map(as_view).collect();
-        let schema = Arc::new(Schema::new_with_metadata(
-            fields,
-            stored.schema().metadata().clone(),
-        ));
-        let metadata =
-            ArrowReaderMetadata::try_new(metadata, ArrowReaderOptions::new().with_schema(schema))?;
+        let read_as = |fields: Vec<FieldRef>| {
+            let schema = Schema::new_with_metadata(fields, stored.schema().metadata().clone());
+            let options = ArrowReaderOptions::new().with_schema(Arc::new(schema));
+            ArrowReaderMetadata::try_new(Arc::clone(metadata), options)
+        };
+        let fields = stored.schema().fields();
+        let int96: HashSet<usize> = (0..stored.parquet_schema().num_columns())
+            .filter(|&leaf| stored.parquet_schema().column(leaf).physical_type() == Type::INT96)
+            .map(|leaf| stored.parquet_schema().get_column_root_idx(leaf))
+            .collect();
+        let in_range = fields.iter().enumerate().map(|(root, field)| {
+            if int96.contains(&root) {
+                mapped(field, &in_microseconds)
+            } else {
+                Arc::clone(field)
+            }
+        });
         Ok(Self {
+            in_range: read_as(in_range.collect())?,
+            metadata: read_as(fields.iter().map(|field| mapped(field, &as_view)).collect())?,
             encoder,
             input,
-            metadata,
+            int96,
         })
     }
 
@@ -96,7 +112,11 @@ impl<R: ChunkReader + Clone + 'static> Recoder<R> {
             leaf = leaves.end;
             let hints: Vec<_> = leaves.clone().map(|leaf| self.hint(part, leaf)).collect();
             let field = self.metadata.schema().field(index);
-            let mut arrays = self.decode(part, index, self.batch_rows(part, leaves))?;
+            let batch_rows = self.batch_rows(part, leaves);
+            if self.int96.contains(&index) {
+                self.check_range(part, index, batch_rows)?;
+            }
+            let mut arrays = self.decode(&self.metadata, part, index, batch_rows)?;
             let rows = part.rows.len();
             group.push(
                 self.encoder
@@ -106,15 +126,35 @@ impl<R: ChunkReader + Clone + 'static> Recoder<R> {
         Ok(group)
     }
 
+    /// A 96-bit timestamp reaches far beyond the 584 years that 64 bits of nanoseconds hold, and
+    /// decoding lets it wrap around. Better no copy than one that is silently wrong.
+    fn check_range(&self, part: &Part, root: usize, batch_rows: usize) -> Result<()> {
+        let field = self.encoder.schema().field(root);
+        let options = CastOptions {
+            safe: false,
+            ..CastOptions::default()
+        };
+        for array in self.decode(&self.in_range, part, root, batch_rows)? {
+            cast_with_options(&array?, field.data_type(), &options).map_err(|error| {
+                ParquetError::General(format!(
+                    "column {}: an INT96 timestamp is out of the range of nanoseconds: {error}",
+                    field.name()
+                ))
+            })?;
+        }
+        Ok(())
+    }
+
     fn decode(
         &self,
+        metadata: &ArrowReaderMetadata,
         part: &Part,
         root: usize,
         batch_rows: usize,
     ) -> Result<impl Iterator<Item = Result<ArrayRef>> + use<R>> {
         let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(
             self.input.clone(),
-            self.metadata.clone(),
+            metadata.clone(),
         );
         let mask = ProjectionMask::roots(builder.parquet_schema(), [root]);
         let mut builder = builder
@@ -237,17 +277,93 @@ fn count(stored: i64) -> usize {
     usize::try_from(stored).unwrap_or(0)
 }
 
-/// The same field with strings as views.
-fn as_view(field: &FieldRef) -> FieldRef {
+/// The same field, with `leaf` applied to the types that aren't made of others.
+fn mapped(field: &FieldRef, leaf: &dyn Fn(&DataType) -> DataType) -> FieldRef {
+    let inner = |field: &FieldRef| mapped(field, leaf);
     let data_type = match field.data_type() {
-        DataType::Utf8 | DataType::LargeUtf8 => DataType::Utf8View,
-        DataType::Binary | DataType::LargeBinary => DataType::BinaryView,
-        DataType::Struct(fields) => DataType::Struct(fields.iter().map(as_view).collect()),
-        DataType::List(item) => DataType::List(as_view(item)),
-        DataType::LargeList(item) => DataType::LargeList(as_view(item)),
-        DataType::FixedSizeList(item, length) => DataType::FixedSizeList(as_view(item), *length),
-        DataType::Map(entries, sorted) => DataType::Map(as_view(entries), *sorted),
-        _ => return Arc::clone(field),
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(inner).collect()),
+        DataType::List(item) => DataType::List(inner(item)),
+        DataType::LargeList(item) => DataType::LargeList(inner(item)),
+        DataType::FixedSizeList(item, length) => DataType::FixedSizeList(inner(item), *length),
+        DataType::Map(entries, sorted) => DataType::Map(inner(entries), *sorted),
+        other => leaf(other),
     };
     Arc::new(Field::clone(field).with_data_type(data_type))
+}
+
+fn as_view(data_type: &DataType) -> DataType {
+    match data_type {
+        DataType::Utf8 | DataType::LargeUtf8 => DataType::Utf8View,
+        DataType::Binary | DataType::LargeBinary => DataType::BinaryView,
+        other => other.clone(),
+    }
+}
+
+fn in_microseconds(data_type: &DataType) -> DataType {
+    match data_type {
+        DataType::Timestamp(TimeUnit::Nanosecond, zone) => {
+            DataType::Timestamp(TimeUnit::Microsecond, zone.clone())
+        }
+        other => other.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn part(row_groups: Range<usize>, rows: Range<usize>) -> Part {
+        Part { row_groups, rows }
+    }
+
+    #[test]
+    fn small_groups_are_merged_and_large_ones_split_evenly() {
+        let sizes = [(40, 400), (60, 600), (10, 100), (250, 2500), (5, 50)];
+        assert_eq!(
+            cut(3, sizes.into_iter(), 100, 10_000),
+            [
+                part(3..5, 0..100),
+                part(5..6, 0..10),
+                part(6..7, 0..84),
+                part(6..7, 84..167),
+                part(6..7, 167..250),
+                part(7..8, 0..5),
+            ]
+        );
+    }
+
+    #[test]
+    fn wide_rows_make_short_groups() {
+        let parts = cut(
+            0,
+            [(122_880, 2_000_000_000)].into_iter(),
+            122_880,
+            128 << 20,
+        );
+        assert_eq!(parts.len(), 15);
+        assert!(parts.iter().all(|part| part.rows.len() == 8192));
+    }
+
+    proptest! {
+        #[test]
+        fn every_row_is_in_one_part_and_in_order(
+            sizes in prop::collection::vec((0_usize..500, 0_usize..5000), 0..30),
+            max_rows in 1_usize..300,
+            max_bytes in 1_usize..3000,
+        ) {
+            let parts = cut(0, sizes.iter().copied(), max_rows, max_bytes);
+            let start = |group: usize| sizes[..group].iter().map(|(rows, _)| rows).sum::<usize>();
+            let mut next = 0;
+            for part in &parts {
+                let before = start(part.row_groups.start);
+                prop_assert_eq!(before + part.rows.start, next);
+                prop_assert!(part.rows.end <= start(part.row_groups.end) - before);
+                prop_assert!((1..=max_rows).contains(&part.rows.len()));
+                next = before + part.rows.end;
+            }
+            prop_assert_eq!(next, start(sizes.len()));
+        }
+    }
 }
