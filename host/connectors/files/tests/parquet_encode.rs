@@ -1,4 +1,10 @@
 //! Rows that go through the Parquet encoder, from memory or from another file, come back the same.
+#![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "any bits will do"
+)]
 
 use std::sync::Arc;
 
@@ -25,7 +31,7 @@ use parquet::arrow::arrow_reader::{
 use parquet::arrow::{ArrowWriter, PARQUET_FIELD_ID_META_KEY};
 use parquet::basic::{BrotliLevel, Compression, Encoding, GzipLevel};
 use parquet::data_type::{ByteArrayType, Int96, Int96Type};
-use parquet::file::metadata::KeyValue;
+use parquet::file::metadata::{ColumnChunkMetaData, KeyValue, RowGroupMetaData};
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
@@ -179,7 +185,7 @@ fn every_type() -> RecordBatch {
         ),
         (
             "binary",
-            Arc::new(BinaryArray::from_iter(some(|row| row.to_le_bytes()))),
+            Arc::new(BinaryArray::from_iter(some(usize::to_le_bytes))),
         ),
         ("fixed", {
             Arc::new(FixedSizeBinaryArray::try_from_sparse_iter_with_size(fixed, 8).unwrap())
@@ -256,7 +262,7 @@ fn group_rows(file: &Bytes) -> Vec<i64> {
         .metadata()
         .row_groups()
         .iter()
-        .map(|group| group.num_rows())
+        .map(RowGroupMetaData::num_rows)
         .collect()
 }
 
@@ -367,7 +373,7 @@ fn every_codec_can_be_written() {
             .row_group(0)
             .columns()
             .iter()
-            .map(|c| c.compression());
+            .map(ColumnChunkMetaData::compression);
         assert!(codecs.into_iter().all(|codec| codec == compression));
         assert_same(&rows(&copy), &batch);
     }
@@ -501,7 +507,7 @@ fn rows_of_another_schema_are_refused() {
         RecordBatch::try_from_iter([("a", Arc::new(StringArray::from(vec!["1"])) as ArrayRef)])
             .unwrap();
     let encoder = Arc::new(Encoder::new(numbers.schema(), EncodeOptions::default()).unwrap());
-    assert!(encoder.encode(&[text.clone()]).is_err());
+    assert!(encoder.encode(std::slice::from_ref(&text)).is_err());
     let file = plain_writer(&text, WriterProperties::default());
     assert!(Recoder::new(encoder, file.clone(), opened(&file).metadata()).is_err());
 }
