@@ -1,5 +1,6 @@
 use serde_json::Value as Json;
 
+use crate::config::belongs;
 use crate::node::{Map, Node, Value};
 use crate::source::At;
 use crate::{Problem, nearest, yaml};
@@ -254,7 +255,7 @@ impl<'a> Check<'a> {
         let mut wanted: Vec<&str> = types.iter().filter_map(|t| in_words(t)).collect();
         wanted.dedup();
         let subject = self.subject(name);
-        let message = format!("{subject} must be {}, not {}", or(&wanted), show(node));
+        let message = format!("{subject} must be {}{}", or(&wanted), not(node));
         let mut problem = about(node, key, message);
         if let Value::Map(map) = &node.value
             && let [only] = map.entries.as_slice()
@@ -294,10 +295,10 @@ impl<'a> Check<'a> {
         let listed: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
         let listed: Vec<&str> = listed.iter().map(String::as_str).collect();
         let message = format!(
-            "{} must be {}, not {}",
+            "{} must be {}{}",
             self.subject(name),
             or(&listed),
-            show(node)
+            not(node)
         );
         let mut problem = about(node, &node.at, message);
         let near = node.as_text().filter(|_| !node.secret);
@@ -360,7 +361,7 @@ impl<'a> Check<'a> {
             if let Some(wrong) = wrong {
                 let mut message = format!("{} must be {wrong}", self.subject(name));
                 if matches!(node.value, Value::Number(..)) {
-                    message.push_str(&format!(", not {}", show(node)));
+                    message.push_str(&not(node));
                 }
                 self.problems.push(about(node, key, message));
                 return;
@@ -434,6 +435,9 @@ impl<'a> Check<'a> {
         self.problems
             .push(match nearest(key, known.iter().copied()) {
                 Some(near) => problem.advise(format!("did you mean `{near}`?")),
+                None if belongs(key, &known).is_some() => {
+                    problem.advise(belongs(key, &known).unwrap_or_default())
+                }
                 None if known.is_empty() => problem.advise("leave it out"),
                 None => problem.advise(format!("there are: {}", known.join(", "))),
             });
@@ -526,24 +530,28 @@ fn in_words(kind: &str) -> Option<&'static str> {
 
 /// A problem with a value, which isn't shown when it is secret.
 fn about(node: &Node, key: &At, message: String) -> Problem {
-    let problem = Problem::at(node.place(key), message);
-    if node.secret { problem.hide() } else { problem }
+    let at = node.place(key);
+    let problem = Problem::at(at, message);
+    match (node.secret, &node.value) {
+        (false, _) => problem,
+        (true, Value::List(_) | Value::Map(_)) => problem.hide(at.column - 1 + at.length),
+        (true, _) => problem.hide(at.column - 1),
+    }
 }
 
-/// A value for a message; never one that is secret.
-fn show(node: &Node) -> String {
-    if node.secret {
-        return "this one".to_owned();
-    }
-    match &node.value {
+/// `, not "three"`; nothing for a value that is secret.
+fn not(node: &Node) -> String {
+    let shown = match &node.value {
         Value::Null => "empty".to_owned(),
         Value::List(_) => "a list".to_owned(),
         Value::Map(_) => "a map".to_owned(),
-        Value::Unset(_) => "unset".to_owned(),
+        _ if node.secret => return String::new(),
+        Value::Unset(_) => return String::new(),
         Value::Bool(_, text) | Value::Number(_, text) => text.clone(),
         Value::Text { text, .. } if text.chars().count() > 40 => "this text".to_owned(),
         Value::Text { text, .. } => format!("{text:?}"),
-    }
+    };
+    format!(", not {shown}")
 }
 
 fn whole(number: &Json) -> String {

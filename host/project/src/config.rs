@@ -248,3 +248,23 @@ pub(crate) const HOME_KEYS: [&str; 4] = ["type", "connection", "incremental", "a
 
 /// The keys of every store, whatever its type.
 pub(crate) const STORE_KEYS: [&str; 2] = ["type", "connection"];
+
+/// Where a key belongs that was written in a flow or an entity, judged by the keys known there.
+pub(crate) fn belongs(key: &str, known: &[&str]) -> Option<&'static str> {
+    if !known.contains(&"home") || !known.contains(&"mode") {
+        return None;
+    }
+    match key {
+        "options" | "connections" | "flows_dir" | "flows" => Some("this belongs into hygge.yml"),
+        "name" => Some("leave it out: a flow has the name of its folder, or of its key in `flows`"),
+        "incremental" | "allow_empty" => Some("this belongs into `home`"),
+        "path" | "type" | "format" | "connection" | "table" => {
+            Some("this belongs into `home` or `store`")
+        }
+        "compression" | "partition_by" => Some("this belongs into `store`"),
+        "concurrency" | "memory" | "retries" | "on_error" => {
+            Some("this belongs into `options` in hygge.yml")
+        }
+        _ => None,
+    }
+}

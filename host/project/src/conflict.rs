@@ -133,6 +133,8 @@ pub(crate) fn places(
         .map(|name| (name.as_str(), reach(name, after)))
         .collect();
     let mut told: BTreeSet<(&str, &str)> = BTreeSet::new();
+    // Hundreds of entities of one flow may share a place by one slip.
+    let mut shared: BTreeSet<(String, String)> = BTreeSet::new();
     for (index, writer) in entities.iter().enumerate() {
         let Some(written) = &writer.planned.store_plan.place else {
             continue;
@@ -140,7 +142,9 @@ pub(crate) fn places(
         let id = &writer.planned.id;
         for other in &entities[index + 1..] {
             let place = other.planned.store_plan.place.as_ref();
-            if place.is_some_and(|place| place.overlaps(written)) {
+            if place.is_some_and(|place| place.overlaps(written))
+                && shared.insert((writer.store_at.to_string(), other.store_at.to_string()))
+            {
                 problems.push(same_destination(writer, other));
             }
         }
@@ -163,7 +167,8 @@ pub(crate) fn places(
                 problems.push(
                     Problem::at(&reader.home_at, format!("`{other}` reads what `{id}` writes, in the same flow"))
                         .relate("written here", &writer.store_at)
-                        .advise("entities of a flow move side by side: put the reader into a flow of its own, with `after`"),
+                        .advise("entities of a flow move side by side: put the reader into a flow of its own, with `after`")
+                        .about(other),
                 );
             } else if !reached
                 .get(other.flow.as_str())

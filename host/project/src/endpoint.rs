@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use hygge_core::{BuildContext, HomePlan, Registry, Settings, StorePlan};
+use hygge_core::{BuildContext, EntityId, HomePlan, Registry, Settings, StorePlan};
 use serde_json::Value as Json;
 
 use crate::check::Check;
@@ -79,6 +79,8 @@ pub(crate) struct Merged {
     pub(crate) connection: Option<String>,
     /// The setting that holds the path or table.
     pub(crate) location: Option<String>,
+    /// The most specific layer speaks of this entity alone.
+    pub(crate) own: bool,
     /// The location was given for this entity alone.
     pub(crate) own_location: bool,
 }
@@ -97,6 +99,7 @@ pub(crate) fn merge_layers(
 ) -> Result<Option<Merged>, Vec<Problem>> {
     let mut map = Map::default();
     let mut at = None;
+    let mut own = false;
     let mut given = Vec::new();
     for layer in layers {
         let before = kind_of(&map, connections);
@@ -112,6 +115,7 @@ pub(crate) fn merge_layers(
             _ => short(role, &layer.entry.value, before.as_deref(), registry),
         };
         at = Some(layer.entry.at.clone());
+        own = layer.own;
         let after = kind_of(&above, connections);
         if let (Some(before), Some(after)) = (&before, &after)
             && before != after
@@ -145,6 +149,7 @@ pub(crate) fn merge_layers(
         map,
         connection,
         location,
+        own,
         own_location,
     }))
 }
@@ -239,6 +244,7 @@ fn decide_type(
 ) -> Result<String, Vec<Problem>> {
     let known = role.names(registry);
     let listed = || format!("there are: {}", known.join(", "));
+    let say = || format!("name one of {}, or give a `path`", known.join(", "));
     let Some(entry) = map.take("type") else {
         let path = map.get("path").and_then(Node::as_text);
         let guess = path.map(|path| {
@@ -253,7 +259,7 @@ fn decide_type(
             Some(kind) => Ok(kind.to_owned()),
             None => Err(vec![
                 Problem::at(at, format!("the {} needs a `type`", role.key()))
-                    .advise(listed())
+                    .advise(say())
                     .missing(),
             ]),
         };
@@ -282,26 +288,28 @@ impl Merged {
     /// Checks what is left against the kind's schema and lets the kind look at it.
     pub(crate) fn settle(
         mut self,
-        id: &str,
+        id: &EntityId,
         cx: &BuildContext,
         registry: &Registry,
         problems: &mut Vec<Problem>,
     ) -> Option<Settled> {
-        let what = match self.role {
-            Role::Home => format!("{} home of {id}", self.kind),
-            Role::Store => format!("{} store of {id}", self.kind),
+        let role = self.role.key();
+        let whose = if self.own {
+            format!("`{id}`")
+        } else {
+            format!("flow `{}`", id.flow)
         };
-        let what = format!("the {what}");
+        let what = format!("the {} {role} of {whose}", self.kind);
         let mut schema = self.role.schema(registry, &self.kind)?;
         tell_generic(&mut schema, self.role);
         let mut node = Node::new(Value::Map(std::mem::take(&mut self.map)), self.at.clone());
         let before = problems.len();
         let mut found = Check::run(&what, &schema, &mut node, &self.at);
-        // The same mistake in a layer of many entities is one mistake: the message must not
-        // name the entity when the place says it all.
+        // The same mistake in a layer of many flows is one mistake: a message must not say whose
+        // it is when the place says it all.
         for problem in &mut found {
             if problem.message.starts_with(&what) && problem.message.contains(" has no key ") {
-                problem.message = problem.message.replace(&format!(" of {id}"), "");
+                problem.message = problem.message.replace(&format!(" of {whose}"), "");
             }
         }
         problems.append(&mut found);
@@ -327,7 +335,7 @@ impl Merged {
                     let (at, secret) = node.find_node(&each.pointer);
                     let mut problem = Problem::at(at, each.message);
                     if secret {
-                        problem = problem.hide();
+                        problem = problem.hide(at.column - 1);
                     }
                     problem.advice = each.advice;
                     problems.push(problem);

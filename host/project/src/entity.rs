@@ -112,7 +112,7 @@ pub(crate) fn resolve(
     let sound = problems.len() == before;
     let shown = format!("`{id}`");
     let mut settle = |merged: Option<Merged>| {
-        merged.and_then(|merged| merged.settle(&shown, around.cx, around.registry, problems))
+        merged.and_then(|merged| merged.settle(&id, around.cx, around.registry, problems))
     };
     let home = settle(home);
     let store = settle(store);
@@ -149,12 +149,13 @@ pub(crate) fn resolve(
             Problem::at(
                 &store_at,
                 format!(
-                    "{shown} reads a change stream, and a {} store can't take one",
+                    "{shown} reads a change stream, and the {} store can't take one",
                     store.kind
                 ),
             )
             .relate("read here", &home_at)
-            .advise("write it to a store that applies inserts, updates and deletes"),
+            .advise("write it to a store that applies inserts, updates and deletes")
+            .about(&id),
         );
     }
     let resolved = Resolved {
@@ -200,7 +201,7 @@ impl Resolved {
                 None => problem,
             }
         };
-        Some(problem.advise(wrong.advice))
+        Some(problem.advise(wrong.advice).about(id))
     }
 }
 

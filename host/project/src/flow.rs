@@ -132,10 +132,11 @@ fn finish(
     }
     entities.sort_by(|a, b| a.name.cmp(&b.name));
     let mut unique: Vec<WrittenEntity> = Vec::new();
-    for entity in entities {
+    for mut entity in entities {
         if let Some(wrong) = wrong_name(&entity.name, false) {
             let message = format!("entity name {:?} {wrong}", entity.name);
             problems.push(Problem::at(&entity.at, message));
+            entity.node = None;
         }
         match unique.last() {
             Some(first) if first.name == entity.name => {

@@ -115,12 +115,12 @@ impl Placed {
         (!able).then(|| match self.value.strategy {
             Strategy::Files => Problem::at(
                 &self.strategy,
-                format!("a {kind} home can't tell new files from old ones"),
+                format!("the {kind} home can't tell new files from old ones"),
             )
             .advise("use `strategy: append` or `merge` with a `column`"),
             _ => Problem::at(
                 &self.strategy,
-                format!("a {kind} home can't be read by a watermark column"),
+                format!("the {kind} home can't be read by a watermark column"),
             )
             .advise("use `mode: full`, or `strategy: files` where there are files"),
         })

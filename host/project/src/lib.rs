@@ -38,6 +38,7 @@ pub use plan::{
     Endpoint, Incremental, Lookback, OnError, Options, Origin, Plan, PlannedEntity, PlannedFlow,
 };
 pub use problem::{Excerpt, Problem, Problems};
+pub use schema::{FileKind, schema};
 pub use select::Selection;
 
 use near::nearest;

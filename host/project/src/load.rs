@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use hygge_core::{BuildContext, Mode, Registry};
@@ -369,12 +369,23 @@ fn resolve_all(
 
 fn group(entities: Vec<Resolved>, after: &BTreeMap<String, Vec<String>>) -> Vec<PlannedFlow> {
     let mut flows: Vec<PlannedFlow> = Vec::new();
+    let names: BTreeSet<String> = entities
+        .iter()
+        .map(|entity| entity.planned.id.flow.clone())
+        .collect();
     for entity in entities {
         let planned = entity.planned;
         match flows.last_mut() {
             Some(flow) if flow.name == planned.id.flow => flow.entities.push(planned),
             _ => flows.push(PlannedFlow {
-                after: after.get(&planned.id.flow).cloned().unwrap_or_default(),
+                // A flow that isn't part of this run can't be waited for.
+                after: after
+                    .get(&planned.id.flow)
+                    .into_iter()
+                    .flatten()
+                    .filter(|name| names.contains(*name))
+                    .cloned()
+                    .collect(),
                 name: planned.id.flow.clone(),
                 entities: vec![planned],
             }),

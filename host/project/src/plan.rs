@@ -63,7 +63,7 @@ pub enum OnError {
 pub struct PlannedFlow {
     /// Its name.
     pub name: String,
-    /// Flows that must have succeeded in this run first.
+    /// Flows of this run that must have succeeded first.
     pub after: Vec<String>,
     /// Its entities, by name.
     pub entities: Vec<PlannedEntity>,

@@ -1,6 +1,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use hygge_core::EntityId;
+
 use crate::secrecy;
 use crate::source::At;
 
@@ -19,6 +21,8 @@ pub struct Problem {
     pub(crate) unset: bool,
     /// Something isn't there; it may only be misspelt.
     pub(crate) missing: bool,
+    /// The entity that the message names.
+    about: Option<EntityId>,
 }
 
 /// A place in a YAML file, with its line.
@@ -58,6 +62,7 @@ impl Problem {
             related: Vec::new(),
             unset: false,
             missing: false,
+            about: None,
         }
     }
 
@@ -86,23 +91,38 @@ impl Problem {
         self
     }
 
-    /// Leaves out the end of the line from the place on: a secret stands there.
+    /// Leaves out the line from that column on: a secret stands there.
     #[must_use]
-    pub(crate) fn hide(mut self) -> Self {
+    pub(crate) fn hide(mut self, from: usize) -> Self {
         if let Some(place) = &mut self.place {
-            place.text = place.text.chars().take(place.column - 1).collect();
+            place.text = place.text.chars().take(from).collect();
+            if from >= place.column {
+                place.text.push_str(": ");
+            } else {
+                place.length = hygge_core::REDACTED.len();
+            }
             place.text.push_str(hygge_core::REDACTED);
-            place.length = hygge_core::REDACTED.len();
         }
         self
     }
 
-    fn key(&self) -> (Option<(&PathBuf, usize, usize)>, &str) {
+    /// Says which entity this is about, so that the same of many is told once.
+    #[must_use]
+    pub(crate) fn about(mut self, id: &EntityId) -> Self {
+        self.about = Some(id.clone());
+        self
+    }
+
+    /// What tells two problems apart: the place and the words, whatever the entity.
+    fn key(&self) -> (Option<(&PathBuf, usize, usize)>, String) {
         let place = self.place.as_ref();
-        (place.map(|p| (&p.file, p.line, p.column)), &self.message)
+        let message = match &self.about {
+            Some(id) => self.message.replace(&format!("`{id}`"), "`*`"),
+            None => self.message.clone(),
+        };
+        (place.map(|p| (&p.file, p.line, p.column)), message)
     }
 }
-
 /// The form without colours:
 ///
 /// ```text
@@ -171,9 +191,31 @@ pub struct Problems(pub Vec<Problem>);
 
 impl Problems {
     pub(crate) fn sorted(mut self) -> Self {
-        self.0.sort_by(|a, b| a.key().cmp(&b.key()));
-        self.0.dedup_by(|a, b| a.key() == b.key());
-        self
+        self.0.sort_by_cached_key(|problem| {
+            let (place, message) = problem.key();
+            let place = place.map(|(file, line, column)| (file.clone(), line, column));
+            (place, message)
+        });
+        let mut kept: Vec<Problem> = Vec::new();
+        let mut more = 0;
+        let close = |last: Option<&mut Problem>, more: usize| {
+            if let Some(last) = last.filter(|last| last.about.is_some() && more > 0) {
+                let s = if more == 1 { "y" } else { "ies" };
+                last.message
+                    .push_str(&format!(" (and {more} more entit{s})"));
+            }
+        };
+        for problem in self.0 {
+            if kept.last().is_some_and(|last| last.key() == problem.key()) {
+                more += 1;
+            } else {
+                close(kept.last_mut(), more);
+                more = 0;
+                kept.push(problem);
+            }
+        }
+        close(kept.last_mut(), more);
+        Self(kept)
     }
 }
 

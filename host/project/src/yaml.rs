@@ -287,13 +287,22 @@ impl<'a> Reader<'a> {
             )
             .advise("indent with spaces: YAML knows no other way");
         }
-        let problem = Problem::at(&at, format!("this isn't YAML: {}", first_lower(info)));
+        let why = match info {
+            info if info.contains("did not find expected node content") => {
+                "a value is missing".to_owned()
+            }
+            info => first_lower(info),
+        };
+        let problem = Problem::at(&at, format!("this isn't YAML: {why}"));
         let in_braces = |text: &str| {
             text.contains("${")
                 && (text.contains("{") && text.find('{') != text.find("${").map(|n| n + 1))
         };
         if in_braces(&here) || line_above.is_some_and(in_braces) {
             return problem.advise("put quotes around a ${VARIABLE} inside { } or [ ]");
+        }
+        if let Some((bracket, line)) = open_bracket(&self.source.text, marker.index()) {
+            return problem.advise(format!("the `{bracket}` in line {line} isn't closed"));
         }
         if info.contains("mapping values are not allowed") {
             return problem
@@ -302,11 +311,40 @@ impl<'a> Reader<'a> {
         if info.contains("simple key") {
             return problem.advise("a key needs a colon and a space after it: `key: value`");
         }
-        if info.contains("flow") || info.contains("quoted") {
-            return problem.advise("check that every bracket and quote is closed");
+        if info.contains("quoted") {
+            return problem.advise("check that the quote is closed");
         }
-        problem
+        problem.advise("check the indentation, brackets and quotes around here")
     }
+}
+
+/// The last bracket that is open at a place (in characters), with its line. Quotes are looked
+/// through roughly, which is enough for advice.
+fn open_bracket(text: &str, until: usize) -> Option<(char, usize)> {
+    let mut open = Vec::new();
+    let mut line = 1;
+    let mut quote = None;
+    let mut before = '\n';
+    let mut comment = false;
+    for c in text.chars().take(until + 1) {
+        match (c, quote) {
+            ('\n', _) => {
+                line += 1;
+                comment = false;
+            }
+            _ if comment => {}
+            (c, Some(q)) => quote = (c != q).then_some(q),
+            ('"' | '\'', None) if !before.is_alphanumeric() => quote = Some(c),
+            ('#', None) if before.is_whitespace() => comment = true,
+            ('[' | '{', None) => open.push((c, line)),
+            (']' | '}', None) => {
+                open.pop();
+            }
+            _ => {}
+        }
+        before = c;
+    }
+    open.pop()
 }
 
 fn first_lower(text: &str) -> String {
