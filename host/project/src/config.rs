@@ -33,7 +33,7 @@ pub(crate) struct ProjectFile {
     #[serde(rename = "connections")]
     _connections: Described,
     /// Flows by name, besides those in `flows_dir`.
-    #[schemars(with = "BTreeMap<String, FlowFile>")]
+    #[schemars(with = "BTreeMap<String, Option<FlowFile>>")]
     #[serde(rename = "flows")]
     _flows: Described,
 }
@@ -120,7 +120,7 @@ enum EntitiesConfig {
     /// Names, or maps with a `name`.
     List(Vec<EntityItem>),
     /// Settings by name.
-    Map(BTreeMap<String, EntityFile>),
+    Map(BTreeMap<String, Option<EntityFile>>),
 }
 
 #[derive(JsonSchema)]

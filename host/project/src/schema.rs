@@ -115,9 +115,15 @@ fn by_type(
             "then": settings,
         }));
     }
+    // Without a type there is at least the path to complete.
+    choices.push(json!({
+        "if": {"not": {"required": ["type"]}},
+        "then": {"properties": {"path": {"type": "string", "description": "A file, a folder or a glob; relative to the project."}}},
+    }));
     let filled = json!({
         "description": description,
         "anyOf": [
+            {"type": "null", "description": "Unsets what a less specific layer says."},
             {"type": "string", "description": "A path; its ending says the type."},
             {"type": "object", "properties": properties, "allOf": choices},
         ],

@@ -3,6 +3,7 @@
 mod kinds;
 mod merging;
 mod plans;
+mod schemas;
 mod wrong;
 
 use std::collections::BTreeMap;
