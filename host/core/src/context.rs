@@ -37,9 +37,7 @@ impl Context {
         &self,
         job: impl FnOnce() -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let (done, job) = wrap(job);
-        self.workers.cpu(job);
-        finished(done).await
+        self.workers.run_cpu(job).await
     }
 
     /// Runs blocking calls (fsync, listing folders) on a thread that may wait.
@@ -47,9 +45,7 @@ impl Context {
         &self,
         job: impl FnOnce() -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let (done, job) = wrap(job);
-        self.workers.io(job);
-        finished(done).await
+        self.workers.run_io(job).await
     }
 }
 
@@ -87,6 +83,28 @@ pub trait Workers: Send + Sync + fmt::Debug {
     fn io(&self, job: Box<dyn FnOnce() + Send>);
     /// How many CPU threads there are: how many jobs of one split make sense at once.
     fn cores(&self) -> usize;
+}
+
+impl dyn Workers {
+    /// [`Context::cpu`], for those who hold threads but no context.
+    pub async fn run_cpu<T: Send + 'static>(
+        &self,
+        job: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (done, job) = wrap(job);
+        self.cpu(job);
+        finished(done).await
+    }
+
+    /// [`Context::io`], for those who hold threads but no context.
+    pub async fn run_io<T: Send + 'static>(
+        &self,
+        job: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (done, job) = wrap(job);
+        self.io(job);
+        finished(done).await
+    }
 }
 
 /// Runs every job at once on the calling thread.

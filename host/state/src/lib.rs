@@ -8,8 +8,29 @@
 //! `begin_attempt`, `split_done` for each split, `put_intent` (from here on the commit will
 //! happen, whoever does it), `close` (it happened; the new state stands, the intent is gone).
 
+#[cfg(any(test, feature = "testing"))]
+pub mod conformance;
+#[cfg(test)]
+mod crash;
+mod durable;
+mod entity;
+mod history;
+mod journal;
+mod layout;
+mod local;
+mod lock;
+mod memory;
+mod name;
 mod record;
+mod sheet;
 mod store;
+#[cfg(test)]
+mod tape;
+#[cfg(test)]
+mod tests;
+
+pub use local::LocalState;
+pub use memory::MemoryState;
 
 pub use record::{Attempt, EntityState, Holder, Intent, Outcome, RunEntity, RunRecord, SplitDone};
 pub use store::{EntityLock, Memories, StateStore};

@@ -27,9 +27,11 @@ impl fmt::Debug for EntityLock {
 }
 
 /// Keeps what must be remembered. When a call that writes returns, the record survives a crash
-/// of the machine, except for [`split_done`](StateStore::split_done) and
-/// [`put_run`](StateStore::put_run), which survive the process: what they lose is only done or
-/// told again.
+/// of the machine, except for those that say that they survive the process only: what they lose
+/// is done or told again.
+///
+/// Everything about one entity but `load`, `memory`, `list` and the runs is called by whoever
+/// holds its [`lock`](StateStore::lock).
 #[async_trait]
 pub trait StateStore: Send + Sync + fmt::Debug {
     /// Takes the entity for this process, or says who holds it (code `locked`).
@@ -41,26 +43,29 @@ pub trait StateStore: Send + Sync + fmt::Debug {
     /// One of the entity's memories, as of its state.
     async fn memory(&self, entity: &EntityId, name: &str) -> Result<Option<Vec<u8>>>;
 
-    /// Every entity that has a state, by name.
+    /// Every entity that has a state, by flow, then entity.
     async fn list(&self) -> Result<Vec<EntityState>>;
 
-    /// Begins to remember an attempt; an earlier one of this entity is forgotten.
+    /// Begins to remember an attempt; an earlier one of this entity is forgotten, for good.
+    /// The new one survives the process only: without it, what it staged is of a dead run.
     async fn begin_attempt(&self, entity: &EntityId, attempt: &Attempt) -> Result<()>;
 
-    /// A run took the attempt up again: counts it.
+    /// A run took the attempt up again: `attempt`, with the count it carries, takes the place
+    /// of what was remembered; the finished splits stay. Survives the process only.
     async fn resume_attempt(&self, entity: &EntityId, attempt: &Attempt) -> Result<()>;
 
-    /// The attempt that was begun and not closed, with its finished splits.
+    /// The attempt that was begun and not closed, with its finished splits in the order they
+    /// finished; one a split, the last.
     async fn attempt(&self, entity: &EntityId) -> Result<Option<(Attempt, Vec<SplitDone>)>>;
 
-    /// A split is staged.
+    /// A split is staged. Survives the process only.
     async fn split_done(&self, entity: &EntityId, done: &SplitDone) -> Result<()>;
 
     /// Forgets the attempt; what it staged must be gone.
     async fn drop_attempt(&self, entity: &EntityId) -> Result<()>;
 
     /// From now on the commit will happen. `memories` replace those of the state when it is
-    /// closed.
+    /// closed; those not named stay.
     async fn put_intent(&self, intent: &Intent, memories: &Memories) -> Result<()>;
 
     /// The intent that waits to be finished.
@@ -70,13 +75,16 @@ pub trait StateStore: Send + Sync + fmt::Debug {
     /// intent and attempt are gone. Idempotent.
     async fn close(&self, state: &EntityState, memories: &Memories) -> Result<()>;
 
-    /// Writes a state that no run made (`hygge state set` and `recover`).
+    /// Writes a state that no run made (`hygge state set` and `recover`), with `memories`;
+    /// those not named stay. Forgets the attempt, which began from another state. Refused while
+    /// an intent waits: its commit would put its own state in the place of this one.
     async fn put(&self, state: &EntityState, memories: &Memories) -> Result<()>;
 
-    /// Forgets everything about an entity; says whether there was anything.
+    /// Forgets everything about an entity, also an intent that waits; says whether there was
+    /// anything.
     async fn reset(&self, entity: &EntityId) -> Result<bool>;
 
-    /// Keeps or updates a run in the history.
+    /// Keeps or updates a run in the history. Survives the process only.
     async fn put_run(&self, run: &RunRecord) -> Result<()>;
 
     /// The last `most` runs, the newest first.
