@@ -1,0 +1,501 @@
+//! A Home and a Store that live in memory and do as a test says.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{ArrayRef, Int64Array, RecordBatch};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use hygge_core::{
+    Action, Batch, BuildContext, Capabilities, CommitRecord, Context, Discovered, EntityId, Fault,
+    Finding, Home, HomeKind, HomePlan, Mode, Place, Position, Problem, Reader, Receipt, Registry,
+    Result, RunId, Settings, Settled, Split, SplitId, SplitPlan, SplitRequest, Standing, Step,
+    Store, StoreKind, StorePlan, Strategy, Target, Want, Writer, async_trait,
+};
+use hygge_engine::{Event, Events, RunRequest, RunSummary, StopSignal, Threads, Tuning, run};
+use hygge_project::{
+    Endpoint, Incremental, OnError, Options, Origin, Plan, PlannedEntity, PlannedFlow,
+};
+use hygge_state::{MemoryState, StateStore};
+
+/// Called by the reader before each batch, on a CPU thread: (split, batch).
+type Hook = dyn Fn(usize, usize) -> Result<()> + Send + Sync;
+
+/// A source of numbers: one list a split, in batches of `size`.
+pub(crate) struct Source {
+    pub(crate) splits: Mutex<Vec<Vec<i64>>>,
+    pub(crate) size: usize,
+    pub(crate) before_batch: Box<Hook>,
+    pub(crate) opened: AtomicU32,
+    pub(crate) acknowledged: AtomicU32,
+}
+
+impl Source {
+    pub(crate) fn of(splits: Vec<Vec<i64>>) -> Self {
+        Self {
+            splits: Mutex::new(splits),
+            size: 10,
+            before_batch: Box::new(|_, _| Ok(())),
+            opened: AtomicU32::new(0),
+            acknowledged: AtomicU32::new(0),
+        }
+    }
+}
+
+fn schema() -> SchemaRef {
+    Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, false)]))
+}
+
+#[derive(Clone)]
+struct FakeHome(Arc<Source>);
+
+impl std::fmt::Debug for FakeHome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("FakeHome")
+    }
+}
+
+#[async_trait]
+impl Home for FakeHome {
+    async fn check(&self, _: &Context) -> Result<Vec<Finding>> {
+        Ok(vec![Finding::good("fine")])
+    }
+
+    async fn discover(&self, _: &Context) -> Result<Vec<Discovered>> {
+        Ok(Vec::new())
+    }
+
+    async fn splits(&self, request: &SplitRequest, _: &Context) -> Result<SplitPlan> {
+        let lists = self.0.splits.lock().unwrap().clone();
+        let low = request.bounds.as_ref().map(|b| b.low);
+        let splits = lists.iter().enumerate().map(|(n, list)| {
+            let wanted: Vec<i64> = list
+                .iter()
+                .copied()
+                .filter(|v| low.is_none_or(|low| i128::from(*v) >= low))
+                .collect();
+            Split {
+                id: SplitId::nth(n),
+                spec: serde_json::json!({ "n": n, "rows": wanted }),
+                rows: Some(list.len() as u64),
+                bytes: None,
+            }
+        });
+        Ok(SplitPlan {
+            schema: schema(),
+            splits: splits.collect(),
+            fingerprint: format!("{lists:?}"),
+            high: None,
+            position: Some(Position(serde_json::json!("end"))),
+            memory: None,
+            warnings: Vec::new(),
+        })
+    }
+
+    async fn open(
+        &self,
+        split: &Split,
+        _: &Position,
+        _: &Want,
+        cx: &Context,
+    ) -> Result<Box<dyn Reader>> {
+        self.0.opened.fetch_add(1, Ordering::SeqCst);
+        let rows: Vec<i64> = serde_json::from_value(split.spec["rows"].clone()).unwrap();
+        let split = split.spec["n"].as_u64().unwrap() as usize;
+        let source = Arc::clone(&self.0);
+        Ok(Box::new(FakeReader {
+            source,
+            split,
+            rows,
+            at: 0,
+            cx: cx.clone(),
+        }))
+    }
+
+    async fn acknowledge(&self, _: &Position, _: &Context) -> Result<()> {
+        self.0.acknowledged.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+struct FakeReader {
+    source: Arc<Source>,
+    split: usize,
+    rows: Vec<i64>,
+    at: usize,
+    cx: Context,
+}
+
+#[async_trait]
+impl Reader for FakeReader {
+    fn schema(&self) -> SchemaRef {
+        schema()
+    }
+
+    async fn next(&mut self) -> Result<Option<Step>> {
+        let (source, split, nth) = (Arc::clone(&self.source), self.split, self.at);
+        self.cx
+            .cpu(move || (source.before_batch)(split, nth))
+            .await?;
+        let Some(rows) = self.rows.chunks(self.source.size).nth(self.at) else {
+            return Ok(None);
+        };
+        self.at += 1;
+        let column: ArrayRef = Arc::new(Int64Array::from(rows.to_vec()));
+        let batch = RecordBatch::try_new(schema(), vec![column]).unwrap();
+        Ok(Some(Step {
+            batch: Batch::Rows(batch),
+            position: Position::start(),
+        }))
+    }
+}
+
+/// What the Store holds: staged by (run, split, attempt), and committed.
+#[derive(Default)]
+pub(crate) struct Shelf {
+    pub(crate) staged: BTreeMap<(String, String, u32), Vec<i64>>,
+    pub(crate) settled: Vec<i64>,
+    pub(crate) runs: BTreeSet<String>,
+    pub(crate) commits: u32,
+    pub(crate) standing: Option<Standing>,
+}
+
+/// Called by the writer before each batch.
+type WriteHook = dyn Fn(&Batch) -> Result<()> + Send + Sync;
+/// Called in `commit`, before and after it took effect.
+type CommitHook = dyn Fn(bool) -> Result<()> + Send + Sync;
+
+pub(crate) struct Destination {
+    pub(crate) shelf: Mutex<Shelf>,
+    pub(crate) before_write: Box<WriteHook>,
+    pub(crate) in_commit: Box<CommitHook>,
+}
+
+impl Destination {
+    pub(crate) fn new() -> Self {
+        Self {
+            shelf: Mutex::default(),
+            before_write: Box::new(|_| Ok(())),
+            in_commit: Box::new(|_| Ok(())),
+        }
+    }
+
+    pub(crate) fn settled(&self) -> Vec<i64> {
+        let mut rows = self.shelf.lock().unwrap().settled.clone();
+        rows.sort_unstable();
+        rows
+    }
+}
+
+#[derive(Clone)]
+struct FakeStore(Arc<Destination>);
+
+impl std::fmt::Debug for FakeStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("FakeStore")
+    }
+}
+
+#[async_trait]
+impl Store for FakeStore {
+    async fn check(&self, _: &Context) -> Result<Vec<Finding>> {
+        Ok(vec![Finding::good("fine")])
+    }
+
+    async fn inspect(&self, _: &EntityId, _: Option<&[u8]>, _: &Context) -> Result<Standing> {
+        Ok(self
+            .0
+            .shelf
+            .lock()
+            .unwrap()
+            .standing
+            .clone()
+            .unwrap_or(Standing::Vacant))
+    }
+
+    async fn begin(&self, _: &Target, _: &Context) -> Result<serde_json::Value> {
+        Ok(serde_json::json!({ "shelf": 1 }))
+    }
+
+    async fn open_writer(
+        &self,
+        target: &Target,
+        split: &SplitId,
+        attempt: u32,
+        _: &Context,
+    ) -> Result<Box<dyn Writer>> {
+        Ok(Box::new(FakeWriter {
+            to: Arc::clone(&self.0),
+            run: target.run.to_string(),
+            split: split.clone(),
+            attempt,
+            rows: Vec::new(),
+        }))
+    }
+
+    async fn commit(&self, record: &CommitRecord, _: &Context) -> Result<Settled> {
+        (self.0.in_commit)(false)?;
+        {
+            let mut shelf = self.0.shelf.lock().unwrap();
+            shelf.commits += 1;
+            if shelf.runs.insert(record.run.to_string()) {
+                let mut rows = Vec::new();
+                for receipt in &record.receipts {
+                    let key = (
+                        record.run.to_string(),
+                        receipt.split.to_string(),
+                        receipt.attempt,
+                    );
+                    rows.extend(
+                        shelf
+                            .staged
+                            .remove(&key)
+                            .expect("what a receipt names is staged"),
+                    );
+                }
+                if record.action == Action::Replace {
+                    shelf.settled.clear();
+                }
+                shelf.settled.extend(rows);
+            }
+        }
+        (self.0.in_commit)(true)?;
+        Ok(Settled {
+            location: "the shelf".into(),
+            parts: 1,
+            memory: None,
+        })
+    }
+
+    async fn cleanup(&self, _: &EntityId, live: Option<&RunId>, _: &Context) -> Result<()> {
+        let live = live.map(ToString::to_string);
+        self.0
+            .shelf
+            .lock()
+            .unwrap()
+            .staged
+            .retain(|key, _| Some(&key.0) == live.as_ref());
+        Ok(())
+    }
+}
+
+struct FakeWriter {
+    to: Arc<Destination>,
+    run: String,
+    split: SplitId,
+    attempt: u32,
+    rows: Vec<i64>,
+}
+
+#[async_trait]
+impl Writer for FakeWriter {
+    async fn write(&mut self, batch: Batch) -> Result<()> {
+        (self.to.before_write)(&batch)?;
+        let Batch::Rows(batch) = batch else {
+            return Err(Fault::internal("encoded"));
+        };
+        self.rows
+            .extend(batch.column(0).as_primitive::<Int64Type>().values());
+        Ok(())
+    }
+
+    async fn finish(self: Box<Self>) -> Result<Receipt> {
+        let rows = self.rows.len() as u64;
+        let key = (self.run, self.split.to_string(), self.attempt);
+        self.to.shelf.lock().unwrap().staged.insert(key, self.rows);
+        Ok(Receipt {
+            split: self.split,
+            attempt: self.attempt,
+            rows,
+            bytes: rows * 8,
+            data: serde_json::Value::Null,
+        })
+    }
+}
+
+struct HomeNamed(String, Arc<Source>);
+
+impl HomeKind for HomeNamed {
+    fn name(&self) -> &str {
+        &self.0
+    }
+    fn summary(&self) -> &str {
+        "numbers"
+    }
+    fn schema(&self) -> serde_json::Value {
+        serde_json::json!({ "type": "object" })
+    }
+    fn location(&self) -> Option<&str> {
+        None
+    }
+    fn plan(&self, _: &Settings, _: &BuildContext) -> Result<HomePlan, Vec<Problem>> {
+        Ok(home_plan())
+    }
+    fn build(&self, _: &Settings, _: &BuildContext) -> Result<Arc<dyn Home>> {
+        Ok(Arc::new(FakeHome(Arc::clone(&self.1))))
+    }
+}
+
+struct StoreNamed(String, Arc<Destination>);
+
+impl StoreKind for StoreNamed {
+    fn name(&self) -> &str {
+        &self.0
+    }
+    fn summary(&self) -> &str {
+        "a shelf"
+    }
+    fn schema(&self) -> serde_json::Value {
+        serde_json::json!({ "type": "object" })
+    }
+    fn location(&self) -> Option<&str> {
+        None
+    }
+    fn plan(&self, _: &Settings, _: &BuildContext) -> Result<StorePlan, Vec<Problem>> {
+        Ok(store_plan())
+    }
+    fn build(&self, _: &Settings, _: &BuildContext) -> Result<Arc<dyn Store>> {
+        Ok(Arc::new(FakeStore(Arc::clone(&self.1))))
+    }
+}
+
+fn home_plan() -> HomePlan {
+    HomePlan {
+        place: None,
+        describe: "numbers".into(),
+        operations: false,
+        watermarks: true,
+        files: false,
+        max_open: None,
+    }
+}
+
+fn store_plan() -> StorePlan {
+    StorePlan {
+        place: Some(Place::files("/shelf".as_ref())),
+        describe: "the shelf".into(),
+        capabilities: Capabilities {
+            append: true,
+            replace: true,
+            upsert: false,
+            operations: false,
+            single: false,
+            encoded: None,
+        },
+        max_open: None,
+    }
+}
+
+/// Keeps every event.
+#[derive(Default)]
+pub(crate) struct Told(pub Mutex<Vec<Event>>);
+
+impl Events for Told {
+    fn event(&self, event: &Event) {
+        self.0.lock().unwrap().push(event.clone());
+    }
+}
+
+/// A project of flows with one entity each; run it as often as wanted.
+pub(crate) struct Project {
+    registry: Registry,
+    pub(crate) plan: Plan,
+    pub(crate) state: Arc<dyn StateStore>,
+    pub(crate) told: Arc<Told>,
+    pub(crate) signal: StopSignal,
+    runs: u64,
+}
+
+impl Project {
+    pub(crate) fn new() -> Self {
+        Self {
+            registry: Registry::default(),
+            plan: Plan {
+                name: "test".into(),
+                place: BuildContext {
+                    root: PathBuf::from("/"),
+                    work: PathBuf::from("/.hygge"),
+                },
+                options: Options {
+                    concurrency: 4,
+                    memory: 64 << 20,
+                    retries: 3,
+                    on_error: OnError::Continue,
+                },
+                flows: Vec::new(),
+                warnings: Vec::new(),
+            },
+            state: Arc::new(MemoryState::default()),
+            told: Arc::default(),
+            signal: StopSignal::default(),
+            runs: 0,
+        }
+    }
+
+    pub(crate) fn flow(mut self, name: &str, source: &Arc<Source>, to: &Arc<Destination>) -> Self {
+        self.registry
+            .add_home(Arc::new(HomeNamed(name.into(), Arc::clone(source))));
+        self.registry
+            .add_store(Arc::new(StoreNamed(name.into(), Arc::clone(to))));
+        let endpoint = || Endpoint {
+            kind: name.into(),
+            settings: Settings::new(serde_json::json!({}), []),
+            connection: None,
+        };
+        self.plan.flows.push(PlannedFlow {
+            name: name.into(),
+            after: Vec::new(),
+            entities: vec![PlannedEntity {
+                id: EntityId::new(name, "e"),
+                home: endpoint(),
+                home_plan: home_plan(),
+                store: endpoint(),
+                store_plan: store_plan(),
+                mode: Mode::Full,
+                incremental: None,
+                allow_empty: false,
+                origin: Origin {
+                    file: "hygge.yml".into(),
+                    line: 1,
+                },
+            }],
+        });
+        self
+    }
+
+    pub(crate) fn after(mut self, other: &str) -> Self {
+        self.plan.flows.last_mut().unwrap().after.push(other.into());
+        self
+    }
+
+    pub(crate) fn incremental(mut self) -> Self {
+        let entity = &mut self.plan.flows.last_mut().unwrap().entities[0];
+        entity.mode = Mode::Incremental;
+        entity.incremental = Some(Incremental {
+            strategy: Strategy::Append,
+            column: Some("n".into()),
+            key: Vec::new(),
+            lookback: None,
+        });
+        self
+    }
+
+    pub(crate) async fn run(&mut self) -> RunSummary {
+        self.runs += 1;
+        let began = jiff::Timestamp::from_second(1_700_000_000).unwrap();
+        let request = RunRequest {
+            run: RunId::new(began, self.runs),
+            command: "test".into(),
+            registry: self.registry.clone(),
+            state: Arc::clone(&self.state),
+            events: Arc::clone(&self.told) as _,
+            signal: self.signal.clone(),
+            tuning: Tuning::default(),
+            threads: Threads::start(2, tokio::runtime::Handle::current()).unwrap(),
+        };
+        run(&self.plan, request).await.unwrap()
+    }
+}
