@@ -1,0 +1,128 @@
+use std::process::ExitCode;
+
+use hygge_core::{Fault, code};
+use hygge_project::Problems;
+
+use crate::console::Paint;
+
+/// How the program ends; the table is in docs/cli.md.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// All well.
+    Well,
+    /// A flow failed, or `debug` found something wrong.
+    Failed,
+    /// The command line or the configuration is wrong; nothing was moved.
+    Usage,
+    /// A person or the system stopped the run.
+    Interrupted,
+}
+
+impl Exit {
+    pub(crate) fn number(self) -> u8 {
+        match self {
+            Self::Well => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.number())
+    }
+}
+
+/// Why a verb can't do what was asked: what is wrong, and the way out.
+#[derive(Debug)]
+pub(crate) struct Complaint {
+    pub(crate) exit: Exit,
+    /// One line, or several when the problems of a whole project are shown.
+    pub(crate) message: String,
+    pub(crate) advice: Option<String>,
+    /// Whether the message needs no head.
+    whole: bool,
+}
+
+impl Complaint {
+    /// The command line or the configuration is wrong.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self {
+            exit: Exit::Usage,
+            message: message.into(),
+            advice: None,
+            whole: false,
+        }
+    }
+
+    /// Something didn't work.
+    pub(crate) fn failed(message: impl Into<String>) -> Self {
+        Self {
+            exit: Exit::Failed,
+            message: message.into(),
+            advice: None,
+            whole: false,
+        }
+    }
+
+    pub(crate) fn advise(mut self, advice: impl Into<String>) -> Self {
+        self.advice = Some(advice.into());
+        self
+    }
+
+    pub(crate) fn show(&self, paint: &Paint) -> String {
+        let message = self.message.trim_end();
+        let mut text = if self.whole {
+            format!("{message}\n")
+        } else {
+            format!("{} {message}\n", paint.bad("error:"))
+        };
+        if let Some(advice) = &self.advice {
+            text.push_str(&format!("{} {advice}\n", paint.strong("next:")));
+        }
+        text
+    }
+}
+
+/// The project's files are wrong. Their message is whole: it has heads and advice of its own.
+impl From<Problems> for Complaint {
+    fn from(problems: Problems) -> Self {
+        Self {
+            whole: true,
+            ..Self::usage(problems.to_string())
+        }
+    }
+}
+
+impl From<Fault> for Complaint {
+    fn from(fault: Fault) -> Self {
+        Self {
+            exit: if fault.code == code::CONFIG {
+                Exit::Usage
+            } else {
+                Exit::Failed
+            },
+            message: fault.message,
+            advice: fault.advice,
+            whole: false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn advice_stands_on_a_line_of_its_own() {
+        let fault = Fault::new(code::LOCKED, "nyc.flights is held by run x").advise("wait for it");
+        let complaint = Complaint::from(fault);
+        assert_eq!(complaint.exit, Exit::Failed);
+        assert_eq!(
+            complaint.show(&Paint::plain()),
+            "error: nyc.flights is held by run x\nnext: wait for it\n"
+        );
+    }
+}

@@ -1,0 +1,62 @@
+use serde_json::json;
+
+use crate::complaint::Exit;
+use crate::console::Console;
+use crate::project::Project;
+use crate::table::Table;
+use crate::verb::Ended;
+use crate::{runtime, units};
+
+/// Opens every Home and lists what it could read.
+pub(crate) fn show(project: &Project, as_json: bool, console: &Console) -> Ended {
+    let (runtime, threads) = runtime::whole()?;
+    let cx = runtime::context(&threads);
+    let found = runtime.block_on(hygge_engine::discover(
+        &project.plan,
+        &project.registry,
+        &cx,
+    ));
+    let mut exit = Exit::Well;
+    let mut table = Table::new(&["ENTITY", "FOUND", ">ROWS", ">SIZE"]);
+    let mut failures = String::new();
+    for (id, found) in &found {
+        match found {
+            Ok(there) if as_json => {
+                for each in there {
+                    let line = json!({
+                        "flow": id.flow, "entity": id.entity,
+                        "found": each.name, "rows": each.rows, "bytes": each.bytes,
+                    });
+                    console.out(&format!("{line}\n"));
+                }
+            }
+            Ok(there) => {
+                for each in there {
+                    table.row(vec![
+                        id.to_string().into(),
+                        each.name.clone().into(),
+                        each.rows.map_or("-".to_owned(), units::count).into(),
+                        each.bytes.map_or("-".to_owned(), units::bytes).into(),
+                    ]);
+                }
+            }
+            Err(fault) => {
+                exit = Exit::Failed;
+                if as_json {
+                    let line = json!({"flow": id.flow, "entity": id.entity, "fault": fault});
+                    console.out(&format!("{line}\n"));
+                } else {
+                    failures.push_str(&format!("\n{id}: {fault}\n"));
+                    if let Some(advice) = &fault.advice {
+                        failures.push_str(&format!("  next: {advice}\n"));
+                    }
+                }
+            }
+        }
+    }
+    if !as_json {
+        console.out(&table.show());
+        console.out(&failures);
+    }
+    Ok(exit)
+}

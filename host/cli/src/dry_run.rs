@@ -1,0 +1,128 @@
+use hygge_core::InlineWorkers;
+use hygge_engine::Preview;
+use hygge_state::LocalState;
+use serde_json::Value;
+
+use crate::complaint::{Complaint, Exit};
+use crate::console::{Console, Paint};
+use crate::project::Project;
+use crate::table::Table;
+use crate::verb::Ended;
+use crate::{runtime, units};
+
+/// Says what a run would do, from the configuration and what is remembered. Connects nowhere,
+/// creates nothing.
+pub(crate) fn show(project: &Project, as_json: bool, console: &Console) -> Ended {
+    let state = LocalState::open(&project.plan.place.work, std::sync::Arc::new(InlineWorkers));
+    let previews = runtime::small()?.block_on(hygge_engine::preview(&project.plan, &state))?;
+    if as_json {
+        for preview in &previews {
+            console.out(&line(preview)?);
+        }
+        return Ok(Exit::Well);
+    }
+    project.warn(console);
+    console.out(&text(&previews, console.paint()));
+    Ok(Exit::Well)
+}
+
+fn line(preview: &Preview) -> Result<String, Complaint> {
+    let failed = |error: serde_json::Error| {
+        Complaint::failed(format!("can't print {}: {error}", preview.id))
+    };
+    let mut value = serde_json::to_value(preview).map_err(failed)?;
+    if let Value::Object(fields) = &mut value {
+        fields.insert("event".to_owned(), "would_run".into());
+    }
+    Ok(format!("{value}\n"))
+}
+
+fn text(previews: &[Preview], paint: Paint) -> String {
+    let mut table = Table::new(&["WOULD", "ENTITY", "FROM", "TO", "TAKING"]);
+    for preview in previews {
+        table.row(vec![
+            preview.action.to_string().into(),
+            preview.id.to_string().into(),
+            preview.from.clone().into(),
+            preview.to.clone().into(),
+            taking(preview).into(),
+        ]);
+    }
+    let mut text = table.show();
+    for preview in previews {
+        let mut notes = Vec::new();
+        if preview.recovers {
+            notes.push("finishes the commit of an earlier run first".to_owned());
+        }
+        if !preview.after.is_empty() {
+            notes.push(format!("waits for {}", preview.after.join(", ")));
+        }
+        for note in notes {
+            text.push_str(&format!("\n{}: {note}", preview.id));
+        }
+        for warning in &preview.warnings {
+            let word = paint.warn("warning:");
+            text.push_str(&format!("\n{word} {}: {warning}", preview.id));
+        }
+    }
+    if !text.ends_with('\n') {
+        text.push('\n');
+    }
+    let n = units::many(previews.len() as u64, "entity", "entities");
+    text.push_str(&format!(
+        "\n{n} would run. Nothing was opened or written.\n"
+    ));
+    text
+}
+
+fn taking(preview: &Preview) -> String {
+    match (&preview.watermark, preview.mode) {
+        (Some(mark), _) => format!("what is new since {} {}", mark.column, mark.value),
+        (None, hygge_core::Mode::Full) => "everything".to_owned(),
+        (None, hygge_core::Mode::Incremental) if preview.action == hygge_core::Action::Replace => {
+            "everything, as nothing is remembered yet".to_owned()
+        }
+        (None, hygge_core::Mode::Incremental) => "files that are new".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hygge_core::{Action, EntityId, Mode, Watermark, WatermarkType};
+
+    fn preview(entity: &str, mode: Mode, action: Action) -> Preview {
+        Preview {
+            id: EntityId::new("nyc", entity),
+            from: format!("parquet files data/landing/{entity}"),
+            to: format!("parquet files data/lake/{entity}"),
+            mode,
+            action,
+            watermark: None,
+            recovers: false,
+            after: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn says_what_would_happen_and_why() {
+        let mut flights = preview("flights", Mode::Incremental, Action::Append);
+        flights.watermark = Some(Watermark {
+            column: "id".into(),
+            value: "42".into(),
+            kind: WatermarkType::Integer,
+        });
+        flights.recovers = true;
+        flights.warnings = vec!["the watermark lies in the future".into()];
+        let mut logs = preview("logs", Mode::Incremental, Action::Append);
+        logs.after = vec!["crm".into()];
+        let all = [
+            preview("airlines", Mode::Full, Action::Replace),
+            flights,
+            logs,
+            preview("weather", Mode::Incremental, Action::Replace),
+        ];
+        insta::assert_snapshot!(text(&all, Paint::plain()));
+    }
+}

@@ -1,0 +1,73 @@
+//! The `hygge` command, as a library so that whole-program tests can build the same program
+//! with failpoints.
+//!
+//! The trade-off: a front end is where everything meets, so it is tempting to let logic settle
+//! here. It doesn't: this crate parses arguments, fills the [registry], and turns events into
+//! words. What another front end would want as well belongs to the project or engine crate.
+//!
+//! One file a verb under `verb`, one a way of showing a run under `render`, and exactly one
+//! place that prints: `console`.
+//!
+//! [registry]: hygge_core::Registry
+
+mod args;
+mod complaint;
+mod console;
+mod desk;
+mod diagnostics;
+mod discover;
+mod dry_run;
+mod new_run;
+mod project;
+mod recover;
+mod registry;
+mod render;
+mod run_log;
+mod runtime;
+mod schema_files;
+mod signals;
+mod table;
+mod template;
+mod units;
+mod unknown;
+mod verb;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{CommandFactory, Parser};
+
+use args::Cli;
+use complaint::Exit;
+use console::Console;
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are "errors" of code 0. A reader that went away is no failure.
+            drop(error.print());
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let console = Arc::new(Console::of_this_process());
+    let exit = match verb::run(cli, &console) {
+        Ok(exit) => exit,
+        Err(complaint) => {
+            console.err(&complaint.show(&console.paint_err()));
+            complaint.exit
+        }
+    };
+    if console.lost_output() && exit == Exit::Well {
+        return Exit::Failed.into();
+    }
+    exit.into()
+}
+
+/// The command line as clap knows it, for generated references.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+pub use registry::registry;

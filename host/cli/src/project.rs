@@ -1,0 +1,125 @@
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use hygge_core::{InlineWorkers, Mode, Registry};
+use hygge_project::{Load, PROJECT_FILE, Plan, PlannedEntity, Selection, Start};
+use hygge_state::{LocalState, StateStore};
+use jiff::tz::TimeZone;
+
+use crate::args::Global;
+use crate::complaint::Complaint;
+use crate::console::Console;
+use crate::registry::registry;
+
+/// A project that was found and is in order.
+#[derive(Debug)]
+pub(crate) struct Project {
+    pub(crate) plan: Plan,
+    pub(crate) registry: Registry,
+}
+
+/// What the command line changes in the configuration.
+#[derive(Debug, Default)]
+pub(crate) struct Changes {
+    pub(crate) vars: Vec<String>,
+    pub(crate) selection: Selection,
+    pub(crate) mode: Option<Mode>,
+    pub(crate) concurrency: Option<usize>,
+}
+
+impl Project {
+    /// Tells what is worth saying but stops nothing.
+    pub(crate) fn warn(&self, console: &Console) {
+        let word = console.paint_err().warn("warning:");
+        for warning in &self.plan.warnings {
+            console.err(&format!("{word} {warning}\n"));
+        }
+    }
+}
+
+/// Finds the project's root: the folder given, or the current one, or one above it.
+pub(crate) fn root(global: &Global) -> Result<PathBuf, Complaint> {
+    let looked = start(global)?;
+    let (found, folder) = match &looked {
+        Start::At(folder) => (
+            folder.join(PROJECT_FILE).is_file().then(|| folder.clone()),
+            folder,
+        ),
+        Start::Above(folder) => (hygge_project::find(folder), folder),
+    };
+    found.ok_or_else(|| {
+        let above = if matches!(looked, Start::Above(_)) {
+            " or above it"
+        } else {
+            ""
+        };
+        Complaint::usage(format!(
+            "there is no {PROJECT_FILE} in {}{above}",
+            folder.display()
+        ))
+        .advise("go to a project, name one with --project DIR, or begin one: hygge init NAME")
+    })
+}
+
+fn start(global: &Global) -> Result<Start, Complaint> {
+    match &global.project {
+        Some(folder) => Ok(Start::At(folder.clone())),
+        None => std::env::current_dir()
+            .map(Start::Above)
+            .map_err(|error| Complaint::usage(format!("the current folder is gone: {error}"))),
+    }
+}
+
+/// What is remembered of the project, for verbs that ask a thing or two.
+pub(crate) fn state_of(root: &Path) -> Arc<dyn StateStore> {
+    Arc::new(LocalState::open(&root.join(WORK), Arc::new(InlineWorkers)))
+}
+
+/// The folder for what isn't data, in every project.
+const WORK: &str = ".hygge";
+
+/// Finds, reads and checks the project. Everything that is wrong with it is told at once.
+pub(crate) fn load(global: &Global, changes: &Changes) -> Result<Project, Complaint> {
+    let registry = registry();
+    let request = Load {
+        project: start(global)?,
+        env: &|name| std::env::var(name).ok(),
+        vars: &changes.vars,
+        selection: changes.selection.clone(),
+        mode: changes.mode,
+        today: jiff::Timestamp::now().to_zoned(TimeZone::UTC).date(),
+    };
+    let mut plan = hygge_project::load(&request, &registry)?;
+    if let Some(concurrency) = changes.concurrency {
+        plan.options.concurrency = concurrency;
+    }
+    Ok(Project { plan, registry })
+}
+
+/// Loads the one entity of that name.
+pub(crate) fn load_one(global: &Global, name: &str) -> Result<(Project, PlannedEntity), Complaint> {
+    if !name.contains('.') || name.contains(['*', '?', ',']) {
+        return Err(Complaint::usage(format!("`{name}` isn't one entity"))
+            .advise("write FLOW.ENTITY; `hygge list` shows them"));
+    }
+    let changes = Changes {
+        selection: Selection {
+            flows: Vec::new(),
+            entities: vec![name.to_owned()],
+        },
+        ..Changes::default()
+    };
+    let project = load(global, &changes)?;
+    let found = project.plan.entities().next().cloned();
+    let planned = found.ok_or_else(|| Complaint::usage(format!("there is no entity `{name}`")))?;
+    Ok((project, planned))
+}
+
+/// A path as a person here would type it.
+pub(crate) fn shown(path: &Path) -> String {
+    let here = std::env::current_dir().ok();
+    let short = here
+        .as_deref()
+        .and_then(|here| path.strip_prefix(here).ok());
+    short.unwrap_or(path).display().to_string()
+}

@@ -1,0 +1,6 @@
+use hygge_core::Registry;
+
+/// Every type of Home and Store this program knows: one line a connector.
+pub fn registry() -> Registry {
+    Registry::default()
+}

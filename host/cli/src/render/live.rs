@@ -1,0 +1,235 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use hygge_core::EntityId;
+use hygge_engine::Event;
+use hygge_state::Outcome;
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::{Plain, Renderer, Scene};
+use crate::console::Console;
+use crate::units;
+
+/// One line an entity that moves, and a total below; for a person at a terminal. What scrolls
+/// by above them is only what needs to be read; the table at the end has the rest.
+#[derive(Debug)]
+pub(crate) struct Live {
+    plain: Plain,
+    lines: MultiProgress,
+    total: ProgressBar,
+    width: usize,
+    entities: u64,
+    finished: u64,
+    settled_rows: u64,
+    running: BTreeMap<EntityId, Line>,
+}
+
+/// More lines than this would not fit on a terminal; the total counts them all.
+const MOST_LINES: usize = 16;
+
+#[derive(Debug)]
+struct Line {
+    bar: Option<ProgressBar>,
+    progress: Progress,
+}
+
+#[derive(Debug, Default, Clone)]
+struct Progress {
+    began: Duration,
+    rows: u64,
+    bytes: u64,
+    rows_known: Option<u64>,
+    committing: bool,
+}
+
+impl Live {
+    pub(crate) fn new(scene: Scene) -> Self {
+        let lines = MultiProgress::with_draw_target(ProgressDrawTarget::stdout_with_hz(12));
+        let total = lines.add(line());
+        let width = scene.widest();
+        Self {
+            plain: Plain::new(scene),
+            lines,
+            total,
+            width,
+            entities: 0,
+            finished: 0,
+            settled_rows: 0,
+            running: BTreeMap::new(),
+        }
+    }
+
+    fn draw(&self, at: Duration) {
+        let mut rows = self.settled_rows;
+        let mut bytes = 0;
+        for (id, line) in &self.running {
+            rows += line.progress.rows;
+            bytes += line.progress.bytes;
+            if let Some(bar) = &line.bar {
+                bar.set_message(entity(id, self.width, &line.progress, at));
+                bar.tick();
+            }
+        }
+        let mut text = format!(
+            "{} of {} done, {}",
+            units::count(self.finished),
+            units::many(self.entities, "entity", "entities"),
+            units::rows(rows),
+        );
+        if bytes > 0 {
+            text.push_str(&format!(", {} on the way", units::bytes(bytes)));
+        }
+        text.push_str(&format!(", {}", units::time(at)));
+        self.total.set_message(text);
+        self.total.tick();
+    }
+}
+
+fn line() -> ProgressBar {
+    let bar = ProgressBar::no_length();
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
+        bar.set_style(style.tick_chars("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ "));
+    }
+    bar
+}
+
+/// The line of an entity that moves.
+fn entity(id: &EntityId, width: usize, progress: &Progress, at: Duration) -> String {
+    let spent = at.saturating_sub(progress.began);
+    let mut text = format!("{:<width$}", id.to_string());
+    if let Some(whole) = progress.rows_known {
+        text.push_str(&format!("  {}", bar(progress.rows, whole)));
+    }
+    text.push_str(&format!(
+        "  {}, {}",
+        units::rows(progress.rows),
+        units::bytes(progress.bytes)
+    ));
+    if progress.committing {
+        text.push_str(", committing");
+        return text;
+    }
+    if spent >= Duration::from_millis(500)
+        && let Some(rate) = units::rate(progress.rows, spent.as_secs_f64())
+    {
+        text.push_str(&format!(", {} rows/s", units::count(rate)));
+    }
+    let whole = progress.rows_known.unwrap_or(0);
+    if let Some(left) = units::left(progress.rows, whole, spent) {
+        text.push_str(&format!(", {} left", units::time(left)));
+    }
+    text
+}
+
+fn bar(done: u64, whole: u64) -> String {
+    const CELLS: u64 = 20;
+    let full = units::percent(done, whole) * CELLS / 100;
+    (0..CELLS)
+        .map(|i| if i < full { '█' } else { '░' })
+        .collect()
+}
+
+impl Renderer for Live {
+    fn event(&mut self, event: &Event, at: Duration) -> String {
+        let text = self.plain.event(event, at);
+        match event {
+            Event::RunStarted { entities, .. } => {
+                self.entities = *entities;
+                return text;
+            }
+            Event::EntityStarted { id, rows, .. } => {
+                let room = self.running.values().filter(|l| l.bar.is_some()).count() < MOST_LINES;
+                let line = Line {
+                    bar: room.then(|| self.lines.insert_before(&self.total, line())),
+                    progress: Progress {
+                        began: at,
+                        rows_known: *rows,
+                        ..Progress::default()
+                    },
+                };
+                self.running.insert(id.clone(), line);
+            }
+            Event::Progress {
+                id, rows, bytes, ..
+            } => {
+                if let Some(line) = self.running.get_mut(id) {
+                    line.progress.rows = *rows;
+                    line.progress.bytes = *bytes;
+                }
+            }
+            Event::Committing { id } => {
+                if let Some(line) = self.running.get_mut(id) {
+                    line.progress.committing = true;
+                }
+            }
+            Event::EntityFinished {
+                id, outcome, rows, ..
+            } => {
+                self.finished += 1;
+                if *outcome == Outcome::Pass {
+                    self.settled_rows += *rows;
+                }
+                if let Some(bar) = self.running.remove(id).and_then(|line| line.bar) {
+                    bar.finish_and_clear();
+                    self.lines.remove(&bar);
+                }
+                if *outcome == Outcome::Fail {
+                    return text;
+                }
+            }
+            Event::RunFinished { .. } => {
+                self.total.finish_and_clear();
+                drop(self.lines.clear());
+                return text;
+            }
+            Event::Retrying { .. } | Event::Recovered { .. } | Event::Note { .. } => return text,
+            _ => {}
+        }
+        String::new()
+    }
+
+    fn tick(&mut self, at: Duration) -> String {
+        if self.entities > 0 && !self.total.is_finished() {
+            self.draw(at);
+        }
+        String::new()
+    }
+
+    fn print(&self, text: &str, console: &Console) {
+        if !text.is_empty() {
+            self.lines.suspend(|| console.out(text));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_says_how_far_how_fast_and_how_long_yet() {
+        let id = EntityId::new("nyc", "flights");
+        let mut progress = Progress {
+            began: Duration::from_secs(1),
+            rows: 250_000,
+            bytes: 5 << 20,
+            rows_known: Some(1_000_000),
+            committing: false,
+        };
+        let at = Duration::from_secs(6);
+        assert_eq!(
+            entity(&id, 12, &progress, at),
+            "nyc.flights   █████░░░░░░░░░░░░░░░  250,000 rows, 5.0 MiB, 50,000 rows/s, 15.0 s left"
+        );
+        progress.rows_known = None;
+        assert_eq!(
+            entity(&id, 11, &progress, at),
+            "nyc.flights  250,000 rows, 5.0 MiB, 50,000 rows/s"
+        );
+        progress.committing = true;
+        assert_eq!(
+            entity(&id, 11, &progress, at),
+            "nyc.flights  250,000 rows, 5.0 MiB, committing"
+        );
+    }
+}

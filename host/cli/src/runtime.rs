@@ -1,0 +1,53 @@
+use std::sync::Arc;
+
+use hygge_core::{Context, Level, Memory, Notes, Stop};
+use hygge_engine::Threads;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::complaint::Complaint;
+
+/// The runtime of a verb that asks the state a thing or two.
+pub(crate) fn small() -> Result<Runtime, Complaint> {
+    begun(Builder::new_current_thread().enable_all().build())
+}
+
+/// The runtime of a verb that opens Homes and Stores, and its threads.
+pub(crate) fn whole() -> Result<(Runtime, Arc<Threads>), Complaint> {
+    let runtime = begun(
+        Builder::new_multi_thread()
+            .enable_all()
+            .thread_name("hygge")
+            .build(),
+    )?;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = Threads::start(cores, runtime.handle().clone())?;
+    Ok((runtime, threads))
+}
+
+fn begun(runtime: std::io::Result<Runtime>) -> Result<Runtime, Complaint> {
+    runtime.map_err(|error| Complaint::failed(format!("can't begin to work: {error}")))
+}
+
+/// What Homes and Stores are lent outside of a run.
+pub(crate) fn context(threads: &Arc<Threads>) -> Context {
+    const BYTES: usize = 256 << 20;
+    Context {
+        workers: Arc::clone(threads) as _,
+        share: Arc::new(Memory::new(BYTES).join()),
+        stop: Stop::default(),
+        notes: Arc::new(Traced),
+    }
+}
+
+/// What connectors note outside of a run is a diagnostic.
+#[derive(Debug)]
+struct Traced;
+
+impl Notes for Traced {
+    fn note(&self, level: Level, text: &str) {
+        match level {
+            Level::Info => tracing::info!("{text}"),
+            Level::Warning => tracing::warn!("{text}"),
+        }
+    }
+}

@@ -1,0 +1,136 @@
+use std::sync::Arc;
+
+use clap::Args;
+use hygge_core::Finding;
+use hygge_engine::Checked;
+use serde_json::json;
+
+use super::Ended;
+use crate::args::{Global, OutputArgs, SelectArgs, VarArgs};
+use crate::complaint::Exit;
+use crate::console::{Console, Paint};
+use crate::project::{self, Changes, Project};
+use crate::{diagnostics, runtime, units};
+
+const EXAMPLES: &str = "\
+Examples:
+  hygge debug                        Look at everything
+  hygge debug --flow sales           ... at one flow
+
+Exits 1 when anything is wrong, and says how to mend it. Nothing is moved.";
+
+/// Check the configuration, and whether every home and store can be reached
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct DebugArgs {
+    #[command(flatten)]
+    select: SelectArgs,
+    #[command(flatten)]
+    vars: VarArgs,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+pub(crate) fn run(args: &DebugArgs, global: &Global, console: &Arc<Console>) -> Ended {
+    diagnostics::begin(global.verbose, console, None)?;
+    let changes = Changes {
+        vars: args.vars.vars.clone(),
+        selection: args.select.selection(),
+        ..Changes::default()
+    };
+    let project = project::load(global, &changes)?;
+    let (runtime, threads) = runtime::whole()?;
+    let cx = runtime::context(&threads);
+    let checked = runtime.block_on(hygge_engine::check(&project.plan, &project.registry, &cx));
+    if args.output.json() {
+        for each in &checked {
+            for line in json_lines(each) {
+                console.out(&format!("{line}\n"));
+            }
+        }
+    } else {
+        console.out(&head(&project));
+        project.warn(console);
+        console.out(&text(&checked, &project, console.paint()));
+    }
+    Ok(if checked.iter().all(Checked::ok) {
+        Exit::Well
+    } else {
+        Exit::Failed
+    })
+}
+
+fn head(project: &Project) -> String {
+    let plan = &project.plan;
+    format!(
+        "hygge {}, project {} in {}: {}, {}\n",
+        env!("CARGO_PKG_VERSION"),
+        plan.name,
+        plan.place.root.display(),
+        units::many(plan.flows.len() as u64, "flow", "flows"),
+        units::many(plan.entities().count() as u64, "entity", "entities"),
+    )
+}
+
+fn text(checked: &[Checked], project: &Project, paint: Paint) -> String {
+    let mut text = String::new();
+    for each in checked {
+        let origin = project
+            .plan
+            .entities()
+            .find(|entity| entity.id == each.id)
+            .map(|entity| paint.faint(&format!(" ({})", entity.origin)))
+            .unwrap_or_default();
+        text.push_str(&format!("\n{}{origin}\n", each.id));
+        for (end, findings) in [("home ", &each.home), ("store", &each.store)] {
+            for finding in findings {
+                text.push_str(&line(end, finding, paint));
+            }
+        }
+    }
+    let wrong = checked.iter().filter(|each| !each.ok()).count() as u64;
+    text.push('\n');
+    text.push_str(&if wrong == 0 {
+        format!("{} Next: hygge start\n", paint.good("All well."))
+    } else {
+        let n = units::many(wrong, "entity needs", "entities need");
+        format!(
+            "{} Mend what is marked BAD, then look again.\n",
+            paint.bad(&format!("{n} attention."))
+        )
+    });
+    text
+}
+
+fn line(end: &str, finding: &Finding, paint: Paint) -> String {
+    let word = if finding.ok {
+        paint.good("ok ")
+    } else {
+        paint.bad("BAD")
+    };
+    let mut text = format!("  {word}  {end}  {}\n", finding.message);
+    if let Some(advice) = finding
+        .advice
+        .as_deref()
+        .filter(|advice| !advice.is_empty())
+    {
+        text.push_str(&format!(
+            "              {} {advice}\n",
+            paint.strong("next:")
+        ));
+    }
+    text
+}
+
+fn json_lines(checked: &Checked) -> Vec<serde_json::Value> {
+    let ends = [("home", &checked.home), ("store", &checked.store)];
+    ends.iter()
+        .flat_map(|(end, findings)| findings.iter().map(move |finding| (end, finding)))
+        .map(|(end, finding)| {
+            json!({
+                "flow": checked.id.flow, "entity": checked.id.entity, "end": end,
+                "ok": finding.ok, "message": finding.message, "advice": finding.advice,
+            })
+        })
+        .collect()
+}

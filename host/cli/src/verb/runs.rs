@@ -1,0 +1,223 @@
+use std::sync::Arc;
+
+use clap::{Args, Subcommand};
+use hygge_core::RunId;
+use hygge_state::{Outcome, RunRecord, StateStore};
+
+use super::Ended;
+use crate::args::{Global, OutputArgs};
+use crate::complaint::{Complaint, Exit};
+use crate::console::Console;
+use crate::render::word;
+use crate::table::Table;
+use crate::{project, runtime, units};
+
+const EXAMPLES: &str = "\
+Examples:
+  hygge runs                         The last runs
+  hygge runs list --last 100         More of them
+  hygge runs show                    The last run, entity by entity
+  hygge runs show 20261122t170908z-4f2k9a --output json";
+
+/// Show what ran, and how it went
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
+pub(crate) struct RunsArgs {
+    #[command(subcommand)]
+    what: Option<What>,
+    #[command(flatten)]
+    list: ListArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// List the last runs, the newest first
+    List(ListArgs),
+    /// Show one run, entity by entity
+    Show(ShowArgs),
+}
+
+#[derive(Debug, Args)]
+struct ListArgs {
+    /// How many
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    last: usize,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+struct ShowArgs {
+    /// The run's id, or its beginning [default: the last run]
+    run: Option<String>,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+pub(crate) fn run(args: &RunsArgs, global: &Global, console: &Arc<Console>) -> Ended {
+    let state = project::state_of(&project::root(global)?);
+    match &args.what {
+        None => list(&args.list, state.as_ref(), console),
+        Some(What::List(args)) => list(args, state.as_ref(), console),
+        Some(What::Show(args)) => show(args, state.as_ref(), console),
+    }
+}
+
+fn list(args: &ListArgs, state: &dyn StateStore, console: &Console) -> Ended {
+    let runs = runtime::small()?.block_on(state.runs(args.last))?;
+    if args.output.json() {
+        for run in &runs {
+            console.out(&format!("{}\n", json(run)?));
+        }
+    } else if runs.is_empty() {
+        console.out("Nothing ran here yet. Begin with: hygge start\n");
+    } else {
+        let mut table = Table::new(&[
+            "RUN",
+            "BEGAN",
+            ">TIME",
+            "OUTCOME",
+            ">ENTITIES",
+            ">ROWS",
+            ">BYTES",
+        ]);
+        for run in &runs {
+            table.row(vec![
+                run.run.as_str().into(),
+                units::moment(run.began).into(),
+                duration(run).into(),
+                verdict(run).into(),
+                units::count(run.entities.len() as u64).into(),
+                units::count(run.entities.iter().map(|e| e.rows).sum()).into(),
+                units::bytes(run.entities.iter().map(|e| e.bytes).sum()).into(),
+            ]);
+        }
+        console.out(&table.show());
+    }
+    Ok(Exit::Well)
+}
+
+fn show(args: &ShowArgs, state: &dyn StateStore, console: &Console) -> Ended {
+    let runtime = runtime::small()?;
+    let found = match &args.run {
+        None => runtime.block_on(state.runs(1))?.into_iter().next(),
+        Some(text) => runtime.block_on(find(state, text))?,
+    };
+    let Some(run) = found else {
+        return Err(match &args.run {
+            None => Complaint::usage("nothing ran here yet").advise("begin with: hygge start"),
+            Some(text) => Complaint::usage(format!("there is no run {text}"))
+                .advise("`hygge runs` lists them"),
+        });
+    };
+    if args.output.json() {
+        console.out(&format!("{}\n", json(&run)?));
+    } else {
+        console.out(&story(&run));
+    }
+    Ok(Exit::Well)
+}
+
+/// A run by its id or the beginning of it.
+async fn find(state: &dyn StateStore, text: &str) -> Result<Option<RunRecord>, Complaint> {
+    let Some(id) = RunId::parse(text) else {
+        return Ok(None);
+    };
+    if let Some(run) = state.run(&id).await? {
+        return Ok(Some(run));
+    }
+    let all = state.runs(usize::MAX).await?;
+    let mut fits = all
+        .into_iter()
+        .filter(|run| run.run.as_str().starts_with(text));
+    let first = fits.next();
+    if first.is_some() && fits.next().is_some() {
+        return Err(
+            Complaint::usage(format!("more than one run begins with {text}"))
+                .advise("type more of its id; `hygge runs` lists them"),
+        );
+    }
+    Ok(first)
+}
+
+fn json(run: &RunRecord) -> Result<String, Complaint> {
+    serde_json::to_string(run)
+        .map_err(|error| Complaint::failed(format!("can't print run {}: {error}", run.run)))
+}
+
+fn duration(run: &RunRecord) -> String {
+    match run.ended {
+        Some(ended) => {
+            let spent = ended.duration_since(run.began);
+            units::time(spent.try_into().unwrap_or_default())
+        }
+        None => "-".to_owned(),
+    }
+}
+
+/// How a run went, in a word or two.
+fn verdict(run: &RunRecord) -> String {
+    if run.ended.is_none() {
+        return "not ended".to_owned();
+    }
+    let count = |outcome| run.entities.iter().filter(|e| e.outcome == outcome).count() as u64;
+    let bad: Vec<String> = [
+        (count(Outcome::Fail), "failed"),
+        (count(Outcome::Stopped), "stopped"),
+        (count(Outcome::Skip), "skipped"),
+    ]
+    .into_iter()
+    .filter(|(n, _)| *n > 0)
+    .map(|(n, word)| format!("{} {word}", units::count(n)))
+    .collect();
+    if bad.is_empty() {
+        "passed".to_owned()
+    } else {
+        bad.join(", ")
+    }
+}
+
+fn story(run: &RunRecord) -> String {
+    let mut text = format!(
+        "run      {}\ncommand  hygge {}\nbegan    {}\ntook     {}\noutcome  {}\nhygge    {}\n",
+        run.run,
+        run.command,
+        units::moment(run.began),
+        duration(run),
+        verdict(run),
+        run.hygge,
+    );
+    if run.ended.is_none() {
+        text.push_str("\nThis run is still going, or died; the next `hygge start` recovers it.\n");
+    }
+    if run.entities.is_empty() {
+        return text;
+    }
+    let mut table = Table::new(&[
+        "RESULT",
+        "ENTITY",
+        "ACTION",
+        ">ROWS",
+        ">BYTES",
+        ">TIME",
+        "SETTLED IN, OR WHY NOT",
+    ]);
+    for each in &run.entities {
+        let where_or_why = match each.outcome {
+            Outcome::Pass => each.location.clone(),
+            _ => each.error.clone(),
+        };
+        table.row(vec![
+            word(each.outcome).into(),
+            each.id.to_string().into(),
+            each.action.map_or("-".to_owned(), |a| a.to_string()).into(),
+            units::count(each.rows).into(),
+            units::bytes(each.bytes).into(),
+            units::seconds(each.seconds).into(),
+            where_or_why.unwrap_or_default().into(),
+        ]);
+    }
+    text.push('\n');
+    text.push_str(&table.show());
+    text
+}

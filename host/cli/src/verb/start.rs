@@ -1,0 +1,208 @@
+use std::path::Path;
+use std::sync::Arc;
+
+use clap::Args;
+use hygge_core::{EntityId, Mode, RunId};
+use hygge_engine::{RunRequest, RunSummary, StopSignal, Tuning};
+use hygge_project::Plan;
+use hygge_state::{LocalState, Outcome};
+
+use super::Ended;
+use crate::args::{Global, Output, OutputArgs, SelectArgs, VarArgs};
+use crate::complaint::{Complaint, Exit};
+use crate::console::Console;
+use crate::desk::Desk;
+use crate::project::{self, Changes, Project};
+use crate::render::{Json, Live, Plain, Quiet, Renderer, Scene};
+use crate::run_log::RunLog;
+use crate::{diagnostics, dry_run, new_run, runtime, schema_files, signals};
+
+const EXAMPLES: &str = "\
+Examples:
+  hygge start                                  Move everything
+  hygge start --flow sales,crm                 ... of two flows
+  hygge start --entity 'sales.order*'          ... of some entities
+  hygge start --full --flow sales              Take everything again and replace what is there
+  hygge start --dry-run                        Say what would run; touch nothing
+  hygge start --var flow.sales.store.path=/tmp/try
+  hygge start --output json | jq .event        One JSON event a line (docs/events.md)
+
+Ctrl-C once lets the run put its work away; twice stops at once. Either way the next run
+goes on from there.";
+
+/// Move data: all of it, or the flows and entities you name
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct StartArgs {
+    #[command(flatten)]
+    select: SelectArgs,
+    /// Take everything and replace what is there, whatever the configuration says
+    #[arg(long, conflicts_with = "incremental")]
+    full: bool,
+    /// Take only what is new, whatever the configuration says
+    #[arg(long)]
+    incremental: bool,
+    /// Say what would run; connect nowhere and create nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Splits open at once, over the whole run
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    concurrency: Option<u16>,
+    /// Decode what is copied, and compare it with what was promised
+    #[arg(long)]
+    verify: bool,
+    #[command(flatten)]
+    vars: VarArgs,
+    /// Print only what failed
+    #[arg(long, short, conflicts_with = "verbose")]
+    quiet: bool,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+impl StartArgs {
+    fn changes(&self) -> Changes {
+        Changes {
+            vars: self.vars.vars.clone(),
+            selection: self.select.selection(),
+            mode: match (self.full, self.incremental) {
+                (true, _) => Some(Mode::Full),
+                (_, true) => Some(Mode::Incremental),
+                _ => None,
+            },
+            concurrency: self.concurrency.map(usize::from),
+        }
+    }
+}
+
+pub(crate) fn run(args: &StartArgs, global: &Global, console: &Arc<Console>) -> Ended {
+    let mut changes = args.changes();
+    let mut project = project::load(global, &changes)?;
+    if args.verify {
+        changes.vars.extend(verifying(&project.plan));
+        project = project::load(global, &changes)?;
+    }
+    if args.dry_run {
+        diagnostics::begin(global.verbose, console, None)?;
+        return dry_run::show(&project, args.output.json(), console);
+    }
+    go(&project, args, global, console)
+}
+
+/// `--verify` is the setting `verify` of every store that takes data as it is stored; the others
+/// decode anyway.
+fn verifying(plan: &Plan) -> Vec<String> {
+    plan.entities()
+        .filter(|entity| entity.store_plan.capabilities.encoded.is_some())
+        .map(|entity| {
+            let EntityId { flow, entity } = &entity.id;
+            format!("flow.{flow}.entities.{entity}.store.verify=true")
+        })
+        .collect()
+}
+
+/// As `hygge start` without options, in a project that was just written.
+pub(crate) fn everything(root: &Path, global: &Global, console: &Arc<Console>) -> Ended {
+    let global = Global {
+        project: Some(root.to_owned()),
+        verbose: global.verbose,
+    };
+    let args = StartArgs {
+        select: SelectArgs::default(),
+        full: false,
+        incremental: false,
+        dry_run: false,
+        concurrency: None,
+        verify: false,
+        vars: VarArgs { vars: Vec::new() },
+        quiet: false,
+        output: OutputArgs {
+            output: Output::Text,
+        },
+    };
+    run(&args, &global, console)
+}
+
+fn go(project: &Project, args: &StartArgs, global: &Global, console: &Arc<Console>) -> Ended {
+    let run = new_run::id(jiff::Timestamp::now());
+    let work = &project.plan.place.work;
+    let log = Arc::new(RunLog::begin(work, &run)?);
+    diagnostics::begin(global.verbose, console, Some(&log))?;
+    schema_files::write_if_missing(&project.plan.place.root);
+    for warning in &project.plan.warnings {
+        tracing::warn!("{warning}");
+    }
+    if !args.quiet && !args.output.json() {
+        project.warn(console);
+    }
+
+    let (runtime, threads) = runtime::whole()?;
+    let live = console.is_terminal()
+        && !args.quiet
+        && !args.output.json()
+        && !global.verbose
+        && std::env::var_os("HYGGE_LOG").is_none();
+    let renderer = renderer(scene(project, &run, global, console), args, live);
+    let desk = Arc::new(Desk::open(
+        renderer,
+        Arc::clone(console),
+        Arc::clone(&log),
+        live,
+    ));
+    let signal = StopSignal::default();
+    let request = RunRequest {
+        run,
+        command: new_run::command(std::env::args().skip(1)),
+        registry: project.registry.clone(),
+        state: Arc::new(LocalState::open(work, Arc::clone(&threads) as _)),
+        events: Arc::clone(&desk) as _,
+        signal: signal.clone(),
+        tuning: Tuning::default(),
+        threads,
+    };
+    let ended = runtime.block_on(async {
+        signals::listen(signal.clone(), Arc::clone(console))?;
+        Ok::<_, Complaint>(hygge_engine::run(&project.plan, request).await?)
+    });
+    // Whatever happened, what was said comes first.
+    desk.close();
+    if let Some(why) = log.failure() {
+        console.err(&format!("{} {why}\n", console.paint_err().warn("warning:")));
+    }
+    Ok(outcome(&ended?, signal.is_set()))
+}
+
+fn renderer(scene: Scene, args: &StartArgs, live: bool) -> Box<dyn Renderer> {
+    match (args.output.json(), args.quiet) {
+        (true, quiet) => Box::new(Json::new(quiet)),
+        (false, true) => Box::new(Quiet::new(scene)),
+        (false, false) if live => Box::new(Live::new(scene)),
+        (false, false) => Box::new(Plain::new(scene)),
+    }
+}
+
+fn scene(project: &Project, run: &RunId, global: &Global, console: &Console) -> Scene {
+    Scene {
+        project: project.plan.name.clone(),
+        origins: project
+            .plan
+            .entities()
+            .map(|entity| (entity.id.clone(), entity.origin.to_string()))
+            .collect(),
+        log: project::shown(&project.plan.place.work.join("runs").join(run.as_str()))
+            + "/log.jsonl",
+        paint: console.paint(),
+        verbose: global.verbose,
+    }
+}
+
+fn outcome(summary: &RunSummary, interrupted: bool) -> Exit {
+    let any = |outcome| summary.count(outcome) > 0;
+    if any(Outcome::Stopped) || (interrupted && any(Outcome::Skip)) {
+        Exit::Interrupted
+    } else if any(Outcome::Fail) || any(Outcome::Skip) {
+        Exit::Failed
+    } else {
+        Exit::Well
+    }
+}

@@ -1,0 +1,330 @@
+use std::io::{BufRead, IsTerminal};
+use std::sync::Arc;
+
+use clap::{Args, Subcommand};
+use hygge_core::{Action, EntityId, RunId, Watermark, WatermarkType};
+use hygge_project::PlannedEntity;
+use hygge_state::{EntityLock, EntityState, Holder, StateStore};
+
+use super::Ended;
+use crate::args::{Global, OutputArgs};
+use crate::complaint::{Complaint, Exit};
+use crate::console::Console;
+use crate::project;
+use crate::table::Table;
+use crate::{diagnostics, new_run, recover, runtime, units, unknown};
+
+const EXAMPLES: &str = "\
+Examples:
+  hygge state list                             What is remembered, entity by entity
+  hygge state show sales.orders                All of one
+  hygge state set sales.orders --watermark 2026-01-01T00:00:00
+  hygge state reset sales.orders               Forget it; then `start --full` begins anew
+  hygge state recover sales.orders             Remember it again, from what was written";
+
+/// Show and mend what hygge remembers between runs
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct StateArgs {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// List what is remembered of every entity
+    List(ListArgs),
+    /// Show what is remembered of one entity
+    Show(ShowArgs),
+    /// Set how far an entity came: the next run goes on from there
+    #[command(after_help = SET_EXAMPLES)]
+    Set(SetArgs),
+    /// Forget how far an entity came; its data stays where it is
+    Reset(ResetArgs),
+    /// Read back what was written, and remember how far it came
+    Recover(RecoverArgs),
+}
+
+const SET_EXAMPLES: &str = "\
+Examples:
+  hygge state set sales.orders --watermark 2026-01-01T00:00:00
+  hygge state set sales.lines --watermark 120000 --type integer
+
+Types: integer, date, decimal[SCALE], timestamp[UNIT] or timestamp[UNIT, utc] with s, ms, us or
+ns as unit. The type is needed only when nothing is remembered yet. Rows at the value itself
+are taken again.";
+
+#[derive(Debug, Args)]
+struct ListArgs {
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+struct ShowArgs {
+    /// FLOW.ENTITY
+    entity: String,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+struct SetArgs {
+    /// FLOW.ENTITY
+    entity: String,
+    /// The value, in the form that `state show` has
+    #[arg(long, value_name = "VALUE", allow_hyphen_values = true)]
+    watermark: String,
+    /// Its type
+    #[arg(long = "type", value_name = "TYPE")]
+    kind: Option<String>,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+struct ResetArgs {
+    /// FLOW.ENTITY
+    entity: String,
+    /// Don't ask
+    #[arg(long, short)]
+    yes: bool,
+}
+
+#[derive(Debug, Args)]
+struct RecoverArgs {
+    /// FLOW.ENTITY
+    entity: String,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+pub(crate) fn run(args: &StateArgs, global: &Global, console: &Arc<Console>) -> Ended {
+    diagnostics::begin(global.verbose, console, None)?;
+    match &args.what {
+        What::List(args) => list(args, global, console),
+        What::Show(args) => show(args, global, console),
+        What::Set(args) => set(args, global, console),
+        What::Reset(args) => reset(args, global, console),
+        What::Recover(args) => recover::run(&args.entity, args.output.json(), global, console),
+    }
+}
+
+fn list(args: &ListArgs, global: &Global, console: &Console) -> Ended {
+    let state = project::state_of(&project::root(global)?);
+    let all = runtime::small()?.block_on(state.list())?;
+    if args.output.json() {
+        for each in &all {
+            console.out(&format!("{}\n", json(each)?));
+        }
+    } else if all.is_empty() {
+        console.out("Nothing is remembered yet; the first `hygge start` changes that.\n");
+    } else {
+        let mut table = Table::new(&["ENTITY", "LAST RUN", "STATUS", ">ROWS", "WATERMARK"]);
+        for each in &all {
+            table.row(vec![
+                format!("{}.{}", each.flow, each.entity).into(),
+                units::moment(each.last_run).into(),
+                each.status.clone().into(),
+                units::count(each.rows_processed).into(),
+                each.watermark
+                    .as_ref()
+                    .map_or("-".to_owned(), |mark| {
+                        format!("{} {}", mark.column, mark.value)
+                    })
+                    .into(),
+            ]);
+        }
+        console.out(&table.show());
+    }
+    Ok(Exit::Well)
+}
+
+fn show(args: &ShowArgs, global: &Global, console: &Console) -> Ended {
+    let state = project::state_of(&project::root(global)?);
+    let found = runtime::small()?.block_on(known(state.as_ref(), &args.entity))?;
+    print(&found, args.output.json(), console)
+}
+
+/// Prints a state, as YAML or JSON.
+pub(crate) fn print(state: &EntityState, as_json: bool, console: &Console) -> Ended {
+    if as_json {
+        console.out(&format!("{}\n", json(state)?));
+    } else {
+        let text = serde_saphyr::to_string(state)
+            .map_err(|error| Complaint::failed(format!("can't print the state: {error}")))?;
+        console.out(&text);
+    }
+    Ok(Exit::Well)
+}
+
+fn json(state: &EntityState) -> Result<String, Complaint> {
+    serde_json::to_string(state).map_err(|error| {
+        Complaint::failed(format!(
+            "can't print {}.{}: {error}",
+            state.flow, state.entity
+        ))
+    })
+}
+
+/// What is remembered under a name that a person typed.
+async fn known(state: &dyn StateStore, name: &str) -> Result<EntityState, Complaint> {
+    if let Some((flow, entity)) = name.split_once('.')
+        && let Some(found) = state.load(&EntityId::new(flow, entity)).await?
+    {
+        return Ok(found);
+    }
+    let there: Vec<String> = state
+        .list()
+        .await?
+        .iter()
+        .map(|each| format!("{}.{}", each.flow, each.entity))
+        .collect();
+    let mut complaint = unknown::nothing("entity", name, &there);
+    complaint.message =
+        complaint
+            .message
+            .replacen("there is no entity", "nothing is remembered of", 1);
+    if there.is_empty() {
+        complaint.advice = Some("the first `hygge start` remembers something".to_owned());
+    }
+    Err(complaint)
+}
+
+/// Takes an entity for this process, as a run would.
+pub(crate) async fn hold(
+    state: &dyn StateStore,
+    entity: &EntityId,
+    run: &RunId,
+) -> Result<EntityLock, Complaint> {
+    let holder = Holder {
+        run: run.clone(),
+        pid: std::process::id(),
+        host: new_run::host(),
+        since: jiff::Timestamp::now(),
+    };
+    Ok(state.lock(entity, &holder).await?)
+}
+
+fn set(args: &SetArgs, global: &Global, console: &Console) -> Ended {
+    let (project, planned) = project::load_one(global, &args.entity)?;
+    let id = &planned.id;
+    let state = project::state_of(&project.plan.place.root);
+    runtime::small()?.block_on(async {
+        let run = new_run::id(jiff::Timestamp::now());
+        let _lock = hold(state.as_ref(), id, &run).await?;
+        let before = state.load(id).await?;
+        let after = with_watermark(args, &planned, before, run)?;
+        // Hashes of rows taken before say nothing about another window.
+        state.put(&after, &vec![("window", None)]).await?;
+        if args.output.json() {
+            return print(&after, true, console);
+        }
+        if let Some(mark) = &after.watermark {
+            console.out(&format!(
+                "{id} goes on from {} = {} at its next incremental run.\n",
+                mark.column, mark.value
+            ));
+        }
+        Ok(Exit::Well)
+    })
+}
+
+fn with_watermark(
+    args: &SetArgs,
+    planned: &PlannedEntity,
+    before: Option<EntityState>,
+    run: RunId,
+) -> Result<EntityState, Complaint> {
+    let id = &planned.id;
+    let Some(column) = planned
+        .incremental
+        .as_ref()
+        .and_then(|how| how.column.clone())
+    else {
+        return Err(
+            Complaint::usage(format!("{id} follows no watermark column"))
+                .advise("say `incremental: {column: …}` in its home first"),
+        );
+    };
+    let known = before.as_ref().and_then(|state| state.watermark.as_ref());
+    let kind = match (&args.kind, known) {
+        (Some(text), _) => WatermarkType::try_from(text.clone())
+            .map_err(|why| Complaint::usage(why).advise(KINDS))?,
+        (None, Some(mark)) if mark.column == column => mark.kind,
+        (None, _) => {
+            return Err(Complaint::usage(format!(
+                "nothing is known of the type of {column} in {id} yet"
+            ))
+            .advise(format!("add --type; {KINDS}")));
+        }
+    };
+    let ordinal = kind.ordinal(&args.watermark).map_err(|fault| {
+        Complaint::usage(fault.message).advise(format!("write it like {}", kind.show(0)))
+    })?;
+    let watermark = Some(Watermark {
+        column,
+        value: kind.show(ordinal),
+        kind,
+    });
+    let now = jiff::Timestamp::now();
+    Ok(match before {
+        Some(state) => EntityState {
+            watermark,
+            status: "set".to_owned(),
+            window: None,
+            ..state
+        },
+        None => EntityState {
+            flow: id.flow.clone(),
+            entity: id.entity.clone(),
+            last_run: now,
+            run_id: run,
+            status: "set".to_owned(),
+            watermark,
+            rows_processed: 0,
+            position: None,
+            location: planned.store_plan.describe.clone(),
+            action: Action::Append,
+            window: None,
+        },
+    })
+}
+
+const KINDS: &str = "types are integer, date, decimal[SCALE], timestamp[us] and \
+                     timestamp[us, utc] (with s, ms, us or ns)";
+
+fn reset(args: &ResetArgs, global: &Global, console: &Console) -> Ended {
+    let state = project::state_of(&project::root(global)?);
+    let runtime = runtime::small()?;
+    let found = runtime.block_on(known(state.as_ref(), &args.entity))?;
+    let id = EntityId::new(&found.flow, &found.entity);
+    if !args.yes && !agreed(&id, console)? {
+        console.out("Nothing was changed.\n");
+        return Ok(Exit::Well);
+    }
+    runtime.block_on(async {
+        let run = new_run::id(jiff::Timestamp::now());
+        let _lock = hold(state.as_ref(), &id, &run).await?;
+        state.reset(&id).await?;
+        Ok::<_, Complaint>(())
+    })?;
+    console.out(&format!(
+        "{id} is forgotten; its data stays where it is.\n\
+         Next: hygge start --full --entity {id} to begin anew, or hygge state recover {id}\n"
+    ));
+    Ok(Exit::Well)
+}
+
+fn agreed(id: &EntityId, console: &Console) -> Result<bool, Complaint> {
+    let stdin = std::io::stdin();
+    if !stdin.is_terminal() {
+        return Err(Complaint::usage(format!("forgetting {id} needs a yes"))
+            .advise(format!("hygge state reset {id} --yes")));
+    }
+    console.err(&format!("Forget how far {id} came? [y/N] "));
+    let mut answer = String::new();
+    // No answer is a no.
+    drop(stdin.lock().read_line(&mut answer));
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
