@@ -42,9 +42,30 @@ impl Place {
     }
 
     /// Whether writing to one may touch what the other reads or writes. Errs on the side of
-    /// yes: a glob overlaps everything below its fixed part and everything that holds it.
+    /// yes: of two globs the folders above their wildcards are compared, and a part of a glob
+    /// with more than `*` and `?` matches everything.
     pub fn overlaps(&self, other: &Self) -> bool {
         match (self, other) {
+            (
+                Self::Files {
+                    root,
+                    pattern: None,
+                },
+                Self::Files {
+                    pattern: Some(pattern),
+                    ..
+                },
+            )
+            | (
+                Self::Files {
+                    pattern: Some(pattern),
+                    ..
+                },
+                Self::Files {
+                    root,
+                    pattern: None,
+                },
+            ) => reaches(pattern, root),
             (Self::Files { root: a, .. }, Self::Files { root: b, .. }) => {
                 within(a, b) || within(b, a)
             }
@@ -60,6 +81,36 @@ fn within(inner: &str, outer: &str) -> bool {
     inner
         .strip_prefix(outer)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || outer.ends_with('/'))
+}
+
+/// Whether a glob can match the path, something in it, or something that holds it.
+fn reaches(pattern: &str, path: &str) -> bool {
+    let parts = |text: &str| -> Vec<String> {
+        let parts = text.split('/').filter(|part| !part.is_empty());
+        parts.map(str::to_owned).collect()
+    };
+    for (pattern, name) in parts(pattern).iter().zip(&parts(path)) {
+        if pattern.contains("**") || pattern.contains(['[', '{']) {
+            return true;
+        }
+        if !part_matches(pattern.as_bytes(), name.as_bytes()) {
+            return false;
+        }
+    }
+    true
+}
+
+/// `*` is any number of characters, `?` is one, of any length in bytes.
+fn part_matches(pattern: &[u8], name: &[u8]) -> bool {
+    match (pattern, name) {
+        ([], []) => true,
+        ([b'*', rest @ ..], _) => (0..=name.len()).any(|taken| part_matches(rest, &name[taken..])),
+        ([b'?', rest @ ..], [_, ..]) => {
+            (1..=name.len().min(4)).any(|taken| part_matches(rest, &name[taken..]))
+        }
+        ([p, rest @ ..], [n, name @ ..]) => p == n && part_matches(rest, name),
+        _ => false,
+    }
 }
 
 /// Resolves `.` and `..` in the text alone.
@@ -97,6 +148,36 @@ mod tests {
         assert!(lake.overlaps(&Place::glob("/p/lake/2026-*/x.csv".as_ref())));
         assert!(!lake.overlaps(&Place::files("/p/lake2".as_ref())));
         assert!(Place::files("/".as_ref()).overlaps(&lake));
+    }
+
+    #[test]
+    fn globs_overlap_what_they_can_match() {
+        let glob = |pattern: &str| Place::glob(pattern.as_ref());
+        let lake = Place::files("/p/lake".as_ref());
+        for pattern in [
+            "/p/*",
+            "/p/l?ke",
+            "/*/lake/x.csv",
+            "/p/**/x.csv",
+            "/p/{a,lake}",
+            "/p/lake/*",
+        ] {
+            assert!(
+                glob(pattern).overlaps(&lake) && lake.overlaps(&glob(pattern)),
+                "{pattern}"
+            );
+        }
+        for pattern in ["/p/*.csv", "/p/lak?/../x*", "/p/lake?", "/p/2026-*/lake"] {
+            assert!(
+                !glob(pattern).overlaps(&lake) && !lake.overlaps(&glob(pattern)),
+                "{pattern}"
+            );
+        }
+        assert!(glob("/p/*.csv").overlaps(&Place::files("/p".as_ref())));
+        assert!(
+            glob("/p/*.csv").overlaps(&glob("/p/*.parquet")),
+            "not looked at that closely"
+        );
     }
 
     #[test]
