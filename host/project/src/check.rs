@@ -530,13 +530,11 @@ fn in_words(kind: &str) -> Option<&'static str> {
 
 /// A problem with a value, which isn't shown when it is secret.
 fn about(node: &Node, key: &At, message: String) -> Problem {
-    let at = node.place(key);
-    let problem = Problem::at(at, message);
-    match (node.secret, &node.value) {
-        (false, _) => problem,
-        (true, Value::List(_) | Value::Map(_)) => problem.hide(at.column - 1 + at.length),
-        (true, _) => problem.hide(at.column - 1),
+    let mut problem = Problem::at(node.place(key), message);
+    if node.secret {
+        problem.mask(&node.at);
     }
+    problem
 }
 
 /// `, not "three"`; nothing for a value that is secret.

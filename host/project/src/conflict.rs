@@ -1,5 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
+use hygge_core::{BuildContext, Place};
+
+use crate::discover::PROJECT_FILE;
 use crate::entity::Resolved;
 use crate::flow::WrittenFlow;
 use crate::node::{Node, Value};
@@ -184,6 +187,43 @@ pub(crate) fn places(
             }
         }
     }
+}
+
+/// Refuses stores that would replace what the project itself consists of, and takes their
+/// entities out: what else they overlap with is beside the point.
+pub(crate) fn own_files(
+    entities: &mut Vec<Resolved>,
+    cx: &BuildContext,
+    flows_dir: &str,
+    problems: &mut Vec<Problem>,
+) {
+    let mut own = vec![
+        (Place::files(&cx.root.join(PROJECT_FILE)), PROJECT_FILE),
+        (Place::files(&cx.work), ".hygge"),
+    ];
+    let flows = Place::files(&cx.root.join(flows_dir));
+    // `flows_dir: .` leaves everything else in the project free.
+    if flows != Place::files(&cx.root) {
+        own.push((flows, flows_dir));
+    }
+    entities.retain(|entity| {
+        let Some(written) = &entity.planned.store_plan.place else {
+            return true;
+        };
+        let found = own.iter().find(|(place, _)| place.overlaps(written));
+        if let Some((_, name)) = found {
+            let id = &entity.planned.id;
+            problems.push(
+                Problem::at(
+                    &entity.store_at,
+                    format!("`{id}` would write over the project's own {name}"),
+                )
+                .advise("write to a folder of its own, such as `data/out`")
+                .about(id),
+            );
+        }
+        found.is_none()
+    });
 }
 
 fn same_destination(first: &Resolved, second: &Resolved) -> Problem {

@@ -13,6 +13,7 @@ pub const PROJECT_FILE: &str = "hygge.yml";
 
 /// The project's root: the folder itself or the nearest one above it that has a hygge.yml.
 pub fn find(start: &Path) -> Option<PathBuf> {
+    let start = std::path::absolute(start).ok()?;
     start
         .ancestors()
         .find(|folder| folder.join(PROJECT_FILE).is_file())

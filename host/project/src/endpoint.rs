@@ -292,6 +292,7 @@ impl Merged {
         cx: &BuildContext,
         registry: &Registry,
         problems: &mut Vec<Problem>,
+        secret_places: &mut Vec<At>,
     ) -> Option<Settled> {
         let role = self.role.key();
         let whose = if self.own {
@@ -313,6 +314,7 @@ impl Merged {
             }
         }
         problems.append(&mut found);
+        node.secret_places(secret_places);
         if problems.len() > before {
             return None;
         }
@@ -332,11 +334,7 @@ impl Merged {
             Ok(plan) => plan,
             Err(wrong) => {
                 for each in wrong {
-                    let (at, secret) = node.find_node(&each.pointer);
-                    let mut problem = Problem::at(at, each.message);
-                    if secret {
-                        problem = problem.hide(at.column - 1);
-                    }
+                    let mut problem = Problem::at(node.find(&each.pointer), each.message);
                     problem.advice = each.advice;
                     problems.push(problem);
                 }

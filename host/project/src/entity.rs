@@ -72,13 +72,15 @@ impl<'a> Layers<'a> {
     }
 }
 
-/// Merges an entity's layers, fills them in and checks them; what is wrong goes to `problems`.
+/// Merges an entity's layers, fills them in and checks them; what is wrong goes to `problems`,
+/// and where secrets stand to `secrets`.
 pub(crate) fn resolve(
     flow: &WrittenFlow,
     entity: &WrittenEntity,
     vars: Option<&Node>,
     around: &Surroundings<'_>,
     problems: &mut Vec<Problem>,
+    secrets: &mut Vec<At>,
 ) -> Option<Resolved> {
     let (Some(flow_node), Some(_)) = (&flow.node, &entity.node) else {
         return None;
@@ -112,7 +114,7 @@ pub(crate) fn resolve(
     let sound = problems.len() == before;
     let shown = format!("`{id}`");
     let mut settle = |merged: Option<Merged>| {
-        merged.and_then(|merged| merged.settle(&id, around.cx, around.registry, problems))
+        merged.and_then(|merged| merged.settle(&id, around.cx, around.registry, problems, secrets))
     };
     let home = settle(home);
     let store = settle(store);

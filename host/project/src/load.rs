@@ -12,6 +12,7 @@ use crate::flow::{self, WrittenFlow};
 use crate::node::{Map, Node, Value};
 use crate::quantity::Size;
 use crate::schema::of;
+use crate::source::At;
 use crate::var::Var;
 use crate::variable::substitute;
 use crate::{
@@ -115,6 +116,7 @@ impl Loading<'_> {
         let vars = self.vars(&flows, complete);
         let after = conflict::after(&flows, &mut self.problems);
         let mut entities = Vec::new();
+        let mut secrets = Vec::new();
         // Without hygge.yml nothing can be said about what is merged over it.
         if let Some(parsed) = sound {
             let around = Surroundings {
@@ -131,16 +133,18 @@ impl Loading<'_> {
                 &self.request.selection,
                 !parsed,
                 &mut self.problems,
+                &mut secrets,
             );
         }
+        let flows_dir = config.flows_dir.as_deref().unwrap_or("flows");
+        conflict::own_files(&mut entities, &self.cx, flows_dir, &mut self.problems);
         conflict::places(&entities, &after, &mut self.problems);
         if complete {
             self.request.selection.check(&flows, &mut self.problems);
             if flows.is_empty() && self.problems.is_empty() {
-                let dir = config.flows_dir.as_deref().unwrap_or("flows");
                 self.problems
                     .push(Problem::new("this project has no flows").advise(format!(
-                        "add {dir}/<flow>/flow.yml, or `flows:` to {PROJECT_FILE}"
+                        "add {flows_dir}/<flow>/flow.yml, or `flows:` to {PROJECT_FILE}"
                     )));
             }
         }
@@ -157,6 +161,9 @@ impl Loading<'_> {
             }
         }
         if !self.problems.is_empty() {
+            for problem in &mut self.problems {
+                secrets.iter().for_each(|secret| problem.mask(secret));
+            }
             return Err(Problems(self.problems).sorted());
         }
         let name = config
@@ -344,6 +351,7 @@ fn resolve_all(
     selection: &Selection,
     doubtful: bool,
     problems: &mut Vec<Problem>,
+    secrets: &mut Vec<At>,
 ) -> Vec<Resolved> {
     let mut entities = Vec::new();
     for flow in flows {
@@ -355,6 +363,7 @@ fn resolve_all(
                 vars.get(&flow.name),
                 around,
                 &mut found,
+                secrets,
             ));
             keep(&mut found, selection.takes(&flow.name, &entity.name));
             if doubtful || flow.doubtful {

@@ -168,14 +168,22 @@ impl Node {
         }
     }
 
+    /// Where scalars stand that are never to be shown.
+    pub(crate) fn secret_places(&self, places: &mut Vec<At>) {
+        match &self.value {
+            Value::Map(map) => map
+                .entries
+                .iter()
+                .for_each(|entry| entry.value.secret_places(places)),
+            Value::List(items) => items.iter().for_each(|item| item.secret_places(places)),
+            _ if self.secret => places.push(self.at.clone()),
+            _ => {}
+        }
+    }
+
     /// The place of what a JSON pointer means, or of the nearest thing that holds it. For a key
     /// of a map that is the value when it stands on its own, so that the caret is under it.
     pub(crate) fn find(&self, pointer: &str) -> &At {
-        self.find_node(pointer).0
-    }
-
-    /// As [`find`](Self::find), with whether what stands there is secret.
-    pub(crate) fn find_node(&self, pointer: &str) -> (&At, bool) {
         let mut node = self;
         let mut at = &self.at;
         for part in pointer.split('/').skip(1) {
@@ -198,7 +206,7 @@ impl Node {
                 _ => break,
             }
         }
-        (at, node.secret)
+        at
     }
 
     /// Where to point at: a scalar itself, but the key of a map or list.

@@ -91,19 +91,14 @@ impl Problem {
         self
     }
 
-    /// Leaves out the line from that column on: a secret stands there.
-    #[must_use]
-    pub(crate) fn hide(mut self, from: usize) -> Self {
-        if let Some(place) = &mut self.place {
-            place.text = place.text.chars().take(from).collect();
-            if from >= place.column {
-                place.text.push_str(": ");
-            } else {
-                place.length = hygge_core::REDACTED.len();
+    /// Cuts a secret off, with what follows it, wherever its line is shown.
+    pub(crate) fn mask(&mut self, secret: &At) {
+        let related = self.related.iter_mut().map(|(_, excerpt)| excerpt);
+        for excerpt in self.place.iter_mut().chain(related) {
+            if excerpt.file == secret.source.file && excerpt.line == secret.line {
+                excerpt.mask(secret);
             }
-            place.text.push_str(hygge_core::REDACTED);
         }
-        self
     }
 
     /// Says which entity this is about, so that the same of many is told once.
@@ -156,6 +151,27 @@ impl fmt::Display for Problem {
 }
 
 impl Excerpt {
+    fn mask(&mut self, secret: &At) {
+        let value: String = secret
+            .text()
+            .chars()
+            .skip(secret.column - 1)
+            .take(secret.length)
+            .collect();
+        let shown = self.text.trim_end_matches(hygge_core::REDACTED);
+        if secrecy::is_reference(&value)
+            || shown.chars().count() < secret.column
+            || !secret.text().starts_with(shown)
+        {
+            return;
+        }
+        self.text = self.text.chars().take(secret.column - 1).collect();
+        self.text.push_str(hygge_core::REDACTED);
+        if self.column == secret.column {
+            self.length = hygge_core::REDACTED.len();
+        }
+    }
+
     fn draw(
         &self,
         f: &mut fmt::Formatter<'_>,

@@ -60,8 +60,16 @@ pub(crate) fn key(name: &str) -> bool {
         .any(|end| name.ends_with(end))
 }
 
-/// A line of YAML, or a `--var`, without the values of secret keys. A value that names nothing
-/// but variables stays: it says where the secret is, not what.
+/// Whether a value is nothing but `${NAME}`: that says where a secret is, not what.
+pub(crate) fn is_reference(value: &str) -> bool {
+    let value = value.trim().trim_matches(['"', '\'']);
+    let name = value
+        .strip_prefix("${")
+        .and_then(|rest| rest.strip_suffix('}'));
+    name.is_some_and(|name| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'))
+}
+
+/// A line of YAML, or a `--var`, without the values of secret keys.
 pub(crate) fn hide(line: &str) -> String {
     let mut from = 0;
     while let Some(found) = line[from..].find([':', '=']) {
@@ -73,11 +81,7 @@ pub(crate) fn hide(line: &str) -> String {
                 at + before[at..].chars().next().map_or(1, char::len_utf8)
             });
         let value = line[colon + 1..].trim();
-        let only_variable = value.trim_matches(['"', '\'']).starts_with("${")
-            && value.matches('}').count() == 1
-            && value.trim_end_matches(['"', '\'']).ends_with('}')
-            && !value.contains(":-");
-        if key(&before[start..]) && !value.is_empty() && !only_variable {
+        if key(&before[start..]) && !value.is_empty() && !is_reference(value) {
             let gap = if line[colon + 1..].starts_with(' ') {
                 " "
             } else {

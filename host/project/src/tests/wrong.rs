@@ -294,8 +294,8 @@ wrong!(a_secret_of_the_wrong_type, flow("home: {type: sql, table: t, host: h, po
 error: `port` must be a whole number
   --> flows/f/flow.yml:1:44
    |
- 1 | home: {type: sql, table: t, host: h, port: ***
-   |                                            ^^^
+ 1 | home: {type: sql, table: t, host: h, port: '${DB_TOKEN}', password: ***
+   |                                            ^^^^^^^^^^^^^
 
 error: `password` must be a text, not a list
   --> flows/f/flow.yml:1:59
@@ -903,4 +903,78 @@ error: a flow has no key `path`
  4 | path: x
    | ^^^^
    = help: this belongs into `home` or `store`
+");
+
+wrong!(a_secret_on_the_line_of_a_conflict, flow("home: {type: sql, host: h, table: t, dsn: hunter2, prt: 5}\nstore: {path: out, x: '${API_KEY:-hunter2}'}\n"), @r"
+error: the sql home has no key `prt`
+  --> flows/f/flow.yml:1:52
+   |
+ 1 | home: {type: sql, host: h, table: t, dsn: ***
+   |                                              ^
+   = help: did you mean `port`?
+
+error: the parquet store has no key `x`
+  --> flows/f/flow.yml:2:20
+   |
+ 2 | store: {path: out, x: ***
+   |                    ^
+   = help: there are: compression, connection, delimiter, partition_by, path, row_group_rows, type
+");
+
+wrong!(writing_over_the_project, Project::of("flows:\n  a: {home: in, store: .}\n  b: {home: in, store: flows/x}\n  c: {home: in, store: .hygge/c}\n"), @r"
+error: `a.a` would write over the project's own hygge.yml
+  --> hygge.yml:2:24
+   |
+ 2 |   a: {home: in, store: .}
+   |                        ^
+   = help: write to a folder of its own, such as `data/out`
+
+error: `b.b` would write over the project's own flows
+  --> hygge.yml:3:24
+   |
+ 3 |   b: {home: in, store: flows/x}
+   |                        ^^^^^^^
+   = help: write to a folder of its own, such as `data/out`
+
+error: `c.c` would write over the project's own .hygge
+  --> hygge.yml:4:24
+   |
+ 4 |   c: {home: in, store: .hygge/c}
+   |                        ^^^^^^^^
+   = help: write to a folder of its own, such as `data/out`
+");
+
+wrong!(many_entities_with_one_slip, flow("home: {path: in, incremental: {column: id, strategy: merge, key: id}}\nstore: {type: csv, path: out}\nentities: [a, b, c, d]\n"), @r"
+error: `f.a`: this store can't merge by key (and 3 more entities)
+  --> flows/f/flow.yml:2:26
+   |
+ 2 | store: {type: csv, path: out}
+   |                          ^^^
+  ::: flows/f/flow.yml:1:54
+   |
+ 1 | home: {path: in, incremental: {column: id, strategy: merge, key: id}}
+   |                                                      ^^^^^ asked for here
+   = help: use a parquet store, or `strategy: append`
+");
+
+wrong!(many_entities_in_one_file, flow("home: in\nstore: out.parquet\nentities: [a, b, c, d]\n"), @r"
+error: `f.a` and `f.b` would write to the same place
+  --> flows/f/flow.yml:2:8
+   |
+ 2 | store: out.parquet
+   |        ^^^^^^^^^^^
+   = help: give each a place of its own, or put {entity} into the path
+");
+
+wrong!(a_glob_that_reads_the_store, flow("home: data/*\nstore: data/out\n"), @r"
+error: `f.f` would write where it reads
+  --> flows/f/flow.yml:2:8
+   |
+ 2 | store: data/out
+   |        ^^^^^^^^
+  ::: flows/f/flow.yml:1:7
+   |
+ 1 | home: data/*
+   |       ^^^^^^ read here
+   = help: write to another place
 ");
