@@ -1,0 +1,369 @@
+//! Parquet to Parquet through Arrow, one column of a row group at a time.
+//!
+//! A column is decoded in small batches straight into its encoder, so a row group takes the
+//! memory of one column in progress and of the compressed result, however wide it is. Row groups
+//! of the source that are larger than asked for are split evenly, small ones are merged.
+
+use std::collections::HashSet;
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_cast::{CastOptions, cast_with_options};
+use arrow_schema::{DataType, Field, FieldRef, Schema, TimeUnit};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+};
+use parquet::basic::{Encoding, PageType, Type};
+use parquet::errors::{ParquetError, Result};
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
+use parquet::file::reader::ChunkReader;
+
+use super::choose::LeafHint;
+use super::encode::{EncodedRowGroup, Encoder};
+
+/// A decoded batch has at most this many rows, and about this many bytes.
+const BATCH_ROWS: usize = 8192;
+const BATCH_BYTES: usize = 1 << 20;
+
+/// The rows of one row group to be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// The row groups of the source they are in.
+    pub row_groups: Range<usize>,
+    /// Which rows, counted from the start of the first of these groups.
+    pub rows: Range<usize>,
+}
+
+/// One Parquet file on its way through an [`Encoder`]. Parts are independent: any thread can
+/// encode any of them.
+#[derive(Debug, Clone)]
+pub struct Recoder<R> {
+    encoder: Arc<Encoder>,
+    input: R,
+    /// Decodes strings as views: these refer to pages and dictionaries instead of copying them,
+    /// so that a batch of a million times the same long string takes no room.
+    metadata: ArrowReaderMetadata,
+    /// The columns that hold the old 96-bit timestamps, and how to decode these as microseconds.
+    int96: HashSet<usize>,
+    in_range: ArrowReaderMetadata,
+}
+
+impl<R: ChunkReader + Clone + 'static> Recoder<R> {
+    /// A recoder for an opened file, whose Arrow schema must be the encoder's. `input` is cloned
+    /// for every column and must read by position: clones of a `File` share their place.
+    pub fn new(encoder: Arc<Encoder>, input: R, metadata: &Arc<ParquetMetaData>) -> Result<Self> {
+        let stored = ArrowReaderMetadata::try_new(Arc::clone(metadata), ArrowReaderOptions::new())?;
+        if stored.schema().fields() != encoder.schema().fields() {
+            return Err(ParquetError::General(format!(
+                "the file has the columns {:?}, its copy {:?}",
+                stored.schema().fields(),
+                encoder.schema().fields()
+            )));
+        }
+        let read_as = |fields: Vec<FieldRef>| {
+            let schema = Schema::new_with_metadata(fields, stored.schema().metadata().clone());
+            let options = ArrowReaderOptions::new().with_schema(Arc::new(schema));
+            ArrowReaderMetadata::try_new(Arc::clone(metadata), options)
+        };
+        let fields = stored.schema().fields();
+        let int96: HashSet<usize> = (0..stored.parquet_schema().num_columns())
+            .filter(|&leaf| stored.parquet_schema().column(leaf).physical_type() == Type::INT96)
+            .map(|leaf| stored.parquet_schema().get_column_root_idx(leaf))
+            .collect();
+        let in_range = fields.iter().enumerate().map(|(root, field)| {
+            if int96.contains(&root) {
+                mapped(field, &in_microseconds)
+            } else {
+                Arc::clone(field)
+            }
+        });
+        Ok(Self {
+            in_range: read_as(in_range.collect())?,
+            metadata: read_as(fields.iter().map(|field| mapped(field, &as_view)).collect())?,
+            encoder,
+            input,
+            int96,
+        })
+    }
+
+    /// Cuts consecutive row groups into parts of the size the options ask for, in order.
+    pub fn parts(&self, row_groups: Range<usize>) -> Vec<Part> {
+        let options = self.encoder.options();
+        let sizes = row_groups.clone().map(|index| {
+            let group = self.metadata.metadata().row_group(index);
+            (count(group.num_rows()), count(group.total_byte_size()))
+        });
+        cut(
+            row_groups.start,
+            sizes,
+            options.row_group_rows,
+            options.row_group_bytes,
+        )
+    }
+
+    /// Decodes a part and encodes it as one row group.
+    pub fn encode(&self, part: &Part) -> Result<EncodedRowGroup> {
+        let mut group = EncodedRowGroup::new(part.rows.len());
+        let mut leaf = 0;
+        for (index, root) in self.encoder.roots().iter().enumerate() {
+            let leaves = leaf..leaf + root.leaves().len();
+            leaf = leaves.end;
+            let hints: Vec<_> = leaves.clone().map(|leaf| self.hint(part, leaf)).collect();
+            let field = self.metadata.schema().field(index);
+            let batch_rows = self.batch_rows(part, leaves);
+            if self.int96.contains(&index) {
+                self.check_range(part, index, batch_rows)?;
+            }
+            let mut arrays = self.decode(&self.metadata, part, index, batch_rows)?;
+            let rows = part.rows.len();
+            group.push(
+                self.encoder
+                    .encode_column(root, field, &mut arrays, rows, &hints)?,
+            );
+        }
+        Ok(group)
+    }
+
+    /// A 96-bit timestamp reaches far beyond the 584 years that 64 bits of nanoseconds hold, and
+    /// decoding lets it wrap around. Better no copy than one that is silently wrong.
+    fn check_range(&self, part: &Part, root: usize, batch_rows: usize) -> Result<()> {
+        let field = self.encoder.schema().field(root);
+        let options = CastOptions {
+            safe: false,
+            ..CastOptions::default()
+        };
+        for array in self.decode(&self.in_range, part, root, batch_rows)? {
+            cast_with_options(&array?, field.data_type(), &options).map_err(|error| {
+                ParquetError::General(format!(
+                    "column {}: an INT96 timestamp is out of the range of nanoseconds: {error}",
+                    field.name()
+                ))
+            })?;
+        }
+        Ok(())
+    }
+
+    fn decode(
+        &self,
+        metadata: &ArrowReaderMetadata,
+        part: &Part,
+        root: usize,
+        batch_rows: usize,
+    ) -> Result<impl Iterator<Item = Result<ArrayRef>> + use<R>> {
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(
+            self.input.clone(),
+            metadata.clone(),
+        );
+        let mask = ProjectionMask::roots(builder.parquet_schema(), [root]);
+        let mut builder = builder
+            .with_row_groups(part.row_groups.clone().collect())
+            .with_projection(mask)
+            .with_batch_size(batch_rows);
+        if part.rows != (0..self.rows(part)) {
+            builder = builder
+                .with_offset(part.rows.start)
+                .with_limit(part.rows.len());
+        }
+        let column = |batch: RecordBatch| match batch.columns() {
+            [column] => Ok(Arc::clone(column)),
+            columns => Err(ParquetError::General(format!(
+                "{} columns for one",
+                columns.len()
+            ))),
+        };
+        Ok(builder.build()?.map(move |batch| column(batch?)))
+    }
+
+    /// Rows in the row groups of a part.
+    fn rows(&self, part: &Part) -> usize {
+        let groups = part.row_groups.clone();
+        groups
+            .map(|group| count(self.metadata.metadata().row_group(group).num_rows()))
+            .sum()
+    }
+
+    fn chunks(&self, part: &Part, leaf: usize) -> impl Iterator<Item = &ColumnChunkMetaData> {
+        let groups = part.row_groups.clone();
+        groups.map(move |group| self.metadata.metadata().row_group(group).column(leaf))
+    }
+
+    fn batch_rows(&self, part: &Part, leaves: Range<usize>) -> usize {
+        let chunks = leaves.flat_map(|leaf| self.chunks(part, leaf));
+        let bytes: usize = chunks.map(|chunk| count(chunk.uncompressed_size())).sum();
+        let row = bytes / self.rows(part).max(1);
+        (BATCH_BYTES / row.max(1)).clamp(1, BATCH_ROWS)
+    }
+
+    fn hint(&self, part: &Part, leaf: usize) -> LeafHint {
+        LeafHint {
+            dictionary_overflowed: self.chunks(part, leaf).any(dictionary_overflowed),
+            byte_stream_split: self
+                .chunks(part, leaf)
+                .any(|chunk| chunk.encodings_mask().is_set(Encoding::BYTE_STREAM_SPLIT)),
+        }
+    }
+}
+
+/// Whether a writer began with a dictionary and went on without.
+fn dictionary_overflowed(chunk: &ColumnChunkMetaData) -> bool {
+    let beside = |encoding| {
+        !matches!(
+            encoding,
+            Encoding::PLAIN_DICTIONARY | Encoding::RLE_DICTIONARY | Encoding::RLE
+        )
+    };
+    // The chunk's own list of encodings can't tell: PLAIN is in it for the dictionary page.
+    let data_pages_differ = match (
+        chunk.page_encoding_stats_mask(),
+        chunk.page_encoding_stats(),
+    ) {
+        (Some(mask), _) => mask.encodings().any(beside),
+        (None, Some(pages)) => pages.iter().any(|page| {
+            !matches!(page.page_type, PageType::DICTIONARY_PAGE) && beside(page.encoding)
+        }),
+        (None, None) => false,
+    };
+    chunk.dictionary_page_offset().is_some() && data_pages_differ
+}
+
+/// Cuts row groups of (rows, bytes), the first of which is number `first`.
+fn cut(
+    first: usize,
+    sizes: impl Iterator<Item = (usize, usize)>,
+    max_rows: usize,
+    max_bytes: usize,
+) -> Vec<Part> {
+    let (max_rows, max_bytes) = (max_rows.max(1), max_bytes.max(1));
+    let mut parts: Vec<Part> = Vec::new();
+    // What the last part holds, while others may still join it.
+    let mut open: Option<(usize, usize)> = None;
+    for (index, (rows, bytes)) in (first..).zip(sizes) {
+        if rows == 0 {
+            // Nothing to take over; whatever is open would no longer be consecutive.
+            open = None;
+            continue;
+        }
+        let joined = open.map(|(before, so_far)| (before + rows, so_far.saturating_add(bytes)));
+        if let (Some(last), Some((all, size))) = (parts.last_mut(), joined)
+            && all <= max_rows
+            && size <= max_bytes
+        {
+            last.row_groups.end = index + 1;
+            last.rows.end = all;
+            open = joined;
+            continue;
+        }
+        let pieces = rows
+            .div_ceil(max_rows)
+            .max(bytes.div_ceil(max_bytes))
+            .min(rows);
+        let row_groups = index..index + 1;
+        // Rows piece * rows / pieces, without the overflow that the product could have.
+        let (whole, rest) = (rows / pieces, rows % pieces);
+        let start = |piece: usize| piece * whole + piece.min(rest);
+        parts.extend((0..pieces).map(|piece| Part {
+            row_groups: row_groups.clone(),
+            rows: start(piece)..start(piece + 1),
+        }));
+        open = (pieces == 1).then_some((rows, bytes));
+    }
+    parts
+}
+
+/// A size from a footer, which a broken file may give as negative.
+fn count(stored: i64) -> usize {
+    usize::try_from(stored).unwrap_or(0)
+}
+
+/// The same field, with `leaf` applied to the types that aren't made of others.
+fn mapped(field: &FieldRef, leaf: &dyn Fn(&DataType) -> DataType) -> FieldRef {
+    let inner = |field: &FieldRef| mapped(field, leaf);
+    let data_type = match field.data_type() {
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(inner).collect()),
+        DataType::List(item) => DataType::List(inner(item)),
+        DataType::LargeList(item) => DataType::LargeList(inner(item)),
+        DataType::FixedSizeList(item, length) => DataType::FixedSizeList(inner(item), *length),
+        DataType::Map(entries, sorted) => DataType::Map(inner(entries), *sorted),
+        other => leaf(other),
+    };
+    Arc::new(Field::clone(field).with_data_type(data_type))
+}
+
+fn as_view(data_type: &DataType) -> DataType {
+    match data_type {
+        DataType::Utf8 | DataType::LargeUtf8 => DataType::Utf8View,
+        DataType::Binary | DataType::LargeBinary => DataType::BinaryView,
+        other => other.clone(),
+    }
+}
+
+fn in_microseconds(data_type: &DataType) -> DataType {
+    match data_type {
+        DataType::Timestamp(TimeUnit::Nanosecond, zone) => {
+            DataType::Timestamp(TimeUnit::Microsecond, zone.clone())
+        }
+        other => other.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn part(row_groups: Range<usize>, rows: Range<usize>) -> Part {
+        Part { row_groups, rows }
+    }
+
+    #[test]
+    fn small_groups_are_merged_and_large_ones_split_evenly() {
+        let sizes = [(40, 400), (60, 600), (10, 100), (250, 2500), (5, 50)];
+        assert_eq!(
+            cut(3, sizes.into_iter(), 100, 10_000),
+            [
+                part(3..5, 0..100),
+                part(5..6, 0..10),
+                part(6..7, 0..84),
+                part(6..7, 84..167),
+                part(6..7, 167..250),
+                part(7..8, 0..5),
+            ]
+        );
+    }
+
+    #[test]
+    fn wide_rows_make_short_groups() {
+        let parts = cut(
+            0,
+            [(122_880, 2_000_000_000)].into_iter(),
+            122_880,
+            128 << 20,
+        );
+        assert_eq!(parts.len(), 15);
+        assert!(parts.iter().all(|part| part.rows.len() == 8192));
+    }
+
+    proptest! {
+        #[test]
+        fn every_row_is_in_one_part_and_in_order(
+            sizes in prop::collection::vec((0_usize..500, 0_usize..5000), 0..30),
+            max_rows in 1_usize..300,
+            max_bytes in 1_usize..3000,
+        ) {
+            let parts = cut(0, sizes.iter().copied(), max_rows, max_bytes);
+            let start = |group: usize| sizes[..group].iter().map(|(rows, _)| rows).sum::<usize>();
+            let mut next = 0;
+            for part in &parts {
+                let before = start(part.row_groups.start);
+                prop_assert_eq!(before + part.rows.start, next);
+                prop_assert!(part.rows.end <= start(part.row_groups.end) - before);
+                prop_assert!((1..=max_rows).contains(&part.rows.len()));
+                next = before + part.rows.end;
+            }
+            prop_assert_eq!(next, start(sizes.len()));
+        }
+    }
+}
