@@ -1,0 +1,378 @@
+//! Takes an entity apart: which files, which schema, which splits.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::fs::File;
+use std::sync::Arc;
+
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use futures::StreamExt as _;
+use futures::stream;
+use hygge_core::{Context, Fault, Level, Result, SplitPlan, SplitRequest, code};
+use xxhash_rust::xxh3::Xxh3;
+
+use super::known::{Known, News};
+use super::list::{Listed, Listing};
+use super::read::csv::Candidates;
+use super::read::{bounds::Low, csv, ipc, ndjson, open_file, parquet};
+use super::reconcile::Merged;
+use super::spec::{self, Part, Piece};
+use super::{INFER_ROWS, Inner, SPLIT_SIZE};
+use crate::config::Format;
+
+/// Takes the entity apart.
+pub(crate) async fn splits(
+    inner: &Arc<Inner>,
+    request: &SplitRequest,
+    cx: &Context,
+) -> Result<SplitPlan> {
+    inner.footers.clear();
+    let listing = {
+        let inner = Arc::clone(inner);
+        cx.io(move || inner.list()).await?
+    };
+    if listing.ignored > 0 {
+        let example = listing.ignored_example.as_deref().unwrap_or_default();
+        cx.notes.note(
+            Level::Info,
+            &format!(
+                "{} other files in {} are passed over, such as {example}",
+                listing.ignored, inner.settings.path
+            ),
+        );
+    }
+    let format = listing.format;
+    for name in inner.settings.specific() {
+        if !super::HomeSettings::applies(name, format) {
+            return Err(Fault::new(
+                code::CONFIG,
+                format!("{name} doesn't apply to {format} files"),
+            )
+            .advise("leave it out"));
+        }
+    }
+    let fingerprint = fingerprint(inner, &listing);
+    let mut warnings = Vec::new();
+    let mut memory = None;
+    let mut position = None;
+    let all_files = listing.files.len();
+    let mut files = listing.files;
+    if request.only_new {
+        let mut known = match &request.memory {
+            Some(memory) => Known::read(memory)?,
+            None => Known::default(),
+        };
+        let newest = files.iter().max_by_key(|f| f.modified).cloned();
+        files.retain(|file| match known.news(file) {
+            News::Old => false,
+            News::New => true,
+            News::Changed => {
+                warnings.push(format!(
+                    "{} changed since it was read; all its rows are read again",
+                    file.name
+                ));
+                true
+            }
+        });
+        for file in &files {
+            known.add(file);
+        }
+        memory = Some(known.memory()?);
+        position = Some(known.position());
+        if files.is_empty()
+            && let Some(newest) = newest
+        {
+            // The schema is known even when no row is new.
+            let facts = look_at(inner, format, vec![newest], cx).await?;
+            return Ok(SplitPlan {
+                schema: schema_of(inner, format, &facts)?,
+                splits: Vec::new(),
+                fingerprint,
+                high: None,
+                position,
+                memory,
+                warnings,
+            });
+        }
+    }
+    cx.notes.note(
+        Level::Info,
+        &format!("{} of {all_files} files are read", files.len()),
+    );
+    let facts = look_at(inner, format, files, cx).await?;
+    let schema = schema_of(inner, format, &facts)?;
+    let low = request
+        .bounds
+        .as_ref()
+        .map(|bounds| Low::new(bounds, &schema))
+        .transpose()?;
+    let pieces = pieces(inner, facts, low.as_ref());
+    let size = inner.settings.split_size.map_or(SPLIT_SIZE, |s| s.0);
+    let splits = spec::splits(format, &schema, pieces, size, request.max_splits)?;
+    Ok(SplitPlan {
+        schema,
+        splits,
+        fingerprint,
+        high: None,
+        position,
+        memory,
+        warnings,
+    })
+}
+
+/// Changes whenever the same splits could give other rows.
+fn fingerprint(inner: &Inner, listing: &Listing) -> String {
+    let mut hash = Xxh3::new();
+    // Lengths in front keep neighbours apart.
+    let mut text = |text: &str| {
+        hash.update(&(text.len() as u64).to_le_bytes());
+        hash.update(text.as_bytes());
+    };
+    text(&serde_json::to_string(&inner.settings).unwrap_or_default());
+    for file in &listing.files {
+        text(&file.name);
+        text(&format!("{} {}", file.size, file.modified));
+    }
+    format!("{:032x}", hash.digest128())
+}
+
+/// What is known of a file once its start, or its footer, was read.
+pub(crate) struct Facts {
+    file: Listed,
+    inside: Inside,
+}
+
+enum Inside {
+    Parquet {
+        footer: ::parquet::arrow::arrow_reader::ArrowReaderMetadata,
+    },
+    /// `None` for an empty file.
+    Csv(Option<csv::Sample>),
+    Ndjson(ndjson::Keys),
+    Arrow(SchemaRef),
+}
+
+/// Reads the starts or footers of all files, some at a time.
+async fn look_at(
+    inner: &Arc<Inner>,
+    format: Format,
+    files: Vec<Listed>,
+    cx: &Context,
+) -> Result<Vec<Facts>> {
+    let at_once = cx.workers.cores() * 2;
+    let rows = sample_rows(inner, files.len());
+    let jobs = files.into_iter().map(|file| {
+        let inner = Arc::clone(inner);
+        async move {
+            cx.stop.check()?;
+            cx.io(move || look_into(&inner, format, file, rows)).await
+        }
+    });
+    let mut jobs = stream::iter(jobs).buffered(at_once);
+    let mut all = Vec::new();
+    while let Some(facts) = jobs.next().await {
+        all.push(facts?);
+    }
+    Ok(all)
+}
+
+/// Rows of each file that are looked at: all together about `infer_rows`, but some of each.
+fn sample_rows(inner: &Inner, files: usize) -> usize {
+    let rows = inner.settings.infer_rows.unwrap_or(INFER_ROWS);
+    (rows / files.max(1)).max(rows.min(100))
+}
+
+fn look_into(inner: &Inner, format: Format, file: Listed, rows: usize) -> Result<Facts> {
+    let opened: File = open_file(&file.path, &file.name)?;
+    let name = &file.name;
+    let inside = match format {
+        Format::Parquet => Inside::Parquet {
+            footer: parquet::read_footer(&opened, name)?,
+        },
+        Format::Csv => Inside::Csv(csv::sample(
+            opened,
+            name,
+            &inner.csv_for(name),
+            inner.settings.columns.as_deref(),
+            rows,
+        )?),
+        Format::Ndjson => Inside::Ndjson(ndjson::sample(opened, name, rows)?),
+        Format::Arrow => Inside::Arrow(super::read::guarded(name, || {
+            ipc::read_schema(opened, name)
+        })?),
+    };
+    Ok(Facts { file, inside })
+}
+
+/// How many columns a file has; for `check`.
+pub(crate) fn look(inner: &Inner, format: Format, file: &Listed) -> Result<usize> {
+    let facts = look_into(inner, format, file.clone(), sample_rows(inner, 1))?;
+    Ok(schema_of(inner, format, &[facts])?.fields().len())
+}
+
+/// How many rows a file has, when that is written in it.
+pub(crate) fn rows(format: Format, file: &Listed) -> Option<u64> {
+    if format != Format::Parquet {
+        return None;
+    }
+    let opened = File::open(&file.path).ok()?;
+    let footer = parquet::read_footer(&opened, &file.name).ok()?;
+    u64::try_from(footer.metadata().file_metadata().num_rows()).ok()
+}
+
+fn schema_of(inner: &Inner, format: Format, facts: &[Facts]) -> Result<SchemaRef> {
+    match format {
+        Format::Parquet | Format::Arrow => {
+            let mut merged = Merged::default();
+            for each in facts {
+                let schema = match &each.inside {
+                    Inside::Parquet { footer } => footer.schema(),
+                    Inside::Arrow(schema) => schema,
+                    _ => continue,
+                };
+                merged.add(&each.file.name, schema)?;
+            }
+            Ok(merged.finish())
+        }
+        Format::Csv => {
+            let mut columns: Vec<(String, Candidates)> = Vec::new();
+            let mut by_name: HashMap<String, usize> = HashMap::new();
+            for each in facts {
+                let Inside::Csv(Some(sample)) = &each.inside else {
+                    continue;
+                };
+                for (name, candidates) in &sample.columns {
+                    match by_name.get(name) {
+                        Some(index) => columns[*index].1.join(*candidates),
+                        None => {
+                            by_name.insert(name.clone(), columns.len());
+                            columns.push((name.clone(), *candidates));
+                        }
+                    }
+                }
+            }
+            declared_exist(
+                inner,
+                &columns.iter().map(|(n, _)| n.as_str()).collect::<Vec<_>>(),
+            )?;
+            let fields: Vec<Field> = columns
+                .iter()
+                .map(|(name, candidates)| {
+                    let declared = inner.declared.get(name).cloned();
+                    Field::new(
+                        name,
+                        declared.unwrap_or_else(|| candidates.data_type()),
+                        true,
+                    )
+                })
+                .collect();
+            Ok(Arc::new(Schema::new(fields)))
+        }
+        Format::Ndjson => {
+            let mut keys = ndjson::Keys::default();
+            for each in facts {
+                if let Inside::Ndjson(own) = &each.inside {
+                    keys.join(own.clone());
+                }
+            }
+            json_schema(inner, &keys)
+        }
+    }
+}
+
+/// Every declared column must be in some file, or its name is a mistake.
+fn declared_exist(inner: &Inner, found: &[&str]) -> Result<()> {
+    if found.is_empty() {
+        return Ok(());
+    }
+    let Some(missing) = inner.declared.keys().find(|c| !found.contains(&c.as_str())) else {
+        return Ok(());
+    };
+    let mut list = found
+        .iter()
+        .take(12)
+        .copied()
+        .collect::<Vec<_>>()
+        .join(", ");
+    if found.len() > 12 {
+        let _ = write!(list, " and {} more", found.len() - 12);
+    }
+    Err(Fault::new(
+        code::SCHEMA,
+        format!("`schema` names column {missing:?}, which no file has"),
+    )
+    .with("column", missing)
+    .advise(format!("the columns are {list}")))
+}
+
+fn json_schema(inner: &Inner, keys: &ndjson::Keys) -> Result<SchemaRef> {
+    let mut fields: Vec<Field> = Vec::with_capacity(keys.shapes.len());
+    for (name, shape) in &keys.shapes {
+        let data_type: DataType = match inner.declared.get(name) {
+            Some(declared) => declared.clone(),
+            None => shape.data_type(name).map_err(|mixed| {
+                let ndjson::Mixed { path, what } = mixed;
+                Fault::new(
+                    code::SCHEMA,
+                    format!("{path} holds {what} in {}", inner.settings.path),
+                )
+                .with("column", name)
+                .advise(format!(
+                    "declare the column, for example `schema: {{{name}: string}}`"
+                ))
+            })?,
+        };
+        fields.push(Field::new(name, data_type, true));
+    }
+    // What is declared may be too rare to be seen.
+    for (name, data_type) in &inner.declared {
+        if !fields.iter().any(|f| f.name() == name) {
+            fields.push(Field::new(name, data_type.clone(), true));
+        }
+    }
+    Ok(Arc::new(Schema::new(fields)))
+}
+
+/// What there is to read, in order: row groups that the bound doesn't rule out, or whole files.
+fn pieces(inner: &Inner, facts: Vec<Facts>, low: Option<&Low>) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    for each in facts {
+        let part = Part {
+            path: each.file.name,
+            size: each.file.size,
+            modified: each.file.modified,
+            groups: None,
+        };
+        match each.inside {
+            Inside::Parquet { footer } => {
+                let groups = parquet::candidates(&footer, low);
+                for &index in &groups {
+                    let group = footer.metadata().row_group(index);
+                    pieces.push(Piece {
+                        part: Part {
+                            groups: Some([index, index + 1]),
+                            ..part.clone()
+                        },
+                        rows: low
+                            .is_none()
+                            .then(|| u64::try_from(group.num_rows()).unwrap_or(0)),
+                        bytes: u64::try_from(group.compressed_size()).unwrap_or(0),
+                    });
+                }
+                // How many splits will share the file isn't known yet; one more read of a
+                // footer does no harm.
+                inner
+                    .footers
+                    .keep(&part.path, usize::from(!groups.is_empty()), footer);
+            }
+            Inside::Csv(None) => {}
+            Inside::Ndjson(keys) if keys.shapes.is_empty() => {}
+            _ => pieces.push(Piece {
+                bytes: part.size,
+                part,
+                rows: None,
+            }),
+        }
+    }
+    pieces
+}

@@ -1,0 +1,209 @@
+//! The bytes of a text file, decompressed when need be.
+
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, Read};
+use std::path::Path;
+
+use flate2::bufread::MultiGzDecoder;
+use hygge_core::{Fault, Result, code};
+
+use super::io_fault;
+
+/// Bytes read from the file at a time.
+const BUFFER: usize = 256 << 10;
+
+/// A text file's bytes, without compression and without a byte order mark.
+pub(crate) struct Text {
+    inner: Box<dyn Read + Send>,
+    name: String,
+    compression: Option<&'static str>,
+}
+
+impl Text {
+    pub(crate) fn new(file: File, name: &str) -> Result<Self> {
+        let mut file = BufReader::with_capacity(BUFFER, file);
+        let start = file.fill_buf().map_err(|e| io_fault(name, &e))?;
+        let ending = Path::new(name)
+            .extension()
+            .and_then(|e| e.to_str())
+            .map(str::to_ascii_lowercase);
+        let gzip = start.starts_with(&[0x1f, 0x8b]);
+        let zstd = start.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]);
+        // What the name promises must hold; a compressed file may have any name.
+        let compression = match ending.as_deref() {
+            Some("gz") => Some("gzip"),
+            Some("zst") => Some("zstd"),
+            _ if gzip => Some("gzip"),
+            _ if zstd => Some("zstd"),
+            _ => None,
+        };
+        let magic: &[u8] = match compression {
+            Some("gzip") => &[0x1f, 0x8b],
+            Some(_) => &[0x28, 0xb5, 0x2f, 0xfd],
+            None => &[],
+        };
+        if start.len() < magic.len() && magic.starts_with(start) {
+            return Err(cut_off(name));
+        }
+        if let Some(compression) = compression
+            && !start.starts_with(magic)
+        {
+            return Err(
+                Fault::new(code::SOURCE_INVALID, format!("{name} isn't {compression}"))
+                    .with("file", name)
+                    .advise("is it compressed? its name says so"),
+            );
+        }
+        let inner: Box<dyn Read + Send> = match compression {
+            Some("gzip") => Box::new(MultiGzDecoder::new(file)),
+            Some(_) => Box::new(
+                zstd::stream::read::Decoder::with_buffer(file).map_err(|e| io_fault(name, &e))?,
+            ),
+            None => Box::new(file),
+        };
+        let mut text = Self {
+            inner,
+            name: name.to_owned(),
+            compression,
+        };
+        text.skip_mark()?;
+        Ok(text)
+    }
+
+    /// Skips a UTF-8 byte order mark; refuses UTF-16.
+    fn skip_mark(&mut self) -> Result<()> {
+        let mut start = [0; 3];
+        let mut have = 0;
+        while have < start.len() {
+            match self.read(&mut start[have..])? {
+                0 => break,
+                n => have += n,
+            }
+        }
+        let start = &start[..have];
+        if start.starts_with(&[0xff, 0xfe]) || start.starts_with(&[0xfe, 0xff]) {
+            return Err(Fault::new(
+                code::SOURCE_INVALID,
+                format!("{} is UTF-16 text", self.name),
+            )
+            .with("file", &self.name)
+            .advise("write it as UTF-8, or convert it with `iconv -f UTF-16 -t UTF-8`"));
+        }
+        if start != [0xef, 0xbb, 0xbf] {
+            let rest = std::mem::replace(&mut self.inner, Box::new(io::empty()));
+            self.inner = Box::new(io::Cursor::new(start.to_vec()).chain(rest));
+        }
+        Ok(())
+    }
+
+    /// Reads some bytes; 0 at the end.
+    pub(crate) fn read(&mut self, into: &mut [u8]) -> Result<usize> {
+        loop {
+            match self.inner.read(into) {
+                Ok(count) => return Ok(count),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.fault(&error)),
+            }
+        }
+    }
+
+    fn fault(&self, error: &io::Error) -> Fault {
+        let Some(compression) = self.compression else {
+            return io_fault(&self.name, error);
+        };
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof => cut_off(&self.name),
+            io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData | io::ErrorKind::Other => {
+                let what = if error.to_string().contains("incomplete") {
+                    return cut_off(&self.name);
+                } else {
+                    error
+                };
+                Fault::new(
+                    code::SOURCE_INVALID,
+                    format!("{} isn't valid {compression}: {what}", self.name),
+                )
+                .with("file", &self.name)
+                .advise("the file is damaged; write or fetch it again")
+            }
+            _ => io_fault(&self.name, error),
+        }
+    }
+}
+
+fn cut_off(name: &str) -> Fault {
+    Fault::new(
+        code::SOURCE_INVALID,
+        format!("{name} is cut off: its compressed data ends too early"),
+    )
+    .with("file", name)
+    .advise("write or fetch the file again; if it is still being written, wait")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write as _;
+
+    fn gzip(text: &[u8]) -> Vec<u8> {
+        let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        out.write_all(text).unwrap();
+        out.finish().unwrap()
+    }
+
+    fn read(name: &str, bytes: &[u8]) -> Result<Vec<u8>> {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(bytes).unwrap();
+        io::Seek::rewind(&mut file).unwrap();
+        let mut text = Text::new(file, name)?;
+        let mut all = Vec::new();
+        let mut some = [0; 7];
+        loop {
+            match text.read(&mut some)? {
+                0 => return Ok(all),
+                n => all.extend_from_slice(&some[..n]),
+            }
+        }
+    }
+
+    #[test]
+    fn members_and_frames_are_read_one_after_the_other() {
+        let two = [gzip(b"a,b\n"), gzip(b"1,2\n")].concat();
+        assert_eq!(read("x.csv.gz", &two).unwrap(), b"a,b\n1,2\n");
+        let frames = [
+            zstd::encode_all(&b"a\n"[..], 1).unwrap(),
+            zstd::encode_all(&b"1\n"[..], 1).unwrap(),
+        ];
+        assert_eq!(read("x.csv.zst", &frames.concat()).unwrap(), b"a\n1\n");
+        // The name needn't say it.
+        assert_eq!(read("x.csv", &gzip(b"a\n")).unwrap(), b"a\n");
+    }
+
+    #[test]
+    fn cut_off_files_say_so() {
+        let whole = gzip(b"some text that is long enough to be cut");
+        for end in 0..whole.len() {
+            let fault = read("x.csv.gz", &whole[..end]).unwrap_err();
+            assert_eq!(
+                fault.message,
+                "x.csv.gz is cut off: its compressed data ends too early"
+            );
+        }
+        let whole = zstd::encode_all(&b"some text"[..], 1).unwrap();
+        for end in 0..whole.len() {
+            let fault = read("x.csv.zst", &whole[..end]).unwrap_err();
+            assert!(fault.message.contains("is cut off"), "{end}: {fault}");
+        }
+    }
+
+    #[test]
+    fn marks_are_looked_at() {
+        assert_eq!(read("x", b"\xef\xbb\xbfa").unwrap(), b"a");
+        assert_eq!(read("x", b"\xef\xbb").unwrap(), b"\xef\xbb");
+        assert_eq!(read("x", b"").unwrap(), b"");
+        let fault = read("x", b"\xff\xfea\0").unwrap_err();
+        assert_eq!(fault.message, "x is UTF-16 text");
+        let fault = read("x.gz", b"plain").unwrap_err();
+        assert_eq!(fault.message, "x.gz isn't gzip");
+    }
+}

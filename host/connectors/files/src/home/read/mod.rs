@@ -1,0 +1,269 @@
+//! Reading the parts of a split one after the other, whatever their format.
+
+pub(crate) mod bounds;
+pub(crate) mod csv;
+pub(crate) mod input;
+pub(crate) mod ipc;
+pub(crate) mod ndjson;
+pub(crate) mod parquet;
+
+use std::fs::File;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use hygge_core::{
+    Batch, Bounds, Context, Encoded, Fault, Level, Reader, Result, Step, async_trait, code,
+};
+
+use self::bounds::Low;
+use crate::config::Format;
+use crate::home::Inner;
+use crate::home::list;
+use crate::home::reconcile::Fit;
+use crate::home::spec::{Part, Place};
+
+/// Rows of one file, and how far it is after them.
+pub(crate) struct Chunk {
+    pub rows: Rows,
+    /// Parquet: the row group reading would go on in.
+    pub group: usize,
+    /// Rows done, of the part or of that row group.
+    pub done: u64,
+}
+
+pub(crate) enum Rows {
+    Decoded(RecordBatch),
+    Encoded(Arc<dyn Encoded>),
+}
+
+/// Reads one part. Every call may block and takes a bounded time; it runs on a CPU thread.
+pub(crate) trait Source: Send {
+    /// The schema of its batches.
+    fn schema(&self) -> SchemaRef;
+    /// The next rows.
+    fn next(&mut self, batch_bytes: usize) -> Result<Option<Chunk>>;
+}
+
+/// What is needed to read a split besides its parts.
+#[derive(Debug, Clone)]
+pub(crate) struct Task {
+    pub root: PathBuf,
+    pub format: Format,
+    pub home: Arc<Inner>,
+    pub schema: SchemaRef,
+    pub bounds: Option<Bounds>,
+    pub batch_bytes: usize,
+    /// Whether whole row groups may be handed on as they are stored.
+    pub encoded: bool,
+}
+
+/// The [`Reader`] of files.
+pub(crate) struct FilesReader {
+    state: Option<Box<State>>,
+    schema: SchemaRef,
+    cx: Context,
+}
+
+struct State {
+    task: Task,
+    parts: Vec<Part>,
+    at: Place,
+    current: Option<Current>,
+    low: Option<Low>,
+    cx: Context,
+}
+
+struct Current {
+    source: Box<dyn Source>,
+    fit: Fit,
+}
+
+impl FilesReader {
+    pub(crate) fn new(task: Task, parts: Vec<Part>, at: Place, cx: &Context) -> Result<Self> {
+        let low = task
+            .bounds
+            .as_ref()
+            .map(|bounds| Low::new(bounds, &task.schema))
+            .transpose()?;
+        Ok(Self {
+            schema: Arc::clone(&task.schema),
+            cx: cx.clone(),
+            state: Some(Box::new(State {
+                task,
+                parts,
+                at,
+                current: None,
+                low,
+                cx: cx.clone(),
+            })),
+        })
+    }
+}
+
+#[async_trait]
+impl Reader for FilesReader {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    async fn next(&mut self) -> Result<Option<Step>> {
+        let Some(mut state) = self.state.take() else {
+            return Err(Fault::internal("a reader was used after it failed"));
+        };
+        let (state, step) = self
+            .cx
+            .cpu(move || {
+                let step = state.step()?;
+                Ok((state, step))
+            })
+            .await?;
+        self.state = Some(state);
+        Ok(step)
+    }
+}
+
+impl State {
+    fn step(&mut self) -> Result<Option<Step>> {
+        loop {
+            self.cx.stop.check()?;
+            let Some(part) = self.parts.get(self.at.part) else {
+                return Ok(None);
+            };
+            let current = match &mut self.current {
+                Some(current) => current,
+                none => {
+                    let source = open(&self.task, part, &self.at, self.low.as_ref(), &self.cx)?;
+                    let fit = Fit::new(&source.schema(), &self.task.schema);
+                    none.insert(Current { source, fit })
+                }
+            };
+            let name = &part.path;
+            let next = guarded(name, || current.source.next(self.task.batch_bytes));
+            let chunk = match next {
+                Ok(Some(chunk)) => chunk,
+                Ok(None) => {
+                    unchanged(&self.task.root, part)?;
+                    self.current = None;
+                    self.at = Place {
+                        part: self.at.part + 1,
+                        ..Place::default()
+                    };
+                    continue;
+                }
+                // What looks like damage may be a file that is being written to.
+                Err(fault) => return Err(unchanged(&self.task.root, part).err().unwrap_or(fault)),
+            };
+            self.at.group = chunk.group;
+            self.at.rows = chunk.done;
+            let batch = match chunk.rows {
+                Rows::Encoded(encoded) => Batch::Encoded(encoded),
+                Rows::Decoded(batch) => {
+                    let batch = if current.fit.is_same() && batch.schema_ref() == &self.task.schema
+                    {
+                        batch
+                    } else {
+                        guarded(name, || current.fit.apply(&batch, name))?
+                    };
+                    Batch::Rows(match &self.low {
+                        Some(low) => low.filter(&batch)?,
+                        None => batch,
+                    })
+                }
+            };
+            return Ok(Some(Step {
+                batch,
+                position: self.at.position(),
+            }));
+        }
+    }
+}
+
+/// Runs a decoder; a panic in it is damage in the file.
+pub(crate) fn guarded<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        Err(Fault::new(
+            code::SOURCE_INVALID,
+            format!("{name} is damaged: it can't be decoded"),
+        )
+        .with("file", name))
+    })
+}
+
+fn open(
+    task: &Task,
+    part: &Part,
+    at: &Place,
+    low: Option<&Low>,
+    cx: &Context,
+) -> Result<Box<dyn Source>> {
+    let path = task.root.join(&part.path);
+    unchanged(&task.root, part)?;
+    let file = open_file(&path, &part.path)?;
+    Ok(match task.format {
+        Format::Parquet => Box::new(parquet::ParquetSource::open(
+            file, path, part, task, at, low, cx,
+        )?),
+        Format::Csv => Box::new(csv::CsvSource::open(file, part, task, at.rows)?),
+        Format::Ndjson => Box::new(ndjson::NdjsonSource::open(file, part, task, at.rows)?),
+        Format::Arrow => guarded(&part.path, || {
+            Ok(Box::new(ipc::IpcSource::open(file, part, at.rows)?))
+        })?,
+    })
+}
+
+/// Opens a file that was listed before.
+pub(crate) fn open_file(path: &Path, name: &str) -> Result<File> {
+    File::open(path).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => missing(name),
+        _ => Fault::io(code::SOURCE_IO, "can't open", Path::new(name), &error).with("file", name),
+    })
+}
+
+fn missing(name: &str) -> Fault {
+    Fault::new(
+        code::SOURCE_MISSING,
+        format!("{name} was removed while it was being read"),
+    )
+    .with("file", name)
+    .advise("run `hygge start` again to read what is there now")
+}
+
+/// Whether a file still is what was listed.
+fn unchanged(root: &Path, part: &Part) -> Result<()> {
+    let name = &part.path;
+    let Some(now) = list::stat(&root.join(name), root)? else {
+        return Err(missing(name));
+    };
+    if now.size == part.size && now.modified == part.modified {
+        return Ok(());
+    }
+    Err(Fault::new(
+        code::SOURCE_CHANGED,
+        format!("{name} changed while it was being read"),
+    )
+    .with("file", name)
+    .advise(
+        "wait until nothing writes to it, then run `hygge start` again; writers should build a \
+         file elsewhere and rename it into place",
+    ))
+}
+
+/// A fault about a place in a text file.
+pub(crate) fn at_line(name: &str, line: u64, what: &str) -> Fault {
+    Fault::new(code::SOURCE_INVALID, format!("{name}, line {line}: {what}"))
+        .with("file", name)
+        .with("line", line)
+}
+
+/// Reading failed below the format.
+pub(crate) fn io_fault(name: &str, error: &std::io::Error) -> Fault {
+    Fault::io(code::SOURCE_IO, "can't read", Path::new(name), error).with("file", name)
+}
+
+/// Says something for the run's log.
+pub(crate) fn note(cx: &Context, text: &str) {
+    cx.notes.note(Level::Info, text);
+}

@@ -1,0 +1,152 @@
+//! JSON values as Arrow values, without the liberties Arrow's reader takes: it reads `1.9` as
+//! the integer 1, cuts fractions of seconds off and rounds decimals.
+
+use std::sync::Arc;
+
+use arrow_array::{Array, ArrayRef, Int64Array, make_array};
+use arrow_json::reader::{ArrayDecoder, DecoderContext, DecoderFactory, Tape, TapeElement};
+use arrow_schema::{ArrowError, DataType, FieldRef, TimeUnit};
+
+use crate::home::read::csv::values;
+use crate::home::types::show;
+
+/// Puts a check in front of the decoders of types that could lose something.
+#[derive(Debug)]
+pub(crate) struct Exact;
+
+impl DecoderFactory for Exact {
+    fn make_default_decoder(
+        &self,
+        cx: &DecoderContext,
+        field: &FieldRef,
+        is_nullable: bool,
+    ) -> Result<Option<Box<dyn ArrayDecoder>>, ArrowError> {
+        let data_type = field.data_type();
+        if let DataType::Timestamp(unit, zone) = data_type {
+            return Ok(Some(Box::new(Moments {
+                unit: *unit,
+                zone: zone.clone(),
+                data_type: data_type.clone(),
+            })));
+        }
+        let checked = data_type.is_integer()
+            || data_type.is_floating()
+            || matches!(
+                data_type,
+                DataType::Date32 | DataType::Decimal128(..) | DataType::Decimal256(..)
+            );
+        if !checked {
+            return Ok(None);
+        }
+        Ok(Some(Box::new(Checked {
+            inner: cx.make_builtin_decoder(field, is_nullable)?,
+            data_type: data_type.clone(),
+        })))
+    }
+}
+
+struct Checked {
+    inner: Box<dyn ArrayDecoder>,
+    data_type: DataType,
+}
+
+impl ArrayDecoder for Checked {
+    fn decode(&mut self, tape: &Tape<'_>, pos: &[u32]) -> Result<ArrayRef, ArrowError> {
+        for p in pos {
+            match tape.get(*p) {
+                TapeElement::Number(at) => {
+                    let text = tape.get_string(at);
+                    if !number_fits(text, &self.data_type) {
+                        return Err(misfit(text, &self.data_type));
+                    }
+                }
+                TapeElement::String(at) => {
+                    let text = tape.get_string(at);
+                    if !string_fits(text, &self.data_type) {
+                        return Err(misfit(&format!("\"{text}\""), &self.data_type));
+                    }
+                }
+                _ => {}
+            }
+        }
+        self.inner.decode(tape, pos)
+    }
+}
+
+fn misfit(shown: &str, data_type: &DataType) -> ArrowError {
+    ArrowError::JsonError(format!("{shown} is not of type {}", show(data_type)))
+}
+
+fn number_fits(text: &str, data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Decimal128(_, scale) | DataType::Decimal256(_, scale) => {
+            decimal_fits(text, *scale)
+        }
+        DataType::Date32 => false,
+        integer if integer.is_integer() => {
+            text.parse::<i128>().is_ok()
+                || text
+                    .parse::<f64>()
+                    .is_ok_and(|v| v.fract() == 0.0 && v.abs() < 9_007_199_254_740_992.0)
+        }
+        _ => true,
+    }
+}
+
+fn string_fits(text: &str, data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Decimal128(_, scale) | DataType::Decimal256(_, scale) => {
+            decimal_fits(text, *scale)
+        }
+        DataType::Date32 => values::date(text).is_some(),
+        float if float.is_floating() => {
+            matches!(text, "NaN" | "Infinity" | "-Infinity" | "inf" | "-inf")
+        }
+        _ => false,
+    }
+}
+
+fn decimal_fits(text: &str, scale: i8) -> bool {
+    let fraction = text.split_once('.').map_or("", |(_, f)| f);
+    !text.contains(['e', 'E'])
+        && fraction.trim_end_matches('0').len() <= usize::from(scale.unsigned_abs())
+}
+
+/// Timestamps, from text or from whole ticks.
+struct Moments {
+    unit: TimeUnit,
+    zone: Option<Arc<str>>,
+    data_type: DataType,
+}
+
+impl ArrayDecoder for Moments {
+    fn decode(&mut self, tape: &Tape<'_>, pos: &[u32]) -> Result<ArrayRef, ArrowError> {
+        let ticks: Int64Array = pos
+            .iter()
+            .map(|p| {
+                let (text, ticks) = match tape.get(*p) {
+                    TapeElement::Null => return Ok(None),
+                    TapeElement::Number(at) => {
+                        let text = tape.get_string(at);
+                        (text.to_owned(), text.parse().ok())
+                    }
+                    TapeElement::String(at) => {
+                        let text = tape.get_string(at);
+                        let ticks = values::moment(text, self.unit, self.zone.as_deref());
+                        (format!("\"{text}\""), ticks)
+                    }
+                    _ => return Err(tape.error(*p, "a timestamp")),
+                };
+                ticks
+                    .map(Some)
+                    .ok_or_else(|| misfit(&text, &self.data_type))
+            })
+            .collect::<Result<_, ArrowError>>()?;
+        let data = ticks
+            .to_data()
+            .into_builder()
+            .data_type(self.data_type.clone())
+            .build()?;
+        Ok(make_array(data))
+    }
+}

@@ -1,0 +1,453 @@
+//! One schema for many files, and batches cast to it.
+//!
+//! Types only widen where every value stays exactly what it was; anything else is an error that
+//! names both files, since a silent loss can't be undone at the destination.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::{
+    Array, ArrayRef, FixedSizeListArray, GenericListArray, MapArray, OffsetSizeTrait, RecordBatch,
+    RecordBatchOptions, StructArray, new_null_array,
+};
+use arrow_cast::{CastOptions, cast_with_options};
+use arrow_schema::{DataType, Field, FieldRef, Fields, Metadata, Schema, SchemaRef, TimeUnit};
+use hygge_core::{Fault, Result, code};
+
+use crate::home::types::show;
+
+/// Gathers the schemas of files, in order, into one.
+#[derive(Debug, Default)]
+pub(crate) struct Merged {
+    fields: Vec<FieldRef>,
+    by_name: HashMap<String, usize>,
+    /// For each column the file whose type it has, and in how many files it was seen.
+    seen: Vec<(String, usize)>,
+    metadata: Option<Metadata>,
+    files: usize,
+    /// The schema seen last: most files of a folder have the very same.
+    last: Option<SchemaRef>,
+}
+
+impl Merged {
+    /// Takes part of one more file.
+    pub(crate) fn add(&mut self, file: &str, schema: &SchemaRef) -> Result<()> {
+        if self
+            .last
+            .as_ref()
+            .is_some_and(|last| Arc::ptr_eq(last, schema))
+        {
+            self.files += 1;
+            for field in schema.fields() {
+                if let Some(index) = self.by_name.get(field.name()) {
+                    self.seen[*index].1 += 1;
+                }
+            }
+            return Ok(());
+        }
+        for field in schema.fields() {
+            match self.by_name.get(field.name()) {
+                None => {
+                    self.by_name.insert(field.name().clone(), self.fields.len());
+                    self.fields.push(Arc::clone(field));
+                    self.seen.push((file.to_owned(), 1));
+                }
+                Some(&index) => {
+                    let known = &self.fields[index];
+                    let merged = merge_field(known, field).ok_or_else(|| {
+                        let (first, _) = &self.seen[index];
+                        disagree(known, first, field, file)
+                    })?;
+                    if merged.data_type() != known.data_type()
+                        && merged.data_type() == field.data_type()
+                    {
+                        file.clone_into(&mut self.seen[index].0);
+                    }
+                    self.fields[index] = merged;
+                    self.seen[index].1 += 1;
+                }
+            }
+        }
+        match &mut self.metadata {
+            None => self.metadata = Some(schema.metadata().clone()),
+            // What differs between files says something about a file, not about the data.
+            Some(kept) => kept.retain(|key, value| schema.metadata().get(key) == Some(value)),
+        }
+        self.files += 1;
+        self.last = Some(Arc::clone(schema));
+        Ok(())
+    }
+
+    /// The schema that all files fit into.
+    pub(crate) fn finish(self) -> SchemaRef {
+        let fields: Vec<FieldRef> = self
+            .fields
+            .into_iter()
+            .zip(&self.seen)
+            .map(|(field, (_, seen))| {
+                if *seen == self.files || field.is_nullable() {
+                    field
+                } else {
+                    Arc::new(field.as_ref().clone().with_nullable(true))
+                }
+            })
+            .collect();
+        Arc::new(Schema::new_with_metadata(
+            fields,
+            self.metadata.unwrap_or_default(),
+        ))
+    }
+}
+
+fn disagree(known: &Field, first: &str, field: &Field, file: &str) -> Fault {
+    Fault::new(
+        code::SCHEMA,
+        format!(
+            "column {:?} is {} in {first}, but {} in {file}",
+            field.name(),
+            show(known.data_type()),
+            show(field.data_type())
+        ),
+    )
+    .with("column", field.name())
+    .with("file", file)
+    .advise("read these files as separate entities, or write one of them again with the other type")
+}
+
+/// The field both fit into; `None` when there is none without loss.
+fn merge_field(a: &FieldRef, b: &FieldRef) -> Option<FieldRef> {
+    if a == b {
+        return Some(Arc::clone(a));
+    }
+    let data_type = widen(a.data_type(), b.data_type())?;
+    let nullable = a.is_nullable() || b.is_nullable();
+    Some(Arc::new(
+        a.as_ref()
+            .clone()
+            .with_data_type(data_type)
+            .with_nullable(nullable),
+    ))
+}
+
+/// The type that holds every value of both exactly; `None` when there is none.
+pub(crate) fn widen(a: &DataType, b: &DataType) -> Option<DataType> {
+    use DataType as T;
+    if a == b {
+        return Some(a.clone());
+    }
+    Some(match (a, b) {
+        (T::Null, other) | (other, T::Null) => other.clone(),
+        (T::Dictionary(_, value), other) | (other, T::Dictionary(_, value)) => {
+            // Keys of another width, or a plain column: the values are what counts.
+            match other {
+                T::Dictionary(_, other) => widen(value, other)?,
+                other => widen(value, other)?,
+            }
+        }
+        (T::RunEndEncoded(_, value), other) | (other, T::RunEndEncoded(_, value)) => match other {
+            T::RunEndEncoded(_, other) => widen(value.data_type(), other.data_type())?,
+            other => widen(value.data_type(), other)?,
+        },
+        (a, b) if a.is_integer() && b.is_integer() => integers(a, b)?,
+        (a, b) if a.is_floating() && b.is_floating() => {
+            if matches!((a, b), (T::Float64, _) | (_, T::Float64)) {
+                T::Float64
+            } else {
+                T::Float32
+            }
+        }
+        (float, int) | (int, float) if float.is_floating() && int.is_integer() => {
+            // A float64 holds 53 bits exactly, a float32 24, a float16 11.
+            match (int, float) {
+                (T::Int64 | T::UInt64, _) => return None,
+                (T::Int32 | T::UInt32, _) | (_, T::Float64) => T::Float64,
+                _ => T::Float32,
+            }
+        }
+        (a, b) if a.is_decimal() || b.is_decimal() => decimals(a, b)?,
+        (T::Date32, T::Date64) | (T::Date64, T::Date32) => T::Date64,
+        (T::Timestamp(u, y), T::Timestamp(v, z)) => {
+            let zone = match (y, z) {
+                (None, None) => None,
+                (Some(y), Some(z)) if y == z => Some(Arc::clone(y)),
+                // The moments are the same whatever the zone they are shown in.
+                (Some(_), Some(_)) => Some(Arc::from("UTC")),
+                _ => return None,
+            };
+            T::Timestamp(finer(*u, *v), zone)
+        }
+        (T::Time32(u) | T::Time64(u), T::Time32(v) | T::Time64(v)) => match finer(*u, *v) {
+            unit @ (TimeUnit::Second | TimeUnit::Millisecond) => T::Time32(unit),
+            unit => T::Time64(unit),
+        },
+        (T::Duration(u), T::Duration(v)) => T::Duration(finer(*u, *v)),
+        (a, b) if a.is_string() && b.is_string() => T::LargeUtf8,
+        (
+            T::Binary | T::LargeBinary | T::FixedSizeBinary(_),
+            T::Binary | T::LargeBinary | T::FixedSizeBinary(_),
+        ) => {
+            if matches!((a, b), (T::LargeBinary, _) | (_, T::LargeBinary)) {
+                T::LargeBinary
+            } else {
+                T::Binary
+            }
+        }
+        (
+            T::List(x) | T::LargeList(x) | T::FixedSizeList(x, _),
+            T::List(y) | T::LargeList(y) | T::FixedSizeList(y, _),
+        ) => {
+            let item = merge_field(x, y)?;
+            match (a, b) {
+                (T::FixedSizeList(_, m), T::FixedSizeList(_, n)) if m == n => {
+                    T::FixedSizeList(item, *m)
+                }
+                (T::LargeList(_), _) | (_, T::LargeList(_)) => T::LargeList(item),
+                _ => T::List(item),
+            }
+        }
+        (T::Map(x, sorted), T::Map(y, also)) => T::Map(merge_field(x, y)?, *sorted && *also),
+        (T::Struct(x), T::Struct(y)) => T::Struct(structs(x, y)?),
+        _ => return None,
+    })
+}
+
+fn integers(a: &DataType, b: &DataType) -> Option<DataType> {
+    use DataType as T;
+    let bits = |t: &DataType| t.primitive_width().unwrap_or(8) * 8;
+    let (signed, unsigned) = match (a.is_signed_integer(), b.is_signed_integer()) {
+        (true, true) | (false, false) => {
+            return Some(if bits(a) >= bits(b) { a } else { b }.clone());
+        }
+        (true, false) => (a, b),
+        (false, true) => (b, a),
+    };
+    Some(match bits(signed).max(bits(unsigned) * 2) {
+        16 => T::Int16,
+        32 => T::Int32,
+        64 => T::Int64,
+        _ => return None,
+    })
+}
+
+fn decimals(a: &DataType, b: &DataType) -> Option<DataType> {
+    use DataType as T;
+    fn digits(data_type: &DataType) -> Option<(i16, i16)> {
+        Some(match data_type {
+            T::Decimal32(p, s) | T::Decimal64(p, s) | T::Decimal128(p, s) | T::Decimal256(p, s) => {
+                (i16::from(*p), i16::from(*s))
+            }
+            T::Int8 | T::UInt8 => (3, 0),
+            T::Int16 | T::UInt16 => (5, 0),
+            T::Int32 | T::UInt32 => (10, 0),
+            T::Int64 => (19, 0),
+            T::UInt64 => (20, 0),
+            _ => return None,
+        })
+    }
+    let ((p, s), (q, t)) = (digits(a)?, digits(b)?);
+    let scale = s.max(t);
+    let precision = (p - s).max(q - t) + scale;
+    let (Ok(wide), Ok(scale)) = (u8::try_from(precision.max(1)), i8::try_from(scale)) else {
+        return None;
+    };
+    Some(match (wide, a, b) {
+        (0..=9, T::Decimal32(..), T::Decimal32(..)) => T::Decimal32(wide, scale),
+        (0..=18, T::Decimal32(..) | T::Decimal64(..), T::Decimal32(..) | T::Decimal64(..)) => {
+            T::Decimal64(wide, scale)
+        }
+        (_, T::Decimal256(..), _) | (_, _, T::Decimal256(..)) if wide <= 76 => {
+            T::Decimal256(wide, scale)
+        }
+        (0..=38, ..) => T::Decimal128(wide, scale),
+        (39..=76, ..) => T::Decimal256(wide, scale),
+        _ => return None,
+    })
+}
+
+fn finer(a: TimeUnit, b: TimeUnit) -> TimeUnit {
+    a.max(b)
+}
+
+fn structs(a: &Fields, b: &Fields) -> Option<Fields> {
+    let mut fields: Vec<FieldRef> = Vec::with_capacity(a.len());
+    for field in a {
+        fields.push(match b.iter().find(|f| f.name() == field.name()) {
+            Some(other) => merge_field(field, other)?,
+            None => Arc::new(field.as_ref().clone().with_nullable(true)),
+        });
+    }
+    for field in b {
+        if !a.iter().any(|f| f.name() == field.name()) {
+            fields.push(Arc::new(field.as_ref().clone().with_nullable(true)));
+        }
+    }
+    Some(fields.into())
+}
+
+/// Brings the batches of one file to the plan's schema.
+#[derive(Debug)]
+pub(crate) struct Fit {
+    target: SchemaRef,
+    /// For each column of the target, where it comes from; `None` for a column of NULLs.
+    columns: Vec<Option<usize>>,
+    same: bool,
+}
+
+impl Fit {
+    /// From a file's schema to the plan's.
+    pub(crate) fn new(source: &SchemaRef, target: &SchemaRef) -> Self {
+        let columns = target
+            .fields()
+            .iter()
+            .map(|field| source.index_of(field.name()).ok())
+            .collect();
+        Self {
+            target: Arc::clone(target),
+            columns,
+            same: source.fields() == target.fields(),
+        }
+    }
+
+    /// Whether nothing has to be done.
+    pub(crate) fn is_same(&self) -> bool {
+        self.same
+    }
+
+    /// Casts a batch.
+    pub(crate) fn apply(&self, batch: &RecordBatch, file: &str) -> Result<RecordBatch> {
+        let rows = batch.num_rows();
+        let columns = self
+            .columns
+            .iter()
+            .zip(self.target.fields())
+            .map(|(index, field)| match index {
+                Some(index) => cast(batch.column(*index), field.data_type()).map_err(|why| {
+                    Fault::new(
+                        code::SCHEMA,
+                        format!(
+                            "{file}: column {:?} can't become {}: {why}",
+                            field.name(),
+                            show(field.data_type())
+                        ),
+                    )
+                    .with("file", file)
+                    .with("column", field.name())
+                }),
+                None => Ok(new_null_array(field.data_type(), rows)),
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        RecordBatch::try_new_with_options(Arc::clone(&self.target), columns, &options).map_err(
+            |error| {
+                Fault::new(code::SOURCE_INVALID, format!("{file}: {}", said(&error)))
+                    .with("file", file)
+            },
+        )
+    }
+}
+
+/// Arrow's words without the name of its error type in front.
+pub(crate) fn said(error: &arrow_schema::ArrowError) -> String {
+    let text = error.to_string();
+    match text.split_once(" error: ") {
+        Some((kind, rest)) if kind.len() < 24 && !rest.is_empty() => rest.to_owned(),
+        _ => text,
+    }
+}
+
+/// Casts by name where types nest, which Arrow's own cast doesn't.
+fn cast(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, String> {
+    use DataType as T;
+    let from = array.data_type();
+    if from == to {
+        return Ok(Arc::clone(array));
+    }
+    match (from, to) {
+        (T::Struct(own), T::Struct(wanted)) => {
+            let array = array.as_struct();
+            let columns = wanted
+                .iter()
+                .map(
+                    |field| match own.iter().position(|f| f.name() == field.name()) {
+                        Some(index) => cast(array.column(index), field.data_type()),
+                        None => Ok(new_null_array(field.data_type(), array.len())),
+                    },
+                )
+                .collect::<Result<Vec<_>, _>>()?;
+            StructArray::try_new_with_length(
+                wanted.clone(),
+                columns,
+                array.nulls().cloned(),
+                array.len(),
+            )
+            .map(|a| Arc::new(a) as ArrayRef)
+            .map_err(|e| said(&e))
+        }
+        (T::List(_), T::List(item)) => list(array.as_list::<i32>(), item),
+        (T::LargeList(_), T::LargeList(item)) => list(array.as_list::<i64>(), item),
+        (T::FixedSizeList(_, m), T::FixedSizeList(item, n)) if m == n => {
+            let array = array.as_fixed_size_list();
+            let values = cast(array.values(), item.data_type())?;
+            FixedSizeListArray::try_new_with_length(
+                Arc::clone(item),
+                *n,
+                values,
+                array.nulls().cloned(),
+                array.len(),
+            )
+            .map(|a| Arc::new(a) as ArrayRef)
+            .map_err(|e| said(&e))
+        }
+        (T::List(x) | T::LargeList(x) | T::FixedSizeList(x, _), T::List(y) | T::LargeList(y))
+            if x.data_type() != y.data_type() =>
+        {
+            // First the shape, then what is inside.
+            let shaped = match to {
+                T::List(_) => T::List(Arc::clone(x)),
+                _ => T::LargeList(Arc::clone(x)),
+            };
+            cast(&plain(array, &shaped)?, to)
+        }
+        (T::Map(..), T::Map(entries, sorted)) => {
+            let array = array.as_map();
+            let own: ArrayRef = Arc::new(array.entries().clone());
+            let cast = cast(&own, entries.data_type())?;
+            MapArray::try_new(
+                Arc::clone(entries),
+                array.offsets().clone(),
+                cast.as_struct().clone(),
+                array.nulls().cloned(),
+                *sorted,
+            )
+            .map(|a| Arc::new(a) as ArrayRef)
+            .map_err(|e| said(&e))
+        }
+        (T::Null, to) => Ok(new_null_array(to, array.len())),
+        _ => plain(array, to),
+    }
+}
+
+fn list<O: OffsetSizeTrait>(
+    array: &GenericListArray<O>,
+    item: &FieldRef,
+) -> Result<ArrayRef, String> {
+    let values = cast(array.values(), item.data_type())?;
+    GenericListArray::<O>::try_new(
+        Arc::clone(item),
+        array.offsets().clone(),
+        values,
+        array.nulls().cloned(),
+    )
+    .map(|a| Arc::new(a) as ArrayRef)
+    .map_err(|e| said(&e))
+}
+
+fn plain(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, String> {
+    // Not "safe", which would turn what doesn't fit into NULL.
+    let options = CastOptions {
+        safe: false,
+        ..CastOptions::default()
+    };
+    cast_with_options(array, to, &options).map_err(|e| said(&e))
+}
