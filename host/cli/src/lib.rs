@@ -32,6 +32,7 @@ mod units;
 mod unknown;
 mod verb;
 
+use std::io::ErrorKind;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -47,8 +48,11 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are "errors" of code 0. A reader that went away is no failure.
-            drop(error.print());
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+            let exit = match error.print() {
+                Err(print) if print.kind() != ErrorKind::BrokenPipe => 1,
+                _ => error.exit_code(),
+            };
+            return ExitCode::from(u8::try_from(exit).unwrap_or(2));
         }
     };
     let console = Arc::new(Console::of_this_process());

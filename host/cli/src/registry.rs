@@ -2,5 +2,7 @@ use hygge_core::Registry;
 
 /// Every type of Home and Store this program knows: one line a connector.
 pub fn registry() -> Registry {
-    Registry::default()
+    let mut registry = Registry::default();
+    hygge_files::register(&mut registry);
+    registry
 }
