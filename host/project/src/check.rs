@@ -3,6 +3,7 @@ use serde_json::Value as Json;
 use crate::config::belongs;
 use crate::node::{Map, Node, Value};
 use crate::source::At;
+use crate::wording::{about, in_words, not, or, slip, whole};
 use crate::{Problem, nearest, yaml};
 
 /// Checks a tree against a JSON Schema and says everything that is wrong with it, in words for
@@ -155,6 +156,10 @@ impl<'a> Check<'a> {
             self.flatten(branch, &mut parts);
             let mut tried = node.clone();
             coerce(&mut tried, &self.allowed(&parts));
+            let types = self.allowed(&parts);
+            if !types.is_empty() && !types.iter().any(|t| is(&tried, t)) {
+                continue;
+            }
             let mut trial = Self {
                 root: self.root,
                 what: self.what,
@@ -166,13 +171,11 @@ impl<'a> Check<'a> {
             if wrong == 0 {
                 return Some(branch);
             }
-            let types = self.allowed(&parts);
-            let type_fits = types.is_empty() || types.iter().any(|t| is(&tried, t));
             let tag_fits = tag_fits(&tried, &parts);
             let constant = parts
                 .iter()
                 .any(|part| part.get("const").is_some() || part.get("enum").is_some());
-            if type_fits && tag_fits && !constant && best.is_none_or(|(least, _)| wrong < least) {
+            if tag_fits && !constant && best.is_none_or(|(least, _)| wrong < least) {
                 best = Some((wrong, branch));
             }
         }
@@ -189,10 +192,6 @@ impl<'a> Check<'a> {
         } else if !words.is_empty() && node.as_text().is_some() {
             self.not_among(node, name, &words);
         } else {
-            let mut parts = Parts::new();
-            for branch in branches {
-                self.flatten(branch, &mut parts);
-            }
             let mut wanted: Vec<&str> = Vec::new();
             for branch in branches {
                 let mut parts = Parts::new();
@@ -257,12 +256,8 @@ impl<'a> Check<'a> {
         let subject = self.subject(name);
         let message = format!("{subject} must be {}{}", or(&wanted), not(node));
         let mut problem = about(node, key, message);
-        if let Value::Map(map) = &node.value
-            && let [only] = map.entries.as_slice()
-            && only.value.is_null()
-            && types.contains(&"string")
-        {
-            problem = problem.advise(format!("put quotes around it: \"{{{}}}\"", only.key));
+        if let Some(advice) = slip(node, types) {
+            problem = problem.advise(advice);
         }
         self.problems.push(problem);
     }
@@ -480,7 +475,7 @@ fn tag_fits(node: &Node, parts: &Parts<'_>) -> bool {
     })
 }
 
-fn is(node: &Node, wanted: &str) -> bool {
+pub(crate) fn is(node: &Node, wanted: &str) -> bool {
     match (&node.value, wanted) {
         (Value::Number(number, _), "integer") => number.is_i64() || number.is_u64(),
         (Value::Null, "null")
@@ -513,57 +508,6 @@ fn coerce(node: &mut Node, allowed: &[&str]) {
             };
         }
         _ => {}
-    }
-}
-
-fn in_words(kind: &str) -> Option<&'static str> {
-    match kind {
-        "string" => Some("a text"),
-        "integer" => Some("a whole number"),
-        "number" => Some("a number"),
-        "boolean" => Some("true or false"),
-        "array" => Some("a list"),
-        "object" => Some("a map"),
-        _ => None,
-    }
-}
-
-/// A problem with a value, which isn't shown when it is secret.
-fn about(node: &Node, key: &At, message: String) -> Problem {
-    let mut problem = Problem::at(node.place(key), message);
-    if node.secret {
-        problem.mask(&node.at);
-    }
-    problem
-}
-
-/// `, not "three"`; nothing for a value that is secret.
-fn not(node: &Node) -> String {
-    let shown = match &node.value {
-        Value::Null => "empty".to_owned(),
-        Value::List(_) => "a list".to_owned(),
-        Value::Map(_) => "a map".to_owned(),
-        _ if node.secret => return String::new(),
-        Value::Unset(_) => return String::new(),
-        Value::Bool(_, text) | Value::Number(_, text) => text.clone(),
-        Value::Text { text, .. } if text.chars().count() > 40 => "this text".to_owned(),
-        Value::Text { text, .. } => format!("{text:?}"),
-    };
-    format!(", not {shown}")
-}
-
-fn whole(number: &Json) -> String {
-    match number.as_f64() {
-        Some(value) if value.fract() == 0.0 => format!("{value:.0}"),
-        _ => number.to_string(),
-    }
-}
-
-fn or(words: &[&str]) -> String {
-    match words {
-        [] => "something else".to_owned(),
-        [one] => (*one).to_owned(),
-        [first @ .., last] => format!("{} or {last}", first.join(", ")),
     }
 }
 

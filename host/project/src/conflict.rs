@@ -5,6 +5,7 @@ use hygge_core::{BuildContext, Place};
 use crate::discover::PROJECT_FILE;
 use crate::entity::Resolved;
 use crate::flow::WrittenFlow;
+use crate::index::Index;
 use crate::node::{Node, Value};
 use crate::{Problem, nearest};
 
@@ -138,12 +139,15 @@ pub(crate) fn places(
     let mut told: BTreeSet<(&str, &str)> = BTreeSet::new();
     // Hundreds of entities of one flow may share a place by one slip.
     let mut shared: BTreeSet<(String, String)> = BTreeSet::new();
-    for (index, writer) in entities.iter().enumerate() {
+    let stores = Index::of(entities.iter().map(|e| e.planned.store_plan.place.as_ref()));
+    let homes = Index::of(entities.iter().map(|e| e.planned.home_plan.place.as_ref()));
+    for (number, writer) in entities.iter().enumerate() {
         let Some(written) = &writer.planned.store_plan.place else {
             continue;
         };
         let id = &writer.planned.id;
-        for other in &entities[index + 1..] {
+        let later = stores.near(written).into_iter().filter(|n| *n > number);
+        for other in later.map(|n| &entities[n]) {
             let place = other.planned.store_plan.place.as_ref();
             if place.is_some_and(|place| place.overlaps(written))
                 && shared.insert((writer.store_at.to_string(), other.store_at.to_string()))
@@ -151,7 +155,7 @@ pub(crate) fn places(
                 problems.push(same_destination(writer, other));
             }
         }
-        for reader in entities {
+        for reader in homes.near(written).into_iter().map(|n| &entities[n]) {
             let read = reader.planned.home_plan.place.as_ref();
             if !read.is_some_and(|read| read.overlaps(written)) {
                 continue;

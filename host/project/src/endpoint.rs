@@ -4,8 +4,9 @@ use hygge_core::{BuildContext, EntityId, HomePlan, Registry, Settings, StorePlan
 use serde_json::Value as Json;
 
 use crate::check::Check;
-use crate::config::{HOME_KEYS, STORE_KEYS};
+use crate::config::{HOME_KEYS, IncrementalConfig, STORE_KEYS};
 use crate::node::{Entry, Map, Node, Value};
+use crate::schema::of;
 use crate::source::At;
 use crate::{Endpoint, Problem, location, merge, nearest};
 
@@ -35,13 +36,6 @@ impl Role {
         match self {
             Self::Home => registry.home(kind).is_some(),
             Self::Store => registry.store(kind).is_some(),
-        }
-    }
-
-    fn schema(self, registry: &Registry, kind: &str) -> Option<Json> {
-        match self {
-            Self::Home => registry.home(kind).map(|k| k.schema()),
-            Self::Store => registry.store(kind).map(|k| k.schema()),
         }
     }
 
@@ -83,6 +77,41 @@ pub(crate) struct Merged {
     pub(crate) own: bool,
     /// The location was given for this entity alone.
     pub(crate) own_location: bool,
+}
+
+/// The schemas of every type, made once for all entities.
+#[derive(Debug)]
+pub(crate) struct Schemas {
+    homes: BTreeMap<String, Json>,
+    stores: BTreeMap<String, Json>,
+    pub(crate) incremental: Json,
+}
+
+impl Schemas {
+    pub(crate) fn of(registry: &Registry) -> Self {
+        let told = |name: &str, mut schema: Json, role| {
+            tell_generic(&mut schema, role);
+            (name.to_owned(), schema)
+        };
+        let homes = registry.homes();
+        let stores = registry.stores();
+        Self {
+            incremental: of::<IncrementalConfig>(),
+            homes: homes
+                .map(|k| told(k.name(), k.schema(), Role::Home))
+                .collect(),
+            stores: stores
+                .map(|k| told(k.name(), k.schema(), Role::Store))
+                .collect(),
+        }
+    }
+
+    fn get(&self, role: Role, kind: &str) -> Option<&Json> {
+        match role {
+            Role::Home => self.homes.get(kind),
+            Role::Store => self.stores.get(kind),
+        }
+    }
 }
 
 /// Connections by name.
@@ -291,6 +320,7 @@ impl Merged {
         id: &EntityId,
         cx: &BuildContext,
         registry: &Registry,
+        schemas: &Schemas,
         problems: &mut Vec<Problem>,
         secret_places: &mut Vec<At>,
     ) -> Option<Settled> {
@@ -301,11 +331,10 @@ impl Merged {
             format!("flow `{}`", id.flow)
         };
         let what = format!("the {} {role} of {whose}", self.kind);
-        let mut schema = self.role.schema(registry, &self.kind)?;
-        tell_generic(&mut schema, self.role);
+        let schema = schemas.get(self.role, &self.kind)?;
         let mut node = Node::new(Value::Map(std::mem::take(&mut self.map)), self.at.clone());
         let before = problems.len();
-        let mut found = Check::run(&what, &schema, &mut node, &self.at);
+        let mut found = Check::run(&what, schema, &mut node, &self.at);
         // The same mistake in a layer of many flows is one mistake: a message must not say whose
         // it is when the place says it all.
         for problem in &mut found {

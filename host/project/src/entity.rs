@@ -2,7 +2,9 @@ use hygge_core::{BuildContext, EntityId, Mode, Registry, action};
 use serde_json::json;
 
 use crate::check::Check;
-use crate::endpoint::{Connections, EndpointPlan, Layer, Merged, Role, Settled, merge_layers};
+use crate::endpoint::{
+    Connections, EndpointPlan, Layer, Merged, Role, Schemas, Settled, merge_layers,
+};
 use crate::flow::{WrittenEntity, WrittenFlow};
 use crate::incremental::{self, Placed};
 use crate::node::{Entry, Node, Value};
@@ -13,6 +15,7 @@ use crate::{Origin, PlannedEntity, Problem, location};
 /// What entities are made from, besides their flow.
 pub(crate) struct Surroundings<'a> {
     pub(crate) registry: &'a Registry,
+    pub(crate) schemas: &'a Schemas,
     pub(crate) cx: &'a BuildContext,
     pub(crate) connections: &'a Connections,
     /// hygge.yml.
@@ -98,7 +101,7 @@ pub(crate) fn resolve(
     let before = problems.len();
     if let Some(home) = &mut home {
         if let Some(entry) = home.map.take("incremental") {
-            placed = incremental::read(entry, problems);
+            placed = incremental::read(entry, &around.schemas.incremental, problems);
         }
         if let Some(mut entry) = home.map.take("allow_empty") {
             let schema = json!({"type": "boolean"});
@@ -114,7 +117,16 @@ pub(crate) fn resolve(
     let sound = problems.len() == before;
     let shown = format!("`{id}`");
     let mut settle = |merged: Option<Merged>| {
-        merged.and_then(|merged| merged.settle(&id, around.cx, around.registry, problems, secrets))
+        merged.and_then(|merged| {
+            merged.settle(
+                &id,
+                around.cx,
+                around.registry,
+                around.schemas,
+                problems,
+                secrets,
+            )
+        })
     };
     let home = settle(home);
     let store = settle(store);

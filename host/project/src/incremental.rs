@@ -1,5 +1,5 @@
 use hygge_core::{HomePlan, Strategy};
-use schemars::generate::SchemaSettings;
+use serde_json::Value as Json;
 
 use crate::check::Check;
 use crate::config::{IncrementalConfig, OneOrMany};
@@ -16,16 +16,14 @@ pub(crate) struct Placed {
 }
 
 /// Reads `home.incremental` and refuses what can't go together.
-pub(crate) fn read(entry: Entry, problems: &mut Vec<Problem>) -> Option<Placed> {
+pub(crate) fn read(entry: Entry, schema: &Json, problems: &mut Vec<Problem>) -> Option<Placed> {
     let Entry {
         at,
         value: mut node,
         ..
     } = entry;
-    let mut generator = SchemaSettings::draft2020_12().into_generator();
-    let schema = generator.root_schema_for::<IncrementalConfig>().to_value();
     let before = problems.len();
-    problems.extend(Check::run("`incremental`", &schema, &mut node, &at));
+    problems.extend(Check::run("`incremental`", schema, &mut node, &at));
     if problems.len() > before {
         return None;
     }

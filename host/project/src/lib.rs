@@ -15,6 +15,7 @@ mod endpoint;
 mod entity;
 mod flow;
 mod incremental;
+mod index;
 mod load;
 mod location;
 mod merge;
@@ -30,6 +31,7 @@ mod select;
 mod source;
 mod var;
 mod variable;
+mod wording;
 mod yaml;
 
 pub use discover::{PROJECT_FILE, find};

@@ -6,7 +6,7 @@ use hygge_core::{BuildContext, Mode, Registry};
 use crate::check::Check;
 use crate::config::{OnErrorConfig, OptionsConfig, Overrides, ProjectFile};
 use crate::discover::{self, PROJECT_FILE};
-use crate::endpoint::Connections;
+use crate::endpoint::{Connections, Schemas};
 use crate::entity::{self, Resolved, Surroundings};
 use crate::flow::{self, WrittenFlow};
 use crate::node::{Map, Node, Value};
@@ -121,6 +121,7 @@ impl Loading<'_> {
         if let Some(parsed) = sound {
             let around = Surroundings {
                 registry: self.registry,
+                schemas: &Schemas::of(self.registry),
                 cx: &self.cx,
                 connections: &connections,
                 project: &project,

@@ -1,5 +1,6 @@
 //! Whole projects in a temporary folder, with connectors that only plan.
 
+mod docs;
 mod kinds;
 mod merging;
 mod plans;

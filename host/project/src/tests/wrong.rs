@@ -978,3 +978,26 @@ error: `f.f` would write where it reads
    |       ^^^^^^ read here
    = help: write to another place
 ");
+
+wrong!(words_that_yaml_takes_otherwise, Project::of("options: {concurrency: '5'}\nflows: {f: {home: {path: in, header: yes}, store: {path: out, row_group_rows: '5'}}}\n"), @r#"
+error: `options.concurrency` must be a whole number, not "5"
+  --> hygge.yml:1:24
+   |
+ 1 | options: {concurrency: '5'}
+   |                        ^^^
+   = help: take the quotes away
+
+error: `header` must be true or false, not "yes"
+  --> hygge.yml:2:38
+   |
+ 2 | flows: {f: {home: {path: in, header: yes}, store: {path: out, row_group_rows: '5'}}}
+   |                                      ^^^
+   = help: write `true`
+
+error: `row_group_rows` must be a whole number, not "5"
+  --> hygge.yml:2:79
+   |
+ 2 | flows: {f: {home: {path: in, header: yes}, store: {path: out, row_group_rows: '5'}}}
+   |                                                                               ^^^
+   = help: take the quotes away
+"#);
