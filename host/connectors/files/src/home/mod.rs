@@ -24,7 +24,7 @@ use hygge_core::{
 
 pub use self::kind::FilesHomeKind;
 use self::list::Listing;
-use self::read::parquet::Footers;
+use self::read::footers::Footers;
 use self::read::{FilesReader, Task};
 pub use self::settings::{HomeSettings, INFER_ROWS, SPLIT_SIZE};
 use self::spec::{Place, Spec};

@@ -13,10 +13,13 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::known::{Known, News};
 use super::list::{Listed, Listing};
+use super::read::bounds::Low;
 use super::read::csv::Candidates;
-use super::read::{bounds::Low, csv, ipc, ndjson, open_file, parquet};
+use super::read::footers::read_footer;
+use super::read::prune::Outline;
+use super::read::{csv, ipc, ndjson, open_file};
 use super::reconcile::Merged;
-use super::spec::{self, Part, Piece};
+use super::spec::{self, Part, Piece, Spec};
 use super::{INFER_ROWS, Inner, SPLIT_SIZE};
 use crate::config::Format;
 
@@ -83,7 +86,13 @@ pub(crate) async fn splits(
             && let Some(newest) = newest
         {
             // The schema is known even when no row is new.
-            let facts = look_at(inner, format, vec![newest], cx).await?;
+            let look = Look {
+                format,
+                rows: sample_rows(inner, 1),
+                column: None,
+                keep: false,
+            };
+            let facts = look_at(inner, vec![newest], look, cx).await?;
             return Ok(SplitPlan {
                 schema: schema_of(inner, format, &facts)?,
                 splits: Vec::new(),
@@ -99,16 +108,30 @@ pub(crate) async fn splits(
         Level::Info,
         &format!("{} of {all_files} files are read", files.len()),
     );
-    let facts = look_at(inner, format, files, cx).await?;
+    let look = Look {
+        format,
+        rows: sample_rows(inner, files.len()),
+        column: request.bounds.as_ref().map(|b| b.column.clone()),
+        keep: true,
+    };
+    let facts = look_at(inner, files, look, cx).await?;
     let schema = schema_of(inner, format, &facts)?;
     let low = request
         .bounds
         .as_ref()
         .map(|bounds| Low::new(bounds, &schema))
         .transpose()?;
-    let pieces = pieces(inner, facts, low.as_ref());
+    let pieces = pieces(facts, low.as_ref());
     let size = inner.settings.split_size.map_or(SPLIT_SIZE, |s| s.0);
     let splits = spec::splits(format, &schema, pieces, size, request.max_splits)?;
+    if format == Format::Parquet {
+        let specs = splits.iter().map(Spec::read).collect::<Result<Vec<_>>>()?;
+        let mut uses: HashMap<&str, usize> = HashMap::new();
+        for part in specs.iter().flat_map(|spec| &spec.parts) {
+            *uses.entry(part.path.as_str()).or_default() += 1;
+        }
+        inner.footers.expect(&uses);
+    }
     Ok(SplitPlan {
         schema,
         splits,
@@ -143,29 +166,38 @@ pub(crate) struct Facts {
 }
 
 enum Inside {
-    Parquet {
-        footer: ::parquet::arrow::arrow_reader::ArrowReaderMetadata,
-    },
+    Parquet(Outline),
     /// `None` for an empty file.
     Csv(Option<csv::Sample>),
     Ndjson(ndjson::Keys),
     Arrow(SchemaRef),
 }
 
+/// How files are looked into.
+struct Look {
+    format: Format,
+    /// Text: rows to infer types from.
+    rows: usize,
+    /// Parquet: the column whose bounds will rule row groups out.
+    column: Option<String>,
+    /// Parquet: whether the footer will be needed again soon.
+    keep: bool,
+}
+
 /// Reads the starts or footers of all files, some at a time.
 async fn look_at(
     inner: &Arc<Inner>,
-    format: Format,
     files: Vec<Listed>,
+    look: Look,
     cx: &Context,
 ) -> Result<Vec<Facts>> {
     let at_once = cx.workers.cores() * 2;
-    let rows = sample_rows(inner, files.len());
+    let look = Arc::new(look);
     let jobs = files.into_iter().map(|file| {
-        let inner = Arc::clone(inner);
+        let (inner, look) = (Arc::clone(inner), Arc::clone(&look));
         async move {
             cx.stop.check()?;
-            cx.io(move || look_into(&inner, format, file, rows)).await
+            cx.io(move || look_into(&inner, file, &look)).await
         }
     });
     let mut jobs = stream::iter(jobs).buffered(at_once);
@@ -182,21 +214,26 @@ fn sample_rows(inner: &Inner, files: usize) -> usize {
     (rows / files.max(1)).max(rows.min(100))
 }
 
-fn look_into(inner: &Inner, format: Format, file: Listed, rows: usize) -> Result<Facts> {
+fn look_into(inner: &Inner, file: Listed, look: &Look) -> Result<Facts> {
     let opened: File = open_file(&file.path, &file.name)?;
     let name = &file.name;
-    let inside = match format {
-        Format::Parquet => Inside::Parquet {
-            footer: parquet::read_footer(&opened, name)?,
-        },
+    let inside = match look.format {
+        Format::Parquet => {
+            let footer = read_footer(&opened, name)?;
+            let outline = Outline::new(&footer, look.column.as_deref());
+            if look.keep {
+                inner.footers.keep(name, footer);
+            }
+            Inside::Parquet(outline)
+        }
         Format::Csv => Inside::Csv(csv::sample(
             opened,
             name,
             &inner.csv_for(name),
             inner.settings.columns.as_deref(),
-            rows,
+            look.rows,
         )?),
-        Format::Ndjson => Inside::Ndjson(ndjson::sample(opened, name, rows)?),
+        Format::Ndjson => Inside::Ndjson(ndjson::sample(opened, name, look.rows)?),
         Format::Arrow => Inside::Arrow(super::read::guarded(name, || {
             ipc::read_schema(opened, name)
         })?),
@@ -206,7 +243,13 @@ fn look_into(inner: &Inner, format: Format, file: Listed, rows: usize) -> Result
 
 /// How many columns a file has; for `check`.
 pub(crate) fn look(inner: &Inner, format: Format, file: &Listed) -> Result<usize> {
-    let facts = look_into(inner, format, file.clone(), sample_rows(inner, 1))?;
+    let look = Look {
+        format,
+        rows: sample_rows(inner, 1),
+        column: None,
+        keep: false,
+    };
+    let facts = look_into(inner, file.clone(), &look)?;
     Ok(schema_of(inner, format, &[facts])?.fields().len())
 }
 
@@ -216,7 +259,7 @@ pub(crate) fn rows(format: Format, file: &Listed) -> Option<u64> {
         return None;
     }
     let opened = File::open(&file.path).ok()?;
-    let footer = parquet::read_footer(&opened, &file.name).ok()?;
+    let footer = read_footer(&opened, &file.name).ok()?;
     u64::try_from(footer.metadata().file_metadata().num_rows()).ok()
 }
 
@@ -226,7 +269,7 @@ fn schema_of(inner: &Inner, format: Format, facts: &[Facts]) -> Result<SchemaRef
             let mut merged = Merged::default();
             for each in facts {
                 let schema = match &each.inside {
-                    Inside::Parquet { footer } => footer.schema(),
+                    Inside::Parquet(outline) => &outline.schema,
                     Inside::Arrow(schema) => schema,
                     _ => continue,
                 };
@@ -334,7 +377,7 @@ fn json_schema(inner: &Inner, keys: &ndjson::Keys) -> Result<SchemaRef> {
 }
 
 /// What there is to read, in order: row groups that the bound doesn't rule out, or whole files.
-fn pieces(inner: &Inner, facts: Vec<Facts>, low: Option<&Low>) -> Vec<Piece> {
+fn pieces(facts: Vec<Facts>, low: Option<&Low>) -> Vec<Piece> {
     let mut pieces = Vec::new();
     for each in facts {
         let part = Part {
@@ -344,26 +387,18 @@ fn pieces(inner: &Inner, facts: Vec<Facts>, low: Option<&Low>) -> Vec<Piece> {
             groups: None,
         };
         match each.inside {
-            Inside::Parquet { footer } => {
-                let groups = parquet::candidates(&footer, low);
-                for &index in &groups {
-                    let group = footer.metadata().row_group(index);
+            Inside::Parquet(outline) => {
+                for index in outline.candidates(low) {
+                    let (rows, bytes) = outline.groups[index];
                     pieces.push(Piece {
                         part: Part {
                             groups: Some([index, index + 1]),
                             ..part.clone()
                         },
-                        rows: low
-                            .is_none()
-                            .then(|| u64::try_from(group.num_rows()).unwrap_or(0)),
-                        bytes: u64::try_from(group.compressed_size()).unwrap_or(0),
+                        rows: low.is_none().then_some(rows),
+                        bytes,
                     });
                 }
-                // How many splits will share the file isn't known yet; one more read of a
-                // footer does no harm.
-                inner
-                    .footers
-                    .keep(&part.path, usize::from(!groups.is_empty()), footer);
             }
             Inside::Csv(None) => {}
             Inside::Ndjson(keys) if keys.shapes.is_empty() => {}

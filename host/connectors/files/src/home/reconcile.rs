@@ -347,13 +347,17 @@ impl Fit {
     }
 }
 
-/// Arrow's words without the name of its error type in front.
+/// Arrow's words without the names of error types in front.
 pub(crate) fn said(error: &arrow_schema::ArrowError) -> String {
     let text = error.to_string();
-    match text.split_once(" error: ") {
-        Some((kind, rest)) if kind.len() < 24 && !rest.is_empty() => rest.to_owned(),
-        _ => text,
+    let mut words = text.as_str();
+    while let Some((kind, rest)) = words.split_once(" error: ")
+        && kind.len() < 24
+        && !rest.is_empty()
+    {
+        words = rest;
     }
+    words.to_owned()
 }
 
 /// Casts by name where types nest, which Arrow's own cast doesn't.

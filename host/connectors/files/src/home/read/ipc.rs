@@ -10,7 +10,7 @@ use arrow_ipc::reader::{FileReader, StreamReader};
 use arrow_schema::{ArrowError, Schema, SchemaRef};
 use hygge_core::{Fault, Result, code};
 
-use super::parquet::plain_field;
+use super::plain::plain_field;
 use super::{Chunk, Rows, Source, io_fault};
 use crate::home::reconcile::{Fit, said};
 use crate::home::spec::Part;

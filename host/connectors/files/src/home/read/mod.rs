@@ -2,10 +2,13 @@
 
 pub(crate) mod bounds;
 pub(crate) mod csv;
+pub(crate) mod footers;
 pub(crate) mod input;
 pub(crate) mod ipc;
 pub(crate) mod ndjson;
 pub(crate) mod parquet;
+mod plain;
+pub(crate) mod prune;
 
 use std::fs::File;
 use std::io::ErrorKind;
@@ -13,7 +16,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use arrow_schema::SchemaRef;
+use arrow_schema::{DataType, SchemaRef};
+use arrow_select::concat::concat_batches;
 use hygge_core::{
     Batch, Bounds, Context, Encoded, Fault, Level, Reader, Result, Step, async_trait, code,
 };
@@ -73,6 +77,14 @@ struct State {
     at: Place,
     current: Option<Current>,
     low: Option<Low>,
+    /// Whether small batches are put together.
+    gather: bool,
+    /// Where reading was before the last call of `one`.
+    before: Place,
+    /// A step that has to wait for rows before it.
+    held: Option<Step>,
+    /// Bytes decoded in this step, also those of rows that were left out.
+    decoded: usize,
     cx: Context,
 }
 
@@ -88,6 +100,7 @@ impl FilesReader {
             .as_ref()
             .map(|bounds| Low::new(bounds, &task.schema))
             .transpose()?;
+        let gather = can_gather(&task.schema);
         Ok(Self {
             schema: Arc::clone(&task.schema),
             cx: cx.clone(),
@@ -97,6 +110,10 @@ impl FilesReader {
                 at,
                 current: None,
                 low,
+                gather,
+                before: at,
+                held: None,
+                decoded: 0,
                 cx: cx.clone(),
             })),
         })
@@ -125,8 +142,53 @@ impl Reader for FilesReader {
     }
 }
 
+/// Batches that one step may put together: a step must end, also over empty files.
+const BATCHES_A_STEP: usize = 256;
+
 impl State {
+    /// The next step. Batches that are much smaller than wanted are put together, so that
+    /// thousands of small files don't become thousands of small batches.
     fn step(&mut self) -> Result<Option<Step>> {
+        if let Some(step) = self.held.take() {
+            return Ok(Some(step));
+        }
+        let mut gathered: Vec<RecordBatch> = Vec::new();
+        self.decoded = 0;
+        while let Some(step) = self.one()? {
+            match step.batch {
+                Batch::Rows(batch) if self.gather => {
+                    gathered.push(batch);
+                    let enough = self.decoded >= self.task.batch_bytes / 2;
+                    if enough || gathered.len() == BATCHES_A_STEP {
+                        break;
+                    }
+                }
+                _ if gathered.is_empty() => return Ok(Some(step)),
+                _ => {
+                    self.held = Some(step);
+                    return self.put_together(&gathered, self.before);
+                }
+            }
+        }
+        self.put_together(&gathered, self.at)
+    }
+
+    fn put_together(&self, gathered: &[RecordBatch], at: Place) -> Result<Option<Step>> {
+        let batch = match gathered {
+            [] => return Ok(None),
+            [one] => one.clone(),
+            several => concat_batches(&self.task.schema, several)
+                .map_err(|e| Fault::internal(format!("batches can't be put together: {e}")))?,
+        };
+        Ok(Some(Step {
+            batch: Batch::Rows(batch),
+            position: at.position(),
+        }))
+    }
+
+    /// The next rows of one file.
+    fn one(&mut self) -> Result<Option<Step>> {
+        self.before = self.at;
         loop {
             self.cx.stop.check()?;
             let Some(part) = self.parts.get(self.at.part) else {
@@ -161,6 +223,7 @@ impl State {
             let batch = match chunk.rows {
                 Rows::Encoded(encoded) => Batch::Encoded(encoded),
                 Rows::Decoded(batch) => {
+                    self.decoded += batch.get_array_memory_size();
                     let batch = if current.fit.is_same() && batch.schema_ref() == &self.task.schema
                     {
                         batch
@@ -179,6 +242,17 @@ impl State {
             }));
         }
     }
+}
+
+/// Whether batches of a schema can be put together whatever they hold: two dictionaries may
+/// have more values than their keys can count.
+fn can_gather(schema: &SchemaRef) -> bool {
+    !schema.flattened_fields().iter().any(|field| {
+        matches!(
+            field.data_type(),
+            DataType::Dictionary(..) | DataType::RunEndEncoded(..)
+        )
+    })
 }
 
 /// Runs a decoder; a panic in it is damage in the file.

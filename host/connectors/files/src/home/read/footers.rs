@@ -1,0 +1,196 @@
+//! Parquet footers: read, looked through, and kept for as long as they are needed.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow_schema::{FieldRef, Schema, SchemaRef};
+use hygge_core::{Fault, Result, code};
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::PageIndexPolicy;
+
+use super::plain::plain_field;
+use super::{guarded, io_fault};
+
+/// Footers that were read to take an entity apart, kept until its splits are opened. Bounded:
+/// what doesn't fit is read again.
+#[derive(Debug, Default)]
+pub(crate) struct Footers {
+    held: Mutex<Held>,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    footers: HashMap<String, (usize, usize, ArrowReaderMetadata)>,
+    bytes: usize,
+}
+
+/// Bytes of footers that one Home keeps between planning and reading.
+const FOOTER_BYTES: usize = 16 << 20;
+
+impl Footers {
+    /// Forgets everything; for a new plan.
+    pub(crate) fn clear(&self) {
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Held::default();
+    }
+
+    /// Keeps a footer for one part; see [`Footers::expect`].
+    pub(crate) fn keep(&self, name: &str, footer: ArrowReaderMetadata) {
+        let bytes = footer.metadata().memory_size();
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.bytes + bytes <= FOOTER_BYTES {
+            let old = held.footers.insert(name.to_owned(), (1, bytes, footer));
+            held.bytes += bytes;
+            held.bytes -= old.map_or(0, |(_, bytes, _)| bytes);
+        }
+    }
+
+    /// Says how many parts of each file will be read; footers of other files are let go.
+    pub(crate) fn expect(&self, parts: &HashMap<&str, usize>) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let Held { footers, bytes } = &mut *held;
+        footers.retain(|name, (uses, size, _)| {
+            *uses = parts.get(name.as_str()).copied().unwrap_or(0);
+            if *uses == 0 {
+                *bytes -= *size;
+            }
+            *uses > 0
+        });
+    }
+
+    /// The footer of a file, if it is kept; let go with the last part.
+    pub(super) fn take(&self, name: &str) -> Option<ArrowReaderMetadata> {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let (uses, bytes, footer) = held.footers.get_mut(name)?;
+        if *uses > 1 {
+            *uses -= 1;
+            return Some(footer.clone());
+        }
+        held.bytes -= *bytes;
+        held.footers.remove(name).map(|(_, _, footer)| footer)
+    }
+}
+
+pub(super) fn invalid(name: &str, what: impl std::fmt::Display) -> Fault {
+    Fault::new(code::SOURCE_INVALID, format!("{name}: {what}")).with("file", name)
+}
+
+/// The words of an error without the name of its kind in front.
+pub(super) fn words(error: &ParquetError) -> String {
+    match error {
+        ParquetError::General(text)
+        | ParquetError::NYI(text)
+        | ParquetError::EOF(text)
+        | ParquetError::ArrowError(text) => text.clone(),
+        ParquetError::External(inner) => inner.to_string(),
+        other => other.to_string(),
+    }
+}
+
+/// Reads a file's footer, and looks whether what it says can be.
+pub(crate) fn read_footer(file: &File, name: &str) -> Result<ArrowReaderMetadata> {
+    let length = file.metadata().map_err(|e| io_fault(name, &e))?.len();
+    if length < 12 {
+        return Err(invalid(
+            name,
+            format!("not a Parquet file, with only {length} bytes"),
+        ));
+    }
+    let mut magic = [0; 4];
+    file.read_exact_at(&mut magic, length - 4)
+        .map_err(|e| io_fault(name, &e))?;
+    match &magic {
+        b"PAR1" => {}
+        b"PARE" => return Err(encrypted(name, "its footer is encrypted")),
+        _ => {
+            let mut start = [0; 4];
+            file.read_exact_at(&mut start, 0)
+                .map_err(|e| io_fault(name, &e))?;
+            return Err(if &start == b"PAR1" {
+                invalid(name, "the file is cut off: it ends without a footer")
+                    .advise("write or fetch the file again; if it is still being written, wait")
+            } else {
+                invalid(name, "not a Parquet file").advise("check `format` and `path`")
+            });
+        }
+    }
+    let footer = guarded(name, || {
+        let options = || ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Skip);
+        let load = ArrowReaderMetadata::load(file, options());
+        let footer = load.or_else(|error| {
+            // The Arrow schema is a hint; a file whose hint is broken is still Parquet.
+            ArrowReaderMetadata::load(file, options().with_skip_arrow_metadata(true))
+                .map_err(|_| invalid(name, format!("its footer is damaged: {}", words(&error))))
+        })?;
+        let plain = without_views(footer.schema());
+        match plain {
+            None => Ok(footer),
+            Some(schema) => {
+                let metadata = Arc::clone(footer.metadata());
+                ArrowReaderMetadata::try_new(metadata, options().with_schema(schema))
+                    .map_err(|e| invalid(name, format!("its schema can't be read: {}", words(&e))))
+            }
+        }
+    })?;
+    plausible(&footer, length, name)?;
+    Ok(footer)
+}
+
+fn encrypted(name: &str, how: &str) -> Fault {
+    invalid(name, format!("{how}; hygge can't read encrypted Parquet"))
+        .advise("write the file again without encryption")
+}
+
+/// What the footer says about places and sizes is inside the file.
+fn plausible(footer: &ArrowReaderMetadata, length: u64, name: &str) -> Result<()> {
+    let metadata = footer.metadata();
+    let mut rows: i64 = 0;
+    for (index, group) in metadata.row_groups().iter().enumerate() {
+        let bad = |what: String| Err(invalid(name, format!("row group {index}: {what}")));
+        let count = group.num_rows();
+        if count < 0 {
+            return bad(format!("its footer says it has {count} rows"));
+        }
+        rows = rows.saturating_add(count);
+        for column in group.columns() {
+            let start = column
+                .dictionary_page_offset()
+                .filter(|at| *at > 0)
+                .map_or(column.data_page_offset(), |at| {
+                    at.min(column.data_page_offset())
+                });
+            let end = start.checked_add(column.compressed_size());
+            let inside = start >= 0
+                && column.compressed_size() >= 0
+                && column.uncompressed_size() >= 0
+                && end
+                    .and_then(|end| u64::try_from(end).ok())
+                    .is_some_and(|end| end <= length);
+            if !inside {
+                let path = column.column_path();
+                return bad(format!("column {path} lies outside the file"));
+            }
+        }
+    }
+    let said = metadata.file_metadata().num_rows();
+    // Some writers left the total at 0.
+    if said != rows && said != 0 {
+        return Err(invalid(
+            name,
+            format!("its footer says {said} rows, its row groups {rows}"),
+        ));
+    }
+    Ok(())
+}
+
+/// The schema with plain strings and binaries in the place of views; `None` when it has none.
+fn without_views(schema: &Schema) -> Option<SchemaRef> {
+    let fields: Vec<FieldRef> = schema.fields().iter().map(plain_field).collect();
+    let same = fields
+        .iter()
+        .zip(schema.fields())
+        .all(|(a, b)| Arc::ptr_eq(a, b));
+    (!same).then(|| Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone())))
+}

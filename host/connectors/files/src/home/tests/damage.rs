@@ -1,0 +1,110 @@
+//! Files that someone cut off or changed a bit in: a clear fault, or rows; never a panic.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn small() -> RecordBatch {
+    let names: ArrayRef = Arc::new(StringArray::from_iter(
+        (0..200).map(|n| (n % 3 > 0).then(|| format!("name {n}"))),
+    ));
+    let ids: ArrayRef = Arc::new((0..200).map(Some).collect::<Int64Array>());
+    let lists: ArrayRef = Arc::new(
+        arrow_array::ListArray::from_iter_primitive::<Int32Type, _, _>(
+            (0..200).map(|n| (n % 4 > 0).then(|| vec![Some(n), None])),
+        ),
+    );
+    RecordBatch::try_from_iter_with_nullable([
+        ("id", ids, true),
+        ("name", names, true),
+        ("list", lists, true),
+    ])
+    .unwrap()
+}
+
+fn stored(format: &str) -> Vec<u8> {
+    let batch = small();
+    match format {
+        "parquet" => {
+            let mut out = Vec::new();
+            let properties = WriterProperties::builder()
+                .set_max_row_group_row_count(Some(70))
+                .build();
+            let mut writer =
+                ArrowWriter::try_new(&mut out, batch.schema(), Some(properties)).unwrap();
+            writer.write(&batch).unwrap();
+            writer.close().unwrap();
+            out
+        }
+        "arrow" => {
+            let mut writer =
+                arrow_ipc::writer::FileWriter::try_new(Vec::new(), &batch.schema()).unwrap();
+            writer.write(&batch).unwrap();
+            writer.finish().unwrap();
+            writer.into_inner().unwrap()
+        }
+        _ => {
+            let mut writer =
+                arrow_ipc::writer::StreamWriter::try_new(Vec::new(), &batch.schema()).unwrap();
+            writer.write(&batch).unwrap();
+            writer.finish().unwrap();
+            writer.into_inner().unwrap()
+        }
+    }
+}
+
+fn read_bytes(format: &str, bytes: &[u8]) -> Result<RecordBatch> {
+    let folder = tempfile::tempdir().unwrap();
+    let name = format!("x.{format}");
+    fs::write(folder.path().join(&name), bytes).unwrap();
+    read_all(&home(folder.path(), json!({"path": name})))
+}
+
+fn fits(format: &str, outcome: Result<RecordBatch>) {
+    let Err(fault) = outcome else { return };
+    assert!(
+        [code::SOURCE_INVALID, code::SCHEMA].contains(&fault.code.as_ref()),
+        "{fault:?}"
+    );
+    assert!(fault.message.contains(&format!("x.{format}")), "{fault:?}");
+}
+
+#[test]
+fn cut_off_files_never_pass_for_whole_ones() {
+    for format in ["parquet", "arrow"] {
+        let whole = stored(format);
+        assert_eq!(read_bytes(format, &whole).unwrap(), small());
+        for end in (0..whole.len()).step_by(37).chain([whole.len() - 1]) {
+            let outcome = read_bytes(format, &whole[..end]);
+            assert!(outcome.is_err(), "{format} cut at {end}");
+            fits(format, outcome);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+    #[test]
+    fn a_changed_bit_never_panics(
+        format in prop_oneof![Just("parquet"), Just("arrow"), Just("arrows")],
+        at in any::<prop::sample::Index>(),
+        bit in 0..8_u8,
+    ) {
+        let mut bytes = stored(format);
+        let at = at.index(bytes.len());
+        bytes[at] ^= 1 << bit;
+        fits(format, read_bytes(format, &bytes));
+    }
+}
+
+#[test]
+fn encrypted_files_are_told_from_damaged_ones() {
+    let mut bytes = stored("parquet");
+    let end = bytes.len();
+    bytes[end - 4..].copy_from_slice(b"PARE");
+    let fault = read_bytes("parquet", &bytes).unwrap_err();
+    assert_eq!(
+        fault.message,
+        "x.parquet: its footer is encrypted; hygge can't read encrypted Parquet"
+    );
+}

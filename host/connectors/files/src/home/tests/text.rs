@@ -1,0 +1,149 @@
+//! CSV and NDJSON: what is taken, and how it is said when something isn't.
+
+use super::*;
+
+#[test]
+fn text_that_does_not_fit_is_said_with_file_line_column_and_value() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    let fault = |name: &str, text: &str, more: serde_json::Value| {
+        fs::write(root.join(name), text).unwrap();
+        let mut settings = json!({"path": name, "infer_rows": 2});
+        settings
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        read_all(&home(root, settings)).unwrap_err()
+    };
+    let late = fault("a.csv", "n,s\n1,\"a\nb\"\n2,c\nx,d\n", json!({}));
+    assert_eq!(
+        late.message,
+        "a.csv, line 5: \"x\" in column \"n\" is not of type int64"
+    );
+    assert!(late.advice.unwrap().contains("schema: {n: string}"));
+    let empty = fault(
+        "b.csv",
+        "n,m\n1,2\n2,3\n,4\n",
+        json!({"null_values": ["NA"]}),
+    );
+    assert_eq!(
+        empty.message,
+        "b.csv, line 4: \"\" in column \"n\" is not of type int64"
+    );
+    let ragged = fault("c.csv", "n,m\n1,2\n2,3\n4\n", json!({}));
+    assert_eq!(ragged.message, "c.csv, line 4: the row has 1 value, not 2");
+    let twice = fault("d.csv", "n,m,n\n", json!({}));
+    assert_eq!(
+        twice.message,
+        "d.csv, line 1: columns 1 and 3 are both named \"n\""
+    );
+    let unnamed = fault("e.csv", "n,,m\n", json!({}));
+    assert_eq!(unnamed.message, "e.csv, line 1: column 2 has no name");
+    let latin = fault("f.csv", "n\n1\n", json!({"schema": {"m": "string"}}));
+    assert_eq!(
+        latin.message,
+        "`schema` names column \"m\", which no file has"
+    );
+
+    let lines = "{\"n\": 1}\n\n{\"n\": 2}\n{\"n\": 1.5}\n";
+    let late = fault("a.ndjson", lines, json!({}));
+    assert!(late.message.starts_with("a.ndjson, line 4: "), "{late}");
+    assert!(late.message.contains("1.5 is not of type int64"), "{late}");
+    let broken = fault(
+        "b.ndjson",
+        "{\"n\": 1}\n{\"n\": 2}\n{\"n\": \n3}\n",
+        json!({}),
+    );
+    assert!(broken.message.starts_with("b.ndjson, line 3: "), "{broken}");
+    let unknown = fault(
+        "c.ndjson",
+        "{\"n\": 1}\n{\"n\": 2}\n{\"m\": 3}\n",
+        json!({}),
+    );
+    assert!(
+        unknown.message.starts_with("c.ndjson, line 3: "),
+        "{unknown}"
+    );
+    let array = fault("d.ndjson", "[{\"n\": 1}]", json!({}));
+    assert_eq!(
+        array.message,
+        "d.ndjson, line 1: a JSON array, not one JSON object a line"
+    );
+    let mixed = fault("e.ndjson", "{\"n\": 1}\n{\"n\": \"x\"}\n", json!({}));
+    assert_eq!(mixed.message, "n holds numbers and strings in e.ndjson");
+}
+
+#[test]
+fn null_is_what_is_not_quoted() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(
+        folder.path().join("a.csv"),
+        "\u{feff}s,n\r\n\"\",1\r\n,\r\nNA,3",
+    )
+    .unwrap();
+    let batch = read_all(&home(
+        folder.path(),
+        json!({"path": "a.csv", "null_values": ["", "NA"]}),
+    ))
+    .unwrap();
+    let text: Vec<Option<&str>> = batch.column(0).as_string::<i32>().iter().collect();
+    assert_eq!(text, [Some(""), None, None]);
+    assert_eq!(values(&batch, "n"), [Some(1), None, Some(3)]);
+}
+
+#[test]
+fn types_can_be_declared() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("a.csv"), "7;1,5\n8;x\n").unwrap();
+    let settings = json!({
+        "path": "a.csv", "delimiter": ";", "header": false, "columns": ["id", "text"],
+        "schema": {"id": "decimal(10, 2)"},
+    });
+    let batch = read_all(&home(folder.path(), settings)).unwrap();
+    let schema = batch.schema();
+    let types: Vec<String> = schema
+        .fields()
+        .iter()
+        .map(|f| crate::home::types::show(f.data_type()))
+        .collect();
+    assert_eq!(types, ["decimal(10, 2)", "string"]);
+    fs::write(
+        folder.path().join("a.ndjson"),
+        "{\"at\": \"2013-01-01T00:00:00Z\", \"s\": 1, \"l\": [{\"x\": 1}]}\n{\"s\": \"a\"}\n",
+    )
+    .unwrap();
+    let settings = json!({
+        "path": "a.ndjson", "schema": {"at": "timestamp[ms, UTC]", "s": "string", "rare": "int8"},
+    });
+    let batch = read_all(&home(folder.path(), settings)).unwrap();
+    let schema = batch.schema();
+    let types: Vec<String> = schema
+        .fields()
+        .iter()
+        .map(|f| crate::home::types::show(f.data_type()))
+        .collect();
+    assert_eq!(
+        types,
+        [
+            "timestamp[ms, UTC]",
+            "string",
+            "list<struct<x: int64>>",
+            "int8"
+        ]
+    );
+    assert_eq!(batch.column(1).as_string::<i32>().value(0), "1");
+}
+
+#[test]
+fn empty_files_are_no_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in [("a.csv", ""), ("b.csv", "n,s\n"), ("a.ndjson", "\n\n")] {
+        fs::write(folder.path().join(name), text).unwrap();
+        let batch = read_all(&home(folder.path(), json!({"path": name}))).unwrap();
+        assert_eq!(batch.num_rows(), 0, "{name}");
+    }
+    parquet(&folder.path().join("a.parquet"), &numbers("n", []), 10);
+    let planned = plan(&home(folder.path(), json!({"path": "a.parquet"}))).unwrap();
+    assert!(planned.splits.is_empty());
+    assert_eq!(planned.schema.fields().len(), 1);
+}
