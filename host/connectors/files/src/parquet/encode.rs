@@ -186,6 +186,11 @@ impl Encoder {
         &self.roots
     }
 
+    /// The Parquet schema that row groups are encoded with.
+    pub(super) fn parquet(&self) -> &TypePtr {
+        &self.parquet
+    }
+
     /// Starts a file of this schema; the Arrow schema is added to `metadata`.
     pub fn file_writer<W: Write + Send>(
         &self,
@@ -328,6 +333,11 @@ impl EncodedRowGroup {
             .iter()
             .map(|chunk| chunk.close().bytes_written)
             .sum()
+    }
+
+    /// Its column chunks, in the order of the schema's columns.
+    pub(super) fn into_chunks(self) -> Vec<ArrowColumnChunk> {
+        self.chunks
     }
 
     /// Writes it as the next row group of a file started by
