@@ -8,6 +8,9 @@ const ENDINGS: [(&str, &[&str]); 4] = [
     ("arrow", &["arrow", "arrows", "ipc", "feather"]),
 ];
 
+/// More endings of files, which say nothing about the type.
+const OTHERS: [&str; 5] = ["txt", "dat", "tab", "psv", "tbl"];
+
 /// The type that a file's ending stands for, also in a glob.
 pub(crate) fn type_of(path: &str) -> Option<&'static str> {
     let ending = ending(path)?;
@@ -17,9 +20,15 @@ pub(crate) fn type_of(path: &str) -> Option<&'static str> {
         .map(|(kind, _)| *kind)
 }
 
-/// Whether a path means a folder, to which an entity's name can be added.
+/// Whether a path means a folder, to which an entity's name can be added: a folder may have a dot
+/// in its name, so only endings that are known make a file. Taking a file for a folder is noticed
+/// at once, since nothing is there; entities that all read one folder would not be.
 pub(crate) fn is_folder(path: &str) -> bool {
-    !path.contains(['*', '?', '[', '{']) && (path.ends_with('/') || ending(path).is_none())
+    let file = || {
+        let ending = ending(path);
+        type_of(path).is_some() || ending.is_some_and(|e| OTHERS.contains(&e.as_str()))
+    };
+    !path.contains(['*', '?', '[', '{']) && (path.ends_with('/') || !file())
 }
 
 /// Adds an entity's name to a folder.
@@ -28,8 +37,7 @@ pub(crate) fn append(path: &str, entity: &str) -> String {
     format!("{path}/{entity}")
 }
 
-/// The ending of the last part in lower case: a dot, then letters and digits that begin with a
-/// letter, so that a folder `v1.2` has none. `.gz` and `.zst` are looked through.
+/// The ending of the last part in lower case; `.gz` and `.zst` are looked through.
 fn ending(path: &str) -> Option<String> {
     let name = path.rsplit('/').next()?.to_ascii_lowercase();
     let plain = [".gz", ".zst"]
@@ -37,11 +45,7 @@ fn ending(path: &str) -> Option<String> {
         .find_map(|compressed| name.strip_suffix(compressed))
         .unwrap_or(&name);
     let (stem, ending) = plain.rsplit_once('.')?;
-    let fits = !stem.is_empty()
-        && ending.len() <= 8
-        && ending.starts_with(|c: char| c.is_ascii_alphabetic())
-        && ending.chars().all(|c| c.is_ascii_alphanumeric());
-    fits.then(|| ending.to_owned())
+    (!stem.is_empty()).then(|| ending.to_owned())
 }
 
 #[cfg(test)]
@@ -54,6 +58,8 @@ mod tests {
             "data",
             "data/landing/",
             "data/v1.2",
+            "data/landing.d",
+            ".csv",
             "..",
             ".hidden",
             "a.parquet/",
