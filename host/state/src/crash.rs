@@ -223,8 +223,16 @@ async fn go_on(work: &Path, found: &View, tidy: bool) {
     }
 }
 
+/// A folder in memory where there is one: thousands of small files are written.
+fn scratch() -> tempfile::TempDir {
+    let memory = Path::new("/dev/shm");
+    tempfile::tempdir_in(memory)
+        .or_else(|_| tempfile::tempdir())
+        .unwrap()
+}
+
 fn play(calls: &[Call], seed: u64) {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = scratch();
     let work = folder.path().join("work");
     let store = open(&work);
     let model = MemoryState::new();
@@ -265,11 +273,13 @@ fn play(calls: &[Call], seed: u64) {
         if all.is_empty() {
             continue;
         }
-        for crash in [
-            Crash::Killed,
-            Crash::Power(seed ^ cut as u64),
-            Crash::Power(!seed ^ cut as u64),
-        ] {
+        let synced = matches!(
+            steps[..cut].last(),
+            Some(Step::Sync(_) | Step::SyncFolder(_))
+        );
+        // A sync changes nothing for those who survive.
+        let killed = (!synced).then_some(Crash::Killed);
+        for crash in killed.into_iter().chain([Crash::Power(seed ^ cut as u64)]) {
             let left = folder.path().join("left");
             fs::create_dir(&left).unwrap();
             leave(&steps[..cut], crash, &work, &left);

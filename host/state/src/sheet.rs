@@ -73,6 +73,7 @@ struct Versioned {
 /// that would read every scalar untyped, and take `value: 2013-01-01` typed by a person amiss.
 #[derive(Deserialize)]
 struct Besides {
+    version: u32,
     #[serde(default)]
     closed: Option<RunId>,
     #[serde(default)]
@@ -127,7 +128,11 @@ impl Sheet {
             damaged(path, Some(line as u64), "not UTF-8", advice(entity))
         })?;
         // The version first: a newer format needn't have any of the other keys.
-        let Versioned { version } = parse(path, text, entity)?;
+        let besides: Result<Besides> = parse(path, text, entity);
+        let version = match &besides {
+            Ok(besides) => besides.version,
+            Err(_) => parse::<Versioned>(path, text, entity)?.version,
+        };
         if version > VERSION {
             return Err(Fault::new(
                 code::STATE,
@@ -140,7 +145,9 @@ impl Sheet {
             .advise("use the hygge that wrote it, or a newer one"));
         }
         let state: EntityState = parse(path, text, entity)?;
-        let Besides { closed, memories } = parse(path, text, entity)?;
+        let Besides {
+            closed, memories, ..
+        } = besides?;
         if let Some(entity) = entity
             && (entity.flow != state.flow || entity.entity != state.entity)
         {
