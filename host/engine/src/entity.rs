@@ -330,6 +330,10 @@ impl Mover {
             memory: self.shared.state.memory(id, "store").await?,
             begun: serde_json::Value::Null,
         };
+        if begun.fresh {
+            // Before what it staged is removed: a receipt must not outlive its data.
+            self.shared.state.drop_attempt(id).await?;
+        }
         let live = (!begun.fresh).then_some(&target.run);
         store.cleanup(id, live, cx).await?;
         target.begun = store.begin(&target, cx).await?;
@@ -617,8 +621,9 @@ impl Mover {
             return Ok(());
         }
         let (_, store) = self.build()?;
-        store.cleanup(id, None, &self.context()).await?;
-        self.shared.state.drop_attempt(id).await
+        // In this order, so that a kill in between leaves no receipt without its data.
+        self.shared.state.drop_attempt(id).await?;
+        store.cleanup(id, None, &self.context()).await
     }
 
     fn note(&self, warning: bool, message: String) {

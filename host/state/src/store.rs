@@ -61,7 +61,8 @@ pub trait StateStore: Send + Sync + fmt::Debug {
     /// A split is staged. Survives the process only.
     async fn split_done(&self, entity: &EntityId, done: &SplitDone) -> Result<()>;
 
-    /// Forgets the attempt; what it staged must be gone.
+    /// Forgets the attempt, for good. Called before what it staged is removed: a receipt that
+    /// outlives its data would be committed with nothing behind it.
     async fn drop_attempt(&self, entity: &EntityId) -> Result<()>;
 
     /// From now on the commit will happen. `memories` replace those of the state when it is
