@@ -8,5 +8,6 @@ pub mod config;
 pub mod home;
 mod kinds;
 pub mod parquet;
+pub mod store;
 
 pub use kinds::register;

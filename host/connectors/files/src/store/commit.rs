@@ -1,0 +1,321 @@
+//! Makes staged files visible, given nothing but the record.
+//!
+//! Every step can be done again after it was done: a file that isn't in staging any more is
+//! looked for where it was going, and a folder that holds this run's files was swapped.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use hygge_core::failpoint::hit;
+use hygge_core::{Action, CommitRecord, Fault, Result, code};
+use rustix::fs::{CWD, RenameFlags};
+
+use super::destination::{self, Shape, absent, look};
+use super::own::{self, Own};
+use super::record::{Begun, Staged, StagedFile};
+use super::sync;
+
+/// A commit, ready to be carried out.
+#[derive(Debug)]
+pub(crate) struct Commit {
+    begun: Begun,
+    action: Action,
+    files: Vec<StagedFile>,
+    keep: Own,
+    adopt: bool,
+}
+
+/// What a commit left.
+#[derive(Debug)]
+pub(crate) struct Committed {
+    /// Every file that stands in the destination now.
+    pub(crate) own: Own,
+    /// Files this commit brought.
+    pub(crate) parts: u64,
+    /// The old set could not be removed; the commit stands.
+    pub(crate) left: Option<Fault>,
+}
+
+impl Commit {
+    /// Reads the record. `adopt` lets foreign files be.
+    pub(crate) fn read(record: &CommitRecord, adopt: bool) -> Result<Self> {
+        let mut commit = Self {
+            begun: Begun::read(&record.begun)?,
+            action: record.action,
+            files: Vec::new(),
+            keep: Own::default(),
+            adopt,
+        };
+        for receipt in &record.receipts {
+            let staged = Staged::read(receipt)?;
+            commit.files.extend(staged.files);
+            if let Some(keep) = staged.keep {
+                commit.keep.0.extend(keep.0);
+            }
+        }
+        Ok(commit)
+    }
+
+    /// Carries it out, from wherever an earlier try came to.
+    pub(crate) fn run(&self) -> Result<Committed> {
+        hit("commit.started")?;
+        let left = match (self.begun.shape, self.action) {
+            (Shape::File, _) => self.replace_file()?,
+            (Shape::Folder, Action::Append) => self.append()?,
+            (Shape::Folder, Action::Replace | Action::Upsert) => self.swap()?,
+        };
+        hit("commit.cleaned")?;
+        let mut own = match self.action {
+            Action::Append => self.begun.own.clone(),
+            Action::Replace | Action::Upsert => self.keep.clone(),
+        };
+        own.0
+            .extend(self.files.iter().map(|f| (f.name.clone(), f.size)));
+        Ok(Committed {
+            own,
+            parts: self.files.len() as u64,
+            left,
+        })
+    }
+
+    fn staged(&self, file: &StagedFile) -> PathBuf {
+        self.begun.staging.join(&file.staged)
+    }
+
+    fn replace_file(&self) -> Result<Option<Fault>> {
+        let destination = &self.begun.destination;
+        let [file] = self.files.as_slice() else {
+            return Err(Fault::internal(format!(
+                "{} files for {}",
+                self.files.len(),
+                destination.display()
+            )));
+        };
+        let staged = self.staged(file);
+        if !is_file(&staged, file.size)? {
+            return if is_file(destination, file.size)? {
+                Ok(None)
+            } else {
+                Err(lost(&staged))
+            };
+        }
+        self.refuse_foreign()?;
+        let parent = parent(destination);
+        destination::create(parent)?;
+        hit("commit.synced")?;
+        rename(&staged, destination)?;
+        hit("commit.swapped")?;
+        sync::folder(parent)?;
+        Ok(None)
+    }
+
+    fn append(&self) -> Result<Option<Fault>> {
+        let destination = &self.begun.destination;
+        if self.files.is_empty() {
+            return Ok(None);
+        }
+        self.refuse_foreign()?;
+        let mut folders = BTreeSet::from([destination.clone(), parent(destination).to_owned()]);
+        for file in &self.files {
+            let staged = self.staged(file);
+            let target = destination.join(&file.name);
+            folders.extend(between(&target, destination));
+            if is_file(&staged, file.size)? {
+                destination::create(parent(&target))?;
+                rename(&staged, &target)?;
+            } else if !is_file(&target, file.size)? {
+                return Err(lost(&staged));
+            }
+            hit("commit.renamed")?;
+        }
+        // From the deepest up, so that a folder is durable before the one that names it.
+        for folder in folders.iter().rev() {
+            sync::folder(folder)?;
+        }
+        hit("commit.synced")?;
+        Ok(None)
+    }
+
+    fn swap(&self) -> Result<Option<Fault>> {
+        let destination = &self.begun.destination;
+        let next = self.begun.staging.join("next");
+        if self.files.is_empty() {
+            // A merge that brought nothing changes nothing.
+            return if self.action == Action::Upsert {
+                Ok(None)
+            } else {
+                Err(Fault::internal("no files to put in place"))
+            };
+        }
+        if !self.swapped()? {
+            self.build(&next)?;
+            hit("commit.linked")?;
+            let old = match fs::metadata(destination) {
+                Ok(old) => Some(old),
+                Err(error) if absent(&error) => None,
+                Err(error) => return Err(look(destination, &error)),
+            };
+            if let Some(old) = &old {
+                fs::set_permissions(&next, old.permissions()).map_err(|error| {
+                    Fault::io(
+                        code::DESTINATION_IO,
+                        "can't set permissions of",
+                        &next,
+                        &error,
+                    )
+                })?;
+            }
+            self.sync(&next)?;
+            destination::create(parent(destination))?;
+            hit("commit.synced")?;
+            self.refuse_foreign()?;
+            let how = match old {
+                Some(_) => RenameFlags::EXCHANGE,
+                None => RenameFlags::NOREPLACE,
+            };
+            rustix::fs::renameat_with(CWD, &next, CWD, destination, how)
+                .map_err(|error| self.unswappable(&error.into()))?;
+            hit("commit.swapped")?;
+        }
+        // Also after a crash: that the names are swapped doesn't say that it is durable.
+        sync::folder(parent(destination))?;
+        if self.begun.staging.exists() {
+            sync::folder(&self.begun.staging)?;
+        }
+        // What was swapped out. The commit stands whether or not it can be removed.
+        let left = match fs::remove_dir_all(&next) {
+            Ok(()) => None,
+            Err(error) if absent(&error) => None,
+            Err(error) => Some(Fault::io(
+                code::DESTINATION_IO,
+                "can't remove the replaced files in",
+                &next,
+                &error,
+            )),
+        };
+        Ok(left)
+    }
+
+    /// Whether the destination already holds this run's files; all came in one step.
+    fn swapped(&self) -> Result<bool> {
+        for file in &self.files {
+            if is_file(&self.begun.destination.join(&file.name), file.size)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Fills `next` with the whole new set.
+    fn build(&self, next: &Path) -> Result<()> {
+        destination::create(next)?;
+        for (name, size) in &self.keep.0 {
+            let (from, to) = (self.begun.destination.join(name), next.join(name));
+            destination::create(parent(&to))?;
+            match fs::hard_link(&from, &to) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) if absent(&error) && is_file(&to, *size)? => {}
+                Err(error) => {
+                    return Err(Fault::io(code::DESTINATION_IO, "can't link", &from, &error)
+                        .advise("a run with `--full` writes every file anew"));
+                }
+            }
+        }
+        for file in &self.files {
+            let (from, to) = (self.staged(file), next.join(&file.name));
+            if is_file(&from, file.size)? {
+                destination::create(parent(&to))?;
+                rename(&from, &to)?;
+            } else if !is_file(&to, file.size)? {
+                return Err(lost(&from));
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the folders of `next` durable, from the deepest up.
+    fn sync(&self, next: &Path) -> Result<()> {
+        let names = self.files.iter().map(|f| &f.name).chain(self.keep.0.keys());
+        let mut folders = BTreeSet::from([next.to_owned()]);
+        for name in names {
+            folders.extend(between(&next.join(name), next));
+        }
+        for folder in folders.iter().rev() {
+            sync::folder(folder)?;
+        }
+        Ok(())
+    }
+
+    /// Looks once more, right before anything becomes visible.
+    fn refuse_foreign(&self) -> Result<()> {
+        if self.adopt {
+            return Ok(());
+        }
+        let destination = &self.begun.destination;
+        let found = match self.begun.shape {
+            Shape::Folder => own::list(destination)?,
+            Shape::File => own::single(destination)?,
+        };
+        let mut known = self.begun.own.clone();
+        if self.begun.shape == Shape::Folder {
+            let new = self.files.iter().map(|f| (f.name.clone(), f.size));
+            known.0.extend(new);
+        }
+        match own::sort(found, &known).foreign.first() {
+            None => Ok(()),
+            Some(foreign) => Err(super::foreign(&super::within(destination, &foreign.path))),
+        }
+    }
+
+    fn unswappable(&self, error: &io::Error) -> Fault {
+        let destination = &self.begun.destination;
+        let fault = Fault::io(code::DESTINATION_IO, "can't swap in", destination, error);
+        match error.kind() {
+            io::ErrorKind::CrossesDevices | io::ErrorKind::InvalidInput => fault
+                .advise("the file system can't move this folder; give the store another `path`"),
+            io::ErrorKind::ResourceBusy => fault.advise(
+                "something is mounted there or uses it as its root; give the store a folder \
+                 below it as `path`",
+            ),
+            _ => fault,
+        }
+    }
+}
+
+/// The folders from a file's up to `top`, without `top`.
+fn between<'a>(file: &'a Path, top: &'a Path) -> impl Iterator<Item = PathBuf> + 'a {
+    file.ancestors()
+        .skip(1)
+        .take_while(move |folder| *folder != top)
+        .map(Path::to_owned)
+}
+
+fn parent(path: &Path) -> &Path {
+    path.parent().unwrap_or(path)
+}
+
+fn rename(from: &Path, to: &Path) -> Result<()> {
+    fs::rename(from, to)
+        .map_err(|error| Fault::io(code::DESTINATION_IO, "can't move a file to", to, &error))
+}
+
+/// Whether a file of that size is there.
+pub(crate) fn is_file(path: &Path, size: u64) -> Result<bool> {
+    match fs::symlink_metadata(path) {
+        Ok(found) => Ok(found.is_file() && found.len() == size),
+        Err(error) if absent(&error) => Ok(false),
+        Err(error) => Err(look(path, &error)),
+    }
+}
+
+fn lost(staged: &Path) -> Fault {
+    Fault::new(
+        code::DESTINATION_IO,
+        format!("{} is gone, before it was committed", staged.display()),
+    )
+    .with("file", staged.display())
+    .advise("nothing was changed; `hygge state reset` forgets the run, then start it again")
+}

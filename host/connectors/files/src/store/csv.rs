@@ -1,0 +1,238 @@
+//! Rows as CSV.
+//!
+//! The writer of arrow-csv writes NULL and an empty text alike. Here a text that would read as
+//! NULL is quoted, which is how readers tell the two apart.
+
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, RecordBatch};
+use arrow_cast::display::{ArrayFormatter, FormatOptions};
+use arrow_schema::{ArrowError, DataType, Schema};
+use std::fmt::Write as _;
+
+use crate::config::CsvOptions;
+
+/// Bytes gathered before they go on.
+const CHUNK: usize = 1 << 18;
+
+/// Writes batches as lines.
+#[derive(Debug)]
+pub(crate) struct CsvEncoder {
+    options: CsvOptions,
+    null: String,
+}
+
+enum Column<'a> {
+    Text(&'a arrow_array::StringArray),
+    LargeText(&'a arrow_array::LargeStringArray),
+    TextView(&'a arrow_array::StringViewArray),
+    Other(Box<ArrayFormatter<'a>>, &'a dyn Array),
+}
+
+impl CsvEncoder {
+    /// An encoder of that layout.
+    pub(crate) fn new(options: CsvOptions) -> Self {
+        let null = options.null_values.first().cloned().unwrap_or_default();
+        Self { options, null }
+    }
+
+    /// The first line, or nothing when there is to be none.
+    pub(crate) fn header(&self, schema: &Schema) -> Vec<u8> {
+        let mut out = Vec::new();
+        if self.options.header {
+            for (at, field) in schema.fields().iter().enumerate() {
+                if at > 0 {
+                    out.push(self.options.delimiter);
+                }
+                self.text(field.name(), &mut out);
+            }
+            out.push(b'\n');
+        }
+        out
+    }
+
+    /// Hands the batch's lines to `sink`, some at a time.
+    pub(crate) fn lines(
+        &self,
+        batch: &RecordBatch,
+        mut sink: impl FnMut(&[u8]) -> std::io::Result<()>,
+    ) -> Result<(), ArrowError> {
+        let format = FormatOptions::new().with_display_error(false);
+        let columns = batch
+            .columns()
+            .iter()
+            .map(|column| {
+                Ok(match column.data_type() {
+                    DataType::Utf8 => Column::Text(column.as_string()),
+                    DataType::LargeUtf8 => Column::LargeText(column.as_string()),
+                    DataType::Utf8View => Column::TextView(column.as_string_view()),
+                    _ => Column::Other(
+                        Box::new(ArrayFormatter::try_new(column.as_ref(), &format)?),
+                        column.as_ref(),
+                    ),
+                })
+            })
+            .collect::<Result<Vec<_>, ArrowError>>()?;
+        let alone = columns.len() == 1;
+        let mut out = Vec::with_capacity(CHUNK + CHUNK / 8);
+        let mut scratch = String::new();
+        for row in 0..batch.num_rows() {
+            for (at, column) in columns.iter().enumerate() {
+                if at > 0 {
+                    out.push(self.options.delimiter);
+                }
+                let text = match column {
+                    Column::Text(texts) => texts.is_valid(row).then(|| texts.value(row)),
+                    Column::LargeText(texts) => texts.is_valid(row).then(|| texts.value(row)),
+                    Column::TextView(texts) => texts.is_valid(row).then(|| texts.value(row)),
+                    Column::Other(formatter, values) => {
+                        if values.is_null(row) {
+                            None
+                        } else {
+                            scratch.clear();
+                            let shown = formatter.value(row);
+                            write!(scratch, "{shown}").map_err(|_| {
+                                ArrowError::CsvError(format!(
+                                    "column {:?} holds a value that has no text",
+                                    batch.schema().field(at).name()
+                                ))
+                            })?;
+                            Some(scratch.as_str())
+                        }
+                    }
+                };
+                match text {
+                    Some(text) => self.text(text, &mut out),
+                    None if alone && self.null.is_empty() => {
+                        return Err(ArrowError::CsvError(format!(
+                            "column {:?} stands alone, and its NULL would be a blank line, which \
+                             readers skip; set null_value",
+                            batch.schema().field(at).name()
+                        )));
+                    }
+                    None => out.extend_from_slice(self.null.as_bytes()),
+                }
+            }
+            out.push(b'\n');
+            if out.len() >= CHUNK {
+                sink(&out)?;
+                out.clear();
+            }
+        }
+        sink(&out)?;
+        Ok(())
+    }
+
+    /// A value, quoted when it must be.
+    fn text(&self, text: &str, out: &mut Vec<u8>) {
+        let bytes = text.as_bytes();
+        let quote = self.options.quote.unwrap_or(b'"');
+        let special =
+            |b: &u8| *b == self.options.delimiter || *b == quote || *b == b'\n' || *b == b'\r';
+        if text != self.null && !bytes.iter().any(special) {
+            out.extend_from_slice(bytes);
+            return;
+        }
+        out.push(quote);
+        for byte in bytes {
+            if *byte == quote {
+                out.push(quote);
+            }
+            out.push(*byte);
+        }
+        out.push(quote);
+    }
+}
+
+/// The first column that CSV has no form for.
+pub(crate) fn unfit(schema: &Schema) -> Option<&arrow_schema::Field> {
+    fn nested(data_type: &DataType) -> bool {
+        match data_type {
+            DataType::Dictionary(_, values) => nested(values),
+            DataType::RunEndEncoded(_, values) => nested(values.data_type()),
+            other => other.is_nested(),
+        }
+    }
+    schema
+        .fields()
+        .iter()
+        .map(AsRef::as_ref)
+        .find(|field| nested(field.data_type()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow_array::{ArrayRef, Decimal128Array, Float64Array, StringArray};
+    use std::sync::Arc;
+
+    fn lines(columns: Vec<(&str, ArrayRef)>, options: CsvOptions) -> Result<String, ArrowError> {
+        let batch = RecordBatch::try_from_iter_with_nullable(
+            columns.into_iter().map(|(name, array)| (name, array, true)),
+        )
+        .unwrap();
+        let encoder = CsvEncoder::new(options);
+        let mut out = encoder.header(&batch.schema());
+        encoder.lines(&batch, |bytes| {
+            out.extend_from_slice(bytes);
+            Ok(())
+        })?;
+        Ok(String::from_utf8(out).unwrap())
+    }
+
+    #[test]
+    fn null_and_empty_text_differ() {
+        let texts: ArrayRef = Arc::new(StringArray::from(vec![
+            None,
+            Some(""),
+            Some("a,b"),
+            Some("say \"hi\"\r\n"),
+            Some("plain"),
+        ]));
+        let numbers: ArrayRef = Arc::new(Float64Array::from(vec![
+            Some(1.5),
+            None,
+            Some(f64::NAN),
+            Some(1e300),
+            Some(-0.0),
+        ]));
+        let out = lines(vec![("t", texts), ("n,1", numbers)], CsvOptions::default()).unwrap();
+        assert_eq!(
+            out,
+            "t,\"n,1\"\n,1.5\n\"\",\n\"a,b\",NaN\n\"say \"\"hi\"\"\r\n\",1e300\nplain,-0.0\n"
+        );
+    }
+
+    #[test]
+    fn a_lone_null_is_never_a_blank_line() {
+        let texts: ArrayRef = Arc::new(StringArray::from(vec![None::<&str>]));
+        assert!(lines(vec![("t", Arc::clone(&texts))], CsvOptions::default()).is_err());
+        let named = CsvOptions {
+            null_values: vec!["NULL".into()],
+            header: false,
+            ..CsvOptions::default()
+        };
+        assert_eq!(lines(vec![("t", texts)], named.clone()).unwrap(), "NULL\n");
+        let same: ArrayRef = Arc::new(StringArray::from(vec!["NULL"]));
+        assert_eq!(lines(vec![("t", same)], named).unwrap(), "\"NULL\"\n");
+    }
+
+    #[test]
+    fn decimals_keep_every_digit() {
+        let cents = Decimal128Array::from(vec![-5, 1_200])
+            .with_precision_and_scale(38, 2)
+            .unwrap();
+        let semicolons = CsvOptions {
+            delimiter: b';',
+            ..CsvOptions::default()
+        };
+        let out = lines(
+            vec![
+                ("a", Arc::new(cents) as ArrayRef),
+                ("b", Arc::new(StringArray::from(vec!["x", "y"]))),
+            ],
+            semicolons,
+        )
+        .unwrap();
+        assert_eq!(out, "a;b\n-0.05;x\n12.00;y\n");
+    }
+}

@@ -1,0 +1,374 @@
+//! Files as a Store: a folder that holds nothing but data files, or a single file.
+//!
+//! The trade-off settled here: whoever lists the destination must see the old set of files or
+//! the new one, and plain folders have no transactions. So everything is staged elsewhere on
+//! the same file system, and becomes visible by one rename: of the whole folder when rows are
+//! replaced, of each file when rows are appended. The price is that the folder must be hygge's
+//! alone, and that the file system must be able to swap two folders; both are checked before
+//! the first row is read.
+
+mod commit;
+mod csv;
+mod destination;
+mod kind;
+mod mark;
+mod name;
+mod own;
+mod parquet;
+mod partition;
+mod record;
+mod settings;
+mod simple;
+mod sync;
+#[cfg(test)]
+mod tests;
+mod track;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use hygge_core::{
+    Action, BuildContext, CommitRecord, Context, EntityId, Fault, Finding, Level, Receipt, Result,
+    RunId, Settled, SplitId, Standing, Store, Target, Writer, async_trait, code,
+};
+
+use self::commit::Commit;
+use self::destination::{Destination, STAGING_LEVELS, Shape};
+use self::own::{Found, Own};
+use self::record::{Begun, Staged};
+use self::settings::Layout;
+use self::writer::{Desk, FileWriter};
+use crate::config::Format;
+
+pub use self::kind::FileStoreKind;
+pub use self::settings::{Codec, CompressionSetting, LeveledCodec, StoreSettings};
+pub use self::sync::fsyncs;
+
+/// Writes the files of one entity.
+#[derive(Debug)]
+pub struct FileStore {
+    layout: Arc<Layout>,
+    destination: Destination,
+}
+
+/// What stands at the destination, as far as hygge's own files go.
+#[derive(Debug)]
+struct Look {
+    ours: Own,
+    gone: Vec<String>,
+    foreign: Vec<Found>,
+    /// Every foreign file carries this entity's mark; the latest run that left one.
+    marked: Option<Option<RunId>>,
+}
+
+impl FileStore {
+    fn new(layout: Layout, cx: &BuildContext) -> Self {
+        Self {
+            destination: Destination {
+                path: layout.path.clone(),
+                shape: layout.shape,
+                work: cx.work.clone(),
+            },
+            layout: Arc::new(layout),
+        }
+    }
+
+    fn desk(
+        &self,
+        target: &Target,
+        begun: Begun,
+        split: &SplitId,
+        attempt: u32,
+        cx: &Context,
+    ) -> Desk {
+        Desk {
+            layout: Arc::clone(&self.layout),
+            run: target.run.clone(),
+            split: split.clone(),
+            attempt,
+            staging: begun.staging,
+            destination: begun.destination,
+            schema: Arc::clone(&target.schema),
+            mark: mark::of(&target.entity, &target.run),
+            cx: cx.clone(),
+        }
+    }
+
+    /// Writes an empty file with the schema, so that readers find a data set without rows and
+    /// not nothing.
+    async fn write_empty(&self, target: &Target, cx: &Context) -> Result<Receipt> {
+        let begun = Begun::read(&target.begun)?;
+        let desk = self.desk(target, begun, &SplitId("empty".into()), 1, cx);
+        FileWriter::open(desk).await?.finish_empty().await
+    }
+}
+
+fn look(
+    destination: &Destination,
+    resolved: &Path,
+    format: Format,
+    entity: &EntityId,
+    memory: Option<&[u8]>,
+) -> Result<Look> {
+    let own = match memory {
+        Some(memory) => Own::decode(memory)?,
+        None => Own::default(),
+    };
+    let found = match destination.shape {
+        Shape::Folder => own::list(resolved)?,
+        Shape::File => own::single(resolved)?,
+    };
+    let sorted = own::sort(found, &own);
+    let mut marked = None;
+    for file in &sorted.foreign {
+        match mark::read(&resolved.join(&file.path), format) {
+            Some((owner, run)) if owner == *entity => {
+                marked = Some(run.max(marked.flatten()));
+            }
+            _ => {
+                marked = None;
+                break;
+            }
+        }
+    }
+    Ok(Look {
+        ours: sorted.ours,
+        gone: sorted.gone,
+        foreign: sorted.foreign,
+        marked,
+    })
+}
+
+/// The fault for something that no run of this entity wrote.
+fn foreign(path: &Path) -> Fault {
+    Fault::new(
+        code::DESTINATION_FOREIGN,
+        format!(
+            "{} was not written by hygge for this entity",
+            path.display()
+        ),
+    )
+    .with("file", path.display())
+    .advise("move it away, give the store another `path`, or set `adopt: true` to take it over")
+}
+
+fn lost_state(destination: &Path, run: Option<&RunId>) -> Fault {
+    let run = run.map_or_else(String::new, |run| format!(" (run {run})"));
+    Fault::new(
+        code::STATE_LOST,
+        format!(
+            "{} holds rows of an earlier run{run} that nothing is remembered of",
+            destination.display()
+        ),
+    )
+    .with("file", destination.display())
+    .advise(
+        "`hygge state recover` reads the state back from it; `--full` replaces it; \
+         `hygge state set` says where to go on",
+    )
+}
+
+fn within(path: &Path, relative: &Path) -> PathBuf {
+    if relative.as_os_str().is_empty() {
+        path.to_owned()
+    } else {
+        path.join(relative)
+    }
+}
+
+#[async_trait]
+impl Store for FileStore {
+    async fn check(&self, cx: &Context) -> Result<Vec<Finding>> {
+        let destination = self.destination.clone();
+        let shown = self.layout.shown.clone();
+        cx.io(move || {
+            let resolved = destination.resolved()?;
+            let entity = EntityId::new("", format!("check-{}", std::process::id()));
+            let Some(run) = RunId::parse("check") else {
+                return Err(Fault::internal("no run to check with"));
+            };
+            let tried = destination
+                .refuse(&resolved)
+                .and_then(|()| destination.stage(&entity, &run));
+            Ok(vec![match tried {
+                Ok(staging) => {
+                    destination::remove_empty(&staging, STAGING_LEVELS);
+                    Finding::good(format!("{shown} can be written"))
+                }
+                Err(fault) => Finding::bad(fault.message, fault.advice.unwrap_or_default()),
+            }])
+        })
+        .await
+    }
+
+    async fn inspect(
+        &self,
+        entity: &EntityId,
+        memory: Option<&[u8]>,
+        cx: &Context,
+    ) -> Result<Standing> {
+        let destination = self.destination.clone();
+        let format = self.layout.format;
+        let entity = entity.clone();
+        let memory = memory.map(<[u8]>::to_owned);
+        cx.io(move || {
+            let resolved = destination.resolved()?;
+            destination.refuse(&resolved)?;
+            let look = look(&destination, &resolved, format, &entity, memory.as_deref())?;
+            Ok(match (look.marked, look.foreign.first()) {
+                (Some(run), _) => Standing::Marked { run },
+                (None, Some(file)) => Standing::Foreign {
+                    example: within(&destination.path, &file.path).display().to_string(),
+                },
+                (None, None) if look.ours.0.is_empty() => Standing::Vacant,
+                (None, None) => Standing::Ours,
+            })
+        })
+        .await
+    }
+
+    async fn begin(&self, target: &Target, cx: &Context) -> Result<serde_json::Value> {
+        if self.layout.format == Format::Csv
+            && let Some(field) = csv::unfit(&target.schema)
+        {
+            return Err(Fault::new(
+                code::DESTINATION_UNSUPPORTED,
+                format!(
+                    "column {:?} is {}, which CSV has no form for",
+                    field.name(),
+                    field.data_type()
+                ),
+            )
+            .with("column", field.name())
+            .advise("use parquet, ndjson or arrow, or leave the column out"));
+        }
+        let destination = self.destination.clone();
+        let layout = Arc::clone(&self.layout);
+        let target = target.clone();
+        let notes = Arc::clone(&cx.notes);
+        cx.io(move || {
+            let resolved = destination.resolved()?;
+            destination.refuse(&resolved)?;
+            let look = look(
+                &destination,
+                &resolved,
+                layout.format,
+                &target.entity,
+                target.memory.as_deref(),
+            )?;
+            let mut own = look.ours;
+            for path in look.gone.iter().take(1) {
+                let others = match look.gone.len() - 1 {
+                    0 => String::new(),
+                    more => format!(" and {more} more"),
+                };
+                notes.note(
+                    Level::Warning,
+                    &format!(
+                        "{}{others} was written by an earlier run and is gone",
+                        within(&destination.path, Path::new(path)).display()
+                    ),
+                );
+            }
+            let replaces = target.action == Action::Replace;
+            for file in look.foreign {
+                let path = within(&destination.path, &file.path);
+                match look.marked {
+                    _ if layout.adopt => {}
+                    Some(_) if replaces => {}
+                    Some(ref run) => return Err(lost_state(&destination.path, run.as_ref())),
+                    None => return Err(foreign(&path)),
+                }
+                match file.key() {
+                    Some(key) if file.plain => {
+                        own.0.insert(key.to_owned(), file.size);
+                    }
+                    // Replaced with the rest, whatever it is.
+                    _ if replaces => {}
+                    _ => {
+                        return Err(Fault::new(
+                            code::DESTINATION_FOREIGN,
+                            format!("{} can't be adopted as a data file", path.display()),
+                        )
+                        .with("file", path.display())
+                        .advise("move it away, or run with `--full` to replace everything"));
+                    }
+                }
+            }
+            let staging = destination.stage(&target.entity, &target.run)?;
+            record::write(&Begun {
+                destination: resolved,
+                shape: destination.shape,
+                staging,
+                own,
+            })
+        })
+        .await
+    }
+
+    async fn open_writer(
+        &self,
+        target: &Target,
+        split: &SplitId,
+        attempt: u32,
+        cx: &Context,
+    ) -> Result<Box<dyn Writer>> {
+        let begun = Begun::read(&target.begun)?;
+        let desk = self.desk(target, begun, split, attempt, cx);
+        Ok(Box::new(FileWriter::open(desk).await?))
+    }
+
+    async fn prepare(
+        &self,
+        target: &Target,
+        mut receipts: Vec<Receipt>,
+        cx: &Context,
+    ) -> Result<Vec<Receipt>> {
+        let mut files = 0;
+        for receipt in &receipts {
+            files += Staged::read(receipt)?.files.len();
+        }
+        if files == 0 && target.action == Action::Replace {
+            receipts.push(self.write_empty(target, cx).await?);
+        }
+        let staging = Begun::read(&target.begun)?.staging;
+        let attempts = receipts
+            .iter()
+            .map(|receipt| staging.join(name::attempt(&receipt.split, receipt.attempt)))
+            .collect();
+        sync::folders(attempts, staging, cx).await?;
+        Ok(receipts)
+    }
+
+    async fn commit(&self, record: &CommitRecord, cx: &Context) -> Result<Settled> {
+        let commit = Commit::read(record, self.layout.adopt)?;
+        let location = self.layout.shown.clone();
+        let notes = Arc::clone(&cx.notes);
+        cx.io(move || {
+            let committed = commit.run()?;
+            if let Some(left) = committed.left {
+                notes.note(Level::Warning, &left.message);
+            }
+            Ok(Settled {
+                location,
+                parts: committed.parts,
+                memory: Some(committed.own.encode()?),
+            })
+        })
+        .await
+    }
+
+    async fn cleanup(&self, entity: &EntityId, live: Option<&RunId>, cx: &Context) -> Result<()> {
+        let destination = self.destination.clone();
+        let entity = entity.clone();
+        let live = live.cloned();
+        cx.io(move || {
+            for base in destination.stagings(&entity)? {
+                destination::clear(&base, live.as_ref())?;
+            }
+            Ok(())
+        })
+        .await
+    }
+}

@@ -1,0 +1,211 @@
+//! Which files of a destination are hygge's own.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use hygge_core::{Fault, Result, code};
+use serde::{Deserialize, Serialize};
+
+use super::destination::absent;
+
+/// Files by path relative to the destination, with `/`, and their size. A single-file
+/// destination has one, with an empty path.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Own(pub(crate) BTreeMap<String, u64>);
+
+#[derive(Serialize, Deserialize)]
+struct Header {
+    hygge_files: u32,
+}
+
+/// The form of what is remembered.
+const VERSION: u32 = 1;
+
+impl Own {
+    /// A header, then one `["path",size]` a line.
+    pub(crate) fn encode(&self) -> Result<Vec<u8>> {
+        let broken = |error: serde_json::Error| Fault::internal(format!("own files: {error}"));
+        let mut out = serde_json::to_vec(&Header {
+            hygge_files: VERSION,
+        })
+        .map_err(broken)?;
+        for entry in &self.0 {
+            out.push(b'\n');
+            serde_json::to_writer(&mut out, &entry).map_err(broken)?;
+        }
+        Ok(out)
+    }
+
+    /// Reads what [`encode`](Self::encode) wrote.
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self> {
+        let broken = |what: &str| {
+            Fault::new(
+                code::STATE,
+                format!("the list of files written by earlier runs can't be read: {what}"),
+            )
+            .advise("`hygge state recover` rebuilds it from the destination")
+        };
+        let mut lines = bytes.split(|b| *b == b'\n');
+        let header: Header = serde_json::from_slice(lines.next().unwrap_or_default())
+            .map_err(|error| broken(&error.to_string()))?;
+        if header.hygge_files != VERSION {
+            return Err(broken(&format!(
+                "form {} is newer than this hygge",
+                header.hygge_files
+            )));
+        }
+        let files: Result<_, _> = lines.map(serde_json::from_slice::<(String, u64)>).collect();
+        Ok(Self(files.map_err(|error| broken(&error.to_string()))?))
+    }
+}
+
+/// A thing in a folder that isn't a folder itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// Its path relative to the folder.
+    pub(crate) path: PathBuf,
+    /// Its size in bytes.
+    pub(crate) size: u64,
+    /// Whether it is a plain file, and not a symbolic link, a socket or the like.
+    pub(crate) plain: bool,
+}
+
+impl Found {
+    /// The path as [`Own`] has it; `None` when it isn't UTF-8, so none of ours.
+    pub(crate) fn key(&self) -> Option<&str> {
+        self.path.to_str()
+    }
+}
+
+/// Everything in a folder and below, by path, without following links. A folder that isn't
+/// there is empty.
+pub(crate) fn list(folder: &Path) -> Result<Vec<Found>> {
+    let mut found = Vec::new();
+    let mut waiting = vec![PathBuf::new()];
+    while let Some(relative) = waiting.pop() {
+        let path = folder.join(&relative);
+        let failed =
+            |error: &io::Error| Fault::io(code::DESTINATION_IO, "can't list", &path, error);
+        let entries = match std::fs::read_dir(&path) {
+            Ok(entries) => entries,
+            Err(error) if absent(&error) && relative.as_os_str().is_empty() => {
+                return Ok(found);
+            }
+            Err(error) => return Err(failed(&error)),
+        };
+        for entry in entries {
+            let entry = entry.map_err(|error| failed(&error))?;
+            let kind = entry.file_type().map_err(|error| failed(&error))?;
+            let name = relative.join(entry.file_name());
+            if kind.is_dir() {
+                waiting.push(name);
+                continue;
+            }
+            let size = entry.metadata().map_err(|error| failed(&error))?.len();
+            found.push(Found {
+                path: name,
+                size,
+                plain: kind.is_file(),
+            });
+        }
+    }
+    found.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(found)
+}
+
+/// The same for a destination that is one file: it has an empty path.
+pub(crate) fn single(file: &Path) -> Result<Vec<Found>> {
+    match std::fs::symlink_metadata(file) {
+        Ok(found) => Ok(vec![Found {
+            path: PathBuf::new(),
+            size: found.len(),
+            plain: found.is_file(),
+        }]),
+        Err(error) if absent(&error) => Ok(Vec::new()),
+        Err(error) => Err(Fault::io(
+            code::DESTINATION_IO,
+            "can't look at",
+            file,
+            &error,
+        )),
+    }
+}
+
+/// What a destination holds, told apart.
+#[derive(Debug, Default)]
+pub(crate) struct Sorted {
+    /// Remembered, there, and of the remembered size.
+    pub(crate) ours: Own,
+    /// There, but not as remembered.
+    pub(crate) foreign: Vec<Found>,
+    /// Remembered, but not there.
+    pub(crate) gone: Vec<String>,
+}
+
+/// Tells hygge's own files from others.
+pub(crate) fn sort(found: Vec<Found>, own: &Own) -> Sorted {
+    let mut sorted = Sorted::default();
+    for file in found {
+        match file.key().and_then(|key| own.0.get_key_value(key)) {
+            Some((key, size)) if *size == file.size && file.plain => {
+                sorted.ours.0.insert(key.clone(), *size);
+            }
+            _ => sorted.foreign.push(file),
+        }
+    }
+    let foreign: BTreeSet<&str> = sorted.foreign.iter().filter_map(Found::key).collect();
+    let there = |path: &str| sorted.ours.0.contains_key(path) || foreign.contains(path);
+    sorted.gone = own.0.keys().filter(|path| !there(path)).cloned().collect();
+    sorted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn memory_reads_back(files in proptest::collection::btree_map(".*", any::<u64>(), 0..20)) {
+            let own = Own(files);
+            prop_assert_eq!(Own::decode(&own.encode().unwrap()).unwrap(), own);
+        }
+
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
+            let _ = Own::decode(&bytes);
+        }
+    }
+
+    #[test]
+    fn files_are_told_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        std::fs::create_dir(root.join("a=1")).unwrap();
+        std::fs::write(root.join("a=1/ours"), "12").unwrap();
+        std::fs::write(root.join("edited"), "123").unwrap();
+        std::fs::write(root.join("theirs"), "").unwrap();
+        std::os::unix::fs::symlink("theirs", root.join("link")).unwrap();
+        let own = Own([("a=1/ours", 2), ("edited", 2), ("lost", 1), ("link", 6)]
+            .map(|(path, size)| (path.to_owned(), size))
+            .into());
+        let sorted = sort(list(root).unwrap(), &own);
+        assert_eq!(sorted.ours.0.len(), 1);
+        let foreign: Vec<_> = sorted.foreign.iter().map(|f| f.key().unwrap()).collect();
+        assert_eq!(foreign, ["edited", "link", "theirs"]);
+        assert_eq!(sorted.gone, ["lost"]);
+    }
+
+    #[test]
+    fn names_that_are_not_text_are_foreign() {
+        use std::os::unix::ffi::OsStrExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let name = std::ffi::OsStr::from_bytes(b"\xff.parquet");
+        std::fs::write(folder.path().join(name), "").unwrap();
+        let sorted = sort(list(folder.path()).unwrap(), &Own::default());
+        assert_eq!(sorted.foreign.len(), 1);
+        assert_eq!(sorted.foreign[0].key(), None);
+    }
+}

@@ -1,0 +1,44 @@
+//! Every fsync goes through here, so that they can be counted.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use hygge_core::{Context, Fault, Result, code};
+
+use super::destination::STAGING_LEVELS;
+
+static COUNT: AtomicU64 = AtomicU64::new(0);
+
+/// How many times this process has asked the disk to make a file or folder durable.
+pub fn fsyncs() -> u64 {
+    COUNT.load(Ordering::Relaxed)
+}
+
+/// Makes a file's bytes durable.
+pub(crate) fn file(file: &File, path: &Path) -> Result<()> {
+    COUNT.fetch_add(1, Ordering::Relaxed);
+    file.sync_all()
+        .map_err(|error| Fault::io(code::DESTINATION_IO, "can't flush", path, &error))
+}
+
+/// Makes what a folder lists durable.
+pub(crate) fn folder(path: &Path) -> Result<()> {
+    let opened = File::open(path)
+        .map_err(|error| Fault::io(code::DESTINATION_IO, "can't open", path, &error))?;
+    file(&opened, path)
+}
+
+/// Makes those folders durable side by side, then the one they are in with those above it that
+/// hygge made.
+pub(crate) async fn folders(folders: Vec<PathBuf>, above: PathBuf, cx: &Context) -> Result<()> {
+    let each = folders.into_iter().map(|path| cx.io(move || folder(&path)));
+    futures::future::try_join_all(each).await?;
+    cx.io(move || {
+        for path in above.ancestors().take(STAGING_LEVELS + 1) {
+            folder(path)?;
+        }
+        Ok(())
+    })
+    .await
+}

@@ -1,0 +1,623 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use futures::executor::block_on;
+use hygge_core::{
+    Action, Batch, BuildContext, CommitRecord, Context, EntityId, Fault, RunId, Settings, Settled,
+    SplitId, Standing, Store, StoreKind, Target, code,
+};
+use serde_json::{Value, json};
+
+use super::*;
+
+/// A project in a temporary folder.
+struct Project {
+    folder: tempfile::TempDir,
+    settings: Value,
+    memory: Option<Vec<u8>>,
+    runs: u64,
+}
+
+impl Project {
+    fn new(settings: Value) -> Self {
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            settings,
+            memory: None,
+            runs: 0,
+        }
+    }
+
+    fn root(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn place(&self) -> BuildContext {
+        BuildContext {
+            root: self.root().to_owned(),
+            work: self.root().join(".hygge"),
+        }
+    }
+
+    fn store(&self) -> Arc<dyn Store> {
+        let kind = FileStoreKind::new(None);
+        let settings = Settings::new(self.settings.clone(), []);
+        kind.build(&settings, &self.place()).unwrap()
+    }
+
+    fn target(&mut self, action: Action) -> Target {
+        self.runs += 1;
+        Target {
+            run: RunId::parse(&format!("20260101t00000{}z-aaaaaa", self.runs)).unwrap(),
+            entity: entity(),
+            schema: schema(),
+            action,
+            key: Vec::new(),
+            latest_by: None,
+            memory: self.memory.clone(),
+            begun: Value::Null,
+        }
+    }
+
+    /// Stages splits of ids and gives what the engine would store.
+    fn stage(&mut self, action: Action, splits: &[&[i64]]) -> Result<CommitRecord, Fault> {
+        let store = self.store();
+        let mut target = self.target(action);
+        let cx = Context::inline();
+        block_on(async {
+            target.begun = store.begin(&target, &cx).await?;
+            let mut receipts = Vec::new();
+            for (at, ids) in splits.iter().enumerate() {
+                let split = SplitId::nth(at);
+                let mut writer = store.open_writer(&target, &split, 1, &cx).await?;
+                for ids in ids.chunks(3) {
+                    writer.write(Batch::Rows(batch(ids))).await?;
+                }
+                receipts.push(writer.finish().await?);
+            }
+            let receipts = store.prepare(&target, receipts, &cx).await?;
+            Ok(CommitRecord {
+                version: CommitRecord::VERSION,
+                hygge: "0".into(),
+                run: target.run,
+                entity: target.entity,
+                action,
+                key: Vec::new(),
+                store_type: "files".into(),
+                store: Value::Null,
+                begun: target.begun,
+                rows: receipts.iter().map(|receipt| receipt.rows).sum(),
+                bytes: receipts.iter().map(|receipt| receipt.bytes).sum(),
+                receipts,
+                watermark: None,
+                position: None,
+                schema: Vec::new(),
+                began: jiff::Timestamp::UNIX_EPOCH,
+            })
+        })
+    }
+
+    /// Commits as another process would, given nothing but the record's text.
+    fn commit(&mut self, record: &CommitRecord) -> Result<Settled, Fault> {
+        let text = serde_json::to_string(record).unwrap();
+        let record: CommitRecord = serde_json::from_str(&text).unwrap();
+        let settled = block_on(self.store().commit(&record, &Context::inline()))?;
+        self.memory.clone_from(&settled.memory);
+        Ok(settled)
+    }
+
+    fn clean(&self) {
+        block_on(self.store().cleanup(&entity(), None, &Context::inline())).unwrap();
+    }
+
+    fn run(&mut self, action: Action, splits: &[&[i64]]) -> Result<Settled, Fault> {
+        let record = self.stage(action, splits)?;
+        let settled = self.commit(&record)?;
+        self.clean();
+        Ok(settled)
+    }
+
+    fn standing(&self) -> Standing {
+        let store = self.store();
+        let cx = Context::inline();
+        block_on(store.inspect(&entity(), self.memory.as_deref(), &cx)).unwrap()
+    }
+
+    fn files(&self, folder: &str) -> Vec<PathBuf> {
+        let found = own::list(&self.root().join(folder)).unwrap();
+        found.into_iter().map(|file| file.path).collect()
+    }
+}
+
+fn entity() -> EntityId {
+    EntityId::new("flow", "entity")
+}
+
+fn schema() -> SchemaRef {
+    Arc::new(Schema::new(vec![
+        Field::new("id", DataType::Int64, true),
+        Field::new("name", DataType::Utf8, true),
+    ]))
+}
+
+fn batch(ids: &[i64]) -> RecordBatch {
+    let names = ids
+        .iter()
+        .map(|id| (id % 7 != 0).then(|| format!("n {id}")));
+    let columns: [ArrayRef; 2] = [
+        Arc::new(Int64Array::from(ids.to_vec())),
+        Arc::new(names.collect::<StringArray>()),
+    ];
+    RecordBatch::try_new(schema(), columns.into()).unwrap()
+}
+
+fn parquet_ids(file: &Path) -> Vec<i64> {
+    let opened = fs::File::open(file).unwrap();
+    let reader = ParquetRecordBatchReaderBuilder::try_new(opened).unwrap();
+    assert_eq!(reader.schema().fields(), schema().fields());
+    reader
+        .build()
+        .unwrap()
+        .flat_map(|batch| {
+            let batch = batch.unwrap();
+            batch
+                .column(0)
+                .as_primitive::<Int64Type>()
+                .values()
+                .to_vec()
+        })
+        .collect()
+}
+
+/// The ids of every file of a folder, in name order.
+fn ids(folder: &Path) -> Vec<i64> {
+    let found = own::list(folder).unwrap();
+    found
+        .iter()
+        .flat_map(|file| parquet_ids(&folder.join(&file.path)))
+        .collect()
+}
+
+fn lake() -> Project {
+    Project::new(json!({"path": "data/my läke/", "format": "parquet"}))
+}
+
+const LAKE: &str = "data/my läke";
+
+#[test]
+fn full_then_append_then_full() {
+    let mut project = lake();
+    assert_eq!(project.standing(), Standing::Vacant);
+    let settled = project
+        .run(Action::Replace, &[&[1, 2, 3, 4], &[5]])
+        .unwrap();
+    assert_eq!(
+        (settled.parts, settled.location.as_str()),
+        (2, "data/my läke/")
+    );
+    assert_eq!(ids(&project.root().join(LAKE)), [1, 2, 3, 4, 5]);
+    assert_eq!(project.standing(), Standing::Ours);
+    project.run(Action::Append, &[&[6], &[]]).unwrap();
+    assert_eq!(ids(&project.root().join(LAKE)), [1, 2, 3, 4, 5, 6]);
+    assert_eq!(project.standing(), Standing::Ours);
+    project.run(Action::Append, &[]).unwrap();
+    assert_eq!(project.files(LAKE).len(), 3);
+    project.run(Action::Replace, &[&[9]]).unwrap();
+    assert_eq!(ids(&project.root().join(LAKE)), [9]);
+    // Nothing but data is left anywhere.
+    assert!(!project.root().join(".hygge/staging").exists());
+    assert_eq!(
+        fs::read_dir(project.root().join("data")).unwrap().count(),
+        1
+    );
+}
+
+#[test]
+fn nothing_is_visible_before_the_commit_and_dead_runs_are_removed() {
+    let mut project = lake();
+    project.run(Action::Replace, &[&[1]]).unwrap();
+    let record = project.stage(Action::Replace, &[&[2]]).unwrap();
+    assert_eq!(ids(&project.root().join(LAKE)), [1]);
+    let cx = Context::inline();
+    block_on(project.store().cleanup(&entity(), Some(&record.run), &cx)).unwrap();
+    project.commit(&record).unwrap();
+    assert_eq!(ids(&project.root().join(LAKE)), [2]);
+    let dead = project.stage(Action::Append, &[&[3]]).unwrap();
+    project.clean();
+    assert!(!project.root().join(".hygge/staging").exists());
+    let lost = project.commit(&dead).unwrap_err();
+    assert!(lost.message.contains("is gone"), "{lost:?}");
+    assert_eq!(ids(&project.root().join(LAKE)), [2]);
+}
+
+#[test]
+fn commits_can_be_done_again() {
+    for action in [Action::Replace, Action::Append] {
+        let mut project = lake();
+        project.run(Action::Replace, &[&[1], &[2]]).unwrap();
+        let record = project.stage(action, &[&[3], &[4]]).unwrap();
+        let first = project.commit(&record).unwrap();
+        let standing = ids(&project.root().join(LAKE));
+        assert_eq!(project.commit(&record).unwrap(), first);
+        project.clean();
+        assert_eq!(project.commit(&record).unwrap(), first);
+        assert_eq!(ids(&project.root().join(LAKE)), standing);
+        assert_eq!(project.standing(), Standing::Ours);
+    }
+}
+
+#[test]
+fn an_empty_source_leaves_one_readable_file() {
+    for (format, length) in [
+        ("parquet", None),
+        ("arrow", None),
+        ("csv", Some(8)),
+        ("ndjson", Some(0)),
+    ] {
+        let mut project = Project::new(json!({"path": "out", "format": format}));
+        project.run(Action::Replace, &[]).unwrap();
+        let files = project.files("out");
+        assert_eq!(files.len(), 1, "{format}");
+        let file = project.root().join("out").join(&files[0]);
+        match (format, length) {
+            ("parquet", _) => assert!(parquet_ids(&file).is_empty()),
+            ("arrow", _) => {
+                let reader =
+                    arrow_ipc::reader::FileReader::try_new(fs::File::open(file).unwrap(), None)
+                        .unwrap();
+                assert_eq!(reader.schema().fields(), schema().fields());
+                assert_eq!(reader.num_batches(), 0);
+            }
+            (_, length) => assert_eq!(Some(fs::read(file).unwrap().len()), length, "{format}"),
+        }
+        project.run(Action::Append, &[&[1]]).unwrap();
+        assert_eq!(project.files("out").len(), 2);
+    }
+}
+
+#[test]
+fn text_formats_and_their_compression() {
+    use std::io::Read as _;
+    let expected = [
+        ("csv", "id,name\n1,n 1\n7,\n"),
+        (
+            "ndjson",
+            "{\"id\":1,\"name\":\"n 1\"}\n{\"id\":7,\"name\":null}\n",
+        ),
+    ];
+    for (format, expected) in expected {
+        for (name, ending) in [("", ""), (".gz", "gzip"), (".zst", "zstd")] {
+            let mut single = Project::new(json!({"path": format!("out/x.{format}{name}")}));
+            single.run(Action::Replace, &[&[1, 7]]).unwrap();
+            let bytes = fs::read(single.root().join(format!("out/x.{format}{name}"))).unwrap();
+            let mut text = String::new();
+            match ending {
+                "gzip" => {
+                    flate2::read::GzDecoder::new(&bytes[..])
+                        .read_to_string(&mut text)
+                        .unwrap();
+                }
+                "zstd" => text = String::from_utf8(zstd::decode_all(&bytes[..]).unwrap()).unwrap(),
+                _ => text = String::from_utf8(bytes).unwrap(),
+            }
+            assert_eq!(text, expected);
+            let setting = if ending.is_empty() { "none" } else { ending };
+            let mut folder =
+                Project::new(json!({"path": "out", "format": format, "compression": setting}));
+            folder.run(Action::Replace, &[&[1, 7]]).unwrap();
+            let file = folder.files("out")[0].display().to_string();
+            assert!(file.ends_with(&format!(".{format}{name}")), "{file}");
+        }
+    }
+}
+
+#[test]
+fn a_single_file_is_replaced_whole() {
+    let mut project = Project::new(json!({"path": "out/x.parquet"}));
+    assert_eq!(project.standing(), Standing::Vacant);
+    project.run(Action::Replace, &[&[1, 2]]).unwrap();
+    let record = project.stage(Action::Replace, &[&[3]]).unwrap();
+    let file = project.root().join("out/x.parquet");
+    assert_eq!(parquet_ids(&file), [1, 2]);
+    let first = project.commit(&record).unwrap();
+    assert_eq!(parquet_ids(&file), [3]);
+    assert_eq!(project.commit(&record).unwrap(), first);
+    project.clean();
+    assert_eq!(project.commit(&record).unwrap(), first);
+    assert_eq!(project.standing(), Standing::Ours);
+    fs::write(&file, "mine").unwrap();
+    assert!(matches!(project.standing(), Standing::Foreign { .. }));
+    let refused = project.stage(Action::Replace, &[&[4]]).unwrap_err();
+    assert_eq!(refused.code, code::DESTINATION_FOREIGN);
+    assert_eq!(fs::read(&file).unwrap(), b"mine");
+    project.settings["adopt"] = json!(true);
+    project.run(Action::Replace, &[&[4]]).unwrap();
+    assert_eq!(parquet_ids(&file), [4]);
+}
+
+#[test]
+fn foreign_files_are_refused_and_adopted() {
+    let mut project = lake();
+    project.run(Action::Replace, &[&[1]]).unwrap();
+    let lake = project.root().join(LAKE);
+    fs::write(lake.join("notes.txt"), "hi").unwrap();
+    let Standing::Foreign { example } = project.standing() else {
+        panic!("{:?}", project.standing());
+    };
+    assert!(example.ends_with("data/my läke/notes.txt"), "{example}");
+    for action in [Action::Replace, Action::Append] {
+        let refused = project.stage(action, &[&[2]]).unwrap_err();
+        assert_eq!(refused.code, code::DESTINATION_FOREIGN);
+        assert!(refused.advice.unwrap().contains("adopt: true"));
+    }
+    project.settings["adopt"] = json!(true);
+    project.run(Action::Append, &[&[2]]).unwrap();
+    assert_eq!(project.files(LAKE).len(), 3);
+    project.settings["adopt"] = json!(false);
+    assert_eq!(project.standing(), Standing::Ours);
+    project.run(Action::Replace, &[&[3]]).unwrap();
+    assert_eq!(project.files(LAKE).len(), 1);
+}
+
+#[test]
+fn a_foreign_file_that_comes_while_rows_move_stops_the_commit() {
+    for action in [Action::Replace, Action::Append] {
+        let mut project = lake();
+        project.run(Action::Replace, &[&[1]]).unwrap();
+        let record = project.stage(action, &[&[2]]).unwrap();
+        let late = project.root().join(LAKE).join("late.txt");
+        fs::write(&late, "hi").unwrap();
+        let refused = project.commit(&record).unwrap_err();
+        assert_eq!(refused.code, code::DESTINATION_FOREIGN);
+        assert_eq!(project.files(LAKE).len(), 2);
+        fs::remove_file(&late).unwrap();
+        project.commit(&record).unwrap();
+        assert!(ids(&project.root().join(LAKE)).contains(&2));
+    }
+}
+
+#[test]
+fn names_that_are_not_text_are_reported() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let mut project = lake();
+    let lake = project.root().join(LAKE);
+    fs::create_dir_all(&lake).unwrap();
+    fs::write(lake.join(std::ffi::OsStr::from_bytes(b"\xff")), "").unwrap();
+    assert!(matches!(project.standing(), Standing::Foreign { .. }));
+    assert!(project.stage(Action::Replace, &[&[1]]).is_err());
+    project.settings["adopt"] = json!(true);
+    let refused = project.stage(Action::Append, &[&[1]]).unwrap_err();
+    assert!(refused.message.contains("can't be adopted"), "{refused:?}");
+    project.run(Action::Replace, &[&[1]]).unwrap();
+    assert_eq!(project.files(LAKE).len(), 1);
+}
+
+#[test]
+fn lost_state_is_noticed_by_the_mark() {
+    for format in ["parquet", "arrow"] {
+        let mut project = Project::new(json!({"path": "out", "format": format}));
+        project.run(Action::Replace, &[&[1]]).unwrap();
+        project.run(Action::Append, &[&[2]]).unwrap();
+        project.memory = None;
+        assert_eq!(
+            project.standing(),
+            Standing::Marked {
+                run: RunId::parse("20260101t000002z-aaaaaa")
+            }
+        );
+        let refused = project.stage(Action::Append, &[&[3]]).unwrap_err();
+        assert_eq!(refused.code, code::STATE_LOST);
+        let (other, cx) = (EntityId::new("flow", "other"), Context::inline());
+        let standing = block_on(project.store().inspect(&other, None, &cx)).unwrap();
+        assert!(matches!(standing, Standing::Foreign { .. }));
+        project.run(Action::Replace, &[&[4]]).unwrap();
+        assert_eq!(project.files("out").len(), 1);
+    }
+}
+
+#[test]
+fn a_file_removed_by_hand_is_said_and_passed_over() {
+    let mut project = lake();
+    project.run(Action::Replace, &[&[1], &[2]]).unwrap();
+    let lake = project.root().join(LAKE);
+    let first = project.files(LAKE).remove(0);
+    fs::remove_file(lake.join(first)).unwrap();
+    assert_eq!(project.standing(), Standing::Ours);
+    project.run(Action::Append, &[&[3]]).unwrap();
+    assert_eq!(ids(&lake), [2, 3]);
+    assert_eq!(project.standing(), Standing::Ours);
+}
+
+#[test]
+fn destinations_of_another_kind_are_refused() {
+    let mut project = lake();
+    fs::create_dir_all(project.root().join("data")).unwrap();
+    fs::write(project.root().join(LAKE), "").unwrap();
+    let refused = project.stage(Action::Replace, &[&[1]]).unwrap_err();
+    assert!(refused.message.ends_with("is a file, not a folder"));
+    project.settings = json!({"path": format!("{LAKE}/below"), "format": "csv"});
+    let refused = project.stage(Action::Replace, &[&[1]]).unwrap_err();
+    assert!(refused.message.contains("is a file"), "{refused:?}");
+    project.settings = json!({"path": "/proc", "format": "csv"});
+    let refused = project.stage(Action::Replace, &[&[1]]).unwrap_err();
+    assert!(refused.message.contains("mount point"), "{refused:?}");
+    project.settings = json!({"path": "data.csv"});
+    fs::create_dir_all(project.root().join("data.csv")).unwrap();
+    let refused = project.stage(Action::Replace, &[&[1]]).unwrap_err();
+    assert!(refused.message.ends_with("is a folder, not a file"));
+    assert!(!project.root().join(".hygge/staging").exists());
+}
+
+#[test]
+fn a_file_system_that_cannot_swap_is_refused() {
+    let mut project = Project::new(json!({"path": "/proc/self/net/x", "format": "csv"}));
+    let refused = project.stage(Action::Replace, &[&[1]]).unwrap_err();
+    assert_eq!(refused.code, code::DESTINATION_IO, "{refused:?}");
+}
+
+#[test]
+fn staging_stands_beside_a_destination_on_another_file_system() {
+    let Ok(shm) = tempfile::tempdir_in("/dev/shm") else {
+        return;
+    };
+    let mut project = lake();
+    let device = |path: &Path| rustix::fs::stat(path).unwrap().st_dev;
+    if device(shm.path()) == device(project.root()) {
+        return;
+    }
+    let lake = shm.path().join("lake");
+    project.settings = json!({"path": lake, "format": "parquet"});
+    let record = project.stage(Action::Replace, &[&[1]]).unwrap();
+    assert!(shm.path().join(".lake.hygge").exists());
+    project.commit(&record).unwrap();
+    project.clean();
+    project.run(Action::Replace, &[&[2]]).unwrap();
+    assert_eq!(ids(&lake), [2]);
+    assert_eq!(fs::read_dir(shm.path()).unwrap().count(), 1);
+    assert!(!project.root().join(".hygge/staging").exists());
+}
+
+#[test]
+fn a_link_at_the_destination_stays_and_links_inside_are_foreign() {
+    let mut project = lake();
+    let real = project.root().join("real");
+    fs::create_dir_all(&real).unwrap();
+    fs::create_dir_all(project.root().join("data")).unwrap();
+    std::os::unix::fs::symlink(&real, project.root().join(LAKE)).unwrap();
+    project.run(Action::Replace, &[&[1]]).unwrap();
+    project.run(Action::Replace, &[&[2]]).unwrap();
+    assert!(
+        fs::symlink_metadata(project.root().join(LAKE))
+            .unwrap()
+            .is_symlink()
+    );
+    assert_eq!(ids(&real), [2]);
+    std::os::unix::fs::symlink("/etc", real.join("link")).unwrap();
+    assert!(matches!(project.standing(), Standing::Foreign { .. }));
+    fs::remove_file(real.join("link")).unwrap();
+    fs::remove_dir_all(&real).unwrap();
+    let refused = project.stage(Action::Replace, &[&[3]]).unwrap_err();
+    assert!(refused.message.contains("can't follow"), "{refused:?}");
+}
+
+#[test]
+fn files_and_row_groups_close_at_their_size() {
+    let mut project = Project::new(json!({
+        "path": "out", "format": "parquet", "row_group_rows": 4, "file_size": 1200
+    }));
+    let all: Vec<i64> = (0..40).collect();
+    let settled = project.run(Action::Replace, &[&all]).unwrap();
+    assert!(settled.parts > 1, "{settled:?}");
+    assert_eq!(ids(&project.root().join("out")), all);
+    let first = project.root().join("out").join(&project.files("out")[0]);
+    let reader = ParquetRecordBatchReaderBuilder::try_new(fs::File::open(first).unwrap()).unwrap();
+    assert!(reader.metadata().num_row_groups() > 1);
+    assert!(
+        reader
+            .metadata()
+            .row_groups()
+            .iter()
+            .all(|group| group.num_rows() <= 4)
+    );
+}
+
+#[test]
+fn partitions_become_folders_and_few_are_open() {
+    let mut project = Project::new(json!({
+        "path": "out", "format": "parquet", "partition_by": ["name"], "max_open_partitions": 2
+    }));
+    let all: Vec<i64> = (0..12).collect();
+    project.run(Action::Replace, &[&all]).unwrap();
+    let files = project.files("out");
+    let names: Vec<String> = files.iter().map(|f| f.display().to_string()).collect();
+    assert!(
+        names[0].starts_with("name=__HIVE_DEFAULT_PARTITION__/part-"),
+        "{names:?}"
+    );
+    assert!(names[2].starts_with("name=n 1/part-"), "{names:?}");
+    let mut found = ids(&project.root().join("out"));
+    found.sort_unstable();
+    assert_eq!(found, all);
+    project.run(Action::Append, &[&[100]]).unwrap();
+    assert_eq!(project.files("out").len(), files.len() + 1);
+    project.run(Action::Replace, &[&[5]]).unwrap();
+    assert_eq!(project.files("out").len(), 1);
+    assert_eq!(project.standing(), Standing::Ours);
+}
+
+#[test]
+fn a_reader_never_sees_a_mix() {
+    let mut project = lake();
+    project
+        .run(Action::Replace, &[&[0; 3], &[0; 3], &[0; 3]])
+        .unwrap();
+    let lake = project.root().join(LAKE);
+    let done = Arc::new(AtomicBool::new(false));
+    let reader = std::thread::spawn({
+        let done = Arc::clone(&done);
+        move || {
+            let mut seen = 0;
+            while !done.load(Ordering::Relaxed) {
+                // Listed at once, as a reader does; what was replaced meanwhile is not found.
+                let Ok(entries) = fs::read_dir(&lake) else {
+                    panic!("the folder was away");
+                };
+                let names: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+                assert_eq!(names.len(), 3);
+                let runs: std::collections::BTreeSet<String> = names
+                    .iter()
+                    .map(|path| path.file_name().unwrap().to_str().unwrap()[..28].to_owned())
+                    .collect();
+                assert_eq!(runs.len(), 1, "{names:?}");
+                let values: Vec<i64> = names
+                    .iter()
+                    .filter(|path| path.exists())
+                    .filter_map(|path| fs::File::open(path).ok())
+                    .flat_map(|file| {
+                        let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
+                        let batch = reader.build().unwrap().next().unwrap().unwrap();
+                        batch
+                            .column(0)
+                            .as_primitive::<Int64Type>()
+                            .values()
+                            .to_vec()
+                    })
+                    .collect();
+                assert!(
+                    values.windows(2).all(|pair| pair[0] == pair[1]),
+                    "{values:?}"
+                );
+                seen += 1;
+            }
+            seen
+        }
+    });
+    for run in 1..8 {
+        let ids = [run; 3];
+        project.run(Action::Replace, &[&ids, &ids, &ids]).unwrap();
+    }
+    done.store(true, Ordering::Relaxed);
+    assert!(reader.join().unwrap() > 0);
+}
+
+#[test]
+fn checking_leaves_nothing_behind() {
+    let project = lake();
+    let found = block_on(project.store().check(&Context::inline())).unwrap();
+    assert!(found[0].ok, "{found:?}");
+    assert_eq!(
+        fs::read_dir(project.root()).unwrap().count(),
+        1,
+        "only .hygge"
+    );
+    let bad = Project::new(json!({"path": "/proc/x/y", "format": "csv"}));
+    let found = block_on(bad.store().check(&Context::inline())).unwrap();
+    assert!(!found[0].ok);
+}
