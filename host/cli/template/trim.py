@@ -43,7 +43,7 @@ def write(table, path):
 
 def january(table):
     keys = ["time_hour", "origin"] + [c for c in ("carrier", "flight") if c in table.column_names]
-    month = table.filter(pc.equal(pc.month(table["time_hour"]), 1))
+    month = table.filter(pc.and_(pc.equal(table["year"], 2013), pc.equal(table["month"], 1)))
     return month.sort_by([(key, "ascending") for key in keys])
 
 

@@ -2,7 +2,7 @@ use std::io::{BufRead, IsTerminal};
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
-use hygge_core::{Action, EntityId, RunId, Watermark, WatermarkType};
+use hygge_core::{Action, EntityId, RunId, Strategy, Watermark, WatermarkType};
 use hygge_project::PlannedEntity;
 use hygge_state::{EntityLock, EntityState, Holder, StateStore};
 
@@ -222,12 +222,26 @@ fn set(args: &SetArgs, global: &Global, console: &Console) -> Ended {
         }
         if let Some(mark) = &after.watermark {
             console.out(&format!(
-                "{id} goes on from {} = {} at its next incremental run.\n",
-                mark.column, mark.value
+                "{id} goes on from {} = {} at its next incremental run.\n{}",
+                mark.column,
+                mark.value,
+                again(&planned)
             ));
         }
         Ok(Exit::Well)
     })
+}
+
+/// What becomes of rows that earlier runs took and the next one takes again.
+fn again(planned: &PlannedEntity) -> String {
+    let merges = planned.incremental.as_ref().map(|how| how.strategy) == Some(Strategy::Merge);
+    if merges {
+        "Rows from there on are taken again and replace those with their key.\n".to_owned()
+    } else {
+        "Rows from there on are taken again; any that are already in its store would stand there \
+         twice.\n"
+            .to_owned()
+    }
 }
 
 fn with_watermark(
