@@ -8,7 +8,7 @@ use crate::config::{HOME_KEYS, IncrementalConfig, STORE_KEYS};
 use crate::node::{Entry, Map, Node, Value};
 use crate::schema::of;
 use crate::source::At;
-use crate::{Endpoint, Problem, location, merge, nearest};
+use crate::{Endpoint, Problem, location, merge, nearest, secrecy};
 
 /// Home or Store: both are a `type` with settings, and layers of them merge alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -343,7 +343,7 @@ impl Merged {
             }
         }
         problems.append(&mut found);
-        node.secret_places(secret_places);
+        secret_places.extend(node.secrets().into_iter().map(|secret| secret.at.clone()));
         if problems.len() > before {
             return None;
         }
@@ -359,12 +359,23 @@ impl Merged {
                 .plan(&settings, cx)
                 .map(EndpointPlan::Store),
         };
+        // A kind knows the secrets, and may quote one without a thought.
+        let hide = |text: &str| {
+            let secrets = node.secrets();
+            let texts = secrets.iter().filter_map(|secret| secret.as_text());
+            secrecy::redact(text, texts)
+        };
         let plan = match plan {
-            Ok(plan) => plan,
+            Ok(mut plan) => {
+                let describe = plan.describe();
+                *describe = hide(describe);
+                plan
+            }
             Err(wrong) => {
                 for each in wrong {
-                    let mut problem = Problem::at(node.find(&each.pointer), each.message);
-                    problem.advice = each.advice;
+                    let at = node.find(&each.pointer);
+                    let mut problem = Problem::at(at, hide(&each.message));
+                    problem.advice = each.advice.as_deref().map(hide);
                     problems.push(problem);
                 }
                 return None;
@@ -399,6 +410,15 @@ fn tell_generic(schema: &mut Json, role: Role) {
 pub(crate) enum EndpointPlan {
     Home(HomePlan),
     Store(StorePlan),
+}
+
+impl EndpointPlan {
+    fn describe(&mut self) -> &mut String {
+        match self {
+            Self::Home(plan) => &mut plan.describe,
+            Self::Store(plan) => &mut plan.describe,
+        }
+    }
 }
 
 /// An endpoint that is right, as far as can be known without I/O.

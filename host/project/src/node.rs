@@ -168,16 +168,13 @@ impl Node {
         }
     }
 
-    /// Where scalars stand that are never to be shown.
-    pub(crate) fn secret_places(&self, places: &mut Vec<At>) {
+    /// The scalars that are never to be shown.
+    pub(crate) fn secrets(&self) -> Vec<&Self> {
         match &self.value {
-            Value::Map(map) => map
-                .entries
-                .iter()
-                .for_each(|entry| entry.value.secret_places(places)),
-            Value::List(items) => items.iter().for_each(|item| item.secret_places(places)),
-            _ if self.secret => places.push(self.at.clone()),
-            _ => {}
+            Value::Map(map) => map.entries.iter().flat_map(|e| e.value.secrets()).collect(),
+            Value::List(items) => items.iter().flat_map(Self::secrets).collect(),
+            _ if self.secret => vec![self],
+            _ => Vec::new(),
         }
     }
 

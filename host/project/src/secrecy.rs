@@ -94,6 +94,16 @@ pub(crate) fn hide(line: &str) -> String {
     line.to_owned()
 }
 
+/// A text without the secrets that stand in it. One or two characters are in any text, so they
+/// tell nothing and are left.
+pub(crate) fn redact<'a>(text: &str, secrets: impl Iterator<Item = &'a str>) -> String {
+    secrets
+        .filter(|secret| secret.chars().count() > 2)
+        .fold(text.to_owned(), |text, secret| {
+            text.replace(secret, REDACTED)
+        })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -103,6 +103,55 @@ proptest! {
     }
 }
 
+/// A project that is right, with a secret in every way that one can be written.
+const RIGHT: [(&str, &str); 3] = [
+    (
+        "hygge.yml",
+        "name: x\noptions: {retries: 3, memory: 64 MiB}\nconnections:\n  crm:\n    host: h\n    password: ${DB_PASSWORD}\n    dsn: \"a;${DB_PASSWORD};b\"\n",
+    ),
+    (
+        "flows/f/flow.yml",
+        "home: {type: sql, connection: crm, table: \"dbo.{entity}\", incremental: {column: id, lookback: 5m}}\nstore:\n  path: out/${DB_PASSWORD}\n  compression: {codec: zstd, level: 3}\nentities:\n  - a\n  - name: b\n    mode: full\n",
+    ),
+    ("flows/f/entities/c.yml", "store: {row_group_rows: 5}\n"),
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    /// A slip of the keyboard anywhere is read or refused, and shows no secret either way.
+    #[test]
+    fn a_slip_is_read_or_refused_and_shows_no_secret(
+        file in 0_usize..3, at in 0.0..1.0_f64, cut in 0_usize..3, typed in "[a-z{}\\[\\]:,#&*!|>'\"% \n\t$~-]{0,2}",
+    ) {
+        let mut project = super::Project::default().env("DB_PASSWORD", "hunter2");
+        for (index, (name, text)) in RIGHT.iter().enumerate() {
+            let mut chars: Vec<char> = text.chars().collect();
+            if index == file {
+                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a place in a short text")]
+                let start = (at * chars.len() as f64) as usize;
+                let end = (start + cut).min(chars.len());
+                chars.splice(start..end, typed.chars());
+            }
+            project = project.file(name, &chars.into_iter().collect::<String>());
+        }
+        let said = match project.load() {
+            Ok(plan) => plan
+                .entities()
+                .map(|e| {
+                    let (home, store) = (&e.home_plan.describe, &e.store_plan.describe);
+                    format!("{home} {store} {:?} {:?}\n", e.home, e.store)
+                })
+                .collect(),
+            Err(problems) => {
+                prop_assert!(!problems.0.is_empty());
+                problems.to_string()
+            }
+        };
+        prop_assert!(!said.contains("hunter2"), "{}", said);
+    }
+}
+
 fn substituted(text: &str, value: &str) -> Result<String, String> {
     let source = Source::new("test.yml", text);
     let mut node = Node::text(text, crate::source::At::start(&source));

@@ -209,6 +209,16 @@ fn secrets_are_known_by_variable_by_field_and_by_key() {
 }
 
 #[test]
+fn a_secret_path_is_not_described() {
+    let plan = Project::of("flows: {f: {home: in, store: 'out/${TOKEN}', entities: [a, b]}}\n")
+        .env("TOKEN", "hunter2")
+        .plan();
+    let store = plan.entities().next().unwrap();
+    assert_eq!(store.store_plan.describe, "parquet ***");
+    assert_eq!(store.store.settings.expose()["path"], "out/hunter2/a");
+}
+
+#[test]
 fn variables_fill_values_and_find_their_type() {
     let plan = Project::of(
         "flows:\n  f:\n    home: {type: csv, path: '${DIR}/${SUB:-x}$${Y}', header: '${H}', null_values: ['${N:-}']}\n    store: {type: parquet, path: '${OUT:-${DIR}/out}', row_group_rows: '${ROWS}'}\n",
