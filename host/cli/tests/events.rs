@@ -1,5 +1,10 @@
 //! docs/events.md says what is in an event, and nothing that isn't.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "in a test a panic is the report, also outside of #[test] functions"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use hygge_core::{Action, EntityId, Fault, RunId, Watermark, WatermarkType, code};
