@@ -341,6 +341,7 @@ proptest! {
         let _ = can_copy(&source, 0..usize::MAX, &Want::default());
         let mut writer = ParquetWriter::create(Vec::new(), Layout::of_source(&source), Vec::new()).unwrap();
         for group in 0..source.metadata().num_row_groups() {
+            let _ = check_row_group(&source, group, Verify::Decode);
             if let Ok(checked) = check_row_group(&source, group, Verify::Pages) {
                 writer.append_checked(checked).unwrap();
             }

@@ -297,8 +297,14 @@ impl MovingChunk {
             self.meta
                 .set(meta::STATISTICS, Kind::Struct, Cow::Owned(bytes));
         }
-        let carried = statistics::carries_over(from, to);
-        let column_index = self.column_index.take().filter(|_| carried);
+        // Bounds of pages may be NaN under total order only.
+        let pages = self.offset_index.as_ref().map_or(0, OffsetIndex::pages);
+        let fits = |bytes: &Vec<u8>| {
+            statistics::carries_over(from, to)
+                && (from == to
+                    || index::column_index_fits(bytes, pages, column, to == Order::Total))
+        };
+        let column_index = self.column_index.take().filter(fits);
         let offset_index = self.offset_index.take().map(|index| index.moved(shift));
 
         // Deprecated and 0 by the format's advice; a copy made before that advice points nowhere.

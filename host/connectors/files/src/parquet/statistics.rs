@@ -99,7 +99,7 @@ pub(crate) fn clean(
     {
         remove(statistics, &field::OLD);
     }
-    if !carries_over(from, to) || has_nan(statistics, column, from) {
+    if !carries_over(from, to) || has_nan(statistics, column, to) {
         remove(statistics, &field::BOUNDS);
     }
     // The old fields are signed comparisons, and say nothing about floats with NaN either.
@@ -145,6 +145,9 @@ pub(crate) fn is_nan(bound: Option<&[u8]>, column: &ColumnDescriptor) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use super::super::thrift::{self, Kind};
     use super::*;
 
     #[test]
@@ -169,5 +172,89 @@ mod tests {
         assert!(carries_over(Order::Total, Order::ByType));
         assert!(!carries_over(Order::ByType, Order::Total));
         assert!(!carries_over(Order::ByType, Order::Unsaid));
+    }
+
+    fn column(physical: Type) -> ColumnDescriptor {
+        let primitive = parquet::schema::types::Type::primitive_type_builder("c", physical);
+        let path = parquet::schema::types::ColumnPath::new(vec!["c".to_owned()]);
+        ColumnDescriptor::new(Arc::new(primitive.build().unwrap()), 0, 0, path)
+    }
+
+    /// Statistics with the fields given, each holding these bytes, and a null count.
+    fn bounds(ids: &[i16], bytes: &[u8]) -> Struct<'static> {
+        let mut statistics = Struct::default();
+        let mut value = Vec::new();
+        thrift::write_binary(&mut value, bytes);
+        for id in ids {
+            statistics.set(*id, Kind::Binary, value.clone().into());
+        }
+        statistics.set_int(3, Kind::I64, 7);
+        statistics
+    }
+
+    /// The bounds that are left; the null count always is.
+    fn left(
+        mut statistics: Struct<'static>,
+        physical: Type,
+        orders: (Order, Order),
+        by: Option<&str>,
+    ) -> Vec<i16> {
+        clean(&mut statistics, &column(physical), orders, by);
+        assert_eq!(statistics.int(3), Some(7));
+        [1, 2, 5, 6]
+            .into_iter()
+            .filter(|id| statistics.has(*id))
+            .collect()
+    }
+
+    #[test]
+    fn binary_bounds_of_old_parquet_mr_are_left_out() {
+        let all = || bounds(&[1, 2, 5, 6], b"abcd");
+        let same = (Order::ByType, Order::ByType);
+        let (old, new) = (
+            Some("parquet-mr version 1.7.0"),
+            Some("parquet-mr version 1.8.0"),
+        );
+        assert_eq!(left(all(), Type::BYTE_ARRAY, same, old), [5, 6]);
+        assert_eq!(left(all(), Type::BYTE_ARRAY, same, None), [5, 6]);
+        assert_eq!(left(all(), Type::BYTE_ARRAY, same, new), [1, 2, 5, 6]);
+        assert_eq!(left(all(), Type::INT32, same, old), [1, 2, 5, 6]);
+    }
+
+    #[test]
+    fn bounds_by_another_order_are_left_out() {
+        let all = || bounds(&[1, 2, 5, 6], &1.5f64.to_le_bytes());
+        let by = Some("other version 1.0.0");
+        for (orders, kept) in [
+            ((Order::Unsaid, Order::Unsaid), vec![1, 2, 5, 6]),
+            ((Order::Unsaid, Order::ByType), vec![1, 2]),
+            ((Order::ByType, Order::Total), vec![1, 2]),
+            ((Order::Total, Order::ByType), vec![1, 2, 5, 6]),
+        ] {
+            assert_eq!(left(all(), Type::DOUBLE, orders, by), kept, "{orders:?}");
+        }
+    }
+
+    #[test]
+    fn nan_bounds_are_kept_under_total_order_only() {
+        let all = || bounds(&[5, 6], &f32::NAN.to_le_bytes());
+        let by = Some("other version 1.0.0");
+        assert_eq!(
+            left(all(), Type::FLOAT, (Order::Total, Order::Total), by),
+            [5, 6]
+        );
+        assert_eq!(
+            left(all(), Type::FLOAT, (Order::Total, Order::ByType), by),
+            [0i16; 0]
+        );
+        assert_eq!(
+            left(all(), Type::FLOAT, (Order::ByType, Order::ByType), by),
+            [0i16; 0]
+        );
+        // Bits that would be NaN as a float are a number like any other here.
+        assert_eq!(
+            left(all(), Type::INT32, (Order::ByType, Order::ByType), by),
+            [5, 6]
+        );
     }
 }
