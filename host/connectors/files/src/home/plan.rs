@@ -60,23 +60,26 @@ pub(crate) async fn splits(
     let mut position = None;
     let all_files = listing.files.len();
     let mut files = listing.files;
-    if request.only_new {
+    // With a watermark the state already says how far an earlier run came.
+    if request.only_new || request.watermark.is_none() {
         let mut known = match &request.memory {
-            Some(memory) => Known::read(memory)?,
-            None => Known::default(),
+            Some(memory) if request.only_new => Known::read(memory)?,
+            _ => Known::default(),
         };
         let newest = files.iter().max_by_key(|f| f.modified).cloned();
-        files.retain(|file| match known.news(file) {
-            News::Old => false,
-            News::New => true,
-            News::Changed => {
-                warnings.push(format!(
-                    "{} changed since it was read; all its rows are read again",
-                    file.name
-                ));
-                true
-            }
-        });
+        if request.only_new {
+            files.retain(|file| match known.news(file) {
+                News::Old => false,
+                News::New => true,
+                News::Changed => {
+                    warnings.push(format!(
+                        "{} changed since it was read; all its rows are read again",
+                        file.name
+                    ));
+                    true
+                }
+            });
+        }
         for file in &files {
             known.add(file);
         }
@@ -116,6 +119,11 @@ pub(crate) async fn splits(
     };
     let facts = look_at(inner, files, look, cx).await?;
     let schema = schema_of(inner, format, &facts)?;
+    if let Some((name, column)) = only_in_path(&facts, &schema) {
+        warnings.push(format!(
+            "folder names don't become columns: {name} has {column:?} only in its path"
+        ));
+    }
     let low = request
         .bounds
         .as_ref()
@@ -321,6 +329,19 @@ fn schema_of(inner: &Inner, format: Format, facts: &[Facts]) -> Result<SchemaRef
             json_schema(inner, &keys)
         }
     }
+}
+
+/// A file below a folder such as `year=2013`, whose name isn't a column as well. Writers that
+/// keep a column only there are many; hygge's own Store keeps it in the files too.
+fn only_in_path<'a>(facts: &'a [Facts], schema: &Schema) -> Option<(&'a str, &'a str)> {
+    facts.iter().find_map(|each| {
+        let (folders, _) = each.file.name.rsplit_once('/')?;
+        let column = folders
+            .split('/')
+            .filter_map(|folder| folder.split_once('=').map(|(column, _)| column))
+            .find(|column| !column.is_empty() && schema.field_with_name(column).is_err())?;
+        Some((each.file.name.as_str(), column))
+    })
 }
 
 /// Every declared column must be in some file, or its name is a mistake.

@@ -84,7 +84,8 @@ impl ParquetSource {
             path,
             file,
             metadata: Arc::clone(footer.metadata()),
-            schema: Arc::clone(footer.schema()),
+            // What differs is metadata of the file as a whole.
+            schema: Arc::clone(if same { &task.schema } else { footer.schema() }),
         };
         Ok(Self {
             name,
