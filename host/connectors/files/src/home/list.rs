@@ -256,7 +256,7 @@ pub(crate) fn matcher(pattern: &str) -> Result<GlobMatcher, String> {
 }
 
 /// The folder above the first wildcard.
-fn fixed(pattern: &str) -> PathBuf {
+pub(crate) fn fixed(pattern: &str) -> PathBuf {
     let wild = pattern.find(['*', '?', '[', '{']).unwrap_or(pattern.len());
     let cut = pattern[..wild].rfind('/').unwrap_or(0);
     PathBuf::from(&pattern[..cut.max(1)])

@@ -3,6 +3,7 @@
 mod kind;
 mod known;
 mod list;
+mod partition;
 mod plan;
 mod read;
 mod reconcile;
@@ -136,6 +137,7 @@ impl Home for FilesHome {
             format: spec.format,
             home: Arc::clone(&self.inner),
             schema,
+            partitions: spec.partitions,
             bounds: want.bounds.clone(),
             batch_bytes: want.batch_bytes.max(1),
             encoded: want.encoded == Some(crate::parquet::PARQUET) && want.bounds.is_none(),

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::fs::File;
 use std::sync::Arc;
 
-use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef};
 use futures::StreamExt as _;
 use futures::stream;
 use hygge_core::{Context, Fault, Level, Result, SplitPlan, SplitRequest, code};
@@ -20,7 +20,7 @@ use super::read::prune::Outline;
 use super::read::{csv, ipc, ndjson, open_file};
 use super::reconcile::Merged;
 use super::spec::{self, Part, Piece, Spec};
-use super::{INFER_ROWS, Inner, SPLIT_SIZE};
+use super::{INFER_ROWS, Inner, SPLIT_SIZE, partition};
 use crate::config::Format;
 
 /// Takes the entity apart.
@@ -97,7 +97,7 @@ pub(crate) async fn splits(
             };
             let facts = look_at(inner, vec![newest], look, cx).await?;
             return Ok(SplitPlan {
-                schema: schema_of(inner, format, &facts)?,
+                schema: schema_of(inner, format, &facts)?.0,
                 splits: Vec::new(),
                 fingerprint,
                 high: None,
@@ -118,12 +118,7 @@ pub(crate) async fn splits(
         keep: true,
     };
     let facts = look_at(inner, files, look, cx).await?;
-    let schema = schema_of(inner, format, &facts)?;
-    if let Some((name, column)) = only_in_path(&facts, &schema) {
-        warnings.push(format!(
-            "folder names don't become columns: {name} has {column:?} only in its path"
-        ));
-    }
+    let (schema, partitions) = schema_of(inner, format, &facts)?;
     let low = request
         .bounds
         .as_ref()
@@ -131,7 +126,13 @@ pub(crate) async fn splits(
         .transpose()?;
     let pieces = pieces(facts, low.as_ref());
     let size = inner.settings.split_size.map_or(SPLIT_SIZE, |s| s.0);
-    let splits = spec::splits(format, &schema, pieces, size, request.max_splits)?;
+    let splits = spec::splits(
+        format,
+        (&schema, &partitions),
+        pieces,
+        size,
+        request.max_splits,
+    )?;
     if format == Format::Parquet {
         let specs = splits.iter().map(Spec::read).collect::<Result<Vec<_>>>()?;
         let mut uses: HashMap<&str, usize> = HashMap::new();
@@ -258,7 +259,7 @@ pub(crate) fn look(inner: &Inner, format: Format, file: &Listed) -> Result<usize
         keep: false,
     };
     let facts = look_into(inner, file.clone(), &look)?;
-    Ok(schema_of(inner, format, &[facts])?.fields().len())
+    Ok(schema_of(inner, format, &[facts])?.0.fields().len())
 }
 
 /// How many rows a file has, when that is written in it.
@@ -271,7 +272,48 @@ pub(crate) fn rows(format: Format, file: &Listed) -> Option<u64> {
     u64::try_from(footer.metadata().file_metadata().num_rows()).ok()
 }
 
-fn schema_of(inner: &Inner, format: Format, facts: &[Facts]) -> Result<SchemaRef> {
+/// The schema all files are brought to: what they hold, and then what only folder names say;
+/// and the names of the latter.
+fn schema_of(inner: &Inner, format: Format, facts: &[Facts]) -> Result<(SchemaRef, Vec<String>)> {
+    let base = partition::base(&inner.root, &inner.settings.path);
+    let mut seen = partition::Seen::default();
+    for each in facts {
+        seen.add(partition::columns(&each.file.path, &base));
+    }
+    let partitions: Vec<(String, DataType)> = seen.types().collect();
+    let names: Vec<&str> = partitions.iter().map(|(name, _)| name.as_str()).collect();
+    let inside = schema_inside(inner, format, facts, &names)?;
+    let mut fields: Vec<FieldRef> = inside.fields().to_vec();
+    let mut added = Vec::new();
+    for (name, data_type) in partitions {
+        // Files without any column have no rows either.
+        if fields.is_empty() {
+            break;
+        }
+        if inside.field_with_name(&name).is_err() {
+            let declared = inner.declared.get(&name).cloned();
+            added.push(Arc::new(Field::new(
+                name,
+                declared.unwrap_or(data_type),
+                true,
+            )));
+        }
+    }
+    let names = added.iter().map(|f| f.name().clone()).collect();
+    if added.is_empty() {
+        return Ok((inside, names));
+    }
+    fields.extend(added);
+    let metadata = inside.metadata().clone();
+    Ok((Arc::new(Schema::new_with_metadata(fields, metadata)), names))
+}
+
+fn schema_inside(
+    inner: &Inner,
+    format: Format,
+    facts: &[Facts],
+    partitions: &[&str],
+) -> Result<SchemaRef> {
     match format {
         Format::Parquet | Format::Arrow => {
             let mut merged = Merged::default();
@@ -302,10 +344,12 @@ fn schema_of(inner: &Inner, format: Format, facts: &[Facts]) -> Result<SchemaRef
                     }
                 }
             }
-            declared_exist(
-                inner,
-                &columns.iter().map(|(n, _)| n.as_str()).collect::<Vec<_>>(),
-            )?;
+            let found: Vec<&str> = columns
+                .iter()
+                .map(|(name, _)| name.as_str())
+                .chain(partitions.iter().copied())
+                .collect();
+            declared_exist(inner, &found)?;
             let fields: Vec<Field> = columns
                 .iter()
                 .map(|(name, candidates)| {
@@ -326,22 +370,9 @@ fn schema_of(inner: &Inner, format: Format, facts: &[Facts]) -> Result<SchemaRef
                     keys.join(own.clone());
                 }
             }
-            json_schema(inner, &keys)
+            json_schema(inner, &keys, partitions)
         }
     }
-}
-
-/// A file below a folder such as `year=2013`, whose name isn't a column as well. Writers that
-/// keep a column only there are many; hygge's own Store keeps it in the files too.
-fn only_in_path<'a>(facts: &'a [Facts], schema: &Schema) -> Option<(&'a str, &'a str)> {
-    facts.iter().find_map(|each| {
-        let (folders, _) = each.file.name.rsplit_once('/')?;
-        let column = folders
-            .split('/')
-            .filter_map(|folder| folder.split_once('=').map(|(column, _)| column))
-            .find(|column| !column.is_empty() && schema.field_with_name(column).is_err())?;
-        Some((each.file.name.as_str(), column))
-    })
 }
 
 /// Every declared column must be in some file, or its name is a mistake.
@@ -369,7 +400,7 @@ fn declared_exist(inner: &Inner, found: &[&str]) -> Result<()> {
     .advise(format!("the columns are {list}")))
 }
 
-fn json_schema(inner: &Inner, keys: &ndjson::Keys) -> Result<SchemaRef> {
+fn json_schema(inner: &Inner, keys: &ndjson::Keys, partitions: &[&str]) -> Result<SchemaRef> {
     let mut fields: Vec<Field> = Vec::with_capacity(keys.shapes.len());
     for (name, shape) in &keys.shapes {
         let data_type: DataType = match inner.declared.get(name) {
@@ -390,7 +421,7 @@ fn json_schema(inner: &Inner, keys: &ndjson::Keys) -> Result<SchemaRef> {
     }
     // What is declared may be too rare to be seen.
     for (name, data_type) in &inner.declared {
-        if !fields.iter().any(|f| f.name() == name) {
+        if !fields.iter().any(|f| f.name() == name) && !partitions.contains(&name.as_str()) {
             fields.push(Field::new(name, data_type.clone(), true));
         }
     }

@@ -15,7 +15,8 @@ use arrow_cast::{CastOptions, cast_with_options};
 use arrow_schema::{DataType, Field, FieldRef, Fields, Metadata, Schema, SchemaRef, TimeUnit};
 use hygge_core::{Fault, Result, code};
 
-use crate::home::types::show;
+use super::partition;
+use super::types::show;
 
 /// Gathers the schemas of files, in order, into one.
 #[derive(Debug, Default)]
@@ -291,6 +292,8 @@ pub(crate) struct Fit {
     target: SchemaRef,
     /// For each column of the target, where it comes from; `None` for a column of NULLs.
     columns: Vec<Option<usize>>,
+    /// Columns that have one value in the whole file.
+    constants: HashMap<String, ArrayRef>,
     same: bool,
 }
 
@@ -305,8 +308,15 @@ impl Fit {
         Self {
             target: Arc::clone(target),
             columns,
+            constants: HashMap::new(),
             same: source.fields() == target.fields(),
         }
+    }
+
+    /// With the values of columns that the file itself doesn't hold.
+    pub(crate) fn with(mut self, constants: HashMap<String, ArrayRef>) -> Self {
+        self.constants = constants;
+        self
     }
 
     /// Whether nothing has to be done.
@@ -334,7 +344,11 @@ impl Fit {
                     .with("file", file)
                     .with("column", field.name())
                 }),
-                None => Ok(new_null_array(field.data_type(), rows)),
+                None => match self.constants.get(field.name()) {
+                    Some(value) => partition::repeat(value, rows)
+                        .map_err(|e| Fault::internal(format!("a value can't be repeated: {e}"))),
+                    None => Ok(new_null_array(field.data_type(), rows)),
+                },
             })
             .collect::<Result<Vec<_>>>()?;
         let options = RecordBatchOptions::new().with_row_count(Some(rows));

@@ -32,6 +32,9 @@ pub(crate) struct Spec {
     pub format: Format,
     /// The plan's schema, as an Arrow IPC message in base64.
     pub schema: String,
+    /// Columns of the schema that stand only in the names of folders.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub partitions: Vec<String>,
     /// In order.
     pub parts: Vec<Part>,
 }
@@ -55,7 +58,7 @@ pub(crate) struct Piece {
 /// Gathers pieces, in order, into splits of about `size` bytes, at most `most` of them.
 pub(crate) fn splits(
     format: Format,
-    schema: &Schema,
+    (schema, partitions): (&Schema, &[String]),
     pieces: Vec<Piece>,
     size: u64,
     most: Option<usize>,
@@ -91,6 +94,7 @@ pub(crate) fn splits(
             let spec = Spec {
                 format,
                 schema: schema.clone(),
+                partitions: partitions.to_vec(),
                 parts: pieces.into_iter().map(|p| p.part).collect(),
             };
             let spec = serde_json::to_value(spec)

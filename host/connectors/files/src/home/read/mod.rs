@@ -25,9 +25,9 @@ use hygge_core::{
 use self::bounds::Low;
 use crate::config::Format;
 use crate::home::Inner;
-use crate::home::list;
 use crate::home::reconcile::Fit;
 use crate::home::spec::{Part, Place};
+use crate::home::{list, partition};
 
 /// Rows of one file, and how far it is after them.
 pub(crate) struct Chunk {
@@ -58,6 +58,8 @@ pub(crate) struct Task {
     pub format: Format,
     pub home: Arc<Inner>,
     pub schema: SchemaRef,
+    /// Columns of the schema that stand only in the names of folders.
+    pub partitions: Vec<String>,
     pub bounds: Option<Bounds>,
     pub batch_bytes: usize,
     /// Whether whole row groups may be handed on as they are stored.
@@ -77,6 +79,8 @@ struct State {
     at: Place,
     current: Option<Current>,
     low: Option<Low>,
+    /// The folder below which partition folders are looked for.
+    base: PathBuf,
     /// Whether small batches are put together.
     gather: bool,
     /// Where reading was before the last call of `one`.
@@ -101,6 +105,7 @@ impl FilesReader {
             .map(|bounds| Low::new(bounds, &task.schema))
             .transpose()?;
         let gather = can_gather(&task.schema);
+        let base = partition::base(&task.root, &task.home.settings.path);
         Ok(Self {
             schema: Arc::clone(&task.schema),
             cx: cx.clone(),
@@ -110,6 +115,7 @@ impl FilesReader {
                 at,
                 current: None,
                 low,
+                base,
                 gather,
                 before: at,
                 held: None,
@@ -198,7 +204,7 @@ impl State {
                 Some(current) => current,
                 none => {
                     let source = open(&self.task, part, &self.at, self.low.as_ref(), &self.cx)?;
-                    let fit = Fit::new(&source.schema(), &self.task.schema);
+                    let fit = fit(&self.task, part, &source.schema(), &self.base)?;
                     none.insert(Current { source, fit })
                 }
             };
@@ -242,6 +248,12 @@ impl State {
             }));
         }
     }
+}
+
+fn fit(task: &Task, part: &Part, source: &SchemaRef, base: &Path) -> Result<Fit> {
+    let path = task.root.join(&part.path);
+    let constants = partition::constants(&path, base, &part.path, source, &task.schema)?;
+    Ok(Fit::new(source, &task.schema).with(constants))
 }
 
 /// Whether batches of a schema can be put together whatever they hold: two dictionaries may

@@ -601,3 +601,43 @@ fn many_small_files_make_few_batches() {
         .collect();
     assert_eq!(read, (0..1_000).map(Some).collect::<Vec<_>>());
 }
+
+#[test]
+fn folder_names_become_columns_that_files_lack() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    for (name, text) in [
+        ("in/y=2013/who=a%2Fb/1.csv", "n\n1\n2\n"),
+        ("in/y=2014/who=__HIVE_DEFAULT_PARTITION__/1.csv", "n\n3\n"),
+    ] {
+        fs::create_dir_all(root.join(name).parent().unwrap()).unwrap();
+        fs::write(root.join(name), text).unwrap();
+    }
+    let batch = read_all(&home(root, json!({"path": "in"}))).unwrap();
+    assert_eq!(values(&batch, "y"), [Some(2013), Some(2013), Some(2014)]);
+    let who: Vec<Option<&str>> = batch.column(2).as_string::<i32>().iter().collect();
+    assert_eq!(who, [Some("a/b"), Some("a/b"), None]);
+
+    // Only what lies below the path that was asked for counts.
+    let batch = read_all(&home(root, json!({"path": "in/y=2013/*/1.csv"}))).unwrap();
+    let names: Vec<String> = batch
+        .schema()
+        .fields()
+        .iter()
+        .map(|f| f.name().clone())
+        .collect();
+    assert_eq!(names, ["n", "who"]);
+    let declared = json!({"path": "in/y=*/**/*.csv", "schema": {"y": "string"}});
+    let batch = read_all(&home(root, declared)).unwrap();
+    assert_eq!(batch.column(1).as_string::<i32>().value(2), "2014");
+
+    fs::create_dir_all(root.join("lines/y=2013")).unwrap();
+    fs::write(root.join("lines/y=2013/1.ndjson"), "{\"n\": 1}\n").unwrap();
+    let batch = read_all(&home(root, json!({"path": "lines"}))).unwrap();
+    assert_eq!(values(&batch, "y"), [Some(2013)]);
+
+    // A column that the file holds is the file's.
+    let all = numbers("y", [Some(7)]);
+    parquet(&root.join("lake/y=2013/1.parquet"), &all, 10);
+    assert_eq!(read_all(&home(root, json!({"path": "lake"}))).unwrap(), all);
+}

@@ -7,8 +7,8 @@ pub(crate) mod values;
 use std::fs::File;
 use std::sync::Arc;
 
-use arrow_array::{RecordBatch, RecordBatchOptions};
-use arrow_schema::{Field, Schema, SchemaRef};
+use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use hygge_core::{Fault, Result, code};
 
 pub(crate) use self::infer::Candidates;
@@ -195,6 +195,24 @@ pub(crate) fn sample(
     Ok(Some(Sample {
         columns: names.names.into_iter().zip(found).collect(),
     }))
+}
+
+/// A single value as an array of one row; `None` when it isn't of that type.
+pub(crate) fn one_value(text: &str, data_type: &DataType) -> Option<ArrayRef> {
+    let tokens = Tokens {
+        data: text.as_bytes().to_vec(),
+        ends: vec![text.len()],
+        quoted: vec![true],
+        lines: vec![1],
+    };
+    let column = Column {
+        tokens: &tokens,
+        text,
+        index: 0,
+        width: 1,
+        nulls: &[],
+    };
+    column.array(data_type).ok()
 }
 
 /// Reads one CSV file.

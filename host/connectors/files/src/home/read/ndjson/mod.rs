@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_json::ReaderBuilder;
-use arrow_schema::SchemaRef;
+use arrow_schema::{FieldRef, Schema, SchemaRef};
 use hygge_core::{Fault, Result, code};
 use memchr::{memchr, memrchr};
 
@@ -152,9 +152,17 @@ pub(crate) struct NdjsonSource {
 
 impl NdjsonSource {
     pub(crate) fn open(file: File, part: &Part, task: &Task, skip: u64) -> Result<Self> {
+        // What stands in the path isn't looked for in the lines.
+        let fields: Vec<FieldRef> = task
+            .schema
+            .fields()
+            .iter()
+            .filter(|field| !task.partitions.contains(field.name()))
+            .cloned()
+            .collect();
         Ok(Self {
             reader: Lines::new(file, &part.path)?,
-            schema: Arc::clone(&task.schema),
+            schema: Arc::new(Schema::new(fields)),
             coerce: task.home.coerce(),
             skip,
             done: 0,
