@@ -8,11 +8,14 @@
 //! the first row is read.
 
 mod commit;
+#[cfg(test)]
+mod copy_tests;
 mod csv;
 mod destination;
 mod kind;
 mod mark;
 mod name;
+mod origin;
 mod own;
 mod parquet;
 mod partition;

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::destination::Shape;
 use crate::config::{Bytes, CsvOptions, Format, character};
+use crate::parquet::PARQUET;
 
 /// Rows after which a row group closes.
 pub(crate) const ROW_GROUP_ROWS: usize = 122_880;
@@ -180,6 +181,8 @@ pub(crate) struct Layout {
     pub(crate) file_size: u64,
     pub(crate) partition_by: Vec<String>,
     pub(crate) max_open_partitions: usize,
+    pub(crate) rewrite: bool,
+    pub(crate) verify: bool,
     pub(crate) csv: CsvOptions,
 }
 
@@ -214,20 +217,19 @@ impl Layout {
             capabilities: Capabilities {
                 append: folder,
                 replace: true,
-                upsert: folder && parquet,
+                upsert: false,
                 operations: false,
                 single: !folder,
-                encoded: None,
+                encoded: (parquet && self.partition_by.is_empty()).then_some(PARQUET),
             },
             max_open: None,
         }
     }
 
-    /// The Parquet codec and level, zstd 3 when nothing else was asked for.
-    pub(crate) fn parquet_codec(&self) -> Compression {
-        self.codec
-            .and_then(|(codec, level)| parquet_codec(codec, level).ok())
-            .unwrap_or_else(zstd_3)
+    /// The Parquet codec and level that was asked for.
+    pub(crate) fn parquet_codec(&self) -> Option<Compression> {
+        let (codec, level) = self.codec?;
+        parquet_codec(codec, level).ok()
     }
 
     /// The ending of file names.
@@ -244,7 +246,8 @@ impl Layout {
     }
 }
 
-fn zstd_3() -> Compression {
+/// What Parquet gets when nothing was asked for.
+pub(crate) fn zstd_3() -> Compression {
     ZstdLevel::try_new(3).map_or(Compression::UNCOMPRESSED, Compression::ZSTD)
 }
 
@@ -382,6 +385,8 @@ impl StoreSettings {
             },
             partition_by: self.partition_by.clone(),
             max_open_partitions: self.max_open_partitions.unwrap_or(MAX_OPEN_PARTITIONS),
+            rewrite: self.rewrite,
+            verify: self.verify,
             csv,
         })
     }
@@ -570,7 +575,6 @@ mod tests {
         assert!(!layout.plan().capabilities.append);
         let folder = read(Some(Format::Parquet), json!({"path": "x.parquet/"})).unwrap();
         assert_eq!(folder.shape, Shape::Folder);
-        assert!(folder.plan().capabilities.upsert);
     }
 
     #[test]

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use super::*;
 
 /// A project in a temporary folder.
-struct Project {
+pub(super) struct Project {
     folder: tempfile::TempDir,
     settings: Value,
     memory: Option<Vec<u8>>,
@@ -26,7 +26,7 @@ struct Project {
 }
 
 impl Project {
-    fn new(settings: Value) -> Self {
+    pub(super) fn new(settings: Value) -> Self {
         Self {
             folder: tempfile::tempdir().unwrap(),
             settings,
@@ -35,7 +35,7 @@ impl Project {
         }
     }
 
-    fn root(&self) -> &Path {
+    pub(super) fn root(&self) -> &Path {
         self.folder.path()
     }
 
@@ -46,13 +46,13 @@ impl Project {
         }
     }
 
-    fn store(&self) -> Arc<dyn Store> {
+    pub(super) fn store(&self) -> Arc<dyn Store> {
         let kind = FileStoreKind::new(None);
         let settings = Settings::new(self.settings.clone(), []);
         kind.build(&settings, &self.place()).unwrap()
     }
 
-    fn target(&mut self, action: Action) -> Target {
+    pub(super) fn target(&mut self, action: Action) -> Target {
         self.runs += 1;
         Target {
             run: RunId::parse(&format!("20260101t00000{}z-aaaaaa", self.runs)).unwrap(),
@@ -83,29 +83,34 @@ impl Project {
                 receipts.push(writer.finish().await?);
             }
             let receipts = store.prepare(&target, receipts, &cx).await?;
-            Ok(CommitRecord {
-                version: CommitRecord::VERSION,
-                hygge: "0".into(),
-                run: target.run,
-                entity: target.entity,
-                action,
-                key: Vec::new(),
-                store_type: "files".into(),
-                store: Value::Null,
-                begun: target.begun,
-                rows: receipts.iter().map(|receipt| receipt.rows).sum(),
-                bytes: receipts.iter().map(|receipt| receipt.bytes).sum(),
-                receipts,
-                watermark: None,
-                position: None,
-                schema: Vec::new(),
-                began: jiff::Timestamp::UNIX_EPOCH,
-            })
+            Ok(Self::record(target, receipts))
         })
     }
 
+    /// What the engine would store.
+    pub(super) fn record(target: Target, receipts: Vec<Receipt>) -> CommitRecord {
+        CommitRecord {
+            version: CommitRecord::VERSION,
+            hygge: "0".into(),
+            run: target.run,
+            entity: target.entity,
+            action: target.action,
+            key: Vec::new(),
+            store_type: "files".into(),
+            store: Value::Null,
+            begun: target.begun,
+            rows: receipts.iter().map(|receipt| receipt.rows).sum(),
+            bytes: receipts.iter().map(|receipt| receipt.bytes).sum(),
+            receipts,
+            watermark: None,
+            position: None,
+            schema: Vec::new(),
+            began: jiff::Timestamp::UNIX_EPOCH,
+        }
+    }
+
     /// Commits as another process would, given nothing but the record's text.
-    fn commit(&mut self, record: &CommitRecord) -> Result<Settled, Fault> {
+    pub(super) fn commit(&mut self, record: &CommitRecord) -> Result<Settled, Fault> {
         let text = serde_json::to_string(record).unwrap();
         let record: CommitRecord = serde_json::from_str(&text).unwrap();
         let settled = block_on(self.store().commit(&record, &Context::inline()))?;
@@ -130,7 +135,7 @@ impl Project {
         block_on(store.inspect(&entity(), self.memory.as_deref(), &cx)).unwrap()
     }
 
-    fn files(&self, folder: &str) -> Vec<PathBuf> {
+    pub(super) fn files(&self, folder: &str) -> Vec<PathBuf> {
         let found = own::list(&self.root().join(folder)).unwrap();
         found.into_iter().map(|file| file.path).collect()
     }
@@ -140,14 +145,14 @@ fn entity() -> EntityId {
     EntityId::new("flow", "entity")
 }
 
-fn schema() -> SchemaRef {
+pub(super) fn schema() -> SchemaRef {
     Arc::new(Schema::new(vec![
         Field::new("id", DataType::Int64, true),
         Field::new("name", DataType::Utf8, true),
     ]))
 }
 
-fn batch(ids: &[i64]) -> RecordBatch {
+pub(super) fn batch(ids: &[i64]) -> RecordBatch {
     let names = ids
         .iter()
         .map(|id| (id % 7 != 0).then(|| format!("n {id}")));
@@ -158,7 +163,7 @@ fn batch(ids: &[i64]) -> RecordBatch {
     RecordBatch::try_new(schema(), columns.into()).unwrap()
 }
 
-fn parquet_ids(file: &Path) -> Vec<i64> {
+pub(super) fn parquet_ids(file: &Path) -> Vec<i64> {
     let opened = fs::File::open(file).unwrap();
     let reader = ParquetRecordBatchReaderBuilder::try_new(opened).unwrap();
     assert_eq!(reader.schema().fields(), schema().fields());
@@ -177,7 +182,7 @@ fn parquet_ids(file: &Path) -> Vec<i64> {
 }
 
 /// The ids of every file of a folder, in name order.
-fn ids(folder: &Path) -> Vec<i64> {
+pub(super) fn ids(folder: &Path) -> Vec<i64> {
     let found = own::list(folder).unwrap();
     found
         .iter()

@@ -1,25 +1,31 @@
 //! Stages one attempt at one split: rows to part files, parts closed when they are large enough.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::task::Poll;
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use hygge_core::failpoint::hit;
-use hygge_core::{Batch, Context, Fault, Receipt, Result, RunId, SplitId, Writer, async_trait};
+use hygge_core::{
+    Batch, Context, Fault, Level, Receipt, Result, RunId, SplitId, Writer, async_trait, code,
+};
+use parquet::basic::Compression;
 
+use super::origin::{self, Origin};
 use super::parquet::ParquetPart;
 use super::partition::Partitioner;
 use super::record::{Staged, StagedFile};
-use super::settings::Layout;
+use super::settings::{self, Layout};
 use super::simple::SimplePart;
 use super::track::Tracked;
 use super::{destination, name, record, sync};
 use crate::config::Format;
-use crate::parquet::{EncodeOptions, Encoder};
+use crate::parquet::{self as stored, EncodeOptions, Encoder, PARQUET, RowGroup};
 
 /// Files that are made durable at once.
 const SYNCING: usize = 8;
@@ -58,17 +64,34 @@ struct Open {
     used: u64,
 }
 
+/// The file that stored row groups come from, and what is known of them.
+struct Known {
+    origin: Origin,
+    /// Why its row groups can't be copied: alone, and beside others.
+    refused: [Option<Option<String>>; 2],
+    told: bool,
+}
+
+/// What a new part will hold first.
+enum First<'a> {
+    Rows,
+    /// Row groups of that file, as they are.
+    Copied(&'a Origin),
+    /// Row groups of that file, encoded anew.
+    Recoded(&'a Origin),
+}
+
 /// The writer.
 pub(crate) struct FileWriter {
     desk: Desk,
     partitioner: Option<Partitioner>,
-    encoder: Option<Arc<Encoder>>,
     /// Open parts by partition folder; without partitions, by nothing.
     open: BTreeMap<String, Open>,
+    known: Option<Known>,
     clock: u64,
     next: u32,
     done: Vec<StagedFile>,
-    syncing: FuturesUnordered<BoxFuture<'static, Result<()>>>,
+    syncing: FuturesUnordered<BoxFuture<'static, Result<StagedFile>>>,
     rows: u64,
 }
 
@@ -82,38 +105,22 @@ impl FileWriter {
                 if let Err(error) = std::fs::remove_dir_all(&folder)
                     && !destination::absent(&error)
                 {
-                    return Err(Fault::io(
-                        hygge_core::code::DESTINATION_IO,
-                        "can't empty",
-                        &folder,
-                        &error,
-                    ));
+                    let doing = "can't empty";
+                    return Err(Fault::io(code::DESTINATION_IO, doing, &folder, &error));
                 }
                 destination::create(&folder)
             })
             .await?;
-        let layout = &desk.layout;
-        let partitioner = if layout.partition_by.is_empty() {
+        let partitioner = if desk.layout.partition_by.is_empty() {
             None
         } else {
-            Some(Partitioner::new(&desk.schema, &layout.partition_by)?)
-        };
-        let encoder = if layout.format == Format::Parquet {
-            let encoder = Encoder::new(Arc::clone(&desk.schema), options(layout));
-            Some(Arc::new(encoder.map_err(|error| {
-                Fault::new(
-                    hygge_core::code::SCHEMA,
-                    format!("the schema can't be written as Parquet: {error}"),
-                )
-            })?))
-        } else {
-            None
+            Some(Partitioner::new(&desk.schema, &desk.layout.partition_by)?)
         };
         Ok(Self {
             desk,
             partitioner,
-            encoder,
             open: BTreeMap::new(),
+            known: None,
             clock: 0,
             next: 0,
             done: Vec::new(),
@@ -124,31 +131,85 @@ impl FileWriter {
 
     /// Finishes with one file that holds the schema and no rows.
     pub(crate) async fn finish_empty(mut self) -> Result<Receipt> {
-        let part = self.start("").await?;
+        let part = self.start("", First::Rows).await?;
         self.close(part).await?;
         Box::new(self).finish().await
     }
 
-    async fn rows_to(&mut self, partition: String, batch: RecordBatch) -> Result<()> {
+    /// Writes rows of one partition.
+    pub(crate) async fn rows_to(&mut self, partition: String, batch: RecordBatch) -> Result<()> {
         let rows = batch.num_rows() as u64;
-        self.clock += 1;
-        if !self.open.contains_key(&partition) {
-            self.make_room().await?;
-            let part = self.start(&partition).await?;
-            self.open.insert(partition.clone(), part);
-        }
-        let Some(mut open) = self.open.remove(&partition) else {
-            return Err(Fault::internal("an open part is missing"));
+        let mut open = self.part(&partition, Part::encodes, First::Rows).await?;
+        open.part = open.part.write(batch, &self.desk.cx).await?;
+        self.put_back(partition, open, rows).await
+    }
+
+    /// Writes a row group in its stored form, as it is where that can be.
+    pub(crate) async fn stored(&mut self, group: &RowGroup) -> Result<()> {
+        let known = match self.known.take() {
+            Some(known) if known.origin.is(&group.source) => known,
+            other => {
+                if let Some(known) = other {
+                    known.origin.unchanged()?;
+                }
+                let source = Arc::clone(&group.source);
+                Known {
+                    origin: self.desk.cx.io(move || Origin::new(&source)).await?,
+                    refused: [None, None],
+                    told: false,
+                }
+            }
         };
+        let copies = self.known.insert(known).copies(&self.desk, {
+            let open = self.open.get("");
+            open.is_some_and(|open| !open.part.is_empty())
+        });
+        let Some(origin) = self.known.as_ref().map(|known| known.origin.clone()) else {
+            return Err(Fault::internal("a source is missing"));
+        };
+        let mut open = if copies {
+            let fits = |part: &Part| part.takes(&origin);
+            self.part("", fits, First::Copied(&origin)).await?
+        } else {
+            let fits = Part::encodes;
+            self.part("", fits, First::Recoded(&origin)).await?
+        };
+        let cx = &self.desk.cx;
+        match &mut open.part {
+            Part::Parquet(part) if copies => part.copy(&origin, group.index, cx).await?,
+            Part::Parquet(part) => part.recode(&origin, group.index, cx).await?,
+            Part::Simple(_) => return Err(Fault::internal("row groups for another format")),
+        }
+        let rows = u64::try_from(group.metadata().num_rows()).unwrap_or(0);
+        self.put_back(String::new(), open, rows).await
+    }
+
+    /// Takes out the open part of a partition; another one when there is none or it can't hold
+    /// what comes.
+    async fn part(
+        &mut self,
+        partition: &str,
+        fits: impl Fn(&Part) -> bool,
+        first: First<'_>,
+    ) -> Result<Open> {
+        self.clock += 1;
+        match self.open.remove(partition) {
+            Some(open) if fits(&open.part) => return Ok(open),
+            Some(open) => self.close(open).await?,
+            None => self.make_room().await?,
+        }
+        self.start(partition, first).await
+    }
+
+    async fn put_back(&mut self, partition: String, mut open: Open, rows: u64) -> Result<()> {
         open.used = self.clock;
         open.rows += rows;
-        open.part = open.part.write(batch, &self.desk.cx).await?;
+        self.rows += rows;
         if open.part.bytes() >= self.desk.layout.file_size {
             self.close(open).await?;
         } else {
             self.open.insert(partition, open);
         }
-        self.rows += rows;
         self.shrink().await
     }
 
@@ -190,7 +251,7 @@ impl FileWriter {
     }
 
     /// Starts the next file of a partition.
-    async fn start(&mut self, partition: &str) -> Result<Open> {
+    async fn start(&mut self, partition: &str, first: First<'_>) -> Result<Open> {
         let desk = &self.desk;
         let file = name::part(&desk.run, &desk.split, self.next, &desk.layout.extension());
         self.next += 1;
@@ -202,31 +263,33 @@ impl FileWriter {
             folder => format!("{folder}/{file}"),
         };
         let path = desk.staging.join(&staged);
-        let destined = match name.as_str() {
-            "" => desk.destination.clone(),
-            name => desk.destination.join(name),
+        let destined = super::within(&desk.destination, name.as_ref());
+        let make = desk.clone();
+        let part = if desk.layout.format == Format::Parquet {
+            let encoder = desk.encoder(&first)?;
+            let layout = match &first {
+                First::Copied(origin) => Ok(stored::Layout::of_source(&origin.file)),
+                First::Rows | First::Recoded(_) => stored::Layout::of_encoder(&encoder),
+            };
+            let layout = layout.map_err(|error| origin::fault(error, &destined))?;
+            let make = move || {
+                let file = File::create_new(&path);
+                let file = file.map_err(|error| {
+                    Fault::io(code::DESTINATION_IO, "can't create", &path, &error)
+                })?;
+                let verify = make.layout.verify;
+                let part = ParquetPart::new(file, destined, layout, encoder, verify, &make.mark)?;
+                Ok(Part::Parquet(Box::new(part)))
+            };
+            desk.cx.io(make).await?
+        } else {
+            let make = move || {
+                let file = Tracked::create(path, destined)?;
+                let part = SimplePart::new(file, &make.schema, &make.layout, &make.mark)?;
+                Ok(Part::Simple(Box::new(part)))
+            };
+            desk.cx.io(make).await?
         };
-        let part = desk
-            .cx
-            .io({
-                let desk = desk.clone();
-                let encoder = self.encoder.clone();
-                move || {
-                    let file = Tracked::create(path, destined)?;
-                    Ok(match encoder {
-                        Some(encoder) => {
-                            Part::Parquet(Box::new(ParquetPart::new(file, encoder, &desk.mark)?))
-                        }
-                        None => Part::Simple(Box::new(SimplePart::new(
-                            file,
-                            &desk.schema,
-                            &desk.layout,
-                            &desk.mark,
-                        )?)),
-                    })
-                }
-            })
-            .await?;
         Ok(Open {
             part,
             staged,
@@ -238,39 +301,144 @@ impl FileWriter {
 
     /// Finishes a file and starts to make it durable.
     async fn close(&mut self, open: Open) -> Result<()> {
-        let file = open.part.close(&self.desk.cx).await?;
-        self.done.push(StagedFile {
+        let cx = self.desk.cx.clone();
+        let staged = StagedFile {
             staged: open.staged,
             name: open.name,
-            size: file.track().bytes(),
+            size: 0,
             rows: open.rows,
-        });
+        };
+        let syncing: BoxFuture<'static, Result<StagedFile>> = match open.part {
+            Part::Simple(part) => {
+                let file = part.close(&cx).await?;
+                Box::pin(async move {
+                    cx.io(move || {
+                        sync::file(file.file(), file.track().path())?;
+                        let size = file.track().bytes();
+                        Ok(StagedFile { size, ..staged })
+                    })
+                    .await
+                })
+            }
+            Part::Parquet(part) => {
+                let finish = part.close(&cx).await?;
+                Box::pin(async move {
+                    cx.io(move || {
+                        let size = finish()?;
+                        Ok(StagedFile { size, ..staged })
+                    })
+                    .await
+                })
+            }
+        };
         while self.syncing.len() >= SYNCING {
             self.synced().await?;
         }
-        let lent = self.desk.cx.clone();
-        self.syncing.push(Box::pin(async move {
-            lent.io(move || sync::file(file.file(), file.track().path()))
-                .await
-        }));
+        self.syncing.push(syncing);
         // A job starts when it is first looked at.
-        match futures::poll!(self.syncing.next()) {
-            std::task::Poll::Ready(Some(synced)) => synced,
-            _ => Ok(()),
+        if let Poll::Ready(Some(synced)) = futures::poll!(self.syncing.next()) {
+            self.done.push(synced?);
         }
+        Ok(())
     }
 
     async fn synced(&mut self) -> Result<()> {
-        self.syncing.next().await.unwrap_or(Ok(()))
+        if let Some(synced) = self.syncing.next().await {
+            self.done.push(synced?);
+        }
+        Ok(())
+    }
+
+    async fn close_all(&mut self) -> Result<()> {
+        while let Some((_, open)) = self.open.pop_first() {
+            self.close(open).await?;
+        }
+        while !self.syncing.is_empty() {
+            self.synced().await?;
+        }
+        self.done.sort_by(|a, b| a.staged.cmp(&b.staged));
+        Ok(())
+    }
+
+    /// A single file can't be two: where row groups were copied that can't stand in one file,
+    /// all are decoded into one.
+    async fn join(&mut self) -> Result<()> {
+        self.desk.cx.notes.note(
+            Level::Info,
+            "decoded, not copied: the source's files are stored in different ways, and the              destination is one file",
+        );
+        for file in std::mem::take(&mut self.done) {
+            let path = self.desk.staging.join(&file.staged);
+            let opened = {
+                let path = path.clone();
+                self.desk.cx.io(move || Origin::open(&path)).await?
+            };
+            for group in 0..opened.groups() {
+                let origin = opened.clone();
+                let decode = move || origin.decode(group..group + 1);
+                for batch in self.desk.cx.cpu(decode).await? {
+                    self.rows_to(String::new(), batch).await?;
+                }
+            }
+            self.rows -= file.rows;
+            let remove = move || {
+                std::fs::remove_file(&path)
+                    .map_err(|error| Fault::io(code::DESTINATION_IO, "can't remove", &path, &error))
+            };
+            self.desk.cx.io(remove).await?;
+        }
+        self.close_all().await
     }
 }
 
-fn options(layout: &Layout) -> EncodeOptions {
-    EncodeOptions {
-        compression: layout.parquet_codec(),
-        row_group_rows: layout.row_group_rows,
-        row_group_bytes: layout.row_group_bytes,
+impl Known {
+    /// Whether row groups can be copied, `joined` with others or not. Says once why not.
+    fn copies(&mut self, desk: &Desk, joined: bool) -> bool {
+        let layout = &desk.layout;
+        let refused = self.refused[usize::from(joined)].get_or_insert_with(|| {
+            self.origin
+                .refuses(layout.rewrite, layout.parquet_codec(), joined)
+        });
+        if let Some(why) = refused
+            && !self.told
+            && !layout.rewrite
+        {
+            self.told = true;
+            let name = self.origin.file.name();
+            let text = format!("{name} is decoded, not copied: {why}");
+            desk.cx.notes.note(Level::Info, &text);
+        }
+        refused.is_none()
     }
+}
+
+impl Desk {
+    /// The encoder for a part that begins so.
+    fn encoder(&self, first: &First<'_>) -> Result<Arc<Encoder>> {
+        let (First::Copied(origin) | First::Recoded(origin)) = first else {
+            let options = self.options(None);
+            return encoder(Encoder::new(Arc::clone(&self.schema), options));
+        };
+        let options = self.options(origin.codec());
+        let like = origin.file.schema();
+        encoder(Encoder::like(Arc::clone(&self.schema), &like, options))
+    }
+
+    fn options(&self, codec: Option<Compression>) -> EncodeOptions {
+        let asked = self.layout.parquet_codec();
+        EncodeOptions {
+            compression: asked.or(codec).unwrap_or_else(settings::zstd_3),
+            row_group_rows: self.layout.row_group_rows,
+            row_group_bytes: self.layout.row_group_bytes,
+        }
+    }
+}
+
+fn encoder(made: Result<Encoder, parquet::errors::ParquetError>) -> Result<Arc<Encoder>> {
+    made.map(Arc::new).map_err(|error| {
+        let fault = format!("the schema can't be written as Parquet: {error}");
+        Fault::new(code::SCHEMA, fault)
+    })
 }
 
 impl Part {
@@ -284,10 +452,24 @@ impl Part {
         })
     }
 
-    async fn close(self, cx: &Context) -> Result<Tracked> {
+    fn encodes(&self) -> bool {
         match self {
-            Self::Simple(part) => part.close(cx).await,
-            Self::Parquet(part) => part.close(cx).await,
+            Self::Simple(_) => true,
+            Self::Parquet(part) => part.encodes(),
+        }
+    }
+
+    fn takes(&self, origin: &Origin) -> bool {
+        match self {
+            Self::Simple(_) => false,
+            Self::Parquet(part) => part.takes(origin),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        match self {
+            Self::Simple(_) => false,
+            Self::Parquet(part) => part.is_empty(),
         }
     }
 
@@ -312,10 +494,13 @@ impl Writer for FileWriter {
         let batch = match batch {
             Batch::Rows(batch) => batch,
             Batch::Encoded(encoded) => {
-                return Err(Fault::internal(format!(
-                    "{} data for a store that takes rows",
-                    encoded.format()
-                )));
+                return match RowGroup::of(encoded.as_ref()) {
+                    Some(group) if self.partitioner.is_none() => self.stored(group).await,
+                    _ => Err(Fault::internal(format!(
+                        "{} data for a store that takes {PARQUET} or rows",
+                        encoded.format()
+                    ))),
+                };
             }
         };
         if batch.num_rows() == 0 {
@@ -336,11 +521,12 @@ impl Writer for FileWriter {
 
     async fn finish(mut self: Box<Self>) -> Result<Receipt> {
         hit("writer.finishing")?;
-        while let Some((_, open)) = self.open.pop_first() {
-            self.close(open).await?;
+        self.close_all().await?;
+        if let Some(known) = self.known.take() {
+            known.origin.unchanged()?;
         }
-        while !self.syncing.is_empty() {
-            self.synced().await?;
+        if self.done.len() > 1 && self.desk.layout.shape == destination::Shape::File {
+            self.join().await?;
         }
         let receipt = Receipt {
             split: self.desk.split.clone(),
