@@ -9,10 +9,11 @@ use arrow_schema::{FieldRef, Schema, SchemaRef};
 use hygge_core::{Fault, Result, code};
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::errors::ParquetError;
-use parquet::file::metadata::PageIndexPolicy;
+use parquet::file::metadata::{PageIndexPolicy, RowGroupMetaData};
 
 use super::plain::plain_field;
 use super::{guarded, io_fault};
+use crate::parquet::{Error, Input, SourceFile};
 
 /// Footers that were read to take an entity apart, kept until its splits are opened. Bounded:
 /// what doesn't fit is read again.
@@ -116,29 +117,61 @@ pub(crate) fn read_footer(file: &File, name: &str) -> Result<ArrowReaderMetadata
             });
         }
     }
-    let footer = guarded(name, || {
-        let options = || ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Skip);
-        let load = ArrowReaderMetadata::load(file, options());
-        let footer = load.or_else(|error| {
-            // The Arrow schema is a hint; a file whose hint is broken is still Parquet.
-            ArrowReaderMetadata::load(file, options().with_skip_arrow_metadata(true))
-                .map_err(|_| invalid(name, format!("its footer is damaged: {}", words(&error))))
-        })?;
-        let plain = without_views(footer.schema());
-        match plain {
-            None => Ok(footer),
+    guarded(name, || {
+        let footer = match ArrowReaderMetadata::load(file, options()) {
+            Ok(footer) if !odd(&footer) => footer,
+            Ok(_) | Err(_) => mended(file, name)?,
+        };
+        let footer = match without_views(footer.schema()) {
+            None => footer,
             Some(schema) => {
                 let metadata = Arc::clone(footer.metadata());
-                ArrowReaderMetadata::try_new(metadata, options().with_schema(schema))
-                    .map_err(|e| invalid(name, format!("its schema can't be read: {}", words(&e))))
+                ArrowReaderMetadata::try_new(metadata, options().with_schema(schema)).map_err(
+                    |e| invalid(name, format!("its schema can't be read: {}", words(&e))),
+                )?
             }
-        }
-    })?;
-    plausible(&footer, length, name)?;
-    Ok(footer)
+        };
+        plausible(&footer, length, name)?;
+        Ok(footer)
+    })
 }
 
-fn encrypted(name: &str, how: &str) -> Fault {
+fn options() -> ArrowReaderOptions {
+    ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Skip)
+}
+
+/// Whether a footer says what some writers are known to say wrongly.
+fn odd(footer: &ArrowReaderMetadata) -> bool {
+    let metadata = footer.metadata();
+    let groups = metadata.row_groups();
+    let columns = groups.iter().flat_map(RowGroupMetaData::columns);
+    columns
+        .into_iter()
+        .any(|column| column.dictionary_page_offset() == Some(0))
+        || (metadata.file_metadata().num_rows() == 0 && groups.iter().any(|g| g.num_rows() > 0))
+}
+
+/// A footer with the known mistakes of writers put right.
+fn mended(file: &File, name: &str) -> Result<ArrowReaderMetadata> {
+    let input = file
+        .try_clone()
+        .and_then(Input::from_file)
+        .map_err(|e| io_fault(name, &e))?;
+    let source = SourceFile::new(name, input).map_err(|error| match error {
+        Error::Encrypted { .. } => encrypted(name, "its footer is encrypted"),
+        Error::Footer { what, .. } => invalid(name, format!("its footer is damaged: {what}"))
+            .advise("the file is damaged; write or fetch it again"),
+        other => invalid(name, other),
+    })?;
+    let metadata = || Arc::clone(source.metadata());
+    ArrowReaderMetadata::try_new(metadata(), options()).or_else(|error| {
+        // The Arrow schema is a hint; a file whose hint is broken is still Parquet.
+        ArrowReaderMetadata::try_new(metadata(), options().with_skip_arrow_metadata(true))
+            .map_err(|_| invalid(name, format!("its footer is damaged: {}", words(&error))))
+    })
+}
+
+pub(super) fn encrypted(name: &str, how: &str) -> Fault {
     invalid(name, format!("{how}; hygge can't read encrypted Parquet"))
         .advise("write the file again without encryption")
 }
@@ -175,8 +208,7 @@ fn plausible(footer: &ArrowReaderMetadata, length: u64, name: &str) -> Result<()
         }
     }
     let said = metadata.file_metadata().num_rows();
-    // Some writers left the total at 0.
-    if said != rows && said != 0 {
+    if said != rows {
         return Err(invalid(
             name,
             format!("its footer says {said} rows, its row groups {rows}"),

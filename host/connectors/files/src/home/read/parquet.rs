@@ -14,17 +14,19 @@ use parquet::basic::Type as Physical;
 use parquet::file::metadata::RowGroupMetaData;
 
 use super::bounds::Low;
-use super::footers::{invalid, read_footer, words};
+use super::footers::{encrypted, invalid, read_footer, words};
 use super::prune::candidates;
 use super::{Chunk, Rows, Source, Task, guarded, io_fault, note};
 use crate::home::reconcile::said;
 use crate::home::spec::{Part, Place};
-use crate::parquet::{RowGroup, Source as Opened};
+use crate::parquet::{Input, RowGroup, Source as Opened, SourceFile, Why, can_copy};
 
 /// Reads the row groups of one part.
 pub(crate) struct ParquetSource {
     name: String,
     opened: Arc<Opened>,
+    /// The same file, read by position: other row groups may be read at the same time.
+    input: Input,
     footer: ArrowReaderMetadata,
     /// Row groups still to read, last first.
     groups: Vec<usize>,
@@ -80,6 +82,10 @@ impl ParquetSource {
                 ),
             );
         }
+        let input = file
+            .try_clone()
+            .and_then(Input::from_file)
+            .map_err(|e| io_fault(&name, &e))?;
         let opened = Opened {
             path,
             file,
@@ -90,6 +96,7 @@ impl ParquetSource {
         Ok(Self {
             name,
             opened: Arc::new(opened),
+            input,
             footer,
             groups,
             encoded: task.encoded && same && low.is_none(),
@@ -100,12 +107,19 @@ impl ParquetSource {
     }
 
     fn damaged(&self, group: usize, why: &str) -> Fault {
-        invalid(
-            &self.name,
-            format!("row group {group} can't be decoded: {why}"),
-        )
-        .with("row_group", group)
-        .advise("the file is damaged; write or fetch it again")
+        let source = SourceFile::of(&self.opened).ok();
+        let copied = source.map(|file| can_copy(&file, group..group + 1, &Default::default()));
+        let fault = match copied {
+            Some(Err(Why::Encrypted { column })) => {
+                encrypted(&self.name, &format!("column {column} is encrypted"))
+            }
+            _ => invalid(
+                &self.name,
+                format!("row group {group} can't be decoded: {why}"),
+            )
+            .advise("the file is damaged; write or fetch it again"),
+        };
+        fault.with("row_group", group)
     }
 
     fn start(&self, index: usize, done: u64, batch_bytes: usize) -> Result<Group> {
@@ -122,15 +136,13 @@ impl ParquetSource {
         let metadata = self.footer.metadata().row_group(index);
         let rows = u64::try_from(metadata.num_rows()).unwrap_or(0);
         let batch_rows = batch_rows.min(usize::try_from(rows).unwrap_or(1));
-        let file = self
-            .opened
-            .file
-            .try_clone()
-            .map_err(|e| io_fault(&self.name, &e))?;
         let offset = usize::try_from(done).map_err(|_| self.damaged(index, "it is too long"))?;
-        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.footer.clone())
-            .with_row_groups(vec![index])
-            .with_batch_size(batch_rows.max(1));
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(
+            self.input.clone(),
+            self.footer.clone(),
+        )
+        .with_row_groups(vec![index])
+        .with_batch_size(batch_rows.max(1));
         let builder = if offset > 0 {
             builder.with_offset(offset)
         } else {

@@ -108,3 +108,31 @@ fn encrypted_files_are_told_from_damaged_ones() {
         "x.parquet: its footer is encrypted; hygge can't read encrypted Parquet"
     );
 }
+
+#[test]
+fn encrypted_columns_are_told_from_damaged_ones() {
+    let folder =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../tests/fixtures/parquet-testing/data");
+    let name = "encrypt_columns_plaintext_footer.parquet.encrypted";
+    let settings = json!({"path": name, "format": "parquet"});
+    let fault = read_all(&home(&folder, settings)).unwrap_err();
+    assert!(
+        fault.message.contains(" is encrypted; hygge can't"),
+        "{fault}"
+    );
+}
+
+#[test]
+fn known_mistakes_of_writers_are_put_right() {
+    let folder =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../tests/fixtures/parquet-testing/data");
+    for (name, rows) in [
+        ("repeated_no_annotation.parquet", 6),
+        ("dict-page-offset-zero.parquet", 39),
+        ("int96_from_spark.parquet", 6),
+        ("nested_structs.rust.parquet", 1),
+    ] {
+        let batch = read_all(&home(&folder, json!({"path": name}))).unwrap();
+        assert_eq!(batch.num_rows(), rows, "{name}");
+    }
+}

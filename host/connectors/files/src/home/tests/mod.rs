@@ -1,6 +1,7 @@
 //! The Home as the engine uses it: settings in, rows out.
 
 mod damage;
+mod incremental;
 mod text;
 mod widen;
 
@@ -365,78 +366,6 @@ fn a_file_that_changes_ends_the_run() {
     assert_eq!(again.code, code::SOURCE_MISSING);
 }
 
-#[test]
-fn bounds_leave_out_rows_and_whole_row_groups() {
-    let folder = tempfile::tempdir().unwrap();
-    let with_nulls = numbers("n", (0..100).map(|n| (n % 7 != 0).then_some(n)));
-    parquet(&folder.path().join("a.parquet"), &with_nulls, 10);
-    let text: String = (0..100)
-        .map(|n| {
-            if n % 7 == 0 {
-                "\n".to_owned()
-            } else {
-                format!("{n}\n")
-            }
-        })
-        .collect();
-    fs::write(folder.path().join("a.csv"), format!("n\n{text}")).unwrap();
-    let bounds = Bounds {
-        column: "n".into(),
-        kind: WatermarkType::Integer,
-        low: 85,
-    };
-    let expected: Vec<Option<i64>> = (85..100).filter(|n| n % 7 != 0).map(Some).collect();
-    for path in ["a.parquet", "a.csv"] {
-        let home = home(folder.path(), json!({"path": path}));
-        let request = SplitRequest {
-            bounds: Some(bounds.clone()),
-            ..SplitRequest::default()
-        };
-        let cx = Context::inline();
-        let planned = block_on(home.splits(&request, &cx)).unwrap();
-        let want = Want {
-            bounds: Some(bounds.clone()),
-            ..want(1 << 20)
-        };
-        let steps = steps(&home, &planned, &want, &cx).unwrap();
-        if path == "a.parquet" {
-            assert!(
-                planned.splits[0].spec.to_string().contains("[8,10]"),
-                "{}",
-                planned.splits[0].spec
-            );
-        }
-        let read: Vec<Option<i64>> = steps
-            .into_iter()
-            .flat_map(|(_, b, _)| values(&rows_of(b), "n"))
-            .collect();
-        assert_eq!(read, expected, "{path}");
-    }
-}
-
-#[test]
-fn nothing_above_the_bound_is_no_split_at_all() {
-    let folder = tempfile::tempdir().unwrap();
-    parquet(
-        &folder.path().join("a.parquet"),
-        &numbers("n", (0..100).map(Some)),
-        10,
-    );
-    let home = home(folder.path(), json!({"path": "a.parquet"}));
-    let bounds = Bounds {
-        column: "n".into(),
-        kind: WatermarkType::Integer,
-        low: 100,
-    };
-    let request = SplitRequest {
-        bounds: Some(bounds),
-        ..SplitRequest::default()
-    };
-    let planned = block_on(home.splits(&request, &Context::inline())).unwrap();
-    assert!(planned.splits.is_empty());
-    assert_eq!(planned.schema.fields().len(), 1);
-}
-
 #[derive(Debug, Default)]
 pub(super) struct Heard(pub Mutex<Vec<String>>);
 
@@ -490,51 +419,6 @@ fn row_groups_are_handed_on_as_they_are_stored() {
             .unwrap()
             .iter()
             .any(|n| n.starts_with("in/b.parquet is decoded"))
-    );
-}
-
-#[test]
-fn only_new_files_are_read() {
-    let folder = tempfile::tempdir().unwrap();
-    let write = |name: &str, text: &str| {
-        fs::create_dir_all(folder.path().join("in")).unwrap();
-        fs::write(folder.path().join("in").join(name), text).unwrap();
-    };
-    write("a.csv", "n\n1\n");
-    let home = home(folder.path(), json!({"path": "in"}));
-    let run = |memory: Option<Vec<u8>>| {
-        let request = SplitRequest {
-            only_new: true,
-            memory,
-            ..SplitRequest::default()
-        };
-        let cx = Context::inline();
-        let planned = block_on(home.splits(&request, &cx)).unwrap();
-        let read: Vec<Option<i64>> = steps(&home, &planned, &want(1 << 20), &cx)
-            .unwrap()
-            .into_iter()
-            .flat_map(|(_, b, _)| values(&rows_of(b), "n"))
-            .collect();
-        (read, planned)
-    };
-    // The first run takes everything, and remembers it.
-    let planned = plan(&home).unwrap();
-    assert!(planned.memory.is_some());
-    let (read, planned) = run(planned.memory);
-    assert_eq!(read, []);
-    write("b.csv", "n\n2\n");
-    let (read, planned) = run(planned.memory);
-    assert_eq!(read, [Some(2)]);
-    assert_eq!(planned.position.unwrap().0["files"], 2);
-    let (read, planned) = run(planned.memory);
-    assert_eq!(read, []);
-    assert_eq!(planned.schema.fields().len(), 1);
-    write("a.csv", "n\n1\n3\n");
-    let (read, planned) = run(planned.memory);
-    assert_eq!(read, [Some(1), Some(3)]);
-    assert_eq!(
-        planned.warnings,
-        ["in/a.csv changed since it was read; all its rows are read again"]
     );
 }
 
