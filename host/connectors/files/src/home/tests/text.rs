@@ -1,5 +1,7 @@
 //! CSV and NDJSON: what is taken, and how it is said when something isn't.
 
+use proptest::prelude::*;
+
 use super::*;
 
 #[test]
@@ -146,4 +148,38 @@ fn empty_files_are_no_rows() {
     let planned = plan(&home(folder.path(), json!({"path": "a.parquet"}))).unwrap();
     assert!(planned.splits.is_empty());
     assert_eq!(planned.schema.fields().len(), 1);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// Whatever stands in a file, and however it is to be read: rows, or a fault that names it.
+    #[test]
+    fn no_text_is_a_defect(
+        text in prop::collection::vec(
+            prop_oneof![
+                3 => prop::sample::select(&b"a1,;\"'\\\n\r{}[]:-.e \xef\xbb\xbf"[..]),
+                1 => any::<u8>(),
+            ],
+            0..80,
+        ),
+        more in prop::sample::select(vec![
+            json!({"path": "x.csv"}),
+            json!({"path": "x.csv", "header": false}),
+            json!({"path": "x.csv", "quote": "none", "delimiter": ";"}),
+            json!({"path": "x.csv", "escape": "\\", "null_values": []}),
+            json!({"path": "x.csv", "infer_rows": 1}),
+            json!({"path": "x.ndjson"}),
+            json!({"path": "x.ndjson", "infer_rows": 1}),
+            json!({"path": "x.ndjson", "schema": {"a": "string"}}),
+        ]),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let name = more["path"].as_str().unwrap().to_owned();
+        fs::write(folder.path().join(&name), text).unwrap();
+        if let Err(fault) = read_all(&home(folder.path(), more)) {
+            let known = [code::SOURCE_INVALID, code::SCHEMA].contains(&fault.code.as_ref());
+            prop_assert!(known && fault.message.contains(&name), "{:?}", fault);
+        }
+    }
 }
