@@ -23,7 +23,8 @@ pub(crate) struct Commit {
     begun: Begun,
     action: Action,
     files: Vec<StagedFile>,
-    keep: Own,
+    /// After a merge, files that stay.
+    keep: Option<Own>,
     adopt: bool,
 }
 
@@ -45,15 +46,16 @@ impl Commit {
             begun: Begun::read(&record.begun)?,
             action: record.action,
             files: Vec::new(),
-            keep: Own::default(),
+            keep: None,
             adopt,
         };
         for receipt in &record.receipts {
             let staged = Staged::read(receipt)?;
             commit.files.extend(staged.files);
-            if let Some(keep) = staged.keep {
-                commit.keep.0.extend(keep.0);
-            }
+            commit.keep = staged.keep.or(commit.keep);
+        }
+        if commit.action == Action::Upsert && commit.keep.is_none() && !commit.files.is_empty() {
+            return Err(Fault::internal("a merge that was not prepared"));
         }
         Ok(commit)
     }
@@ -69,7 +71,8 @@ impl Commit {
         hit("commit.cleaned")?;
         let mut own = match self.action {
             Action::Append => self.begun.own.clone(),
-            Action::Replace | Action::Upsert => self.keep.clone(),
+            Action::Upsert if self.files.is_empty() => self.begun.own.clone(),
+            Action::Replace | Action::Upsert => self.keep.clone().unwrap_or_default(),
         };
         own.0
             .extend(self.files.iter().map(|f| (f.name.clone(), f.size)));
@@ -211,7 +214,7 @@ impl Commit {
     /// Fills `next` with the whole new set.
     fn build(&self, next: &Path) -> Result<()> {
         destination::create(next)?;
-        for (name, size) in &self.keep.0 {
+        for (name, size) in self.keep.iter().flat_map(|keep| &keep.0) {
             let (from, to) = (self.begun.destination.join(name), next.join(name));
             destination::create(parent(&to))?;
             match fs::hard_link(&from, &to) {
@@ -238,7 +241,8 @@ impl Commit {
 
     /// Makes the folders of `next` durable, from the deepest up.
     fn sync(&self, next: &Path) -> Result<()> {
-        let names = self.files.iter().map(|f| &f.name).chain(self.keep.0.keys());
+        let kept = self.keep.iter().flat_map(|keep| keep.0.keys());
+        let names = self.files.iter().map(|f| &f.name).chain(kept);
         let mut folders = BTreeSet::from([next.to_owned()]);
         for name in names {
             folders.extend(between(&next.join(name), next));

@@ -21,6 +21,15 @@ impl FileStoreKind {
     pub fn new(format: Option<Format>) -> Self {
         Self { format }
     }
+
+    /// Makes the Store.
+    pub(crate) fn make(&self, settings: &Settings, cx: &BuildContext) -> Result<FileStore> {
+        let layout = Layout::read(settings, self.format, cx).map_err(|problems| {
+            let messages: Vec<String> = problems.into_iter().map(|p| p.message).collect();
+            Fault::new(code::CONFIG, messages.join("; "))
+        })?;
+        Ok(FileStore::new(layout, cx))
+    }
 }
 
 impl StoreKind for FileStoreKind {
@@ -51,10 +60,6 @@ impl StoreKind for FileStoreKind {
     }
 
     fn build(&self, settings: &Settings, cx: &BuildContext) -> Result<Arc<dyn Store>> {
-        let layout = Layout::read(settings, self.format, cx).map_err(|problems| {
-            let messages: Vec<String> = problems.into_iter().map(|p| p.message).collect();
-            Fault::new(code::CONFIG, messages.join("; "))
-        })?;
-        Ok(Arc::new(FileStore::new(layout, cx)))
+        Ok(Arc::new(self.make(settings, cx)?))
     }
 }

@@ -12,8 +12,12 @@ mod commit;
 mod copy_tests;
 mod csv;
 mod destination;
+mod keys;
 mod kind;
 mod mark;
+mod merge;
+#[cfg(test)]
+mod merge_tests;
 mod name;
 mod origin;
 mod own;
@@ -28,6 +32,7 @@ mod tests;
 mod track;
 mod writer;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -328,18 +333,24 @@ impl Store for FileStore {
         mut receipts: Vec<Receipt>,
         cx: &Context,
     ) -> Result<Vec<Receipt>> {
-        let mut files = 0;
-        for receipt in &receipts {
-            files += Staged::read(receipt)?.files.len();
+        if target.action == Action::Upsert || !target.key.is_empty() {
+            receipts = self.merge(target, receipts, None, cx).await?;
         }
-        if files == 0 && target.action == Action::Replace {
-            receipts.push(self.write_empty(target, cx).await?);
+        let mut staged = Vec::new();
+        for receipt in &receipts {
+            staged.extend(Staged::read(receipt)?.files);
+        }
+        if staged.is_empty() && target.action == Action::Replace {
+            let empty = self.write_empty(target, cx).await?;
+            staged.extend(Staged::read(&empty)?.files);
+            receipts.push(empty);
         }
         let staging = Begun::read(&target.begun)?.staging;
-        let attempts = receipts
+        let folders: BTreeSet<PathBuf> = staged
             .iter()
-            .map(|receipt| staging.join(name::attempt(&receipt.split, receipt.attempt)))
+            .filter_map(|file| Some(staging.join(&file.staged).parent()?.to_owned()))
             .collect();
+        let attempts = folders.into_iter().collect();
         sync::folders(attempts, staging, cx).await?;
         Ok(receipts)
     }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
 use hygge_core::{Fault, Result, code};
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
@@ -55,6 +56,41 @@ impl Origin {
             metadata: Arc::clone(metadata.metadata()),
             schema: Arc::clone(metadata.schema()),
         }))
+    }
+
+    /// The open file.
+    pub(crate) fn source(&self) -> &Arc<Source> {
+        &self.source
+    }
+
+    /// Its Arrow schema.
+    pub(crate) fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.source.schema)
+    }
+
+    /// Its footer, for decoding.
+    pub(crate) fn footer(&self) -> Result<ArrowReaderMetadata> {
+        let options = ArrowReaderOptions::new();
+        ArrowReaderMetadata::try_new(Arc::clone(&self.source.metadata), options).map_err(|error| {
+            let name = self.file.name();
+            Fault::new(code::SOURCE_INVALID, format!("{name}: {error}")).with("file", name)
+        })
+    }
+
+    /// The number of each row group's first row, and of the one behind the last.
+    pub(crate) fn starts(&self) -> Vec<u64> {
+        let mut starts = vec![0];
+        let mut rows = 0;
+        for group in self.source.metadata.row_groups() {
+            rows += u64::try_from(group.num_rows()).unwrap_or(0);
+            starts.push(rows);
+        }
+        starts
+    }
+
+    /// How many rows it has.
+    pub(crate) fn rows(&self) -> u64 {
+        self.starts().last().copied().unwrap_or(0)
     }
 
     /// How many row groups it has.
@@ -150,9 +186,7 @@ impl Origin {
             )
             .with("file", self.file.name())
         };
-        let options = ArrowReaderOptions::new();
-        let metadata = ArrowReaderMetadata::try_new(Arc::clone(&self.source.metadata), options)
-            .map_err(|error| broken(&error))?;
+        let metadata = self.footer()?;
         let input = self.file.input().clone();
         ParquetRecordBatchReaderBuilder::new_with_metadata(input, metadata)
             .with_row_groups(groups.collect())

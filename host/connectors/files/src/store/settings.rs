@@ -217,7 +217,7 @@ impl Layout {
             capabilities: Capabilities {
                 append: folder,
                 replace: true,
-                upsert: false,
+                upsert: folder && parquet,
                 operations: false,
                 single: !folder,
                 encoded: (parquet && self.partition_by.is_empty()).then_some(PARQUET),
@@ -575,6 +575,7 @@ mod tests {
         assert!(!layout.plan().capabilities.append);
         let folder = read(Some(Format::Parquet), json!({"path": "x.parquet/"})).unwrap();
         assert_eq!(folder.shape, Shape::Folder);
+        assert!(folder.plan().capabilities.upsert);
     }
 
     #[test]

@@ -20,7 +20,7 @@ use super::*;
 /// A project in a temporary folder.
 pub(super) struct Project {
     folder: tempfile::TempDir,
-    settings: Value,
+    pub(super) settings: Value,
     memory: Option<Vec<u8>>,
     runs: u64,
 }
@@ -39,7 +39,7 @@ impl Project {
         self.folder.path()
     }
 
-    fn place(&self) -> BuildContext {
+    pub(super) fn place(&self) -> BuildContext {
         BuildContext {
             root: self.root().to_owned(),
             work: self.root().join(".hygge"),
@@ -118,7 +118,7 @@ impl Project {
         Ok(settled)
     }
 
-    fn clean(&self) {
+    pub(super) fn clean(&self) {
         block_on(self.store().cleanup(&entity(), None, &Context::inline())).unwrap();
     }
 
@@ -129,7 +129,7 @@ impl Project {
         Ok(settled)
     }
 
-    fn standing(&self) -> Standing {
+    pub(super) fn standing(&self) -> Standing {
         let store = self.store();
         let cx = Context::inline();
         block_on(store.inspect(&entity(), self.memory.as_deref(), &cx)).unwrap()
@@ -576,7 +576,7 @@ fn a_reader_never_sees_a_mix() {
                 };
                 let names: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
                 assert_eq!(names.len(), 3);
-                let runs: std::collections::BTreeSet<String> = names
+                let runs: BTreeSet<String> = names
                     .iter()
                     .map(|path| path.file_name().unwrap().to_str().unwrap()[..28].to_owned())
                     .collect();

@@ -145,7 +145,7 @@ impl FileWriter {
     }
 
     /// Writes a row group in its stored form, as it is where that can be.
-    pub(crate) async fn stored(&mut self, group: &RowGroup) -> Result<()> {
+    pub(crate) async fn stored(&mut self, partition: &str, group: &RowGroup) -> Result<()> {
         let known = match self.known.take() {
             Some(known) if known.origin.is(&group.source) => known,
             other => {
@@ -161,7 +161,7 @@ impl FileWriter {
             }
         };
         let copies = self.known.insert(known).copies(&self.desk, {
-            let open = self.open.get("");
+            let open = self.open.get(partition);
             open.is_some_and(|open| !open.part.is_empty())
         });
         let Some(origin) = self.known.as_ref().map(|known| known.origin.clone()) else {
@@ -169,10 +169,10 @@ impl FileWriter {
         };
         let mut open = if copies {
             let fits = |part: &Part| part.takes(&origin);
-            self.part("", fits, First::Copied(&origin)).await?
+            self.part(partition, fits, First::Copied(&origin)).await?
         } else {
             let fits = Part::encodes;
-            self.part("", fits, First::Recoded(&origin)).await?
+            self.part(partition, fits, First::Recoded(&origin)).await?
         };
         let cx = &self.desk.cx;
         match &mut open.part {
@@ -181,7 +181,7 @@ impl FileWriter {
             Part::Simple(_) => return Err(Fault::internal("row groups for another format")),
         }
         let rows = u64::try_from(group.metadata().num_rows()).unwrap_or(0);
-        self.put_back(String::new(), open, rows).await
+        self.put_back(partition.to_owned(), open, rows).await
     }
 
     /// Takes out the open part of a partition; another one when there is none or it can't hold
@@ -495,7 +495,7 @@ impl Writer for FileWriter {
             Batch::Rows(batch) => batch,
             Batch::Encoded(encoded) => {
                 return match RowGroup::of(encoded.as_ref()) {
-                    Some(group) if self.partitioner.is_none() => self.stored(group).await,
+                    Some(group) if self.partitioner.is_none() => self.stored("", group).await,
                     _ => Err(Fault::internal(format!(
                         "{} data for a store that takes {PARQUET} or rows",
                         encoded.format()

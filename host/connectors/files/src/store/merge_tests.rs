@@ -1,0 +1,210 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{Int64Array, RecordBatch};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use futures::executor::block_on;
+use hygge_core::{Action, Batch, Context, Fault, SplitId, Standing, Target};
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::tests::Project;
+use super::{FileStore, FileStoreKind, own};
+
+/// Key in two columns, a value, and how late it is.
+type Row = ((Option<i64>, i64), i64, Option<i64>);
+
+fn schema() -> SchemaRef {
+    let field = |name: &str| Field::new(name, DataType::Int64, true);
+    Arc::new(Schema::new(["a", "b", "value", "late"].map(field).to_vec()))
+}
+
+fn batch(rows: &[Row]) -> RecordBatch {
+    let column = |get: fn(&Row) -> Option<i64>| {
+        Arc::new(rows.iter().map(get).collect::<Int64Array>()) as arrow_array::ArrayRef
+    };
+    let columns = vec![
+        column(|row| row.0.0),
+        column(|row| Some(row.0.1)),
+        column(|row| Some(row.1)),
+        column(|row| row.2),
+    ];
+    RecordBatch::try_new(schema(), columns).unwrap()
+}
+
+fn target(project: &mut Project, action: Action) -> Target {
+    let mut target = project.target(action);
+    target.schema = schema();
+    target.key = vec!["a".into(), "b".into()];
+    target.latest_by = Some("late".into());
+    target
+}
+
+fn store(project: &Project) -> FileStore {
+    let settings = hygge_core::Settings::new(project.settings.clone(), []);
+    FileStoreKind::new(None)
+        .make(&settings, &project.place())
+        .unwrap()
+}
+
+fn run(
+    project: &mut Project,
+    action: Action,
+    splits: &[Vec<Row>],
+    passes: u64,
+) -> Result<(), Fault> {
+    let store = store(project);
+    let mut target = target(project, action);
+    let cx = Context::inline();
+    let receipts = block_on(async {
+        use hygge_core::Store as _;
+        target.begun = store.begin(&target, &cx).await?;
+        let mut receipts = Vec::new();
+        for (at, rows) in splits.iter().enumerate() {
+            let split = SplitId::nth(at);
+            let mut writer = store.open_writer(&target, &split, 1, &cx).await?;
+            for rows in rows.chunks(5) {
+                writer.write(Batch::Rows(batch(rows))).await?;
+            }
+            receipts.push(writer.finish().await?);
+        }
+        let again = store
+            .merge(&target, receipts.clone(), Some(passes), &cx)
+            .await?;
+        let merged = store.merge(&target, receipts, Some(passes), &cx).await?;
+        assert_eq!(again, merged, "preparing again gives the same");
+        Ok::<_, Fault>(merged)
+    })?;
+    let record = Project::record(target, receipts);
+    project.commit(&record)?;
+    let before = found(project);
+    project.commit(&record)?;
+    assert_eq!(found(project), before);
+    project.clean();
+    assert!(matches!(project.standing(), Standing::Ours));
+    Ok(())
+}
+
+/// All rows by key; no key may be there twice.
+fn found(project: &Project) -> BTreeMap<(i64, i64), i64> {
+    let folder = project.root().join("out");
+    let mut all = BTreeMap::new();
+    for file in own::list(&folder).unwrap() {
+        let file = std::fs::File::open(folder.join(file.path)).unwrap();
+        let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
+        for batch in reader.build().unwrap() {
+            let batch = batch.unwrap();
+            let column = |at: usize| batch.column(at).as_primitive::<Int64Type>().clone();
+            let (a, b, value) = (column(0), column(1), column(2));
+            for row in 0..batch.num_rows() {
+                let twice = all.insert((a.value(row), b.value(row)), value.value(row));
+                assert_eq!(twice, None, "twice: {} {}", a.value(row), b.value(row));
+            }
+        }
+    }
+    all
+}
+
+fn rows() -> impl Strategy<Value = Vec<Row>> {
+    let row = (
+        (0..6_i64, 0..3_i64),
+        any::<i64>(),
+        prop_oneof![Just(None), (0..4_i64).prop_map(Some)],
+    );
+    let row = row.prop_map(|((a, b), value, late)| ((Some(a), b), value, late));
+    proptest::collection::vec(row, 0..25)
+}
+
+fn runs() -> impl Strategy<Value = Vec<Vec<Vec<Row>>>> {
+    proptest::collection::vec(proptest::collection::vec(rows(), 0..3), 1..4)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn merging_equals_a_map(
+        runs in runs(),
+        passes in 1..4_u64,
+        partitioned in any::<bool>(),
+        row_group_rows in 1..8_usize,
+    ) {
+        let mut project = Project::new(json!({
+            "path": "out", "format": "parquet", "row_group_rows": row_group_rows,
+            "partition_by": if partitioned { vec!["late"] } else { vec![] },
+        }));
+        let mut expected = BTreeMap::new();
+        // The first run replaces, and makes rows of one key one.
+        let first: Vec<Row> = vec![((Some(0), 0), 0, None)];
+        for (at, splits) in std::iter::once(&vec![first]).chain(&runs).enumerate() {
+            let action = if at == 0 { Action::Replace } else { Action::Upsert };
+            let mut staged: BTreeMap<(i64, i64), (Option<i64>, i64)> = BTreeMap::new();
+            for ((a, b), value, late) in splits.iter().flatten() {
+                let key = (a.unwrap(), *b);
+                if staged.get(&key).is_none_or(|(best, _)| best <= late) {
+                    staged.insert(key, (*late, *value));
+                }
+            }
+            expected.extend(staged.into_iter().map(|(key, (_, value))| (key, value)));
+            // Of two rows that are equally late, one file of a partition is as good as another.
+            run(&mut project, action, splits, passes).unwrap();
+            prop_assert_eq!(&found(&project), &expected);
+        }
+    }
+}
+
+#[test]
+fn only_files_that_lose_rows_are_written_anew() {
+    let mut project = Project::new(json!({"path": "out", "format": "parquet"}));
+    let rows = |range: std::ops::Range<i64>, value: i64| -> Vec<Row> {
+        range.map(|at| ((Some(at), 0), value, None)).collect()
+    };
+    run(
+        &mut project,
+        Action::Replace,
+        &[rows(0..10, 1), rows(10..20, 1)],
+        1,
+    )
+    .unwrap();
+    let before = project.files("out");
+    run(&mut project, Action::Upsert, &[rows(15..25, 2)], 1).unwrap();
+    let after = project.files("out");
+    assert!(after.contains(&before[0]) && !after.contains(&before[1]));
+    assert_eq!(after.len(), 3);
+    let found = found(&project);
+    assert_eq!(found.len(), 25);
+    assert!(
+        found
+            .iter()
+            .all(|((a, _), value)| (*value == 2) == (*a >= 15))
+    );
+    // Nothing new changes nothing, and is remembered.
+    run(&mut project, Action::Upsert, &[], 1).unwrap();
+    assert_eq!(project.files("out"), after);
+}
+
+#[test]
+fn a_key_that_is_null_is_refused() {
+    let mut project = Project::new(json!({"path": "out", "format": "parquet"}));
+    run(
+        &mut project,
+        Action::Replace,
+        &[vec![((Some(1), 0), 1, None)]],
+        1,
+    )
+    .unwrap();
+    let rows = vec![
+        ((None, 0), 1, None),
+        ((Some(1), 0), 1, None),
+        ((None, 1), 1, None),
+    ];
+    let refused = run(&mut project, Action::Upsert, &[rows], 2).unwrap_err();
+    assert_eq!(
+        refused.message,
+        "2 rows have NULL in the key (a, b), so they can't be merged"
+    );
+    assert_eq!(found(&project).len(), 1);
+}
