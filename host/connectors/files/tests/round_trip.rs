@@ -1,5 +1,10 @@
 //! What the Store writes, the Home reads: every format, through the registry, as a run does.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "clippy takes the helpers of a test file for code that isn't a test"
+)]
+
 use std::path::Path;
 use std::sync::Arc;
 
