@@ -55,7 +55,8 @@ pub(crate) struct Piece {
     pub bytes: u64,
 }
 
-/// Gathers pieces, in order, into splits of about `size` bytes, at most `most` of them.
+/// Gathers pieces, in order, into even splits of about `size` bytes or less, at most `most` of
+/// them.
 pub(crate) fn splits(
     format: Format,
     (schema, partitions): (&Schema, &[String]),
@@ -64,10 +65,10 @@ pub(crate) fn splits(
     most: Option<usize>,
 ) -> Result<Vec<Split>> {
     let total: u64 = pieces.iter().map(|p| p.bytes).sum();
-    let size = match most {
-        Some(most) => size.max(total.div_ceil(most.max(1) as u64)),
-        None => size,
-    };
+    let wanted = total.div_ceil(size.max(1)).max(1);
+    let count = most.map_or(wanted, |most| wanted.min(most.max(1) as u64));
+    // Splits of the same size end at the same time.
+    let size = total.div_ceil(count).max(1);
     let mut groups: Vec<Vec<Piece>> = Vec::new();
     let mut held = 0;
     for piece in pieces {
@@ -187,5 +188,70 @@ impl Place {
             "group": self.group,
             "rows": self.rows,
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn pieces(bytes: &[u64]) -> Vec<Piece> {
+        bytes
+            .iter()
+            .enumerate()
+            .map(|(n, bytes)| Piece {
+                part: Part {
+                    path: "a.parquet".into(),
+                    size: 0,
+                    modified: 0,
+                    groups: Some([n, n + 1]),
+                },
+                rows: Some(1),
+                bytes: *bytes,
+            })
+            .collect()
+    }
+
+    fn cut(bytes: &[u64], size: u64, most: Option<usize>) -> Vec<(u64, [usize; 2])> {
+        let schema = (&Schema::empty(), &[][..]);
+        splits(Format::Parquet, schema, pieces(bytes), size, most)
+            .unwrap()
+            .iter()
+            .map(|split| {
+                let spec = Spec::read(split).unwrap();
+                assert_eq!(spec.parts.len(), 1);
+                (split.bytes.unwrap(), spec.parts[0].groups.unwrap())
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_file_is_cut_evenly() {
+        assert_eq!(
+            cut(&[100; 6], 256, None),
+            [(200, [0, 2]), (200, [2, 4]), (200, [4, 6])]
+        );
+        assert_eq!(cut(&[100; 6], 256, Some(1)), [(600, [0, 6])]);
+        assert_eq!(cut(&[1000, 1], 10, None), [(1000, [0, 1]), (1, [1, 2])]);
+        assert_eq!(cut(&[0, 0], 10, None), [(0, [0, 2])]);
+    }
+
+    proptest! {
+        #[test]
+        fn every_piece_is_in_one_split_in_order(
+            bytes in prop::collection::vec(0..1_000_u64, 1..40),
+            size in 1..3_000_u64,
+            most in prop::option::of(1..5_usize),
+        ) {
+            let cut = cut(&bytes, size, most);
+            let mut next = 0;
+            for (_, [from, to]) in &cut {
+                prop_assert_eq!(*from, next);
+                next = *to;
+            }
+            prop_assert_eq!(next, bytes.len());
+            prop_assert!(most.is_none_or(|most| cut.len() <= most));
+        }
     }
 }
