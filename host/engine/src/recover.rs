@@ -177,7 +177,9 @@ pub async fn recover_state(
     };
     let (_, store) = build(registry, planned, place)?;
     let memory = state.memory(id, "store").await?;
-    let run = match store.inspect(id, memory.as_deref(), cx).await? {
+    let standing = store.inspect(id, memory.as_deref(), cx).await?;
+    let lost = matches!(standing, Standing::Marked { .. });
+    let run = match standing {
         Standing::Marked { run } => run,
         Standing::Ours => state.load(id).await?.map(|s| s.run_id),
         Standing::Vacant => {
@@ -243,6 +245,10 @@ pub async fn recover_state(
     let high = seen.high(None);
     let watermark = commit::watermark(&follow.column, follow.kind, high);
     let mut memories: Memories = Vec::new();
+    if lost {
+        // What is remembered is older than what stands there: the Store goes by its mark.
+        memories.push(("store", None));
+    }
     let mut window = None;
     if !follow.columns.is_empty() {
         let (described, bytes) = seen.window(Vec::new(), high, &follow)?;
