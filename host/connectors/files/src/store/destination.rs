@@ -119,6 +119,9 @@ impl Destination {
         let resolved = self.resolved()?;
         let above = standing(&resolved)?;
         writable(&above)?;
+        if self.shape == Shape::Folder && resolved.is_dir() {
+            writable(&resolved)?;
+        }
         let mut refused = None;
         for base in self.stagings(entity)? {
             let staging = base.join(run.as_str());

@@ -12,6 +12,8 @@ mod commit;
 mod copy_tests;
 mod csv;
 mod destination;
+#[cfg(all(test, feature = "failpoints"))]
+mod failpoint_tests;
 mod keys;
 mod kind;
 mod mark;
@@ -37,9 +39,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hygge_core::{
-    Action, BuildContext, CommitRecord, Context, EntityId, Fault, Finding, Level, Receipt, Result,
-    RunId, Settled, SplitId, Standing, Store, Target, Writer, async_trait, code,
+    Action, BuildContext, CommitRecord, Context, EntityId, Fault, Finding, Home, HomeKind, Level,
+    Receipt, Result, RunId, Settings, Settled, SplitId, Standing, Store, Target, Writer,
+    async_trait, code,
 };
+use serde_json::json;
 
 use self::commit::Commit;
 use self::destination::{Destination, STAGING_LEVELS, Shape};
@@ -48,6 +52,7 @@ use self::record::{Begun, Staged};
 use self::settings::Layout;
 use self::writer::{Desk, FileWriter};
 use crate::config::Format;
+use crate::home::FilesHomeKind;
 
 pub use self::kind::FileStoreKind;
 pub use self::settings::{Codec, CompressionSetting, LeveledCodec, StoreSettings};
@@ -58,6 +63,7 @@ pub use self::sync::fsyncs;
 pub struct FileStore {
     layout: Arc<Layout>,
     destination: Destination,
+    place: BuildContext,
 }
 
 /// What stands at the destination, as far as hygge's own files go.
@@ -79,6 +85,7 @@ impl FileStore {
                 work: cx.work.clone(),
             },
             layout: Arc::new(layout),
+            place: cx.clone(),
         }
     }
 
@@ -284,7 +291,8 @@ impl Store for FileStore {
                 let path = within(&destination.path, &file.path);
                 match look.marked {
                     _ if layout.adopt => {}
-                    Some(_) if replaces => {}
+                    // With nothing remembered at all, whoever began the run knows of it.
+                    Some(_) if replaces || target.memory.is_none() => {}
                     Some(ref run) => return Err(lost_state(&destination.path, run.as_ref())),
                     None => return Err(foreign(&path)),
                 }
@@ -384,5 +392,22 @@ impl Store for FileStore {
             Ok(())
         })
         .await
+    }
+
+    fn read_back(&self) -> Option<Arc<dyn Home>> {
+        let mut settings = json!({
+            "path": self.layout.path.to_str()?,
+            "format": self.layout.format.name(),
+        });
+        if self.layout.format == Format::Csv {
+            let csv = &self.layout.csv;
+            settings["delimiter"] = char::from(csv.delimiter).to_string().into();
+            settings["quote"] = csv.quote.map(char::from).map(String::from).into();
+            settings["header"] = csv.header.into();
+            settings["null_values"] = csv.null_values.clone().into();
+        }
+        let settings = Settings::new(settings, []);
+        let kind = FilesHomeKind::new(None);
+        kind.build(&settings, &self.place).ok()
     }
 }

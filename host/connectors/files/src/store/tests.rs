@@ -10,8 +10,8 @@ use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use futures::executor::block_on;
 use hygge_core::{
-    Action, Batch, BuildContext, CommitRecord, Context, EntityId, Fault, RunId, Settings, Settled,
-    SplitId, Standing, Store, StoreKind, Target, code,
+    Action, Batch, BuildContext, CommitRecord, Context, EntityId, Fault, Position, RunId, Settings,
+    Settled, SplitId, SplitRequest, Standing, Store, StoreKind, Target, Want, code,
 };
 use serde_json::{Value, json};
 
@@ -67,7 +67,11 @@ impl Project {
     }
 
     /// Stages splits of ids and gives what the engine would store.
-    fn stage(&mut self, action: Action, splits: &[&[i64]]) -> Result<CommitRecord, Fault> {
+    pub(super) fn stage(
+        &mut self,
+        action: Action,
+        splits: &[&[i64]],
+    ) -> Result<CommitRecord, Fault> {
         let store = self.store();
         let mut target = self.target(action);
         let cx = Context::inline();
@@ -122,7 +126,7 @@ impl Project {
         block_on(self.store().cleanup(&entity(), None, &Context::inline())).unwrap();
     }
 
-    fn run(&mut self, action: Action, splits: &[&[i64]]) -> Result<Settled, Fault> {
+    pub(super) fn run(&mut self, action: Action, splits: &[&[i64]]) -> Result<Settled, Fault> {
         let record = self.stage(action, splits)?;
         let settled = self.commit(&record)?;
         self.clean();
@@ -409,7 +413,11 @@ fn lost_state_is_noticed_by_the_mark() {
     for format in ["parquet", "arrow"] {
         let mut project = Project::new(json!({"path": "out", "format": format}));
         project.run(Action::Replace, &[&[1]]).unwrap();
+        let old = project.memory.clone();
         project.run(Action::Append, &[&[2]]).unwrap();
+        project.memory = old;
+        let refused = project.stage(Action::Append, &[&[3]]).unwrap_err();
+        assert_eq!(refused.code, code::STATE_LOST);
         project.memory = None;
         assert_eq!(
             project.standing(),
@@ -417,8 +425,13 @@ fn lost_state_is_noticed_by_the_mark() {
                 run: RunId::parse("20260101t000002z-aaaaaa")
             }
         );
-        let refused = project.stage(Action::Append, &[&[3]]).unwrap_err();
-        assert_eq!(refused.code, code::STATE_LOST);
+        // What was recovered goes on.
+        project.run(Action::Append, &[&[3]]).unwrap();
+        assert_eq!(
+            (project.standing(), project.files("out").len()),
+            (Standing::Ours, 3)
+        );
+        project.memory = None;
         let (other, cx) = (EntityId::new("flow", "other"), Context::inline());
         let standing = block_on(project.store().inspect(&other, None, &cx)).unwrap();
         assert!(matches!(standing, Standing::Foreign { .. }));
@@ -610,6 +623,76 @@ fn a_reader_never_sees_a_mix() {
     }
     done.store(true, Ordering::Relaxed);
     assert!(reader.join().unwrap() > 0);
+}
+
+#[test]
+fn what_was_written_is_read_back() {
+    for (format, more) in [
+        ("parquet", json!({"partition_by": ["id"]})),
+        (
+            "csv",
+            json!({"delimiter": ";", "quote": "'", "null_value": "-"}),
+        ),
+        ("ndjson", json!({"compression": "zstd"})),
+        ("arrow", json!({})),
+    ] {
+        let mut project = Project::new(json!({"path": "out [x]/", "format": format}));
+        for (key, value) in more.as_object().unwrap() {
+            project.settings[key] = value.clone();
+        }
+        project.run(Action::Replace, &[&[1, 7, 3]]).unwrap();
+        let home = project.store().read_back().unwrap();
+        let cx = Context::inline();
+        let batches = block_on(async {
+            let plan = home.splits(&SplitRequest::default(), &cx).await.unwrap();
+            assert_eq!(plan.schema.fields(), schema().fields(), "{format}");
+            let want = Want {
+                batch_bytes: 1 << 20,
+                encoded: None,
+                bounds: None,
+            };
+            let mut batches = Vec::new();
+            for split in &plan.splits {
+                let start = Position::start();
+                let mut reader = home.open(split, &start, &want, &cx).await.unwrap();
+                while let Some(step) = reader.next().await.unwrap() {
+                    if let Batch::Rows(batch) = step.batch {
+                        batches.push(batch);
+                    }
+                }
+            }
+            batches
+        });
+        let mut rows: Vec<(i64, Option<String>)> = batches
+            .iter()
+            .flat_map(|batch| {
+                let ids = batch.column(0).as_primitive::<Int64Type>();
+                let names = batch.column(1).as_string::<i32>().iter();
+                ids.values()
+                    .iter()
+                    .copied()
+                    .zip(names.map(|n| n.map(str::to_owned)))
+            })
+            .collect();
+        rows.sort();
+        let name = |id: i64| Some(format!("n {id}"));
+        assert_eq!(rows, [(1, name(1)), (3, name(3)), (7, None)], "{format}");
+    }
+}
+
+#[test]
+fn a_destination_that_cannot_be_written_is_said_before_rows_move() {
+    use std::os::unix::fs::PermissionsExt as _;
+    if rustix::process::geteuid().is_root() {
+        // Permissions don't bind root; a file system that is read-only does.
+        return;
+    }
+    let mut project = lake();
+    let data = project.root().join("data");
+    fs::create_dir_all(&data).unwrap();
+    fs::set_permissions(&data, fs::Permissions::from_mode(0o555)).unwrap();
+    let refused = project.stage(Action::Replace, &[&[1]]).unwrap_err();
+    assert!(refused.message.contains("can't write into"), "{refused:?}");
 }
 
 #[test]
