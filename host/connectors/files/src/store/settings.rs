@@ -47,7 +47,7 @@ pub struct StoreSettings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file_size: Option<Bytes>,
 
-    /// Columns that become folders, `column=value/`, and are left out of the files.
+    /// Columns that become folders, `column=value/`; they stay in the files, too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub partition_by: Vec<String>,
 

@@ -6,8 +6,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use hygge_core::{Context, Fault, Result, code};
 
-use super::destination::STAGING_LEVELS;
-
 static COUNT: AtomicU64 = AtomicU64::new(0);
 
 /// How many times this process has asked the disk to make a file or folder durable.
@@ -34,16 +32,11 @@ pub(crate) fn folder(path: &Path) -> Result<()> {
     file(&opened, path)
 }
 
-/// Makes those folders durable side by side, then the one they are in with those above it that
-/// hygge made.
+/// Makes those folders durable side by side, then the one they are in. Those above were made
+/// with it: the file systems that can swap folders keep them with what is below them, and one
+/// that didn't would lose the staged files, which a commit says.
 pub(crate) async fn folders(folders: Vec<PathBuf>, above: PathBuf, cx: &Context) -> Result<()> {
     let each = folders.into_iter().map(|path| cx.io(move || folder(&path)));
     futures::future::try_join_all(each).await?;
-    cx.io(move || {
-        for path in above.ancestors().take(STAGING_LEVELS + 1) {
-            folder(path)?;
-        }
-        Ok(())
-    })
-    .await
+    cx.io(move || folder(&above)).await
 }
