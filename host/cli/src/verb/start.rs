@@ -51,6 +51,12 @@ pub(crate) struct StartArgs {
     /// Decode what is copied, and compare it with what was promised
     #[arg(long)]
     verify: bool,
+    /// Most bytes of Arrow in a batch; for docs/benchmarks.md
+    #[arg(long, hide = true, default_value_t = Tuning::default().batch_bytes)]
+    batch_bytes: usize,
+    /// Most bytes between a reader and its writer; for docs/benchmarks.md
+    #[arg(long, hide = true, default_value_t = Tuning::default().queue_bytes)]
+    queue_bytes: usize,
     #[command(flatten)]
     vars: VarArgs,
     /// Print only what failed
@@ -114,6 +120,8 @@ pub(crate) fn everything(root: &Path, global: &Global, console: &Arc<Console>) -
         dry_run: false,
         concurrency: None,
         verify: false,
+        batch_bytes: Tuning::default().batch_bytes,
+        queue_bytes: Tuning::default().queue_bytes,
         vars: VarArgs { vars: Vec::new() },
         quiet: false,
         output: OutputArgs {
@@ -157,7 +165,10 @@ fn go(project: &Project, args: &StartArgs, global: &Global, console: &Arc<Consol
         state: Arc::new(LocalState::open(work, Arc::clone(&threads) as _)),
         events: Arc::clone(&desk) as _,
         signal: signal.clone(),
-        tuning: Tuning::default(),
+        tuning: Tuning {
+            batch_bytes: args.batch_bytes,
+            queue_bytes: args.queue_bytes,
+        },
         threads,
     };
     let ended = runtime.block_on(async {
