@@ -48,7 +48,16 @@ impl StoreKind for FileStoreKind {
     }
 
     fn schema(&self) -> serde_json::Value {
-        schemars::schema_for!(StoreSettings).to_value()
+        let mut schema = schemars::schema_for!(StoreSettings).to_value();
+        if let Some(format) = self.format
+            && let Some(properties) = schema.get_mut("properties").and_then(|p| p.as_object_mut())
+        {
+            properties.retain(|name, _| name != "format" && StoreSettings::applies(name, format));
+            if let Some(definitions) = schema.get_mut("$defs").and_then(|d| d.as_object_mut()) {
+                definitions.remove("Format");
+            }
+        }
+        schema
     }
 
     fn location(&self) -> Option<&str> {
@@ -61,5 +70,22 @@ impl StoreKind for FileStoreKind {
 
     fn build(&self, settings: &Settings, cx: &BuildContext) -> Result<Arc<dyn Store>> {
         Ok(Arc::new(self.make(settings, cx)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_type_shows_the_settings_it_takes() {
+        let has = |format, name: &str| {
+            let schema = FileStoreKind::new(format).schema();
+            schema["properties"].get(name).is_some()
+        };
+        assert!(has(None, "format") && has(None, "delimiter") && has(None, "rewrite"));
+        assert!(has(Some(Format::Csv), "delimiter") && !has(Some(Format::Csv), "rewrite"));
+        assert!(!has(Some(Format::Parquet), "format"));
+        assert!(has(Some(Format::Parquet), "rewrite") && has(Some(Format::Parquet), "path"));
     }
 }

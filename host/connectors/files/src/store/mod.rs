@@ -12,7 +12,8 @@ mod commit;
 mod copy_tests;
 mod csv;
 mod destination;
-#[cfg(all(test, feature = "failpoints"))]
+#[cfg(test)]
+#[cfg(feature = "failpoints")]
 mod failpoint_tests;
 mod keys;
 mod kind;
@@ -25,8 +26,12 @@ mod origin;
 mod own;
 mod parquet;
 mod partition;
+#[cfg(test)]
+mod read_tests;
 mod record;
 mod settings;
+#[cfg(test)]
+mod settings_tests;
 mod simple;
 mod sync;
 #[cfg(test)]

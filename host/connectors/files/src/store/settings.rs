@@ -317,8 +317,8 @@ impl StoreSettings {
             None => Shape::Folder,
         };
         let codec = self.codec(format, ending.is_some(), problems);
-        for (name, set, fits) in self.formatted() {
-            if set && !fits(format) {
+        for (name, set) in self.specific() {
+            if set && !Self::applies(name, format) {
                 problems.push(advise(
                     &format!("/{name}"),
                     format!("{name} doesn't apply to {format} files"),
@@ -494,20 +494,28 @@ impl StoreSettings {
         Some((codec, level))
     }
 
-    /// Settings that some formats don't have.
-    #[expect(clippy::type_complexity, reason = "a table")]
-    fn formatted(&self) -> [(&'static str, bool, fn(Format) -> bool); 8] {
-        let parquet: fn(Format) -> bool = |format| format == Format::Parquet;
-        let csv: fn(Format) -> bool = |format| format == Format::Csv;
+    /// Whether a setting makes sense for a format.
+    pub(crate) fn applies(name: &str, format: Format) -> bool {
+        match name {
+            "row_group_rows" | "row_group_bytes" | "rewrite" | "verify" => {
+                format == Format::Parquet
+            }
+            "delimiter" | "quote" | "header" | "null_value" => format == Format::Csv,
+            _ => true,
+        }
+    }
+
+    /// Those of the settings that not every format has, and whether they are set.
+    fn specific(&self) -> [(&'static str, bool); 8] {
         [
-            ("row_group_rows", self.row_group_rows.is_some(), parquet),
-            ("row_group_bytes", self.row_group_bytes.is_some(), parquet),
-            ("rewrite", self.rewrite, parquet),
-            ("verify", self.verify, parquet),
-            ("delimiter", self.delimiter.is_some(), csv),
-            ("quote", self.quote.is_some(), csv),
-            ("header", self.header.is_some(), csv),
-            ("null_value", self.null_value.is_some(), csv),
+            ("row_group_rows", self.row_group_rows.is_some()),
+            ("row_group_bytes", self.row_group_bytes.is_some()),
+            ("rewrite", self.rewrite),
+            ("verify", self.verify),
+            ("delimiter", self.delimiter.is_some()),
+            ("quote", self.quote.is_some()),
+            ("header", self.header.is_some()),
+            ("null_value", self.null_value.is_some()),
         ]
     }
 
@@ -548,107 +556,5 @@ impl StoreSettings {
         }
         options.null_values = vec![null];
         options
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::{Value, json};
-
-    fn read(fixed: Option<Format>, value: Value) -> Result<Layout, Vec<Problem>> {
-        let cx = BuildContext {
-            root: "/p".into(),
-            work: "/p/.hygge".into(),
-        };
-        Layout::read(&Settings::new(value, []), fixed, &cx)
-    }
-
-    #[test]
-    fn a_path_says_whether_it_is_a_folder() {
-        let layout = read(Some(Format::Parquet), json!({"path": "data/lake/"})).unwrap();
-        assert_eq!(layout.shape, Shape::Folder);
-        assert_eq!(layout.path, Path::new("/p/data/lake"));
-        let layout = read(None, json!({"path": "out/x.CSV.gz"})).unwrap();
-        assert_eq!((layout.shape, layout.format), (Shape::File, Format::Csv));
-        assert_eq!(layout.extension(), "csv.gz");
-        assert!(!layout.plan().capabilities.append);
-        let folder = read(Some(Format::Parquet), json!({"path": "x.parquet/"})).unwrap();
-        assert_eq!(folder.shape, Shape::Folder);
-        assert!(folder.plan().capabilities.upsert);
-    }
-
-    #[test]
-    fn what_does_not_go_together_is_refused() {
-        let cases = [
-            (None, json!({"path": "data/x"}), "/path"),
-            (None, json!({"path": "a/*.csv"}), "/path"),
-            (Some(Format::Csv), json!({"path": "x.parquet"}), "/path"),
-            (
-                Some(Format::Csv),
-                json!({"path": "x", "format": "parquet"}),
-                "/format",
-            ),
-            (
-                Some(Format::Csv),
-                json!({"path": "x", "row_group_rows": 5}),
-                "/row_group_rows",
-            ),
-            (
-                Some(Format::Csv),
-                json!({"path": "x", "compression": "snappy"}),
-                "/compression",
-            ),
-            (
-                Some(Format::Csv),
-                json!({"path": "x.csv.gz", "compression": "zstd"}),
-                "/compression",
-            ),
-            (
-                Some(Format::Parquet),
-                json!({"path": "x", "compression": {"codec": "zstd", "level": 23}}),
-                "/compression/level",
-            ),
-            (
-                Some(Format::Parquet),
-                json!({"path": "x", "compression": {"codec": "lz4", "level": 1}}),
-                "/compression/level",
-            ),
-            (
-                Some(Format::Parquet),
-                json!({"path": "x.parquet", "partition_by": ["a"]}),
-                "/partition_by",
-            ),
-            (
-                Some(Format::Parquet),
-                json!({"path": "x", "partition_by": ["a", "a"]}),
-                "/partition_by",
-            ),
-            (
-                Some(Format::Parquet),
-                json!({"path": "x", "delimiter": ","}),
-                "/delimiter",
-            ),
-            (
-                Some(Format::Csv),
-                json!({"path": "x", "delimiter": "\""}),
-                "/delimiter",
-            ),
-            (
-                Some(Format::Csv),
-                json!({"path": "x", "null_value": "a,b"}),
-                "/null_value",
-            ),
-            (
-                Some(Format::Parquet),
-                json!({"path": "x", "file_size": 0}),
-                "/file_size",
-            ),
-        ];
-        for (fixed, value, pointer) in cases {
-            let problems = read(fixed, value.clone()).unwrap_err();
-            let pointers: Vec<_> = problems.iter().map(|p| p.pointer.as_str()).collect();
-            assert_eq!(pointers, [pointer], "{value}: {problems:?}");
-        }
     }
 }
