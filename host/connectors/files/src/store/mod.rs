@@ -208,12 +208,16 @@ impl Store for FileStore {
             let Some(run) = RunId::parse("check") else {
                 return Err(Fault::internal("no run to check with"));
             };
+            let work_is_new = !destination.work.exists();
             let tried = destination
                 .refuse(&resolved)
                 .and_then(|()| destination.stage(&entity, &run));
             Ok(vec![match tried {
                 Ok(staging) => {
                     destination::remove_empty(&staging, STAGING_LEVELS);
+                    if work_is_new {
+                        destination::remove_empty(&destination.work, 1);
+                    }
                     Finding::good(format!("{shown} can be written"))
                 }
                 Err(fault) => Finding::bad(fault.message, fault.advice.unwrap_or_default()),
