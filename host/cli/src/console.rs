@@ -1,5 +1,10 @@
+use std::borrow::Cow;
 use std::io::{ErrorKind, IsTerminal, Write};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+use hygge_core::{REDACTED, Settings};
+use hygge_project::Plan;
 
 /// The one place that prints.
 ///
@@ -11,6 +16,38 @@ pub(crate) struct Console {
     out_colour: bool,
     err_colour: bool,
     lost: AtomicBool,
+    veil: OnceLock<Veil>,
+}
+
+/// Secret values of the configuration, the last hold before they are shown: a connector, or
+/// the system it calls, may quote one in what it says.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Veil(Vec<String>);
+
+impl Veil {
+    pub(crate) fn over(plan: &Plan) -> Self {
+        let settings = plan
+            .entities()
+            .flat_map(|entity| [&entity.home.settings, &entity.store.settings]);
+        let mut secrets: Vec<String> = settings
+            .flat_map(Settings::secret_values)
+            .map(str::to_owned)
+            .collect();
+        // The longest first: one may be part of another.
+        secrets.sort_by(|a, b| b.len().cmp(&a.len()).then(a.cmp(b)));
+        secrets.dedup();
+        Self(secrets)
+    }
+
+    pub(crate) fn hide<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let mut hidden = Cow::Borrowed(text);
+        for secret in &self.0 {
+            if hidden.contains(secret.as_str()) {
+                hidden = Cow::Owned(hidden.replace(secret.as_str(), REDACTED));
+            }
+        }
+        hidden
+    }
 }
 
 impl Console {
@@ -23,6 +60,7 @@ impl Console {
             out_colour: wanted && out_terminal,
             err_colour: wanted && std::io::stderr().is_terminal(),
             lost: AtomicBool::new(false),
+            veil: OnceLock::new(),
         }
     }
 
@@ -31,8 +69,22 @@ impl Console {
         self.out_terminal
     }
 
+    /// From now on no secret of the plan is printed.
+    pub(crate) fn veil(&self, veil: Veil) {
+        // A process loads one project; a second time (`--verify`) it has the same secrets.
+        drop(self.veil.set(veil));
+    }
+
+    fn veiled<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        match self.veil.get() {
+            Some(veil) => veil.hide(text),
+            None => Cow::Borrowed(text),
+        }
+    }
+
     /// Prints the answer.
     pub(crate) fn out(&self, text: &str) {
+        let text = self.veiled(text);
         let mut out = std::io::stdout().lock();
         if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
             self.note(&error);
@@ -41,6 +93,7 @@ impl Console {
 
     /// Prints what is not the answer: complaints and diagnostics.
     pub(crate) fn err(&self, text: &str) {
+        let text = self.veiled(text);
         // Nobody is left to tell when stderr is gone as well.
         drop(std::io::stderr().lock().write_all(text.as_bytes()));
     }

@@ -150,13 +150,15 @@ impl Worker {
 mod tests {
     use super::*;
     use crate::console::Console;
+    use crate::console::Veil;
     use crate::render::Json;
     use hygge_core::RunId;
 
     #[test]
     fn progress_of_what_has_ended_is_not_told() {
         let folder = tempfile::tempdir().unwrap();
-        let log = RunLog::begin(folder.path(), &RunId::parse("r").unwrap()).unwrap();
+        let log =
+            RunLog::begin(folder.path(), &RunId::parse("r").unwrap(), Veil::default()).unwrap();
         let log = Arc::new(log);
         let console = Arc::new(Console::of_this_process());
         let desk = Desk::open(Box::new(Json::new(true)), console, Arc::clone(&log), false);

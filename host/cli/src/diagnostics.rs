@@ -137,12 +137,14 @@ impl Visit for Fields {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::console::Veil;
     use hygge_core::RunId;
 
     #[test]
     fn records_land_in_the_log_with_their_fields() {
         let folder = tempfile::tempdir().unwrap();
-        let log = RunLog::begin(folder.path(), &RunId::parse("r").unwrap()).unwrap();
+        let log =
+            RunLog::begin(folder.path(), &RunId::parse("r").unwrap(), Veil::default()).unwrap();
         let log = Arc::new(log);
         let layer = ToLog {
             log: Arc::clone(&log),

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 
 use crate::args::Global;
 use crate::complaint::Complaint;
-use crate::console::Console;
+use crate::console::{Console, Veil};
 use crate::registry::registry;
 
 /// A project that was found and is in order.
@@ -79,7 +79,11 @@ pub(crate) fn state_of(root: &Path) -> Arc<dyn StateStore> {
 const WORK: &str = ".hygge";
 
 /// Finds, reads and checks the project. Everything that is wrong with it is told at once.
-pub(crate) fn load(global: &Global, changes: &Changes) -> Result<Project, Complaint> {
+pub(crate) fn load(
+    global: &Global,
+    changes: &Changes,
+    console: &Console,
+) -> Result<Project, Complaint> {
     let registry = registry();
     let request = Load {
         project: start(global)?,
@@ -93,11 +97,16 @@ pub(crate) fn load(global: &Global, changes: &Changes) -> Result<Project, Compla
     if let Some(concurrency) = changes.concurrency {
         plan.options.concurrency = concurrency;
     }
+    console.veil(Veil::over(&plan));
     Ok(Project { plan, registry })
 }
 
 /// Loads the one entity of that name.
-pub(crate) fn load_one(global: &Global, name: &str) -> Result<(Project, PlannedEntity), Complaint> {
+pub(crate) fn load_one(
+    global: &Global,
+    name: &str,
+    console: &Console,
+) -> Result<(Project, PlannedEntity), Complaint> {
     if !name.contains('.') || name.contains(['*', '?', ',']) {
         return Err(Complaint::usage(format!("`{name}` isn't one entity"))
             .advise("write FLOW.ENTITY; `hygge list` shows them"));
@@ -109,7 +118,7 @@ pub(crate) fn load_one(global: &Global, name: &str) -> Result<(Project, PlannedE
         },
         ..Changes::default()
     };
-    let project = load(global, &changes)?;
+    let project = load(global, &changes, console)?;
     let found = project.plan.entities().next().cloned();
     let planned = found.ok_or_else(|| Complaint::usage(format!("there is no entity `{name}`")))?;
     Ok((project, planned))

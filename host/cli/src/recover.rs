@@ -9,7 +9,7 @@ use crate::{new_run, runtime, units};
 
 /// `hygge state recover`: remembers an entity again, from what stands at its destination.
 pub(crate) fn run(name: &str, as_json: bool, global: &Global, console: &Arc<Console>) -> Ended {
-    let (project, planned) = project::load_one(global, name)?;
+    let (project, planned) = project::load_one(global, name, console)?;
     let id = &planned.id;
     let (runtime, threads) = runtime::whole()?;
     let cx = runtime::context(&threads);

@@ -7,10 +7,13 @@ use hygge_core::{Fault, RunId, code};
 use hygge_engine::Event;
 use serde_json::{Map, Value};
 
+use crate::console::Veil;
+
 /// Everything that happened in one run: `.hygge/runs/<id>/log.jsonl`, one JSON object a line.
 #[derive(Debug)]
 pub(crate) struct RunLog {
     path: PathBuf,
+    veil: Veil,
     file: Mutex<State>,
 }
 
@@ -22,7 +25,7 @@ struct State {
 
 impl RunLog {
     /// Begins the log of a run.
-    pub(crate) fn begin(work: &Path, run: &RunId) -> Result<Self, Fault> {
+    pub(crate) fn begin(work: &Path, run: &RunId, veil: Veil) -> Result<Self, Fault> {
         let folder = work.join("runs").join(run.as_str());
         let path = folder.join("log.jsonl");
         let file = std::fs::create_dir_all(&folder)
@@ -33,6 +36,7 @@ impl RunLog {
             })?;
         Ok(Self {
             path,
+            veil,
             file: Mutex::new(State {
                 file: BufWriter::new(file),
                 failed: None,
@@ -43,6 +47,7 @@ impl RunLog {
     /// Adds a line that ends with a newline. A log that can't be written doesn't stop data; it
     /// is told at the end, see [`RunLog::failure`].
     pub(crate) fn line(&self, line: &str) {
+        let line = self.veil.hide(line);
         let mut state = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         let result = state.file.write_all(line.as_bytes());
         state.remember(result);
@@ -125,7 +130,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let run = RunId::parse("r1").unwrap();
         for text in ["{}\n", "{\"a\":1}\n"] {
-            let log = RunLog::begin(folder.path(), &run).unwrap();
+            let log = RunLog::begin(folder.path(), &run, Veil::default()).unwrap();
             log.line(text);
             log.flush();
             assert_eq!(log.failure(), None);
@@ -133,7 +138,8 @@ mod tests {
         let whole = std::fs::read_to_string(folder.path().join("runs/r1/log.jsonl")).unwrap();
         assert_eq!(whole, "{}\n{\"a\":1}\n");
         std::fs::write(folder.path().join("file"), "").unwrap();
-        let refused = RunLog::begin(&folder.path().join("file"), &run).unwrap_err();
+        let refused =
+            RunLog::begin(&folder.path().join("file"), &run, Veil::default()).unwrap_err();
         assert!(refused.advice.is_some());
     }
 }

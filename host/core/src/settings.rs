@@ -57,6 +57,23 @@ impl Settings {
         value
     }
 
+    /// A text with `***` in the place of every secret value that stands in it: what connectors
+    /// and the systems they call say may quote one. Values of fewer than four characters are
+    /// too likely to be words of their own.
+    pub fn hide(&self, text: &str) -> String {
+        let mut hidden = text.to_owned();
+        for secret in self.secret_values() {
+            hidden = hidden.replace(secret, REDACTED);
+        }
+        hidden
+    }
+
+    /// The secret texts of four characters or more.
+    pub fn secret_values(&self) -> impl Iterator<Item = &str> {
+        let values = self.secrets.iter().filter_map(|p| self.value.pointer(p));
+        values.filter_map(Value::as_str).filter(|v| v.len() >= 4)
+    }
+
     /// JSON pointers to the secret values.
     pub fn secrets(&self) -> impl Iterator<Item = &str> {
         self.secrets.iter().map(String::as_str)
@@ -73,6 +90,18 @@ impl fmt::Debug for Settings {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn texts_that_quote_a_secret_are_hidden() {
+        let settings = Settings::new(
+            json!({"user": "ann", "password": "hunter2", "pin": "42"}),
+            ["/password".to_owned(), "/pin".to_owned()],
+        );
+        assert_eq!(
+            settings.hide("login of ann with hunter2 failed 42 times"),
+            "login of ann with *** failed 42 times"
+        );
+    }
 
     #[test]
     fn debug_and_errors_hide_secrets() {

@@ -38,7 +38,7 @@ pub(crate) fn run(args: &DebugArgs, global: &Global, console: &Arc<Console>) -> 
         selection: args.select.selection(),
         ..Changes::default()
     };
-    let project = project::load(global, &changes)?;
+    let project = project::load(global, &changes, console)?;
     let (runtime, threads) = runtime::whole()?;
     let cx = runtime::context(&threads);
     let checked = runtime.block_on(hygge_engine::check(&project.plan, &project.registry, &cx));

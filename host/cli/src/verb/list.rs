@@ -41,7 +41,7 @@ pub(crate) fn run(args: &ListArgs, global: &Global, console: &Arc<Console>) -> E
         selection: args.select.selection(),
         ..Changes::default()
     };
-    let project = project::load(global, &changes)?;
+    let project = project::load(global, &changes, console)?;
     if args.discover {
         return discover::show(&project, args.output.json(), console);
     }

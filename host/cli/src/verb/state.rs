@@ -207,7 +207,7 @@ pub(crate) async fn hold(
 }
 
 fn set(args: &SetArgs, global: &Global, console: &Console) -> Ended {
-    let (project, planned) = project::load_one(global, &args.entity)?;
+    let (project, planned) = project::load_one(global, &args.entity, console)?;
     let id = &planned.id;
     let state = project::state_of(&project.plan.place.root);
     runtime::small()?.block_on(async {
