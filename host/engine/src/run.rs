@@ -309,14 +309,7 @@ impl Turn {
         }
     }
 
-    fn failed(&self, mut fault: Fault, seconds: f64) -> EntityResult {
-        for settings in [&self.planned.home.settings, &self.planned.store.settings] {
-            fault.message = settings.hide(&fault.message);
-            fault.advice = fault.advice.map(|advice| settings.hide(&advice));
-            for (_, value) in &mut fault.attributes {
-                *value = settings.hide(value);
-            }
-        }
+    fn failed(&self, fault: Fault, seconds: f64) -> EntityResult {
         let fault = fault
             .with("flow", &self.planned.id.flow)
             .with("entity", &self.planned.id.entity);
