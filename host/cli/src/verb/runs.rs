@@ -64,7 +64,7 @@ pub(crate) fn run(args: &RunsArgs, global: &Global, console: &Arc<Console>) -> E
 }
 
 fn list(args: &ListArgs, state: &dyn StateStore, console: &Console) -> Ended {
-    let runs = runtime::small()?.block_on(state.runs(args.last))?;
+    let runs = runtime::small()?.block_on(newest(state, args.last))?;
     if args.output.json() {
         for run in &runs {
             console.out(&format!("{}\n", json(run)?));
@@ -100,7 +100,7 @@ fn list(args: &ListArgs, state: &dyn StateStore, console: &Console) -> Ended {
 fn show(args: &ShowArgs, state: &dyn StateStore, console: &Console) -> Ended {
     let runtime = runtime::small()?;
     let found = match &args.run {
-        None => runtime.block_on(state.runs(1))?.into_iter().next(),
+        None => runtime.block_on(newest(state, 1))?.into_iter().next(),
         Some(text) => runtime.block_on(find(state, text))?,
     };
     let Some(run) = found else {
@@ -116,6 +116,16 @@ fn show(args: &ShowArgs, state: &dyn StateStore, console: &Console) -> Ended {
         console.out(&story(&run));
     }
     Ok(Exit::Well)
+}
+
+/// The last runs, the newest first. Ids sort by the second, so runs of one second are put in
+/// order here.
+async fn newest(state: &dyn StateStore, most: usize) -> Result<Vec<RunRecord>, Complaint> {
+    const OF_ONE_SECOND: usize = 16;
+    let mut runs = state.runs(most.saturating_add(OF_ONE_SECOND)).await?;
+    runs.sort_by_key(|run| std::cmp::Reverse(run.began));
+    runs.truncate(most);
+    Ok(runs)
 }
 
 /// A run by its id or the beginning of it.
