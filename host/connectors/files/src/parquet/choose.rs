@@ -25,8 +25,10 @@ use parquet::schema::types::{ColumnDescPtr, ColumnPath};
 
 use super::encode::{Root, write_column};
 
-/// A sample has at most this many rows, in [`RUNS`] runs of neighbours.
+/// A sample has at most this many rows, in [`RUNS`] runs of neighbours; of a short column, one row
+/// in [`SAMPLE_SHARE`].
 const SAMPLE_ROWS: usize = 2048;
+const SAMPLE_SHARE: usize = 16;
 const RUNS: usize = 4;
 /// A run ends early once a leaf has this many bytes of it, looked at every [`STEP`] rows.
 const RUN_BYTES: usize = 16 << 10;
@@ -239,10 +241,11 @@ fn write_runs(
     ahead: &[ArrayRef],
 ) -> Result<(Vec<ArrayRef>, Vec<Measured>)> {
     let rows: usize = ahead.iter().map(Array::len).sum();
+    let run_rows = (rows / SAMPLE_SHARE).min(SAMPLE_ROWS).div_ceil(RUNS);
     let mut sample = Vec::new();
     for run in 0..RUNS {
         let mut at = rows * run / RUNS;
-        let end = (at + SAMPLE_ROWS / RUNS).min(rows * (run + 1) / RUNS);
+        let end = (at + run_rows).min(rows * (run + 1) / RUNS);
         let full = |writer: &ArrowColumnWriter| {
             writer.get_estimated_total_bytes() >= RUN_BYTES * (run + 1)
         };
