@@ -5,50 +5,13 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufWriter, Read};
-use std::os::unix::fs::FileExt;
+use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 
-use bytes::Bytes;
-use hygge_files::parquet::{EncodeOptions, Encoder, Part, Recoder};
+use hygge_files::parquet::{EncodeOptions, Encoder, Input, Part, Recoder, SourceFile};
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
-use parquet::errors::Result;
-use parquet::file::reader::{ChunkReader, Length};
-
-#[derive(Clone)]
-struct Positioned(Arc<File>);
-
-struct From(Arc<File>, u64);
-
-impl Read for From {
-    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
-        let count = self.0.read_at(into, self.1)?;
-        self.1 += count as u64;
-        Ok(count)
-    }
-}
-
-impl Length for Positioned {
-    fn len(&self) -> u64 {
-        self.0.metadata().unwrap().len()
-    }
-}
-
-impl ChunkReader for Positioned {
-    type T = std::io::BufReader<From>;
-
-    fn get_read(&self, start: u64) -> Result<Self::T> {
-        Ok(std::io::BufReader::new(From(Arc::clone(&self.0), start)))
-    }
-
-    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
-        let mut bytes = vec![0; length];
-        self.0.read_exact_at(&mut bytes, start)?;
-        Ok(bytes.into())
-    }
-}
 
 fn files(source: &Path) -> Vec<PathBuf> {
     if source.is_file() {
@@ -73,18 +36,19 @@ fn main() {
         .first()
         .map_or(2, |n| n.to_str().unwrap().parse().unwrap());
     let mut encoder: Option<Arc<Encoder>> = None;
-    let mut jobs: Vec<(Recoder<Positioned>, Part)> = Vec::new();
+    let mut jobs: Vec<(Recoder<Input>, Part)> = Vec::new();
     for path in files(Path::new(source)) {
-        let input = Positioned(Arc::new(File::open(path).unwrap()));
-        let opened = ArrowReaderMetadata::load(&input, ArrowReaderOptions::new()).unwrap();
+        let file = SourceFile::open(&path).unwrap();
+        let metadata = file.metadata();
         let encoder = encoder.get_or_insert_with(|| {
-            let schema = Arc::clone(opened.schema());
+            let options = ArrowReaderOptions::new();
+            let read = ArrowReaderMetadata::try_new(Arc::clone(metadata), options).unwrap();
+            let schema = Arc::clone(read.schema());
             let options = EncodeOptions::default();
-            Arc::new(Encoder::like(schema, opened.parquet_schema(), options).unwrap())
+            Arc::new(Encoder::like(schema, &file.schema(), options).unwrap())
         });
-        let metadata = Arc::clone(opened.metadata());
         let groups = 0..metadata.num_row_groups();
-        let recoder = Recoder::new(Arc::clone(encoder), input, &metadata).unwrap();
+        let recoder = Recoder::new(Arc::clone(encoder), file.input().clone(), metadata).unwrap();
         jobs.extend(
             recoder
                 .parts(groups)

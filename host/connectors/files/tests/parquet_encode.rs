@@ -31,9 +31,7 @@ use parquet::arrow::arrow_reader::{
 use parquet::arrow::{ArrowWriter, PARQUET_FIELD_ID_META_KEY};
 use parquet::basic::{BrotliLevel, Compression, Encoding, GzipLevel};
 use parquet::data_type::{ByteArrayType, Int96, Int96Type};
-use parquet::file::metadata::{
-    ColumnChunkMetaData, FileMetaData, KeyValue, ParquetMetaData, RowGroupMetaData,
-};
+use parquet::file::metadata::{ColumnChunkMetaData, KeyValue, RowGroupMetaData};
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
@@ -471,31 +469,6 @@ fn old_timestamps_become_nanoseconds_but_never_wrap_around() {
     assert!(
         error.contains("column t: an INT96 timestamp is out of the range"),
         "{error}"
-    );
-}
-
-#[test]
-fn rows_are_found_where_the_footer_forgot_to_count_them() {
-    let batch = every_type();
-    let file = plain_writer(&batch, WriterProperties::default());
-    let source = opened(&file);
-    let footer = source.metadata().file_metadata();
-    let forgot = FileMetaData::new(
-        footer.version(),
-        0,
-        None,
-        footer.key_value_metadata().cloned(),
-        footer.schema_descr_ptr(),
-        None,
-    );
-    let groups = source.metadata().row_groups().to_vec();
-    let forgot = Arc::new(ParquetMetaData::new(forgot, groups));
-    let schema = Arc::clone(source.schema());
-    let encoder = Arc::new(Encoder::new(schema, EncodeOptions::default()).unwrap());
-    let recoder = Recoder::new(Arc::clone(&encoder), file, &forgot).unwrap();
-    assert_eq!(
-        recoder.encode(&recoder.parts(0..1)[0]).unwrap().rows(),
-        ROWS
     );
 }
 

@@ -8,49 +8,36 @@
 //! Only what readers have understood for years is chosen, since a data set outlives the program
 //! that wrote it: plain, dictionary, `DELTA_BINARY_PACKED` for integers and `DELTA_BYTE_ARRAY` for
 //! strings that share long prefixes, all in version 1 data pages. Spark reads these from 3.3 on.
-//! It knows `DELTA_LENGTH_BYTE_ARRAY` on its own only since 3.4, and its vectorised reader came to
-//! `BYTE_STREAM_SPLIT` later still: the first is not used, the second only where the source
+//! Its vectorised reader had trouble with `DELTA_LENGTH_BYTE_ARRAY` on its own for years more, and
+//! came to `BYTE_STREAM_SPLIT` only lately: the first is not used, the second only where the source
 //! already used it, so that whoever reads these files has shown to know it.
 
-use arrow_array::{Array, ArrayRef};
+use arrow_array::ArrayRef;
 use arrow_schema::Field;
-use parquet::arrow::arrow_writer::ArrowColumnWriter;
-use parquet::basic::{Compression, Encoding, Type};
-use parquet::column::writer::ColumnCloseResult;
+use parquet::basic::{Compression, Encoding, Type, ZstdLevel};
 use parquet::errors::Result;
-use parquet::file::page_index::offset_index::OffsetIndexMetaData;
 use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
-use parquet::file::statistics::Statistics;
 use parquet::schema::types::{ColumnDescPtr, ColumnPath};
 
-use super::encode::{Root, write_column};
+use super::encode::Root;
+use super::sample::{Candidates, Sample};
 
-/// A sample has at most this many rows, in [`RUNS`] runs of neighbours; of a short column, one row
-/// in [`SAMPLE_SHARE`].
-const SAMPLE_ROWS: usize = 2048;
-const SAMPLE_SHARE: usize = 16;
-const RUNS: usize = 4;
-/// A run ends early once a leaf has this many bytes of it, looked at every [`STEP`] rows.
-const RUN_BYTES: usize = 16 << 10;
-const STEP: usize = 64;
 /// With fewer rows than this, looking costs more than any choice can save.
 const WORTH_A_LOOK: usize = 1024;
 
 /// A dictionary that grows past this is given up by the writer.
 const DICTIONARY_BYTES: f64 = 1_048_576.0;
-/// Above this share of distinct values in the sample, how many there are in all is a guess.
-const MOSTLY_DISTINCT: f64 = 0.95;
-
 /// What a packed encoding must come down to against plain. Integers unpack quickly; prefixes of
 /// strings make readers copy every value, which must buy something.
 const PACKED_INTEGERS: f64 = 0.97;
 const PACKED_STRINGS: f64 = 0.88;
 
-/// Pages of strings in which compression finds little to repeat: with a smaller window they take
-/// no more room, and the search for matches that aren't there gets up to twice as fast (measured
-/// with zstd 3 on UUIDs).
+/// Pages of strings that have nothing to gain from a large window: the search for matches that
+/// aren't there gets up to twice as fast (measured with zstd 3 on UUIDs).
 const SMALL_PAGE: usize = 64 << 10;
-const POOR_RATIO: f64 = 2.5;
+/// Cutting the sample into its runs costs this much where a larger window gains nothing: a page
+/// header and the tables of the compressor for each.
+const CUT_COSTS: f64 = 1.05;
 
 /// What a source's footer tells about one leaf of a column.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -68,6 +55,7 @@ struct Choice {
     /// The encoding; with a dictionary, what follows if that grows too large.
     encoding: Encoding,
     small_pages: bool,
+    compression: Compression,
 }
 
 /// Chooses for every leaf of a column of `rows` rows, of which `ahead` are the first.
@@ -84,226 +72,87 @@ pub(super) fn choose(
         dictionary: true,
         encoding: Encoding::PLAIN,
         small_pages: false,
+        compression,
     };
-    let mut choices = vec![default; leaves.len()];
     let all_boolean = leaves
         .iter()
         .all(|leaf| leaf.physical_type() == Type::BOOLEAN);
-    if rows >= WORTH_A_LOOK && !all_boolean {
-        let candidates = try_out(root, field, ahead, hints, compression)?;
-        let compressed = compression != Compression::UNCOMPRESSED;
-        for ((choice, leaf), seen) in choices.iter_mut().zip(leaves).zip(&candidates) {
-            *choice = decide(leaf.physical_type(), seen, rows as f64, compressed);
+    if rows < WORTH_A_LOOK || all_boolean {
+        return Ok(properties(leaves, &vec![default; leaves.len()]).build());
+    }
+    let (sample, candidates) = Sample::try_out(root, field, ahead, hints, compression)?;
+    let mut choices: Vec<_> = leaves
+        .iter()
+        .zip(&candidates)
+        .map(|(leaf, seen)| decide(default, leaf.physical_type(), seen, rows as f64))
+        .collect();
+    spare_effort(&sample, leaves, &candidates, &mut choices)?;
+    Ok(properties(leaves, &choices).build())
+}
+
+/// Lowers the level of zstd where that takes no more room. In values that hardly repeat, as
+/// random identifiers and measurements, a higher level finds more accidental matches, and spends
+/// more on writing these down than they save: level 3 is up to 4% larger than level 1, and takes
+/// twice as long. So the level asked for is what may be spent, not what must be.
+fn spare_effort(
+    sample: &Sample<'_>,
+    leaves: &[ColumnDescPtr],
+    candidates: &[Candidates],
+    choices: &mut [Choice],
+) -> Result<()> {
+    let fast = Compression::ZSTD(ZstdLevel::try_new(1)?);
+    let mut fastest = choices.to_vec();
+    for ((choice, leaf), seen) in fastest.iter_mut().zip(leaves).zip(candidates) {
+        // What repeats farther away than the sample reaches is out of the question.
+        let near = choice.small_pages || leaf.physical_type() != Type::BYTE_ARRAY;
+        let level = match choice.compression {
+            Compression::ZSTD(level) => level.compression_level(),
+            _ => 0,
+        };
+        if level > 1 && near && !choice.dictionary && seen.plain.mostly_distinct() {
+            choice.compression = fast;
         }
     }
-    let mut properties = WriterProperties::builder().set_compression(compression);
-    for (leaf, choice) in leaves.iter().zip(&choices) {
+    if fastest == *choices {
+        return Ok(());
+    }
+    let tried = sample.write(properties(leaves, &fastest))?;
+    for (((choice, fastest), seen), tried) in
+        choices.iter_mut().zip(fastest).zip(candidates).zip(tried)
+    {
+        if tried.compressed <= seen.chosen(choice.encoding).compressed {
+            *choice = fastest;
+        }
+    }
+    Ok(())
+}
+
+/// What makes the writer follow the choices.
+fn properties(leaves: &[ColumnDescPtr], choices: &[Choice]) -> WriterPropertiesBuilder {
+    let mut properties = WriterProperties::builder();
+    for (leaf, choice) in leaves.iter().zip(choices) {
         properties = properties
+            .set_column_compression(path(leaf), choice.compression)
             .set_column_dictionary_enabled(path(leaf), choice.dictionary)
             .set_column_encoding(path(leaf), choice.encoding);
         if choice.small_pages {
             properties = properties.set_column_data_page_size_limit(path(leaf), SMALL_PAGE);
         }
     }
-    Ok(properties.build())
+    properties
 }
 
-/// What writing the sample showed of one leaf.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Candidates {
-    /// Rows in the sample.
-    rows: f64,
-    plain: Measured,
-    packed: Option<(Encoding, Measured)>,
-    dictionary: Option<Measured>,
-}
-
-/// One leaf of the sample, written one way. Sizes are bytes.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-struct Measured {
-    /// Values that aren't null.
-    values: f64,
-    /// How many different ones, where they were counted.
-    distinct: f64,
-    encoded: f64,
-    compressed: f64,
-    /// Of the compressed bytes, those that aren't the dictionary.
-    data_pages: f64,
-}
-
-impl Measured {
-    fn of(closed: &ColumnCloseResult) -> Self {
-        let metadata = &closed.metadata;
-        let statistics = metadata.statistics();
-        let nulls = statistics.and_then(Statistics::null_count_opt).unwrap_or(0);
-        let pages = closed
-            .offset_index
-            .iter()
-            .flat_map(OffsetIndexMetaData::page_locations);
-        Self {
-            values: metadata.num_values() as f64 - nulls as f64,
-            distinct: statistics
-                .and_then(Statistics::distinct_count_opt)
-                .unwrap_or(0) as f64,
-            encoded: metadata.uncompressed_size() as f64,
-            compressed: metadata.compressed_size() as f64,
-            data_pages: pages.map(|page| f64::from(page.compressed_page_size)).sum(),
-        }
-    }
-
-    fn mostly_distinct(&self) -> bool {
-        self.distinct >= MOSTLY_DISTINCT * self.values
-    }
-}
-
-/// Writes a sample in every way that could pay.
-fn try_out(
-    root: &Root,
-    field: &Field,
-    ahead: &[ArrayRef],
-    hints: &[LeafHint],
-    compression: Compression,
-) -> Result<Vec<Candidates>> {
-    let leaves = root.leaves();
-    let plain = || {
-        WriterProperties::builder()
-            .set_compression(compression)
-            .set_dictionary_enabled(false)
-            .set_encoding(Encoding::PLAIN)
-    };
-
-    let counted = plain().set_write_row_group_number_distinct_values(true);
-    let (sample, measured) = write_runs(root.writers(counted.build())?, field, ahead)?;
-    let rows = sample.iter().map(Array::len).sum::<usize>() as f64;
-    let mut candidates: Vec<_> = measured
-        .into_iter()
-        .map(|plain| Candidates {
-            rows,
-            plain,
-            packed: None,
-            dictionary: None,
-        })
-        .collect();
-
-    let encodings: Vec<_> = leaves
-        .iter()
-        .zip(hints)
-        .map(|(leaf, hint)| packed_encoding(leaf, *hint))
-        .collect();
-    if encodings.iter().any(Option::is_some) {
-        let mut builder = plain();
-        for (leaf, encoding) in leaves.iter().zip(&encodings) {
-            if let Some(encoding) = encoding {
-                builder = builder.set_column_encoding(path(leaf), *encoding);
-            }
-        }
-        let packed = write_sample(root, builder, field, &sample)?;
-        for ((seen, encoding), packed) in candidates.iter_mut().zip(encodings).zip(packed) {
-            seen.packed = encoding.map(|encoding| (encoding, packed));
-        }
-    }
-
-    let tries: Vec<_> = leaves
-        .iter()
-        .zip(hints)
-        .zip(&candidates)
-        .map(|((leaf, hint), seen)| {
-            leaf.physical_type() != Type::BOOLEAN
-                && !hint.dictionary_overflowed
-                && !seen.plain.mostly_distinct()
-        })
-        .collect();
-    if tries.contains(&true) {
-        let builder = plain().set_dictionary_enabled(true);
-        let dictionary = write_sample(root, builder, field, &sample)?;
-        for ((seen, tried), dictionary) in candidates.iter_mut().zip(tries).zip(dictionary) {
-            seen.dictionary = tried.then_some(dictionary);
-        }
-    }
-    Ok(candidates)
-}
-
-/// The one encoding besides plain and dictionary that may pay for a leaf.
-fn packed_encoding(leaf: &ColumnDescPtr, hint: LeafHint) -> Option<Encoding> {
-    match leaf.physical_type() {
-        _ if hint.byte_stream_split => Some(Encoding::BYTE_STREAM_SPLIT),
-        Type::INT32 | Type::INT64 => Some(Encoding::DELTA_BINARY_PACKED),
-        Type::BYTE_ARRAY => Some(Encoding::DELTA_BYTE_ARRAY),
-        _ => None,
-    }
-}
-
-/// Cuts runs of neighbours from all over the rows and writes them, as far as [`RUN_BYTES`] allow.
-/// Returns the rows that were written, too.
-fn write_runs(
-    mut writers: Vec<ArrowColumnWriter>,
-    field: &Field,
-    ahead: &[ArrayRef],
-) -> Result<(Vec<ArrayRef>, Vec<Measured>)> {
-    let rows: usize = ahead.iter().map(Array::len).sum();
-    let run_rows = (rows / SAMPLE_SHARE).min(SAMPLE_ROWS).div_ceil(RUNS);
-    let mut sample = Vec::new();
-    for run in 0..RUNS {
-        let mut at = rows * run / RUNS;
-        let end = (at + run_rows).min(rows * (run + 1) / RUNS);
-        let full = |writer: &ArrowColumnWriter| {
-            writer.get_estimated_total_bytes() >= RUN_BYTES * (run + 1)
-        };
-        while at < end && !writers.iter().any(full) {
-            let Some(rows) = rows_at(ahead, at, STEP.min(end - at)) else {
-                break;
-            };
-            write_column(&mut writers, field, &rows)?;
-            at += rows.len();
-            sample.push(rows);
-        }
-    }
-    Ok((sample, close(writers)?))
-}
-
-/// At most `count` rows from the `at`th on, as they lie together.
-fn rows_at(arrays: &[ArrayRef], mut at: usize, count: usize) -> Option<ArrayRef> {
-    for array in arrays {
-        if at < array.len() {
-            return Some(array.slice(at, count.min(array.len() - at)));
-        }
-        at -= array.len();
-    }
-    None
-}
-
-fn write_sample(
-    root: &Root,
-    properties: WriterPropertiesBuilder,
-    field: &Field,
-    sample: &[ArrayRef],
-) -> Result<Vec<Measured>> {
-    let mut writers = root.writers(properties.build())?;
-    sample
-        .iter()
-        .try_for_each(|rows| write_column(&mut writers, field, rows))?;
-    close(writers)
-}
-
-fn close(writers: Vec<ArrowColumnWriter>) -> Result<Vec<Measured>> {
-    writers
-        .into_iter()
-        .map(|writer| Ok(Measured::of(writer.close()?.close())))
-        .collect()
-}
-
-fn path(leaf: &ColumnDescPtr) -> ColumnPath {
+pub(super) fn path(leaf: &ColumnDescPtr) -> ColumnPath {
     leaf.path().clone()
 }
 
 /// The smallest wins, with a handicap for what costs readers more.
-fn decide(kind: Type, seen: &Candidates, rows: f64, compressed: bool) -> Choice {
+fn decide(default: Choice, kind: Type, seen: &Candidates, rows: f64) -> Choice {
     let plain = seen.plain;
     let strings = kind == Type::BYTE_ARRAY;
     let mut best = Choice {
         dictionary: false,
-        encoding: Encoding::PLAIN,
-        small_pages: false,
+        ..default
     };
     let mut size = plain.compressed;
     if let Some((encoding, packed)) = seen.packed {
@@ -324,12 +173,15 @@ fn decide(kind: Type, seen: &Candidates, rows: f64, compressed: bool) -> Choice 
         let repeated = strings && plain.distinct * 4.0 <= plain.values;
         let handicap = if strings { 1.25 } else { 1.0 };
         best.dictionary = repeated || dictionary < handicap * size * scale;
+        if best.dictionary && strings {
+            // Spark before 4 may fail on a chunk that goes on in DELTA_BYTE_ARRAY.
+            best.encoding = Encoding::PLAIN;
+        }
     }
-    best.small_pages = strings
-        && compressed
-        && !best.dictionary
-        && plain.mostly_distinct()
-        && plain.encoded < POOR_RATIO * plain.compressed;
+    best.small_pages = !best.dictionary
+        && seen
+            .cut
+            .is_some_and(|cut| cut.compressed < CUT_COSTS * plain.compressed);
     best
 }
 
@@ -408,6 +260,7 @@ mod tests {
             dictionary: properties.dictionary_enabled(&path),
             encoding: properties.encoding(&path).unwrap(),
             small_pages: properties.column_data_page_size_limit(&path) == SMALL_PAGE,
+            compression: properties.compression(&path),
         }
     }
 
@@ -461,14 +314,32 @@ mod tests {
     }
 
     #[test]
-    fn random_strings_stay_plain_in_small_pages() {
-        let values = strings(|row| format!("{:016x}{:016x}", random(2 * row), random(2 * row + 1)));
-        let expected = Choice {
-            dictionary: false,
-            encoding: Encoding::PLAIN,
-            small_pages: true,
-        };
-        assert_eq!(chosen(values), expected);
+    fn random_strings_stay_plain_in_small_pages_at_little_effort() {
+        let hex = |row| format!("{:016x}{:016x}", random(2 * row), random(2 * row + 1));
+        let choice = chosen(strings(hex));
+        assert!(!choice.dictionary && choice.small_pages);
+        assert_eq!(choice.encoding, Encoding::PLAIN);
+        assert_eq!(
+            choice.compression,
+            Compression::ZSTD(ZstdLevel::try_new(1).unwrap())
+        );
+    }
+
+    #[test]
+    fn text_keeps_the_large_window_it_profits_from() {
+        let words: Vec<String> = (0..3000)
+            .map(|n| format!("{:x}", random(n) >> 40))
+            .collect();
+        let word = |n: usize| words[(random(n) % 3000) as usize].as_str();
+        let values = strings(|row| {
+            (0..12)
+                .map(|n| word(12 * row + n))
+                .collect::<Vec<_>>()
+                .join(" ")
+        });
+        let choice = chosen(values);
+        assert!(!choice.small_pages);
+        assert_eq!(choice.compression, EncodeOptions::default().compression);
     }
 
     #[test]

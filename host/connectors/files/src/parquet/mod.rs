@@ -13,6 +13,7 @@ mod layout;
 mod mend;
 mod pages;
 mod recode;
+mod sample;
 mod sink;
 mod source;
 mod statistics;

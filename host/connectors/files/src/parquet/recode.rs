@@ -17,9 +17,7 @@ use parquet::arrow::arrow_reader::{
 };
 use parquet::basic::{Encoding, PageType, Type};
 use parquet::errors::{ParquetError, Result};
-use parquet::file::metadata::{
-    ColumnChunkMetaData, FileMetaData, ParquetMetaData, RowGroupMetaData,
-};
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 use parquet::file::reader::ChunkReader;
 
 use super::choose::LeafHint;
@@ -56,7 +54,6 @@ impl<R: ChunkReader + Clone + 'static> Recoder<R> {
     /// A recoder for an opened file, whose Arrow schema must be the encoder's. `input` is cloned
     /// for every column and must read by position: clones of a `File` share their place.
     pub fn new(encoder: Arc<Encoder>, input: R, metadata: &Arc<ParquetMetaData>) -> Result<Self> {
-        let metadata = &counted(metadata);
         let stored = ArrowReaderMetadata::try_new(Arc::clone(metadata), ArrowReaderOptions::new())?;
         if stored.schema().fields() != encoder.schema().fields() {
             return Err(ParquetError::General(format!(
@@ -207,29 +204,6 @@ impl<R: ChunkReader + Clone + 'static> Recoder<R> {
                 .any(|chunk| chunk.encodings_mask().is_set(Encoding::BYTE_STREAM_SPLIT)),
         }
     }
-}
-
-/// The footer with a row count that is the sum of its row groups'. The reader caps its batches at
-/// the count in the file, and some writers leave 0 there: it would find no rows at all.
-fn counted(metadata: &Arc<ParquetMetaData>) -> Arc<ParquetMetaData> {
-    let file = metadata.file_metadata();
-    let rows = metadata
-        .row_groups()
-        .iter()
-        .map(RowGroupMetaData::num_rows)
-        .sum();
-    if file.num_rows() == rows {
-        return Arc::clone(metadata);
-    }
-    let file = FileMetaData::new(
-        file.version(),
-        rows,
-        file.created_by().map(str::to_owned),
-        file.key_value_metadata().cloned(),
-        file.schema_descr_ptr(),
-        file.column_orders().cloned(),
-    );
-    Arc::new(ParquetMetaData::new(file, metadata.row_groups().to_vec()))
 }
 
 /// Whether a writer began with a dictionary and went on without.
