@@ -26,6 +26,7 @@ use hygge_core::{
 pub use self::kind::FilesHomeKind;
 use self::list::Listing;
 use self::read::footers::Footers;
+pub(crate) use self::read::guarded;
 use self::read::{FilesReader, Task};
 pub use self::settings::{HomeSettings, INFER_ROWS, SPLIT_SIZE};
 use self::spec::{Place, Spec};

@@ -15,6 +15,7 @@ use parquet::file::metadata::KeyValue;
 
 use super::origin::{self, Origin};
 use super::sync;
+use crate::home::guarded;
 use crate::parquet::{
     CheckedRowGroup, EncodedRowGroup, Encoder, Error, FileSink, Input, Layout, ParquetWriter,
     Recoder, Verify, check_row_group,
@@ -276,7 +277,10 @@ impl ParquetPart {
         {
             // Small files become row groups of the usual size together.
             let (origin, groups) = (run.origin.clone(), run.groups.clone());
-            for batch in cx.cpu(move || origin.decode(groups)).await? {
+            for batch in cx
+                .cpu(move || guarded(origin.file.name(), || origin.decode(groups)))
+                .await?
+            {
                 self.gather(batch, cx).await?;
             }
             return Ok(());
@@ -298,8 +302,11 @@ impl ParquetPart {
             let recoder = Arc::clone(&run.recoder);
             let name = run.origin.file.name().to_owned();
             let recode = move || {
-                let group = recoder.encode(&part).map_err(|error| {
-                    Fault::new(code::SOURCE_INVALID, format!("{name}: {error}")).with("file", &name)
+                let group = guarded(&name, || {
+                    recoder.encode(&part).map_err(|error| {
+                        Fault::new(code::SOURCE_INVALID, format!("{name}: {error}"))
+                            .with("file", &name)
+                    })
                 })?;
                 Ok(Ready::Encoded(group))
             };

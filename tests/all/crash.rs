@@ -1,0 +1,242 @@
+//! Killed anywhere, nothing is lost and nothing is there twice: after the next run the
+//! destination equals the truth, and whoever reads it meanwhile sees the old or the new.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use hygge_core::failpoint::POINTS;
+use rustix::process::Signal;
+
+use crate::harness::{Chance, Command, Content, Order, Orders, Project, Watcher, pause, say};
+
+/// The three ways a run changes a destination, and the first run, which has none to change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    First,
+    Full,
+    Append,
+    Merge,
+}
+
+/// A project whose source grows step by step, and what its destination must hold.
+struct Scene {
+    project: Project,
+    way: Way,
+    source: Orders,
+    step: i64,
+}
+
+/// How many rows each file of the source has: more than a row group, so that there are several
+/// splits and batches.
+const FILE: i64 = 2_500;
+
+impl Scene {
+    fn new(way: Way) -> Self {
+        let project = Project::new();
+        let incremental = match way {
+            Way::First | Way::Full => "",
+            Way::Append => "  incremental: {column: updated_at, strategy: append}\n",
+            Way::Merge => "  incremental: {column: updated_at, strategy: merge, key: [id]}\n",
+        };
+        let mode = match way {
+            Way::First | Way::Full => "full",
+            Way::Append | Way::Merge => "incremental",
+        };
+        project.flow(
+            "sales",
+            &format!(
+                "mode: {mode}\n\
+                 home:\n  type: parquet\n  path: data/orders\n{incremental}\
+                 store:\n  type: parquet\n  path: lake/orders\n  file_size: 64KiB\n"
+            ),
+        );
+        let mut scene = Self {
+            project,
+            way,
+            source: Orders::default(),
+            step: 0,
+        };
+        scene.grow();
+        scene.grow();
+        if way != Way::First {
+            scene.start().succeed();
+            scene.check();
+            scene.grow();
+        }
+        scene
+    }
+
+    /// The source changes the way it does between two runs.
+    fn grow(&mut self) {
+        let begin = self.step * FILE;
+        let mut file = Orders::new(begin..begin + FILE);
+        if self.way == Way::Merge && self.step > 0 {
+            // Every hundredth of the earlier keys is updated, later than all that was there.
+            for (k, id) in (0..begin).step_by(100).enumerate() {
+                file.0.push(Order {
+                    id,
+                    version: self.step + 1,
+                    updated: Some(begin + FILE - 1 - k as i64 % 10),
+                });
+            }
+        }
+        self.project
+            .orders(&format!("data/orders/{:03}.parquet", self.step), &file);
+        self.source = std::mem::take(&mut self.source).and(&file);
+        self.step += 1;
+    }
+
+    fn start(&self) -> Command {
+        self.project.hygge("start")
+    }
+
+    /// What the destination must hold once a run has ended well.
+    fn truth(&self) -> Content {
+        match self.way {
+            Way::Merge => self.source.latest().content(),
+            _ => self.source.content(),
+        }
+    }
+
+    fn check(&self) {
+        assert_eq!(self.project.content("lake/orders"), self.truth());
+        let lake: Vec<_> = self
+            .project
+            .tree()
+            .into_iter()
+            .filter(|path| path.starts_with("lake/") && !path.starts_with("lake/orders/"))
+            .collect();
+        assert_eq!(lake, ["lake/"], "something was left beside the data");
+    }
+
+    /// Whoever reads while rows are replaced or merged never sees a mix; an append shows one
+    /// finished file after the other, as documented.
+    fn watcher(&self, before: Option<Content>) -> Option<Watcher> {
+        (self.way != Way::Append).then(|| {
+            let allowed = before.into_iter().chain([self.truth()]).collect();
+            Watcher::new(&self.project.path("lake/orders"), allowed)
+        })
+    }
+}
+
+/// What stood before the scene's last step.
+fn before(scene: &Scene) -> Option<Content> {
+    scene
+        .project
+        .path("lake/orders")
+        .exists()
+        .then(|| scene.project.content("lake/orders"))
+}
+
+/// Kills a run at the `nth` pass of a point, lets the next one recover; says whether the point
+/// was reached.
+fn killed_at(way: Way, point: &str, nth: u32) -> bool {
+    let scene = Scene::new(way);
+    let watcher = scene.watcher(before(&scene));
+    let killed = scene
+        .start()
+        .failpoints(&format!("{point}=kill@{nth}"))
+        .run();
+    assert!(
+        killed.was_killed() || killed.code == Some(0),
+        "{way:?} {point}: {killed}"
+    );
+    let reached = killed.was_killed();
+    let recovering = scene.start().run();
+    assert_eq!(
+        recovering.code,
+        Some(0),
+        "{way:?} {point}@{nth}: {recovering}"
+    );
+    if let Some(watcher) = watcher {
+        watcher.finish();
+    }
+    say(&format!("{way:?} {point}@{nth}: reached {reached}"));
+    scene.check();
+    reached
+}
+
+#[test]
+fn killed_at_every_point_of_the_protocol() {
+    let reached: BTreeSet<&str> = std::thread::scope(|scope| {
+        let ways = [Way::First, Way::Full, Way::Append, Way::Merge].map(|way| {
+            scope.spawn(move || {
+                let mut reached = BTreeSet::new();
+                for point in POINTS {
+                    // Later passes matter where a point is passed once a split or file.
+                    for nth in [1, 2, 5] {
+                        if !killed_at(way, point, nth) {
+                            break;
+                        }
+                        reached.insert(*point);
+                    }
+                }
+                reached
+            })
+        });
+        ways.into_iter()
+            .flat_map(|way| way.join().unwrap_or_else(|p| std::panic::resume_unwind(p)))
+            .collect()
+    });
+    let missed: Vec<_> = POINTS.iter().filter(|p| !reached.contains(*p)).collect();
+    assert!(missed.is_empty(), "no scene reaches {missed:?}");
+}
+
+/// Kills runs at random instants, sometimes those that recover as well.
+fn killed_at_random(way: Way, kills: u32, seed: u64) {
+    let mut chance = Chance::new(seed, &format!("{way:?}"));
+    let mut scene = Scene::new(way);
+    let began = Instant::now();
+    scene.start().succeed();
+    let whole = began.elapsed();
+    let (mut hit, mut done) = (0, 0);
+    while done < kills {
+        // A source that only grows makes every run longer than the one before.
+        if scene.step > 12 {
+            scene = Scene::new(way);
+            scene.start().succeed();
+        }
+        let old = before(&scene);
+        scene.grow();
+        let watcher = scene.watcher(old);
+        loop {
+            let mut running = scene.start().spawn();
+            pause(Duration::from_micros(
+                chance.below(u64::try_from(whole.as_micros()).unwrap()),
+            ));
+            running.signal(Signal::KILL);
+            let outcome = running.wait();
+            assert!(outcome.was_killed() || outcome.code == Some(0), "{outcome}");
+            hit += u32::from(outcome.was_killed());
+            done += 1;
+            if chance.below(4) > 0 {
+                break;
+            }
+        }
+        if chance.below(4) == 0 {
+            // The source goes on while the run is dead: a commit that was decided on shows first.
+            scene.grow();
+            if let Some(watcher) = &watcher {
+                watcher.allow(scene.truth());
+            }
+        }
+        let recovering = scene.start().run();
+        assert_eq!(recovering.code, Some(0), "{way:?}: {recovering}");
+        if let Some(watcher) = watcher {
+            watcher.finish();
+        }
+        scene.check();
+    }
+    say(&format!("{way:?}: {hit} of {done} kills hit a run"));
+    assert!(hit > done / 4, "most kills came too late to test anything");
+}
+
+#[test]
+fn killed_at_random_instants() {
+    let seed = Chance::seed("killed_at_random_instants");
+    std::thread::scope(|scope| {
+        for (way, kills) in [(Way::Full, 67), (Way::Append, 67), (Way::Merge, 66)] {
+            scope.spawn(move || killed_at_random(way, kills, seed));
+        }
+    });
+}

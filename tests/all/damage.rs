@@ -1,0 +1,246 @@
+//! Disks that are full, destinations that can't be written, sources that change or are broken:
+//! a clear failure, the destination as it was, and the next run mends it.
+
+use std::fs;
+
+use crate::harness::{Chance, Events, Orders, Project, Tmpfs, fixture, say};
+
+fn project() -> Project {
+    let project = Project::new();
+    project.flow(
+        "sales",
+        "home: {type: parquet, path: data/orders}\n\
+         store: {type: parquet, path: lake/orders}\n",
+    );
+    project
+}
+
+#[test]
+fn a_disk_that_is_full_while_staging() {
+    let project = project();
+    let Some(disk) = Tmpfs::mount(project.root(), 16 << 10) else {
+        return;
+    };
+    project.write("hygge.yml", "name: test\noptions: {retries: 0}\n");
+    project.flow(
+        "sales",
+        "home: {type: parquet, path: data/orders}\n\
+         store: {type: parquet, path: lake/orders, compression: none, rewrite: true}\n",
+    );
+    let old = Orders::new(0..1_000);
+    project.orders("data/orders/a.parquet", &old);
+    project.hygge("start").succeed();
+
+    let new = Orders::new(0..100_000);
+    project.orders("data/orders/a.parquet", &new);
+    let ballast = disk.fill(600);
+    let failed = project.hygge("start --output json").run();
+    assert_eq!(failed.code, Some(1), "{failed}");
+    let events = Events::of(&failed);
+    let fault = events.fault("sales.sales");
+    assert!(fault.contains("No space left on device"), "{fault}");
+    assert_eq!(project.content("lake/orders"), old.content());
+
+    fs::remove_file(ballast).unwrap();
+    project.hygge("start").succeed();
+    assert_eq!(project.content("lake/orders"), new.content());
+}
+
+#[test]
+fn a_disk_that_is_full_while_committing() {
+    let project = project();
+    let Some(disk) = Tmpfs::mount(project.root(), 16 << 10) else {
+        return;
+    };
+    project.write("hygge.yml", "name: test\n");
+    project.flow(
+        "sales",
+        "home: {type: parquet, path: data/orders}\n\
+         store: {type: parquet, path: lake/orders}\n",
+    );
+    let orders = Orders::new(0..10_000);
+    project.orders("data/orders/a.parquet", &orders);
+    let killed = project
+        .hygge("start")
+        .failpoints("intent.stored=kill")
+        .run();
+    assert!(killed.was_killed(), "{killed}");
+    let ballast = disk.fill(0);
+    // Whether a commit that only renames gets through is the file system's affair. It must end,
+    // and not in a mix.
+    let crowded = project.hygge("start").run();
+    assert!(matches!(crowded.code, Some(0 | 1)), "{crowded}");
+    say(&format!("{crowded}"));
+    fs::remove_file(ballast).unwrap();
+    project.hygge("start").succeed();
+    assert_eq!(project.content("lake/orders"), orders.content());
+}
+
+#[test]
+fn a_destination_that_is_read_only() {
+    let project = project();
+    let Some(lake) = Tmpfs::mount(&project.path("lake"), 16 << 10) else {
+        return;
+    };
+    let old = Orders::new(0..1_000);
+    project.orders("data/orders/a.parquet", &old);
+    project.hygge("start").succeed();
+    lake.read_only(true);
+    project.orders("data/orders/a.parquet", &Orders::new(0..2_000));
+    let refused = project.hygge("start").run();
+    insta::assert_snapshot!(refused.shown());
+    assert_eq!(project.content("lake/orders"), old.content());
+    let debug = project.hygge("debug").run();
+    assert_eq!(debug.code, Some(1), "{debug}");
+    lake.read_only(false);
+    project.hygge("start").succeed();
+    assert_eq!(
+        project.content("lake/orders"),
+        Orders::new(0..2_000).content()
+    );
+}
+
+/// The store fails while the reader is far ahead of it: the run ends, at once, with the store's
+/// own words. (The original waited for ever.)
+#[test]
+fn a_store_that_fails_while_its_queue_is_full() {
+    let project = project();
+    let Some(disk) = Tmpfs::mount(&project.path("lake"), 4 << 10) else {
+        return;
+    };
+    project.write(
+        "hygge.yml",
+        "name: test\noptions: {memory: 8MiB, retries: 0}\n",
+    );
+    project.flow(
+        "sales",
+        "home: {type: parquet, path: data/orders}\n\
+         store: {type: parquet, path: lake/orders, compression: none, rewrite: true, \
+                 row_group_rows: 1000}\n",
+    );
+    for n in 0..4 {
+        project.orders(
+            &format!("data/orders/{n}.parquet"),
+            &Orders::new(n * 50_000..(n + 1) * 50_000),
+        );
+    }
+    let failed = project.hygge("start --output json").run();
+    assert_eq!(failed.code, Some(1), "{failed}");
+    let events = Events::of(&failed);
+    let fault = events.fault("sales.sales");
+    assert!(fault.contains("No space left on device"), "{fault}");
+    assert!(!project.path("lake/orders").exists());
+    drop(disk);
+}
+
+#[test]
+fn a_source_that_goes_away_while_it_is_read() {
+    let project = project();
+    project.write("hygge.yml", "name: test\noptions: {retries: 0}\n");
+    let old = Orders::new(0..100);
+    project.orders("data/orders/a.parquet", &old);
+    project.hygge("start").succeed();
+    for n in 0..4 {
+        project.orders(
+            &format!("data/orders/{n}.parquet"),
+            &Orders::new(n * 5_000..(n + 1) * 5_000),
+        );
+    }
+    let paused = project
+        .hygge("start --concurrency 1")
+        .spawn_to("attempt.recorded");
+    fs::remove_file(project.path("data/orders/3.parquet")).unwrap();
+    let failed = paused.go_on();
+    assert_eq!(failed.code, Some(1), "{failed}");
+    insta::assert_snapshot!(failed.shown());
+    assert_eq!(project.content("lake/orders"), old.content());
+}
+
+#[test]
+fn a_source_that_changes_while_it_is_read() {
+    let project = project();
+    project.write("hygge.yml", "name: test\noptions: {retries: 0}\n");
+    let old = Orders::new(0..20_000);
+    project.orders("data/orders/a.parquet", &old);
+    let paused = project.hygge("start").spawn_to("attempt.recorded");
+    let new = Orders::new(7..15_000);
+    project.orders("data/orders/a.parquet", &new);
+    let ended = paused.go_on();
+    assert_eq!(ended.code, Some(1), "{ended}");
+    insta::assert_snapshot!(ended.shown());
+    assert!(!project.path("lake/orders").exists());
+    project.hygge("start").succeed();
+    assert_eq!(project.content("lake/orders"), new.content());
+}
+
+#[test]
+fn truncated_parquet_fails_and_changes_nothing() {
+    let project = project();
+    let old = Orders::new(0..100);
+    project.orders("data/orders/a.parquet", &old);
+    project.hygge("start").succeed();
+    let whole = Orders::new(0..5_000).parquet();
+    for keep in [
+        0,
+        3,
+        4,
+        11,
+        100,
+        whole.len() / 2,
+        whole.len() - 9,
+        whole.len() - 1,
+    ] {
+        project.write("data/orders/a.parquet", &whole[..keep]);
+        let failed = project.hygge("start").run();
+        assert_eq!(failed.code, Some(1), "{keep} bytes: {failed}");
+        assert!(
+            failed.stderr.contains("a.parquet") || failed.stdout.contains("a.parquet"),
+            "{keep} bytes: {failed}"
+        );
+        assert_eq!(project.content("lake/orders"), old.content());
+    }
+}
+
+/// A flip in pages that carry a checksum is always found; elsewhere it need only never panic,
+/// and never break what stood there.
+#[test]
+fn flipped_bits_never_panic() {
+    let seed = Chance::seed("flipped_bits_never_panic");
+    let mut chance = Chance::new(seed, "bits");
+    for (name, checked) in [
+        (
+            "parquet-testing/data/datapage_v1-uncompressed-checksum.parquet",
+            true,
+        ),
+        ("parquet-testing/data/alltypes_plain.snappy.parquet", false),
+        ("parquet-testing/data/nested_maps.snappy.parquet", false),
+        ("nycflights13/airlines.parquet", false),
+    ] {
+        let whole = fs::read(fixture(name)).unwrap();
+        for store in ["", "rewrite: true"] {
+            let project = Project::new();
+            project.flow(
+                "sales",
+                &format!(
+                    "home: {{type: parquet, path: data}}\n\
+                     store: {{type: parquet, path: lake/, {store}}}\n"
+                ),
+            );
+            for _ in 0..15 {
+                let mut flipped = whole.clone();
+                let bit = chance.below(8 * whole.len() as u64);
+                let byte = usize::try_from(bit / 8).unwrap();
+                flipped[byte] ^= 1 << (bit % 8);
+                project.write("data/a.parquet", &flipped);
+                let run = project.hygge("start").run();
+                let text = format!("{name} {store}: bit {bit}\n{run}");
+                assert!(matches!(run.code, Some(0 | 1)), "{text}");
+                assert!(!text.contains("panicked"), "{text}");
+                // Page bodies of the checked file: all but magic, headers and footer.
+                if checked && (100..10_000).contains(&byte) {
+                    assert_eq!(run.code, Some(1), "{text}");
+                }
+            }
+        }
+    }
+}

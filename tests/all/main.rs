@@ -1,0 +1,22 @@
+//! Whole-program tests: they run the binary on real files and look at what it prints, how it
+//! exits and what stands at the destination, never inside.
+//!
+//! One file a feature, one target so that everything is linked once. The trade-off: a test here
+//! costs a process, so a law that a unit test can check is checked there.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "in a test a panic is the report, also outside of #[test] functions"
+)]
+
+mod crash;
+mod damage;
+mod flights;
+mod harness;
+mod interrupt;
+mod known_failures;
+mod mutation;
+mod parquet_testing;
+mod recovery;
+mod references;
+mod wrong;

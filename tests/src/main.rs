@@ -1,0 +1,5 @@
+//! `hygge`, with failpoints: what the whole-program tests run.
+
+fn main() -> std::process::ExitCode {
+    hygge::main()
+}
