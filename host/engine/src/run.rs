@@ -3,10 +3,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use futures::future::{BoxFuture, FutureExt, ready};
 use hygge_core::{Action, EntityId, Fault, Memory, Registry, Result, RunId, Watermark, code};
 use hygge_project::{OnError, Plan, PlannedEntity, PlannedFlow};
 use hygge_state::{Outcome, RunEntity, RunRecord, StateStore};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::entity::{Moved, Mover};
@@ -182,20 +183,33 @@ async fn all(shared: &Arc<Shared>, plan: &Plan) -> Vec<EntityResult> {
         for planned in &flow.entities {
             let nth = order.len();
             order.insert(planned.id.clone(), nth);
+            // Queued here, not in the task: entities begin in plan order.
+            let slot = queue(&slots, after.is_empty());
             let turn = Turn {
                 shared: Arc::clone(shared),
                 planned: planned.clone(),
                 own: Arc::clone(own),
                 after: after.clone(),
-                slots: Arc::clone(&slots),
                 failed: Arc::clone(&failed),
             };
-            tasks.spawn(turn.take());
+            tasks.spawn(turn.take(slot));
         }
     }
     let mut results = tasks.join_all().await;
     results.sort_by_key(|result| order.get(&result.id).copied());
     results
+}
+
+/// A slot, when it is free.
+type Slot = BoxFuture<'static, Result<OwnedSemaphorePermit, AcquireError>>;
+
+/// Waits for a slot; `now` takes a place in the queue at once, otherwise the first poll does.
+fn queue(slots: &Arc<Semaphore>, now: bool) -> Slot {
+    let mut slot = Box::pin(Arc::clone(slots).acquire_owned());
+    match now.then(|| (&mut slot).now_or_never()).flatten() {
+        Some(free) => Box::pin(ready(free)),
+        None => slot,
+    }
 }
 
 /// How a flow ended, for those that wait for it.
@@ -235,28 +249,24 @@ struct Turn {
     planned: PlannedEntity,
     own: Arc<FlowEnd>,
     after: Vec<Arc<FlowEnd>>,
-    slots: Arc<Semaphore>,
     failed: Arc<AtomicBool>,
 }
 
 impl Turn {
-    async fn take(self) -> EntityResult {
-        let result = self.moved_or_skipped().await;
-        if result.outcome == Outcome::Fail {
-            self.failed.store(true, Ordering::Release);
-        }
+    async fn take(self, slot: Slot) -> EntityResult {
+        let result = self.moved_or_skipped(slot).await;
         self.shared.events.event(&finished(&result));
         self.own.one_ended(result.outcome == Outcome::Pass);
         result
     }
 
-    async fn moved_or_skipped(&self) -> EntityResult {
+    async fn moved_or_skipped(&self, slot: Slot) -> EntityResult {
         for flow in &self.after {
             if !flow.ended_well().await {
                 return self.skipped(format!("flow {} did not succeed", flow.name));
             }
         }
-        let Ok(_slot) = self.slots.acquire().await else {
+        let Ok(_slot) = slot.await else {
             return self.skipped("the run is over".to_owned());
         };
         if self.shared.signal.is_set() {
@@ -310,6 +320,8 @@ impl Turn {
     }
 
     fn failed(&self, fault: Fault, seconds: f64) -> EntityResult {
+        // Before the slot is given up, so that the next in it knows.
+        self.failed.store(true, Ordering::Release);
         let fault = fault
             .with("flow", &self.planned.id.flow)
             .with("entity", &self.planned.id.entity);
