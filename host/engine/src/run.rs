@@ -4,7 +4,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use futures::future::{BoxFuture, FutureExt, ready};
-use hygge_core::{Action, EntityId, Fault, Memory, Registry, Result, RunId, Watermark, code};
+use hygge_core::{
+    Action, EntityId, Fault, Memory, REDACTED, Registry, Result, RunId, Watermark, code,
+};
 use hygge_project::{OnError, Plan, PlannedEntity, PlannedFlow};
 use hygge_state::{Outcome, RunEntity, RunRecord, StateStore};
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, watch};
@@ -322,9 +324,18 @@ impl Turn {
     fn failed(&self, fault: Fault, seconds: f64) -> EntityResult {
         // Before the slot is given up, so that the next in it knows.
         self.failed.store(true, Ordering::Release);
-        let fault = fault
+        let mut fault = fault
             .with("flow", &self.planned.id.flow)
             .with("entity", &self.planned.id.entity);
+        // The message goes into the history, which outlives what a front end hides.
+        for settings in [&self.planned.home.settings, &self.planned.store.settings] {
+            let secrets = settings
+                .secrets()
+                .filter_map(|at| settings.expose().pointer(at));
+            for secret in secrets.filter_map(|s| s.as_str()).filter(|s| s.len() > 2) {
+                fault.message = fault.message.replace(secret, REDACTED);
+            }
+        }
         EntityResult {
             fault: Some(fault),
             ..self.ended(Outcome::Fail, seconds)

@@ -265,7 +265,7 @@ static FILTERS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         (r"[\d.,]+ ?[kKM]? rows/s", "[RATE] rows/s"),
         (r"\b\d+m \d+s\b|\b\d+(\.\d+)? ?(ms|s)\b", "[TIME]"),
         (r"\b\d+(\.\d+)? ?([KMG]i?)?B\b", "[SIZE]"),
-        (r"\bpid \d+", "pid [PID]"),
+        (r"\bprocess \d+ on [^\s)]+", "process [PID] on [HOST]"),
         (
             r#""(seconds|bytes|pid|wait_ms)":[\d.e-]+"#,
             r#""$1":[NUMBER]"#,
