@@ -7,6 +7,7 @@ use hygge_core::{Action, Bounds, Fault, Result, Strategy, Watermark, WatermarkTy
 use hygge_project::{Incremental, Lookback};
 use hygge_state::EntityState;
 
+use crate::rowhash::hashed_as;
 use crate::window::{Before, Follow, Taken, WindowState, unpack};
 
 /// How far back a timestamp is read again by default: rows written by a transaction that was
@@ -200,8 +201,7 @@ pub(crate) fn follow(
             .window
             .as_ref()
             .map_or_else(|| columns.clone(), |w| w.columns.clone());
-        let kept_key = !incremental.key.is_empty() && hashed != columns;
-        if kept_key {
+        if !incremental.key.is_empty() && hashed != columns {
             return Err(Fault::new(
                 code::CONFIG,
                 format!(
@@ -211,15 +211,29 @@ pub(crate) fn follow(
             )
             .advise("run it once with `--full` to begin anew with the other key"));
         }
+        if let Some(window) = &low.window {
+            same_types(window, schema)?;
+        }
         let high = convert(low.watermark.ordinal()?)?;
+        let other_columns = hashed != columns;
         before = Some(Arc::new(Before::new(hashed, high, &rows)));
+        if other_columns {
+            // Hashes over other columns tell nothing any more; rows met are hashed anew.
+            rows.clear();
+        }
     }
     let lookback = lookback(incremental, kind)?;
+    let types = columns
+        .iter()
+        .filter_map(|name| schema.field_with_name(name).ok())
+        .map(|field| hashed_as(field.data_type()).to_string())
+        .collect();
     let follow = Follow {
         column: column.clone(),
         kind,
         lookback,
         columns,
+        types,
         before,
     };
     Ok(Some((Arc::new(follow), rows)))
@@ -239,6 +253,34 @@ fn listed(schema: &Schema) -> String {
         String::new()
     };
     format!("{}{tail}", names.join(", "))
+}
+
+/// Rows whose column changed its type can't be recognised by their hash: going on would take
+/// them twice.
+fn same_types(window: &WindowState, schema: &Schema) -> Result<()> {
+    for (column, was) in window.columns.iter().zip(&window.types) {
+        let Ok(field) = schema.field_with_name(column) else {
+            return Err(Fault::new(
+                code::SCHEMA,
+                format!("column {column:?} is gone, so rows taken earlier can't be recognised"),
+            )
+            .with("column", column)
+            .advise("run it once with `--full`, or give `incremental` a `key`"));
+        };
+        let is = hashed_as(field.data_type()).to_string();
+        if is != *was {
+            return Err(Fault::new(
+                code::SCHEMA,
+                format!(
+                    "column {column:?} was {was} and is now {is}, so rows taken earlier can't be \
+                     recognised"
+                ),
+            )
+            .with("column", column)
+            .advise("run it once with `--full`, or give `incremental` a `key`"));
+        }
+    }
+    Ok(())
 }
 
 /// A watermark beyond now usually means a wrong date in the source, and that rows written
@@ -290,6 +332,24 @@ mod tests {
         let cents = WatermarkType::Decimal { scale: 2 };
         assert_eq!(ticks(Some(Lookback::Units(3)), cents).unwrap(), 300);
         assert!(ticks(Some(Lookback::Seconds(1)), WatermarkType::Integer).is_err());
+    }
+
+    #[test]
+    fn a_column_of_another_type_is_refused_before_rows_are_taken_twice() {
+        use arrow_schema::{DataType, Field};
+        let window = WindowState {
+            from: "0".into(),
+            columns: vec!["v".into()],
+            types: vec!["Int64".into()],
+            rows: 1,
+        };
+        let with_type = |data_type| Schema::new(vec![Field::new("v", data_type, true)]);
+        assert!(same_types(&window, &with_type(DataType::Int32)).is_ok());
+        let fault = same_types(&window, &with_type(DataType::Float64)).unwrap_err();
+        assert_eq!(
+            fault.message,
+            "column \"v\" was Int64 and is now Float64, so rows taken earlier can't be recognised"
+        );
     }
 
     #[test]

@@ -36,6 +36,11 @@ pub(crate) fn hash_rows(
     Ok(rows.iter().map(|row| xxh3_128(row.as_ref())).collect())
 }
 
+/// The type a column is hashed as: with another, the same value hashes differently.
+pub(crate) fn hashed_as(data_type: &DataType) -> DataType {
+    canonical(data_type).unwrap_or_else(|| data_type.clone())
+}
+
 fn unhashable(column: &str) -> impl Fn(arrow_schema::ArrowError) -> Fault {
     move |error| {
         Fault::new(

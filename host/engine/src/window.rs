@@ -74,6 +74,8 @@ pub(crate) struct WindowState {
     pub(crate) from: String,
     /// The columns hashed.
     pub(crate) columns: Vec<String>,
+    /// Their types, as far as they change a hash.
+    pub(crate) types: Vec<String>,
     /// How many rows it holds.
     pub(crate) rows: usize,
 }
@@ -89,6 +91,8 @@ pub(crate) struct Follow {
     pub(crate) lookback: i128,
     /// The columns whose hash tells rows apart; empty for merge, which keeps no window.
     pub(crate) columns: Vec<String>,
+    /// Their types, as far as they change a hash.
+    pub(crate) types: Vec<String>,
     /// Rows an earlier run took, by hash, with the columns it hashed.
     pub(crate) before: Option<Arc<Before>>,
 }
@@ -205,11 +209,23 @@ impl Observer {
         let hashes = hash_rows(&batch, &before.columns, &perhaps)?;
         let mut keep = vec![true; batch.num_rows()];
         let met = self.met.len();
+        let mut again = Vec::new();
         for (row, hash) in perhaps.into_iter().zip(hashes) {
             if before.meet(hash) {
                 keep[row] = false;
+                again.push(row);
                 self.met.push(hash);
             }
+        }
+        // The source has other columns now: what was taken must be known by its new hash.
+        if before.columns != self.follow.columns {
+            let hashes = hash_rows(&batch, &self.follow.columns, &again)?;
+            self.taken.extend(
+                again
+                    .into_iter()
+                    .zip(hashes)
+                    .filter_map(|(row, hash)| ordinals[row].map(|ordinal| Taken { ordinal, hash })),
+            );
         }
         if self.met.len() == met {
             return Ok(Kept::All(batch));
@@ -371,6 +387,7 @@ impl Seen {
         let state = WindowState {
             from: edge.to_string(),
             columns: follow.columns.clone(),
+            types: follow.types.clone(),
             rows: self.taken.len(),
         };
         Ok((state, pack(&self.taken)))

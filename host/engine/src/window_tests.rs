@@ -26,6 +26,7 @@ fn follow(lookback: i128, before: Option<Before>) -> Arc<Follow> {
         kind: WatermarkType::Integer,
         lookback,
         columns: vec!["k".into(), "w".into()],
+        types: Vec::new(),
         before: before.map(Arc::new),
     })
 }
@@ -131,4 +132,47 @@ fn a_window_that_grows_too_large_proposes_merge() {
 #[test]
 fn a_cut_window_is_an_error() {
     assert_eq!(unpack(&[0; 33]).unwrap_err().code, code::STATE);
+}
+
+/// The source gains a column: rows of the window are still known, in this run and the next.
+#[test]
+fn a_new_column_doubles_nothing() {
+    let wide = |rows: &[(i64, Option<i64>)]| {
+        let narrow = batch(rows);
+        let extra: ArrayRef = Arc::new(Int64Array::from(vec![7; rows.len()]));
+        RecordBatch::try_from_iter_with_nullable([
+            ("k", Arc::clone(narrow.column(0)), false),
+            ("w", Arc::clone(narrow.column(1)), true),
+            ("x", extra, true),
+        ])
+        .unwrap()
+    };
+    let names = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>();
+    let (_, state) = run(&[(1, Some(5)), (2, Some(5))], 0, 10, None);
+    let mut rows = state.unwrap().1;
+    let mut hashed = names(&["k", "w"]);
+    for new in [[3], [4]] {
+        let follow = Arc::new(Follow {
+            column: "w".into(),
+            kind: WatermarkType::Integer,
+            lookback: 0,
+            columns: names(&["k", "w", "x"]),
+            types: Vec::new(),
+            before: Some(Arc::new(Before::new(hashed.clone(), 5, &rows))),
+        });
+        let mut source: Vec<(i64, Option<i64>)> = (1..new[0]).map(|k| (k, Some(5))).collect();
+        source.extend(new.map(|k| (k, Some(5))));
+        let mut observer = Observer::new(Arc::clone(&follow));
+        assert_eq!(keys(&observer.take(wide(&source)).unwrap()), new);
+        let mut seen = Seen::default();
+        let observed = serde_json::to_value(observer.finish()).unwrap();
+        seen.add(&observed, &follow, false).unwrap();
+        let carried = if hashed == follow.columns {
+            rows
+        } else {
+            Vec::new()
+        };
+        rows = unpack(&seen.window(carried, Some(5), &follow).unwrap().1).unwrap();
+        hashed.clone_from(&follow.columns);
+    }
 }
