@@ -19,4 +19,5 @@ mod mutation;
 mod parquet_testing;
 mod recovery;
 mod references;
+mod verbs;
 mod wrong;

@@ -274,6 +274,7 @@ static FILTERS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         (r"─{2,}", "──"),
         (r" {2,}([\[\d])", "  $1"),
         (r"(\]) {2,}", "$1  "),
+        (r"(\[TIME\]) {2,}[\d,]+ {2,}", "$1  [RATE]  "),
         (r"[ \t]+\n", "\n"),
     ]
     .map(|(pattern, with)| (Regex::new(pattern).unwrap(), with))

@@ -1,0 +1,52 @@
+use super::orders;
+
+#[test]
+fn nothing_yet() {
+    let project = orders("");
+    insta::assert_snapshot!(project.hygge("runs").succeed().shown());
+    let none = project.hygge("runs show").run();
+    assert_eq!(none.code, Some(2), "{none}");
+    assert!(!project.path(".hygge").exists());
+}
+
+#[test]
+fn history_with_rows_and_outcome() {
+    let project = orders("");
+    project.hygge("start").succeed();
+    std::fs::rename(project.path("data"), project.path("away")).unwrap();
+    assert_eq!(project.hygge("start").run().code, Some(1));
+    insta::assert_snapshot!(project.hygge("runs").succeed().shown());
+    insta::assert_snapshot!("the_last", project.hygge("runs show").succeed().shown());
+
+    let listed = project.hygge("runs --output json").succeed().stdout;
+    let runs: Vec<serde_json::Value> = listed
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(runs.len(), 2);
+    assert_eq!(runs[1]["entities"][0]["rows"], 20);
+    let id = runs[1]["run"].as_str().unwrap();
+    let shown = project
+        .hygge(&format!("runs show {id} --output json"))
+        .succeed();
+    let shown: serde_json::Value = serde_json::from_str(&shown.stdout).unwrap();
+    assert_eq!(shown, runs[1]);
+    let ambiguous = project.hygge("runs show 20").run();
+    assert_eq!(ambiguous.code, Some(2), "{ambiguous}");
+    insta::assert_snapshot!("two_begin_so", ambiguous.shown());
+}
+
+#[test]
+fn values_of_vars_are_not_kept() {
+    let project = orders("");
+    project
+        .hygge("start --var flow.sales.store.path=lake/hunter2 --quiet")
+        .succeed();
+    let shown = project.hygge("runs show").succeed();
+    assert!(
+        shown
+            .stdout
+            .contains("start --var flow.sales.store.path=*** --quiet"),
+        "{shown}"
+    );
+}

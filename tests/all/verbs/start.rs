@@ -1,0 +1,143 @@
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+use rustix::process::Signal;
+
+use super::orders;
+use crate::harness::{Events, Orders};
+
+#[test]
+fn says_what_settled_where() {
+    let project = orders("");
+    insta::assert_snapshot!(project.hygge("start").succeed().shown());
+    insta::assert_snapshot!("again", project.hygge("go").succeed().shown());
+}
+
+#[test]
+fn a_failure_says_where_why_and_what_next() {
+    let project = orders("");
+    std::fs::remove_dir_all(project.path("data")).unwrap();
+    std::fs::create_dir(project.path("data")).unwrap();
+    let failed = project.hygge("start").run();
+    assert_eq!(failed.code, Some(1), "{failed}");
+    insta::assert_snapshot!(failed.shown());
+    let quiet = project.hygge("start --quiet").run();
+    assert_eq!(quiet.code, Some(1), "{quiet}");
+    insta::assert_snapshot!("quiet", quiet.shown());
+}
+
+#[test]
+fn quiet_is_quiet() {
+    let project = orders("");
+    let quiet = project.hygge("start --quiet").succeed();
+    assert_eq!((quiet.stdout.as_str(), quiet.stderr.as_str()), ("", ""));
+}
+
+#[test]
+fn dry_run_says_what_would_happen() {
+    let project = orders("");
+    let before = project.tree();
+    insta::assert_snapshot!(project.hygge("start --dry-run").succeed().shown());
+    assert_eq!(project.tree(), before, "something was written");
+    project.hygge("start").succeed();
+    insta::assert_snapshot!(
+        "after_a_run",
+        project.hygge("start --dry-run").succeed().shown()
+    );
+    let json = project
+        .hygge("start --dry-run --full --output json")
+        .succeed();
+    let line: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!(line["event"], "would_run");
+    assert_eq!(line["action"], "replace");
+}
+
+#[test]
+fn the_log_has_every_event_of_the_run() {
+    let project = orders("");
+    let outcome = project.hygge("start --output json").succeed();
+    let events = Events::of(&outcome);
+    let run = events.all("run_started").next().unwrap()["run"].clone();
+    let path = format!(".hygge/runs/{}/log.jsonl", run.as_str().unwrap());
+    let log = std::fs::read_to_string(project.path(path)).unwrap();
+    for line in outcome.stdout.lines() {
+        let event: serde_json::Value = serde_json::from_str(line).unwrap();
+        let kind = format!("\"event\":{}", event["event"]);
+        assert!(log.contains(&kind), "{kind} is not in {log}");
+    }
+}
+
+#[test]
+fn selects_and_overrides() {
+    let project = orders("");
+    for arguments in [
+        "--flow sales",
+        "--flow s*,nothing*",
+        "--entity *.orders",
+        "--entity orders",
+    ] {
+        let outcome = project.hygge(&format!("start {arguments}")).run();
+        let fits = !arguments.contains("nothing") && arguments != "--entity orders";
+        assert_eq!(
+            outcome.code,
+            Some(if fits { 0 } else { 2 }),
+            "{arguments}: {outcome}"
+        );
+    }
+    let both = project.hygge("start --full --incremental").run();
+    assert_eq!(both.code, Some(2), "{both}");
+    let none = project.hygge("start --concurrency 0").run();
+    assert_eq!(none.code, Some(2), "{none}");
+    project
+        .hygge("start --full --concurrency 1 --verify")
+        .succeed();
+    assert_eq!(project.content("lake/orders"), Orders::new(0..20).content());
+}
+
+#[test]
+fn sigterm_is_one_ctrl_c() {
+    let project = orders("");
+    let mut paused = project.hygge("start").spawn_to("split.batch");
+    paused.running.signal(Signal::TERM);
+    let stopped = paused.go_on();
+    assert_eq!(stopped.code, Some(130), "{stopped}");
+    assert!(!project.path("lake").exists(), "{:?}", project.tree());
+}
+
+#[test]
+fn a_reader_that_goes_away_stops_nothing() {
+    let project = orders("");
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_hygge-failpoints"))
+        .arg("start")
+        .current_dir(project.root())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let mut reader = BufReader::with_capacity(1, child.stdout.take().unwrap());
+    reader.read_line(&mut line).unwrap();
+    drop(reader);
+    let ended = child.wait_with_output().unwrap();
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    assert!(ended.stderr.is_empty(), "{ended:?}");
+    assert_eq!(project.content("lake/orders").rows, 20);
+}
+
+#[test]
+fn help_and_version_come_at_once() {
+    let project = orders("");
+    for arguments in ["--version", "--help", "start --help"] {
+        let fastest = (0..20)
+            .map(|_| {
+                let clock = std::time::Instant::now();
+                project.hygge(arguments).succeed();
+                clock.elapsed()
+            })
+            .min()
+            .unwrap();
+        // 10 ms are promised of a release build on a quiet machine; a whole runtime and a
+        // loaded project would cost more than this even here.
+        assert!(fastest.as_millis() < 50, "{arguments}: {fastest:?}");
+    }
+}

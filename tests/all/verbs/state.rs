@@ -1,0 +1,97 @@
+use super::orders;
+use crate::harness::Orders;
+
+#[test]
+fn list_and_show() {
+    let project = orders("");
+    insta::assert_snapshot!("before", project.hygge("state list").succeed().shown());
+    project.hygge("start").succeed();
+    insta::assert_snapshot!(project.hygge("state list").succeed().shown());
+    insta::assert_snapshot!(
+        "one",
+        project.hygge("state show sales.orders").succeed().shown()
+    );
+    insta::assert_snapshot!(
+        "a_slip",
+        project.hygge("state show sales.order").run().shown()
+    );
+    let json = project
+        .hygge("state show sales.orders --output json")
+        .succeed();
+    let json: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!(json["rows_processed"], 20);
+}
+
+#[test]
+fn set_says_where_the_next_run_goes_on() {
+    let project = orders("");
+    project.hygge("start").succeed();
+    let set = project
+        .hygge("state set sales.orders --watermark 2030-01-01")
+        .succeed();
+    insta::assert_snapshot!(set.shown());
+    project.orders("data/orders/b.parquet", &Orders::new(20..30));
+    project.hygge("start").succeed();
+    assert_eq!(project.content("lake/orders").rows, 20, "all were older");
+    let wrong = project
+        .hygge("state set sales.orders --watermark soon")
+        .run();
+    insta::assert_snapshot!("no_value", wrong.shown());
+    assert_eq!(wrong.code, Some(2), "{wrong}");
+}
+
+#[test]
+fn set_needs_a_type_when_nothing_is_known() {
+    let project = orders("");
+    let asked = project
+        .hygge("state set sales.orders --watermark 2013-01-01")
+        .run();
+    assert_eq!(asked.code, Some(2), "{asked}");
+    insta::assert_snapshot!(asked.shown());
+    let unknown = project
+        .hygge("state set sales.orders --watermark 1 --type number")
+        .run();
+    assert_eq!(unknown.code, Some(2), "{unknown}");
+    assert!(!project.path(".hygge/state").exists());
+}
+
+#[test]
+fn reset_asks_first_and_recover_remembers_again() {
+    let project = orders("");
+    project.hygge("start").succeed();
+    let asked = project.hygge("state reset sales.orders").run();
+    assert_eq!(asked.code, Some(2), "{asked}");
+    insta::assert_snapshot!(asked.shown());
+
+    let gone = project.hygge("state reset sales.orders --yes").succeed();
+    insta::assert_snapshot!("forgotten", gone.shown());
+    assert_eq!(project.hygge("start").run().code, Some(1), "it stops");
+
+    let back = project.hygge("state recover sales.orders").succeed();
+    insta::assert_snapshot!("recovered", back.shown());
+    project.orders("data/orders/b.parquet", &Orders::new(20..30));
+    project.hygge("start").succeed();
+    assert_eq!(
+        project.content("lake/orders"),
+        Orders::new(0..30).content(),
+        "nothing lost, nothing twice"
+    );
+}
+
+#[test]
+fn nothing_is_changed_while_a_run_holds_the_entity() {
+    let project = orders("");
+    project.hygge("start").succeed();
+    project.orders("data/orders/b.parquet", &Orders::new(20..30));
+    let paused = project.hygge("start").spawn_to("split.batch");
+    for verb in [
+        "reset sales.orders --yes",
+        "set sales.orders --watermark 2013-01-01",
+        "recover sales.orders",
+    ] {
+        let refused = project.hygge(&format!("state {verb}")).run();
+        assert_eq!(refused.code, Some(1), "{verb}: {refused}");
+        assert!(refused.stderr.contains("sales.orders"), "{refused}");
+    }
+    assert_eq!(paused.go_on().code, Some(0));
+}
