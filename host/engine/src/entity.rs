@@ -279,6 +279,16 @@ impl Mover {
             }
             plan => plan?,
         };
+        if plan.schema.fields().is_empty() && start.action == Action::Replace {
+            let empty = format!("{} has no columns", self.planned.home_plan.describe);
+            if self.planned.allow_empty {
+                return Err(Fault::new(EMPTY, empty));
+            }
+            return Err(Fault::new(code::SOURCE_INVALID, empty).advise(
+                "what stands at the destination was kept; `allow_empty: true` in the home lets \
+                 an empty source pass",
+            ));
+        }
         for warning in &plan.warnings {
             self.note(true, warning.clone());
         }

@@ -87,7 +87,8 @@ impl Low {
 
     /// A lookback that was made longer takes full effect only at the next run.
     pub(crate) fn warning(&self, incremental: &Incremental) -> Result<Option<String>> {
-        if incremental.strategy != Strategy::Append {
+        // Without a window the watermark was set by hand; there was no lookback to grow from.
+        if incremental.strategy != Strategy::Append || self.window.is_none() {
             return Ok(None);
         }
         let kind = self.watermark.kind;

@@ -12,7 +12,7 @@ use crate::progress::Progress;
 use crate::workers::Threads;
 use crate::{Events, StopSignal};
 
-/// Sizes that were chosen by measuring; docs/benchmarks.md has the curves.
+/// Sizes that a benchmark may vary.
 #[derive(Debug, Clone, Copy)]
 pub struct Tuning {
     /// Most bytes of Arrow in a batch; a split with a small share of the memory gets less.

@@ -591,8 +591,8 @@ fn checking_leaves_nothing_behind() {
     assert!(found[0].ok, "{found:?}");
     assert_eq!(
         fs::read_dir(project.root()).unwrap().count(),
-        1,
-        "only .hygge"
+        0,
+        "not even .hygge"
     );
     let bad = Project::new(json!({"path": "/proc/x/y", "format": "csv"}));
     let found = block_on(bad.store().check(&Context::inline())).unwrap();
