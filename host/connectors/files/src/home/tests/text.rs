@@ -76,6 +76,59 @@ fn text_that_does_not_fit_is_said_with_file_line_column_and_value() {
 }
 
 #[test]
+fn a_key_that_stands_twice_is_an_error_wherever_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    let fault = |line: &str, infer: usize| {
+        let good = "{\"a\": 1, \"o\": {\"b\": 1, \"c\": 2}, \"l\": [{\"x\": 1}, {\"x\": 2}]}\n";
+        let text = format!("{good}\n{}{line}\n{good}", good.repeat(3));
+        fs::write(root.join("a.ndjson"), text).unwrap();
+        let settings = json!({"path": "a.ndjson", "infer_rows": infer});
+        read_all(&home(root, settings)).unwrap_err()
+    };
+    for infer in [1, 100] {
+        for (line, key) in [
+            (r#"{"a": 1, "a": 2}"#, "a"),
+            (r#"{"a": 1, "a": 1}"#, "a"),
+            (r#"{"a": null, "o": null, "a": 2}"#, "a"),
+            (r#"{"a": 1, "\u0061": 2}"#, "a"),
+            (r#"{"o": {"c": 1, "b": 2, "c": 3}}"#, "c"),
+            (r#"{"l": [{"x": 1}, {"x": 1, "x": 2}]}"#, "x"),
+        ] {
+            let fault = fault(line, infer);
+            assert_eq!(
+                fault.message,
+                format!("a.ndjson, line 6: the key {key:?} stands twice in one object"),
+                "{line}"
+            );
+            assert_eq!(fault.attribute("line"), Some("6"));
+        }
+    }
+}
+
+#[test]
+fn lines_that_are_no_json_are_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    for infer in [1, 100] {
+        for (line, what) in [
+            ("{bad", "not valid JSON near \"bad\": key must be a string"),
+            ("{\"n\": 1", "the line ends before its JSON does"),
+            (
+                "{\"n\": 1} {\"n\": 2}",
+                "not valid JSON near \"{\\\"n\\\": 2}\": trailing characters",
+            ),
+            ("7", "invalid type: integer `7`, expected a JSON object"),
+        ] {
+            fs::write(root.join("a.ndjson"), format!("{{\"n\": 1}}\n{line}\n")).unwrap();
+            let settings = json!({"path": "a.ndjson", "infer_rows": infer});
+            let fault = read_all(&home(root, settings)).unwrap_err();
+            assert_eq!(fault.message, format!("a.ndjson, line 2: {what}"));
+        }
+    }
+}
+
+#[test]
 fn null_is_what_is_not_quoted() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(

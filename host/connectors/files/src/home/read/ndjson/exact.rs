@@ -1,5 +1,6 @@
 //! JSON values as Arrow values, without the liberties Arrow's reader takes: it reads `1.9` as
-//! the integer 1, cuts fractions of seconds off and rounds decimals.
+//! the integer 1, cuts fractions of seconds off, rounds decimals, and passes over a key that
+//! stands twice.
 
 use std::sync::Arc;
 
@@ -7,6 +8,7 @@ use arrow_array::{Array, ArrayRef, Int64Array, make_array};
 use arrow_json::reader::{ArrayDecoder, DecoderContext, DecoderFactory, Tape, TapeElement};
 use arrow_schema::{ArrowError, DataType, FieldRef, TimeUnit};
 
+use super::twice::Distinct;
 use crate::home::read::csv::values;
 use crate::home::types::show;
 
@@ -22,6 +24,10 @@ impl DecoderFactory for Exact {
         is_nullable: bool,
     ) -> Result<Option<Box<dyn ArrayDecoder>>, ArrowError> {
         let data_type = field.data_type();
+        if let DataType::Struct(fields) = data_type {
+            let inner = cx.make_builtin_decoder(field, is_nullable)?;
+            return Ok(Some(Box::new(Distinct::new(inner, fields))));
+        }
         if let DataType::Timestamp(unit, zone) = data_type {
             return Ok(Some(Box::new(Moments {
                 unit: *unit,

@@ -5,7 +5,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, Fields};
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+
+use super::twice::TWICE;
 
 /// What was seen at one place of the objects.
 #[derive(Debug, Default, Clone)]
@@ -28,25 +30,29 @@ pub(crate) struct Shape {
 pub(crate) struct Keys {
     pub shapes: Vec<(String, Shape)>,
     by_name: HashMap<String, usize>,
+    /// The number of the object each key was last seen in.
+    seen_in: Vec<u64>,
+    objects: u64,
 }
 
 impl Keys {
-    fn at(&mut self, key: &str) -> &mut Shape {
-        let index = match self.by_name.get(key) {
+    fn at(&mut self, key: &str) -> usize {
+        match self.by_name.get(key) {
             Some(index) => *index,
             None => {
                 self.by_name.insert(key.to_owned(), self.shapes.len());
                 self.shapes.push((key.to_owned(), Shape::default()));
+                self.seen_in.push(0);
                 self.shapes.len() - 1
             }
-        };
-        &mut self.shapes[index].1
+        }
     }
 
     /// Takes over what another file showed.
     pub(crate) fn join(&mut self, other: Self) {
         for (key, shape) in other.shapes {
-            self.at(&key).join(shape);
+            let at = self.at(&key);
+            self.shapes[at].1.join(shape);
         }
     }
 
@@ -71,8 +77,13 @@ impl Keys {
 }
 
 fn keys<'de, A: MapAccess<'de>>(keys: &mut Keys, mut map: A) -> Result<(), A::Error> {
+    keys.objects += 1;
     while let Some(key) = map.next_key::<std::borrow::Cow<'de, str>>()? {
-        map.next_value_seed(keys.at(&key))?;
+        let at = keys.at(&key);
+        if std::mem::replace(&mut keys.seen_in[at], keys.objects) == keys.objects {
+            return Err(A::Error::custom(format!("the key {key:?} {TWICE}")));
+        }
+        map.next_value_seed(&mut keys.shapes[at].1)?;
     }
     Ok(())
 }

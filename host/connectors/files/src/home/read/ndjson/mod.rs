@@ -2,6 +2,7 @@
 
 mod exact;
 mod infer;
+mod twice;
 
 use std::fs::File;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use arrow_json::ReaderBuilder;
 use arrow_schema::{FieldRef, Schema, SchemaRef};
 use hygge_core::{Fault, Result, code};
 use memchr::{memchr, memrchr};
+use serde_json::error::Category;
 
 pub(crate) use self::infer::{Keys, Mixed};
 use super::input::Text;
@@ -106,13 +108,42 @@ fn lines(block: &[u8], first: u64) -> impl Iterator<Item = (u64, &[u8])> {
     })
 }
 
-fn not_an_object(name: &str, number: u64, line: &[u8], why: &str) -> Fault {
+/// What to do about a key that stands twice.
+const ONE_VALUE: &str =
+    "give each key of an object one value; which of two is meant can't be known";
+
+/// A line that isn't one JSON object with each key once.
+fn not_an_object(name: &str, number: u64, line: &[u8], error: &serde_json::Error) -> Fault {
+    let text = error.to_string();
+    let what = text
+        .rsplit_once(" at line ")
+        .map_or(&*text, |(what, _)| what);
+    if what.contains(twice::TWICE) {
+        return at_line(name, number, what).advise(ONE_VALUE);
+    }
     if line.first() == Some(&b'[') {
         return at_line(name, number, "a JSON array, not one JSON object a line")
             .advise("turn it into lines, for example with `jq -c '.[]'`");
     }
-    at_line(name, number, why).advise("each line must be one whole JSON object")
+    let why = match error.classify() {
+        Category::Eof => "the line ends before its JSON does".to_owned(),
+        Category::Syntax => {
+            let from = error.column().saturating_sub(1).min(line.len());
+            let near = String::from_utf8_lossy(&line[from..]);
+            let near: String = near.chars().take(NEAR).collect();
+            if near.is_empty() {
+                format!("not valid JSON: {what}")
+            } else {
+                format!("not valid JSON near {near:?}: {what}")
+            }
+        }
+        Category::Data | Category::Io => what.to_owned(),
+    };
+    at_line(name, number, &why).advise("each line must be one whole JSON object")
 }
+
+/// Characters of a line that are shown where it goes wrong.
+const NEAR: usize = 24;
 
 /// Looks at the first rows of a file.
 pub(crate) fn sample(file: File, name: &str, rows: usize) -> Result<Keys> {
@@ -129,13 +160,8 @@ pub(crate) fn sample(file: File, name: &str, rows: usize) -> Result<Keys> {
             if seen == rows {
                 return Ok(keys);
             }
-            keys.see(line).map_err(|error| {
-                let text = error.to_string();
-                let what = text
-                    .rsplit_once(" at line ")
-                    .map_or(&*text, |(what, _)| what);
-                not_an_object(name, number, line, what)
-            })?;
+            keys.see(line)
+                .map_err(|error| not_an_object(name, number, line, &error))?;
             seen += 1;
         }
     }
@@ -242,10 +268,8 @@ impl NdjsonSource {
             let Err(why) = decode(&self.schema, self.coerce, line, 1) else {
                 continue;
             };
-            if line.first() != Some(&b'{')
-                || serde_json::from_slice::<serde::de::IgnoredAny>(line).is_err()
-            {
-                return not_an_object(name, number, line, &why);
+            if let Err(error) = Keys::default().see(line) {
+                return not_an_object(name, number, line, &error);
             }
             return at_line(name, number, &why).advise(
                 "declare the column in `schema:`, or raise `infer_rows` so that more rows are \
