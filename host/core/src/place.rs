@@ -1,9 +1,10 @@
 use std::fmt;
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 /// Where a Home reads or a Store writes, so that two of them can be compared before anything
-/// runs. Paths are absolute and lexically normal; nothing is looked up.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// runs. Paths are absolute and lexically normal; nothing is looked up, so two names of one
+/// folder (a symbolic link) differ until [`Place::resolved`] was told what they lead to.
+#[derive(Debug, Clone)]
 pub enum Place {
     /// A file, a folder with everything below it, or a glob over files.
     Files {
@@ -11,6 +12,8 @@ pub enum Place {
         root: String,
         /// The whole pattern, when it is a glob.
         pattern: Option<String>,
+        /// The root as it was given: behind a symbolic link `..` leads elsewhere than its text.
+        given: PathBuf,
     },
     /// Something in a named system (a table), compared without regard to case.
     Named {
@@ -27,17 +30,48 @@ impl Place {
         Self::Files {
             root: normal(path),
             pattern: None,
+            given: path.to_owned(),
         }
     }
 
     /// A glob: the folder above the first wildcard, and the pattern as a whole.
     pub fn glob(pattern: &Path) -> Self {
         let whole = normal(pattern);
-        let fixed = whole.find(['*', '?', '[', '{']).unwrap_or(whole.len());
-        let cut = whole[..fixed].rfind('/').unwrap_or(0);
+        let cut = |text: &str| {
+            let fixed = text.find(WILD).unwrap_or(text.len());
+            text[..fixed].rfind('/').unwrap_or(0)
+        };
+        let given = pattern.to_string_lossy();
         Self::Files {
-            root: whole[..cut].to_owned(),
+            root: whole[..cut(&whole)].to_owned(),
+            given: PathBuf::from(&given[..cut(&given)]),
             pattern: Some(whole),
+        }
+    }
+
+    /// The same place, once `real` has said where the path of its root leads to.
+    #[must_use]
+    pub fn resolved(&self, real: impl FnOnce(&Path) -> PathBuf) -> Self {
+        let Self::Files {
+            root,
+            pattern,
+            given,
+        } = self
+        else {
+            return self.clone();
+        };
+        let real = real(given);
+        let Some(pattern) = pattern else {
+            return Self::files(&real);
+        };
+        // With `..` behind a wildcard, text and file system part ways; the text is kept.
+        let rest = pattern.strip_prefix(root.as_str());
+        let rest = rest.map_or(pattern.as_str(), |rest| rest.trim_start_matches('/'));
+        let folder = normal(&real);
+        Self::Files {
+            pattern: Some(format!("{}/{rest}", folder.trim_end_matches('/'))),
+            root: folder,
+            given: real,
         }
     }
 
@@ -50,6 +84,7 @@ impl Place {
                 Self::Files {
                     root,
                     pattern: None,
+                    ..
                 },
                 Self::Files {
                     pattern: Some(pattern),
@@ -64,6 +99,7 @@ impl Place {
                 Self::Files {
                     root,
                     pattern: None,
+                    ..
                 },
             ) => reaches(pattern, root),
             (Self::Files { root: a, .. }, Self::Files { root: b, .. }) => {
@@ -76,6 +112,35 @@ impl Place {
         }
     }
 }
+
+/// Two places are one when their texts are; how the text came about doesn't matter.
+impl PartialEq for Place {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (
+                Self::Files { root, pattern, .. },
+                Self::Files {
+                    root: other,
+                    pattern: its,
+                    ..
+                },
+            ) => root == other && pattern == its,
+            (
+                Self::Named { system, name },
+                Self::Named {
+                    system: other,
+                    name: its,
+                },
+            ) => system == other && name == its,
+            _ => false,
+        }
+    }
+}
+
+impl Eq for Place {}
+
+/// What makes a path a glob.
+const WILD: [char; 4] = ['*', '?', '[', '{'];
 
 fn within(inner: &str, outer: &str) -> bool {
     inner
@@ -131,7 +196,7 @@ fn normal(path: &Path) -> String {
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Files { root, pattern } => f.write_str(pattern.as_ref().unwrap_or(root)),
+            Self::Files { root, pattern, .. } => f.write_str(pattern.as_ref().unwrap_or(root)),
             Self::Named { system, name } => write!(f, "{name} in {system}"),
         }
     }
@@ -178,6 +243,29 @@ mod tests {
             glob("/p/*.csv").overlaps(&glob("/p/*.parquet")),
             "not looked at that closely"
         );
+    }
+
+    #[test]
+    fn what_a_link_leads_to_is_compared() {
+        let real = |path: &Path| {
+            let path = path.to_string_lossy().replace("/p/link", "/elsewhere/lake");
+            PathBuf::from(path)
+        };
+        let lake = Place::files("/elsewhere/lake".as_ref());
+        let link = Place::files("/p/link".as_ref());
+        assert!(!link.overlaps(&lake));
+        assert_eq!(link.resolved(real), lake);
+        let glob = Place::glob("/p/link/2026-*/x.csv".as_ref()).resolved(real);
+        assert_eq!(glob.to_string(), "/elsewhere/lake/2026-*/x.csv");
+        assert!(glob.overlaps(&lake));
+        let up = |path: &Path| path.to_owned();
+        assert_eq!(
+            Place::glob("/p/a/../*.csv".as_ref())
+                .resolved(up)
+                .to_string(),
+            "/p/*.csv"
+        );
+        assert_eq!(Place::glob("/*".as_ref()).resolved(up).to_string(), "/*");
     }
 
     #[test]

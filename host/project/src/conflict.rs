@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use hygge_core::{BuildContext, Place};
 
@@ -7,6 +8,7 @@ use crate::entity::Resolved;
 use crate::flow::WrittenFlow;
 use crate::index::Index;
 use crate::node::{Node, Value};
+use crate::real::Real;
 use crate::{Problem, nearest};
 
 /// The flows that each flow waits for, as written; unknown names are reported.
@@ -130,8 +132,15 @@ fn way_back(start: &str, after: &BTreeMap<String, Vec<String>>) -> Vec<String> {
 pub(crate) fn places(
     entities: &[Resolved],
     after: &BTreeMap<String, Vec<String>>,
+    real: &mut Real,
     problems: &mut Vec<Problem>,
 ) {
+    let mut places = |of: fn(&Resolved) -> Option<&Place>| -> Vec<Option<Place>> {
+        let found = entities.iter().map(|entity| of(entity));
+        found.map(|place| Some(real.place(place?))).collect()
+    };
+    let written_at = places(|e| e.planned.store_plan.place.as_ref());
+    let read_at = places(|e| e.planned.home_plan.place.as_ref());
     let reached: BTreeMap<&str, BTreeSet<String>> = after
         .keys()
         .map(|name| (name.as_str(), reach(name, after)))
@@ -139,25 +148,25 @@ pub(crate) fn places(
     let mut told: BTreeSet<(&str, &str)> = BTreeSet::new();
     // Hundreds of entities of one flow may share a place by one slip.
     let mut shared: BTreeSet<(String, String)> = BTreeSet::new();
-    let stores = Index::of(entities.iter().map(|e| e.planned.store_plan.place.as_ref()));
-    let homes = Index::of(entities.iter().map(|e| e.planned.home_plan.place.as_ref()));
+    let stores = Index::of(written_at.iter().map(Option::as_ref));
+    let homes = Index::of(read_at.iter().map(Option::as_ref));
     for (number, writer) in entities.iter().enumerate() {
-        let Some(written) = &writer.planned.store_plan.place else {
+        let Some(written) = &written_at[number] else {
             continue;
         };
         let id = &writer.planned.id;
         let later = stores.near(written).into_iter().filter(|n| *n > number);
-        for other in later.map(|n| &entities[n]) {
-            let place = other.planned.store_plan.place.as_ref();
-            if place.is_some_and(|place| place.overlaps(written))
-                && shared.insert((writer.store_at.to_string(), other.store_at.to_string()))
-            {
-                problems.push(same_destination(writer, other));
+        for (other, place) in later.map(|n| (&entities[n], &written_at[n])) {
+            let Some(place) = place.as_ref().filter(|place| place.overlaps(written)) else {
+                continue;
+            };
+            if shared.insert((writer.store_at.to_string(), other.store_at.to_string())) {
+                problems.push(same_destination(writer, other, place == written));
             }
         }
-        for reader in homes.near(written).into_iter().map(|n| &entities[n]) {
-            let read = reader.planned.home_plan.place.as_ref();
-            if !read.is_some_and(|read| read.overlaps(written)) {
+        let readers = homes.near(written).into_iter();
+        for (reader, read) in readers.map(|n| (&entities[n], &read_at[n])) {
+            if !read.as_ref().is_some_and(|read| read.overlaps(written)) {
                 continue;
             }
             let other = &reader.planned.id;
@@ -199,21 +208,24 @@ pub(crate) fn own_files(
     entities: &mut Vec<Resolved>,
     cx: &BuildContext,
     flows_dir: &str,
+    real: &mut Real,
     problems: &mut Vec<Problem>,
 ) {
+    let mut files = |path: &Path| real.place(&Place::files(path));
     let mut own = vec![
-        (Place::files(&cx.root.join(PROJECT_FILE)), PROJECT_FILE),
-        (Place::files(&cx.work), ".hygge"),
+        (files(&cx.root.join(PROJECT_FILE)), PROJECT_FILE),
+        (files(&cx.work), ".hygge"),
     ];
-    let flows = Place::files(&cx.root.join(flows_dir));
+    let flows = files(&cx.root.join(flows_dir));
     // `flows_dir: .` leaves everything else in the project free.
-    if flows != Place::files(&cx.root) {
+    if flows != files(&cx.root) {
         own.push((flows, flows_dir));
     }
     entities.retain(|entity| {
         let Some(written) = &entity.planned.store_plan.place else {
             return true;
         };
+        let written = &real.place(written);
         let found = own.iter().find(|(place, _)| place.overlaps(written));
         if let Some((_, name)) = found {
             let id = &entity.planned.id;
@@ -230,12 +242,16 @@ pub(crate) fn own_files(
     });
 }
 
-fn same_destination(first: &Resolved, second: &Resolved) -> Problem {
+fn same_destination(first: &Resolved, second: &Resolved, same: bool) -> Problem {
     let (a, b) = (&first.planned, &second.planned);
-    let (here, there) = (&a.store_plan.place, &b.store_plan.place);
-    let same = here == there;
-    let message = if same {
+    let alike = a.store_plan.place == b.store_plan.place;
+    let message = if same && alike {
         format!("`{}` and `{}` would write to the same place", a.id, b.id)
+    } else if same {
+        format!(
+            "`{}` and `{}` would write to the same place, through a symbolic link",
+            a.id, b.id
+        )
     } else {
         format!(
             "`{}` and `{}` would write into each other: one place holds the other",

@@ -274,6 +274,9 @@ fn endpoint(
         && let Some(node) = merged.map.get_mut(&key)
     {
         problems.extend(placeholder::unknown(node));
+        if matches!(role, Role::Store) {
+            problems.extend(placeholder::unclosed(node));
+        }
         add_entity(&key, node, several && !merged.own_location, &id.entity);
     }
     let placeholders = Placeholders {

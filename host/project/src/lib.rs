@@ -25,6 +25,7 @@ mod placeholder;
 mod plan;
 mod problem;
 mod quantity;
+mod real;
 mod schema;
 mod secrecy;
 mod select;

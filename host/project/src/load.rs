@@ -11,6 +11,7 @@ use crate::entity::{self, Resolved, Surroundings};
 use crate::flow::{self, WrittenFlow};
 use crate::node::{Map, Node, Value};
 use crate::quantity::Size;
+use crate::real::Real;
 use crate::schema::of;
 use crate::source::At;
 use crate::var::Var;
@@ -138,8 +139,9 @@ impl Loading<'_> {
             );
         }
         let flows_dir = config.flows_dir.as_deref().unwrap_or("flows");
-        conflict::own_files(&mut entities, &self.cx, flows_dir, &mut self.problems);
-        conflict::places(&entities, &after, &mut self.problems);
+        let (real, problems) = (&mut Real::default(), &mut self.problems);
+        conflict::own_files(&mut entities, &self.cx, flows_dir, real, problems);
+        conflict::places(&entities, &after, real, problems);
         if complete {
             self.request.selection.check(&flows, &mut self.problems);
             if flows.is_empty() && self.problems.is_empty() {

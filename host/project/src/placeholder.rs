@@ -73,6 +73,26 @@ pub(crate) fn unknown(node: &Node) -> Option<Problem> {
     None
 }
 
+/// A `{` in a path that is to be written to, and no `}` after it.
+pub(crate) fn unclosed(node: &Node) -> Option<Problem> {
+    let text = node.as_text()?;
+    let open = text.rfind('{')?;
+    // Of `${` variables have told already.
+    if text[open..].contains('}') || text[..open].ends_with('$') {
+        return None;
+    }
+    let problem = Problem::at(&node.at, format!("the `{{` in {text:?} is never closed"));
+    let name = &text[open + 1..];
+    let near = nearest(name, NAMES).or_else(|| {
+        let begun = |whole: &&str| !name.is_empty() && whole.starts_with(name);
+        NAMES.into_iter().find(begun)
+    });
+    Some(match near {
+        Some(near) => problem.advise(format!("did you mean {{{near}}}?")),
+        None => problem.advise("take it out, or write {entity}, {flow} or {run_date}"),
+    })
+}
+
 /// The next `{word}`, with what stands before and after it.
 fn next(text: &str) -> Option<(&str, &str, &str)> {
     let mut from = 0;

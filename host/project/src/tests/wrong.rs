@@ -619,6 +619,96 @@ error: `a.a` and `b.b` would write to the same place
    = help: give each a place of its own, or put {entity} into the path
 ");
 
+/// A project with folders `real` and `in`, and links to them.
+fn wrong_with_links(project: &Project) -> String {
+    let folder = tempfile::Builder::new()
+        .prefix("project")
+        .tempdir()
+        .unwrap();
+    for name in ["real/lake", "in"] {
+        std::fs::create_dir_all(folder.path().join(name)).unwrap();
+    }
+    for (name, target) in [("link", "real"), ("exact", "real/lake"), ("source", "in")] {
+        std::os::unix::fs::symlink(target, folder.path().join(name)).unwrap();
+    }
+    let said = project.load_in(folder.path()).unwrap_err().to_string();
+    let there = std::fs::read_dir(folder.path()).unwrap().count();
+    assert_eq!(there, 5 + 2, "planning creates nothing");
+    said
+}
+
+#[test]
+fn the_same_destination_through_a_link() {
+    let project = Project::of("")
+        .file("flows/a/flow.yml", "home: in/a\nstore: exact\n")
+        .file("flows/b/flow.yml", "home: in/b\nstore: link/../real/lake\n");
+    insta::assert_snapshot!(wrong_with_links(&project), @r"
+error: `a.a` and `b.b` would write to the same place, through a symbolic link
+  --> flows/b/flow.yml:2:8
+   |
+ 2 | store: link/../real/lake
+   |        ^^^^^^^^^^^^^^^^^
+  ::: flows/a/flow.yml:2:8
+   |
+ 2 | store: exact
+   |        ^^^^^ and here
+   = help: give each a place of its own, or put {entity} into the path
+");
+}
+
+#[test]
+fn a_destination_within_another_through_a_link() {
+    let project = Project::of("")
+        .file("flows/a/flow.yml", "home: in/a\nstore: link\n")
+        .file("flows/b/flow.yml", "home: in/b\nstore: real/lake/new\n");
+    insta::assert_snapshot!(wrong_with_links(&project), @r"
+error: `a.a` and `b.b` would write into each other: one place holds the other
+  --> flows/b/flow.yml:2:8
+   |
+ 2 | store: real/lake/new
+   |        ^^^^^^^^^^^^^
+  ::: flows/a/flow.yml:2:8
+   |
+ 2 | store: link
+   |        ^^^^ and here
+   = help: give each a place of its own, or put {entity} into the path
+");
+}
+
+#[test]
+fn reading_through_a_link_without_after() {
+    let project = Project::of("")
+        .file("flows/a/flow.yml", "home: other\nstore: real/lake\n")
+        .file(
+            "flows/b/flow.yml",
+            "home: link/lake/*.parquet\nstore: out\n",
+        )
+        .file("flows/c/flow.yml", "home: in\nstore: source/out\n");
+    insta::assert_snapshot!(wrong_with_links(&project), @r"
+error: `b.b` reads what `a.a` writes, but flow `b` doesn't wait for flow `a`
+  --> flows/b/flow.yml:1:7
+   |
+ 1 | home: link/lake/*.parquet
+   |       ^^^^^^^^^^^^^^^^^^^
+  ::: flows/a/flow.yml:2:8
+   |
+ 2 | store: real/lake
+   |        ^^^^^^^^^ written here
+   = help: add `after: [a]` to flow `b`
+
+error: `c.c` would write where it reads
+  --> flows/c/flow.yml:2:8
+   |
+ 2 | store: source/out
+   |        ^^^^^^^^^^
+  ::: flows/c/flow.yml:1:7
+   |
+ 1 | home: in
+   |       ^^ read here
+   = help: write to another place
+");
+}
+
 wrong!(a_destination_within_another, Project::of("").file("flows/a/flow.yml", "home: in/a\nstore: lake\n").file("flows/b/flow.yml", "home: in/b\nstore: lake/b\n"), @r"
 error: `a.a` and `b.b` would write into each other: one place holds the other
   --> flows/b/flow.yml:2:8
@@ -631,6 +721,15 @@ error: `a.a` and `b.b` would write into each other: one place holds the other
    |        ^^^^ and here
    = help: give each a place of its own, or put {entity} into the path
 ");
+
+wrong!(a_placeholder_that_is_not_closed, flow("home: in\nstore: ou{t\n"), @r#"
+error: the `{` in "ou{t" is never closed
+  --> flows/f/flow.yml:2:8
+   |
+ 2 | store: ou{t
+   |        ^^^^
+   = help: take it out, or write {entity}, {flow} or {run_date}
+"#);
 
 wrong!(entities_that_share_a_file, flow("home: in\nstore: out.parquet\nentities: [a, b]\n"), @r"
 error: `f.a` and `f.b` would write to the same place

@@ -298,7 +298,8 @@ impl StoreSettings {
             problems.push(problem("/path", "path is empty"));
             return None;
         }
-        if self.path.contains(['*', '?']) {
+        let choice = self.path.contains('{') && self.path.contains('}');
+        if choice || self.path.contains(['*', '?']) {
             problems.push(advise(
                 "/path",
                 format!("a store can't write to the pattern {:?}", self.path),
