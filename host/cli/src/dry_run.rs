@@ -54,6 +54,9 @@ fn text(previews: &[Preview], paint: Paint) -> String {
         if preview.recovers {
             notes.push("finishes the commit of an earlier run first".to_owned());
         }
+        if !preview.transforms.is_empty() {
+            notes.push(preview.transforms.join(", then "));
+        }
         if !preview.after.is_empty() {
             notes.push(format!("waits for {}", preview.after.join(", ")));
         }
@@ -98,6 +101,7 @@ mod tests {
             to: format!("parquet files data/lake/{entity}"),
             mode,
             action,
+            transforms: Vec::new(),
             watermark: None,
             recovers: false,
             after: Vec::new(),
@@ -115,6 +119,7 @@ mod tests {
         });
         flights.recovers = true;
         flights.warnings = vec!["the watermark lies in the future".into()];
+        flights.transforms = vec!["mask email".into(), "rename id to key".into()];
         let mut logs = preview("logs", Mode::Incremental, Action::Append);
         logs.after = vec!["crm".into()];
         let all = [

@@ -3,7 +3,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::{Home, Place, Result, Settings, Store};
+use crate::{Home, Place, Result, Settings, Store, TransformKind};
 
 /// A type of Home: what `home: {type: …}` names. Planning looks only at the settings; building
 /// comes later and may still not connect anywhere.
@@ -110,11 +110,12 @@ pub struct Problem {
     pub advice: Option<String>,
 }
 
-/// Every type of Home and Store there is, by name. Filled in one place, by the front end.
+/// Every type of Home, Store and transform there is, by name. Filled in one place, by the front end.
 #[derive(Clone, Default)]
 pub struct Registry {
     homes: BTreeMap<String, Arc<dyn HomeKind>>,
     stores: BTreeMap<String, Arc<dyn StoreKind>>,
+    transforms: BTreeMap<String, Arc<dyn TransformKind>>,
 }
 
 impl Registry {
@@ -128,6 +129,12 @@ impl Registry {
         self.stores.entry(kind.name().to_owned()).or_insert(kind);
     }
 
+    /// Adds a type of transform; the first of a name stays.
+    pub fn add_transform(&mut self, kind: Arc<dyn TransformKind>) {
+        let name = kind.name().to_owned();
+        self.transforms.entry(name).or_insert(kind);
+    }
+
     /// The Home type of a name.
     pub fn home(&self, name: &str) -> Option<&Arc<dyn HomeKind>> {
         self.homes.get(name)
@@ -136,6 +143,11 @@ impl Registry {
     /// The Store type of a name.
     pub fn store(&self, name: &str) -> Option<&Arc<dyn StoreKind>> {
         self.stores.get(name)
+    }
+
+    /// The transform type of a name.
+    pub fn transform(&self, name: &str) -> Option<&Arc<dyn TransformKind>> {
+        self.transforms.get(name)
     }
 
     /// All Home types, by name.
@@ -147,6 +159,11 @@ impl Registry {
     pub fn stores(&self) -> impl Iterator<Item = &Arc<dyn StoreKind>> {
         self.stores.values()
     }
+
+    /// All transform types, by name.
+    pub fn transforms(&self) -> impl Iterator<Item = &Arc<dyn TransformKind>> {
+        self.transforms.values()
+    }
 }
 
 impl fmt::Debug for Registry {
@@ -154,6 +171,7 @@ impl fmt::Debug for Registry {
         f.debug_struct("Registry")
             .field("homes", &self.homes.keys())
             .field("stores", &self.stores.keys())
+            .field("transforms", &self.transforms.keys())
             .finish()
     }
 }

@@ -25,6 +25,7 @@ mod secret;
 mod settings;
 mod split;
 mod store;
+mod transform;
 mod watermark;
 
 pub use action::{Action, Contradiction, Mode, Strategy, action};
@@ -43,6 +44,7 @@ pub use secret::Secret;
 pub use settings::{REDACTED, Settings};
 pub use split::{Bounds, Split, SplitPlan, SplitRequest};
 pub use store::{Standing, Store, Target, Writer};
+pub use transform::{Bound, Transform, TransformKind};
 pub use watermark::{Watermark, WatermarkType};
 
 /// Boxed connectors and their futures are passed around by these names.

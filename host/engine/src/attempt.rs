@@ -24,8 +24,13 @@ pub(crate) fn digest(
     bounds: Option<&Bounds>,
     plan: &SplitPlan,
 ) -> String {
+    let transforms: Vec<_> = planned
+        .transforms
+        .iter()
+        .map(|each| (&each.kind, each.settings.redacted()))
+        .collect();
     let shaping = format!(
-        "{}|{}|{}|{}|{:?}|{action}|{bounds:?}|{:?}|{:?}",
+        "{}|{}|{transforms:?}|{}|{}|{:?}|{action}|{bounds:?}|{:?}|{:?}",
         planned.home.kind,
         planned.home.settings.redacted(),
         planned.store.kind,

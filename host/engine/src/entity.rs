@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use arrow_schema::SchemaRef;
 use hygge_core::failpoint::hit;
 use hygge_core::{
     Action, Bounds, CommitRecord, Context, Fault, Home, Mode, Receipt, Result, Split, SplitPlan,
@@ -15,6 +16,7 @@ use hygge_state::{EntityState, Holder, Intent, Memories, SplitDone};
 use tokio::task::JoinSet;
 
 use crate::attempt::{self, Begun};
+use crate::chain::Chain;
 use crate::increment::{self, Low};
 use crate::pipeline::Pipeline;
 use crate::progress::Progress;
@@ -97,11 +99,12 @@ impl Mover {
         let start = self.start(store.as_ref(), &cx).await?;
         let plan = self.split(home.as_ref(), &start, &cx).await?;
         let followed = self.follow(&start, &plan).await?;
+        let (chain, schema) = self.chain(&plan, &cx).await?;
         let digest = attempt::digest(&self.planned, start.action, start.bounds.as_ref(), &plan);
         let begun =
             attempt::begin(&self.shared, &self.planned.id, start.action, &plan, digest).await?;
         let (target, begun) = self
-            .begin(store.as_ref(), &start, &plan, begun, &cx)
+            .begin(store.as_ref(), &start, &plan, schema, begun, &cx)
             .await?;
         drop(cx);
 
@@ -111,6 +114,7 @@ impl Mover {
         };
         let pipeline = self.pipeline(
             Arc::clone(&home),
+            chain,
             Arc::clone(&store),
             &target,
             start.bounds.clone(),
@@ -295,6 +299,16 @@ impl Mover {
         Ok(plan)
     }
 
+    /// The transforms, and the schema of what leaves the last of them.
+    async fn chain(&self, plan: &SplitPlan, cx: &Context) -> Result<(Chain, SchemaRef)> {
+        let chain = Chain::build(&self.shared.registry, &self.planned, &self.shared.place)?;
+        let schema = match chain.is_empty() {
+            true => Arc::clone(&plan.schema),
+            false => chain.bind(&plan.schema, cx).await?.schema(),
+        };
+        Ok((chain, schema))
+    }
+
     async fn follow(
         &self,
         start: &Start,
@@ -321,6 +335,7 @@ impl Mover {
         store: &dyn Store,
         start: &Start,
         plan: &SplitPlan,
+        schema: SchemaRef,
         mut begun: Begun,
         cx: &Context,
     ) -> Result<(Target, Begun)> {
@@ -333,7 +348,7 @@ impl Mover {
         let mut target = Target {
             run: begun.attempt.run.clone(),
             entity: id.clone(),
-            schema: Arc::clone(&plan.schema),
+            schema,
             action: start.action,
             key: merge.map(|i| i.key.clone()).unwrap_or_default(),
             latest_by: merge.and_then(|i| i.column.clone()),
@@ -385,17 +400,20 @@ impl Mover {
     fn pipeline(
         &self,
         home: Arc<dyn Home>,
+        chain: Chain,
         store: Arc<dyn Store>,
         target: &Target,
         bounds: Option<Bounds>,
         follow: Option<Arc<Follow>>,
     ) -> Pipeline {
-        let encoded = match follow {
-            Some(_) => None,
-            None => self.planned.store_plan.capabilities.encoded,
+        let looked_at = follow.is_some() || !chain.is_empty();
+        let encoded = match looked_at {
+            true => None,
+            false => self.planned.store_plan.capabilities.encoded,
         };
         Pipeline {
             home,
+            chain,
             store,
             target: target.clone(),
             want: Want {

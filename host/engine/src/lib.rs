@@ -7,6 +7,7 @@
 //! whether rows are lost or doubled, can be read in one file (`entity.rs`).
 
 mod attempt;
+mod chain;
 mod check;
 mod commit;
 mod entity;

@@ -7,6 +7,7 @@ use hygge_core::{
 use hygge_state::SplitDone;
 
 use crate::StopSignal;
+use crate::chain::Chain;
 use crate::progress::Progress;
 use crate::queue::Queue;
 use crate::window::{Follow, Observer};
@@ -15,6 +16,7 @@ use crate::window::{Follow, Observer};
 #[derive(Debug)]
 pub(crate) struct Pipeline {
     pub(crate) home: Arc<dyn Home>,
+    pub(crate) chain: Chain,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) target: Target,
     pub(crate) want: Want,
@@ -73,6 +75,10 @@ impl Pipeline {
         let mut reader = self.home.open(split, &Position::start(), &want, cx).await?;
         hit("split.opened")?;
         let mut observer = self.follow.as_ref().map(|f| Observer::new(Arc::clone(f)));
+        let mut chain = match self.chain.is_empty() {
+            true => None,
+            false => Some(self.chain.bind(&reader.schema(), cx).await?),
+        };
         let mut rows_read = 0;
         while let Some(step) = reader.next().await? {
             hit("split.batch")?;
@@ -96,10 +102,24 @@ impl Pipeline {
                 }
                 (batch, None) => batch,
             };
-            self.same_schema(&batch)?;
-            if batch.rows() > 0 {
-                let limit = || self.queue_bytes.min(cx.share.bytes() / 4);
-                queue.push(batch, limit).await;
+            match (batch, chain.as_mut()) {
+                (Batch::Rows(rows), Some(_)) if rows.num_rows() == 0 => {}
+                (Batch::Rows(rows), Some(chain)) => {
+                    for rows in chain.apply(rows).await? {
+                        self.push(Batch::Rows(rows), queue, cx).await?;
+                    }
+                }
+                (Batch::Encoded(_), Some(_)) => {
+                    return Err(Fault::internal(
+                        "a reader sent encoded rows that must be transformed",
+                    ));
+                }
+                (batch, None) => self.push(batch, queue, cx).await?,
+            }
+        }
+        if let Some(chain) = &mut chain {
+            for rows in chain.finish().await? {
+                self.push(Batch::Rows(rows), queue, cx).await?;
             }
         }
         queue.close();
@@ -109,6 +129,15 @@ impl Pipeline {
             None => serde_json::Value::Null,
         };
         Ok((rows_read, observed))
+    }
+
+    async fn push(&self, batch: Batch, queue: &Queue, cx: &Context) -> Result<()> {
+        self.same_schema(&batch)?;
+        if batch.rows() > 0 {
+            let limit = || self.queue_bytes.min(cx.share.bytes() / 4);
+            queue.push(batch, limit).await;
+        }
+        Ok(())
     }
 
     async fn write(

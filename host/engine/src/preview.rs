@@ -12,6 +12,8 @@ pub struct Preview {
     pub id: EntityId,
     /// Where it would be read.
     pub from: String,
+    /// What would happen to the rows on their way, in order.
+    pub transforms: Vec<String>,
     /// Where it would be written.
     pub to: String,
     /// How much of it.
@@ -69,6 +71,11 @@ async fn one(planned: &PlannedEntity, after: &[String], state: &dyn StateStore) 
     Ok(Preview {
         id: planned.id.clone(),
         from: planned.home_plan.describe.clone(),
+        transforms: planned
+            .transforms
+            .iter()
+            .map(|each| each.describe.clone())
+            .collect(),
         to: planned.store_plan.describe.clone(),
         mode: planned.mode,
         action,

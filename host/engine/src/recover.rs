@@ -115,6 +115,9 @@ fn with_secrets(recorded: &Value, planned: Option<&PlannedEntity>) -> Result<Set
 pub(crate) fn config(planned: &PlannedEntity) -> Value {
     serde_json::json!({
         "home": { "type": planned.home.kind, "settings": planned.home.settings.redacted() },
+        "transforms": planned.transforms.iter().map(|each| serde_json::json!({
+            "type": each.kind, "settings": each.settings.redacted(),
+        })).collect::<Vec<_>>(),
         "store": { "type": planned.store.kind, "settings": planned.store.settings.redacted() },
         "mode": planned.mode,
         "incremental": planned.incremental.as_ref().map(|i| serde_json::json!({
@@ -175,6 +178,18 @@ pub async fn recover_state(
                 .advise(format!("`hygge start --full --entity {id}` begins anew")),
         );
     };
+    if !planned.transforms.is_empty() {
+        // What stands there is what left the last transform; rows are told apart, and watermarks
+        // read, before the first.
+        return Err(Fault::new(
+            code::STATE,
+            format!("{id} has transforms, so its watermark can't be read from its destination"),
+        )
+        .advise(format!(
+            "`hygge start --full --entity {id}` loads everything again, \
+             `hygge state set {id} --watermark …` sets it by hand"
+        )));
+    }
     let (_, store) = build(registry, planned, place)?;
     let memory = state.memory(id, "store").await?;
     let standing = store.inspect(id, memory.as_deref(), cx).await?;

@@ -43,6 +43,59 @@ async fn everything_arrives_once() {
     assert_eq!(source.acknowledged.load(Ordering::SeqCst), 2);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_pass_every_transform_once_also_when_a_split_is_tried_again() {
+    let failures = AtomicU32::new(0);
+    let mut source = Source::of(numbers(3, 35));
+    source.before_batch = Box::new(move |split, batch| {
+        if split == 1 && batch == 2 && failures.fetch_add(1, Ordering::SeqCst) == 0 {
+            return Err(Fault::new(code::SOURCE_IO, "the line dropped").retryable());
+        }
+        Ok(())
+    });
+    let to = Arc::new(Destination::new());
+    let mut project = Project::new()
+        .flow("a", &Arc::new(source), &to)
+        .add_one("n")
+        .add_one("m");
+    let summary = project.run().await;
+    assert_eq!(summary.count(Outcome::Pass), 1, "{summary:?}");
+    assert_eq!(to.settled(), (2..107).collect::<Vec<_>>());
+}
+
+/// The watermark is the source's: what a transform makes of the column changes nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn watermarks_are_read_before_the_first_transform() {
+    let source = Arc::new(Source::of(numbers(1, 10)));
+    let to = Arc::new(Destination::new());
+    let mut project = Project::new()
+        .flow("a", &source, &to)
+        .incremental()
+        .add_one("n");
+    project.run().await;
+    to.shelf.lock().unwrap().standing = Some(Standing::Ours);
+    source.splits.lock().unwrap()[0].extend([9, 10, 11]);
+    let summary = project.run().await;
+    assert_eq!(summary.count(Outcome::Pass), 1, "{summary:?}");
+    let mut wanted: Vec<i64> = (1..11).collect();
+    wanted.extend([10, 11, 12]);
+    wanted.sort_unstable();
+    assert_eq!(to.settled(), wanted);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_transform_that_does_not_fit_fails_before_anything_is_read() {
+    let source = Arc::new(Source::of(numbers(3, 35)));
+    let to = Arc::new(Destination::new());
+    let mut project = Project::new().flow("a", &source, &to).add_one("x");
+    let summary = project.run().await;
+    let fault = summary.entities[0].fault.as_ref().unwrap();
+    assert_eq!(fault.message, "there is no column x");
+    assert!(format!("{fault:?}").contains("1 (x)"), "{fault:?}");
+    assert_eq!(source.opened.load(Ordering::SeqCst), 0);
+    assert!(to.settled().is_empty());
+}
+
 /// Two splits meet inside their decoding: only possible when both run at the same time, on
 /// threads of their own.
 #[tokio::test(flavor = "current_thread")]

@@ -75,6 +75,11 @@ pub(crate) struct LayerConfig {
     #[schemars(with = "StoreConfig")]
     #[serde(rename = "store")]
     _store: Described,
+    /// What happens to the rows on their way, in order. A list replaces that of a less specific
+    /// layer.
+    #[schemars(with = "Option<Vec<TransformConfig>>")]
+    #[serde(rename = "transforms")]
+    _transforms: Described,
     /// How much a run takes. Default: incremental when the home has `incremental`, else full.
     pub(crate) mode: Option<Mode>,
 }
@@ -95,6 +100,11 @@ pub(crate) struct FlowFile {
     #[schemars(with = "StoreConfig")]
     #[serde(rename = "store")]
     _store: Described,
+    /// What happens to the rows on their way, in order. A list replaces that of a less specific
+    /// layer.
+    #[schemars(with = "Option<Vec<TransformConfig>>")]
+    #[serde(rename = "transforms")]
+    _transforms: Described,
     /// How much a run takes. Default: incremental when the home has `incremental`, else full.
     pub(crate) mode: Option<Mode>,
     /// Flows that must have succeeded first: a name, or a list.
@@ -151,6 +161,11 @@ pub(crate) struct EntityFile {
     #[schemars(with = "StoreConfig")]
     #[serde(rename = "store")]
     _store: Described,
+    /// What happens to the rows on their way, in order. A list replaces that of a less specific
+    /// layer.
+    #[schemars(with = "Option<Vec<TransformConfig>>")]
+    #[serde(rename = "transforms")]
+    _transforms: Described,
     /// How much a run takes.
     pub(crate) mode: Option<Mode>,
 }
@@ -235,6 +250,12 @@ by_type!(
     "Store",
     "Where data is written: a path, or a type with its settings.",
     ["string", "object"]
+);
+by_type!(
+    TransformConfig,
+    "Transform",
+    "What happens to the rows on their way: a type with its settings.",
+    ["object"]
 );
 by_type!(
     ConnectionConfig,

@@ -10,7 +10,7 @@ use crate::incremental::{self, Placed};
 use crate::node::{Entry, Node, Value};
 use crate::placeholder::{self, Placeholders};
 use crate::source::At;
-use crate::{Origin, PlannedEntity, Problem, location};
+use crate::{Origin, PlannedEntity, Problem, location, transform};
 
 /// What entities are made from, besides their flow.
 pub(crate) struct Surroundings<'a> {
@@ -70,6 +70,14 @@ impl<'a> Layers<'a> {
             .collect()
     }
 
+    /// A list is no place to merge: the most specific one is taken whole.
+    fn transforms(&self) -> Option<&'a Entry> {
+        let lists = self.0.iter().rev();
+        lists
+            .filter_map(|(node, _)| node.as_map())
+            .find_map(|map| map.entry("transforms"))
+    }
+
     fn mode(&self) -> Option<&'a Node> {
         self.0.iter().rev().find_map(|(node, _)| node.get("mode"))
     }
@@ -114,6 +122,10 @@ pub(crate) fn resolve(
             allow_empty = matches!(entry.value.value, Value::Bool(true, _));
         }
     }
+    let transforms = match layers.transforms() {
+        Some(written) => transform::read(written, &id, around, problems, secrets),
+        None => Some(Vec::new()),
+    };
     let sound = problems.len() == before;
     let shown = format!("`{id}`");
     let mut settle = |merged: Option<Merged>| {
@@ -130,7 +142,7 @@ pub(crate) fn resolve(
     };
     let home = settle(home);
     let store = settle(store);
-    let (mode, home, store) = (mode?, home?, store?);
+    let (mode, home, store, transforms) = (mode?, home?, store?, transforms?);
     let (home_at, store_at) = (home.place().clone(), store.place().clone());
     let (
         Settled {
@@ -177,6 +189,7 @@ pub(crate) fn resolve(
             id,
             home,
             home_plan,
+            transforms,
             store,
             store_plan,
             mode,

@@ -30,6 +30,7 @@ mod schema;
 mod secrecy;
 mod select;
 mod source;
+mod transform;
 mod var;
 mod variable;
 mod wording;
@@ -39,6 +40,7 @@ pub use discover::{PROJECT_FILE, find};
 pub use load::{Load, Start, load};
 pub use plan::{
     Endpoint, Incremental, Lookback, OnError, Options, Origin, Plan, PlannedEntity, PlannedFlow,
+    PlannedTransform,
 };
 pub use problem::{Excerpt, Problem, Problems};
 pub use schema::{FileKind, schema};

@@ -78,6 +78,8 @@ pub struct PlannedEntity {
     pub home: Endpoint,
     /// What the Home says about itself.
     pub home_plan: HomePlan,
+    /// What happens to the rows on their way, in order.
+    pub transforms: Vec<PlannedTransform>,
     /// Where it is written.
     pub store: Endpoint,
     /// What the Store says about itself.
@@ -101,6 +103,17 @@ pub struct Endpoint {
     pub settings: Settings,
     /// The connection's name, when there is one.
     pub connection: Option<String>,
+}
+
+/// One item of `transforms:`.
+#[derive(Debug, Clone)]
+pub struct PlannedTransform {
+    /// The name in `type:`.
+    pub kind: String,
+    /// The settings without `type`.
+    pub settings: Settings,
+    /// What it does, for people.
+    pub describe: String,
 }
 
 /// `home.incremental`.

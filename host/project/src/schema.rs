@@ -60,6 +60,7 @@ pub fn schema(kind: FileKind, registry: &Registry) -> Json {
     by_type("Home", homes, &generic, &mut defs);
     let generic = json!({"connection": generic["connection"]});
     by_type("Store", stores, &generic, &mut defs);
+    transforms(registry, &mut defs);
     let whole = json!({"$defs": defs.clone()});
     for def in defs.values_mut() {
         admit_variables(def, &whole);
@@ -129,6 +130,40 @@ fn by_type(
         ],
     });
     defs.insert(role.to_owned(), filled);
+}
+
+/// An item of `transforms` has one type and its settings, whole.
+fn transforms(registry: &Registry, defs: &mut Map<String, Json>) {
+    let Some(description) = defs
+        .get("Transform")
+        .map(|open| open["description"].clone())
+    else {
+        return;
+    };
+    let mut names = Vec::new();
+    let mut choices = Vec::new();
+    for kind in registry.transforms() {
+        let name = kind.name();
+        let mut settings = kind.schema();
+        hoist(&mut settings, &format!("Transform-{name}-"), defs);
+        if let Some(object) = settings.as_object_mut() {
+            object.remove("title");
+            object.entry("properties").or_insert_with(|| json!({}))["type"] = Json::Bool(true);
+        }
+        names.push(json!({"const": name, "description": kind.summary()}));
+        choices.push(json!({
+            "if": {"properties": {"type": {"const": name}}, "required": ["type"]},
+            "then": settings,
+        }));
+    }
+    let filled = json!({
+        "description": description,
+        "type": "object",
+        "properties": {"type": {"description": "What it does.", "oneOf": names}},
+        "required": ["type"],
+        "allOf": choices,
+    });
+    defs.insert("Transform".to_owned(), filled);
 }
 
 /// Moves a schema's own definitions among those of the whole, under names of their own.

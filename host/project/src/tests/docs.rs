@@ -119,5 +119,9 @@ fn the_projects_in_the_docs_are_right() {
             .plan()
     };
     with_store(long);
-    with_store(block(2));
+    let with_transforms = format!("home: in\nstore: out\n{}", block(2));
+    super::Project::of("")
+        .file("flows/f/flow.yml", &with_transforms)
+        .plan();
+    with_store(block(3));
 }

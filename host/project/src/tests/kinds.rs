@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use hygge_core::{
     BuildContext, Capabilities, Fault, Home, HomeKind, HomePlan, Place, Problem, Registry, Secret,
-    Settings, Store, StoreKind, StorePlan,
+    Settings, Store, StoreKind, StorePlan, Transform, TransformKind,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -81,6 +81,17 @@ struct SqlSettings {
     #[expect(dead_code, reason = "for the schema")]
     dsn: Option<Secret>,
     table: String,
+}
+
+/// Hides columns.
+struct Mask;
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct MaskSettings {
+    columns: Vec<String>,
+    #[expect(dead_code, reason = "for the schema")]
+    key: Option<Secret>,
 }
 
 /// A stream of changes.
@@ -227,6 +238,36 @@ impl HomeKind for Sql {
     }
 }
 
+impl TransformKind for Mask {
+    fn name(&self) -> &str {
+        "mask"
+    }
+
+    fn summary(&self) -> &str {
+        "hides columns"
+    }
+
+    fn schema(&self) -> Json {
+        schema::<MaskSettings>()
+    }
+
+    fn plan(&self, settings: &Settings, _: &BuildContext) -> Result<String, Vec<Problem>> {
+        let mask: MaskSettings = parse(settings)?;
+        if mask.columns.is_empty() {
+            return Err(vec![Problem {
+                pointer: "/columns".into(),
+                message: format!("nothing to mask with {}", settings.expose()["key"]),
+                advice: None,
+            }]);
+        }
+        Ok(format!("mask {}", mask.columns.join(", ")))
+    }
+
+    fn build(&self, _: &Settings, _: &BuildContext) -> Result<Arc<dyn Transform>, Fault> {
+        Err(Fault::internal("only plans"))
+    }
+}
+
 impl HomeKind for Changes {
     fn name(&self) -> &str {
         "changes"
@@ -270,5 +311,6 @@ pub(super) fn registry() -> Registry {
     }
     registry.add_home(Arc::new(Sql));
     registry.add_home(Arc::new(Changes));
+    registry.add_transform(Arc::new(Mask));
     registry
 }

@@ -318,3 +318,28 @@ fn allow_empty_and_anchors_and_nulls() {
     assert!(entity.allow_empty);
     assert_eq!(entity.home.settings.redacted(), json!({"path": "in"}));
 }
+
+#[test]
+fn the_most_specific_list_of_transforms_is_taken_whole() {
+    let plan = Project::of("defaults: {transforms: [{type: mask, columns: [a]}]}\n")
+        .file(
+            "flows/f/flow.yml",
+            "home: in\nstore: out\nentities:\n  - w\n  - {name: x, transforms: [{type: mask, columns: [b]}, {type: mask, columns: ['{entity}'], key: hunter2}]}\n  - {name: y, transforms: []}\n",
+        )
+        .plan();
+    let shown: Vec<String> = plan
+        .entities()
+        .map(|e| {
+            let each = e.transforms.iter();
+            let texts: Vec<_> = each
+                .map(|t| format!("{} {}", t.describe, t.settings.redacted()))
+                .collect();
+            format!("{}: {}", e.id, texts.join(", then "))
+        })
+        .collect();
+    insta::assert_snapshot!(shown.join("\n"), @r#"
+f.w: mask a {"columns":["a"]}
+f.x: mask b {"columns":["b"]}, then mask x {"columns":["x"],"key":"***"}
+f.y: 
+"#);
+}

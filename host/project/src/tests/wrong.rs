@@ -1100,3 +1100,48 @@ error: `row_group_rows` must be a whole number, not "5"
    |                                                                               ^^^
    = help: take the quotes away
 "#);
+
+wrong!(a_transform_that_is_none, flow("home: in\nstore: out\ntransforms:\n  - type: maks\n    columns: [a]\n  - columns: [b]\n  - type: mask\n    colums: [c]\n"), @r#"
+error: there is no transform of type `maks`
+  --> flows/f/flow.yml:4:11
+   |
+ 4 |   - type: maks
+   |           ^^^^
+   = help: did you mean `mask`?
+
+error: the transform needs a `type`
+  --> flows/f/flow.yml:6:5
+   |
+ 6 |   - columns: [b]
+   |     ^
+   = help: there are: mask
+
+error: the mask transform needs `columns`
+  --> flows/f/flow.yml:7:5
+   |
+ 7 |   - type: mask
+   |     ^
+
+error: the mask transform has no key `colums`
+  --> flows/f/flow.yml:8:5
+   |
+ 8 |     colums: [c]
+   |     ^^^^^^
+   = help: did you mean `columns`?
+"#);
+
+wrong!(transforms_that_are_no_list, flow("home: in\nstore: out\ntransforms: mask\n"), @r#"
+error: `transforms` must be a list, not "mask"
+  --> flows/f/flow.yml:3:13
+   |
+ 3 | transforms: mask
+   |             ^^^^
+"#);
+
+wrong!(a_transform_that_quotes_a_secret, flow("home: in\nstore: out\ntransforms:\n  - type: mask\n    columns: []\n    key: hunter2\n"), @r#"
+error: nothing to mask with "***"
+  --> flows/f/flow.yml:5:5
+   |
+ 5 |     columns: []
+   |     ^^^^^^^
+"#);

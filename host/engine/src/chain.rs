@@ -1,0 +1,130 @@
+//! The transforms of an entity, one after the other.
+
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use hygge_core::{Bound, BuildContext, Context, Fault, Registry, Result, Transform};
+use hygge_project::PlannedEntity;
+
+/// The transforms of an entity, not yet bound to what its Home gives.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Chain(Vec<(String, Arc<dyn Transform>)>);
+
+impl Chain {
+    pub(crate) fn build(
+        registry: &Registry,
+        planned: &PlannedEntity,
+        place: &BuildContext,
+    ) -> Result<Self> {
+        let build = |each: &hygge_project::PlannedTransform| {
+            let kind = registry
+                .transform(&each.kind)
+                .ok_or_else(|| Fault::internal(format!("no transform of type {:?}", each.kind)))?;
+            Ok((each.kind.clone(), kind.build(&each.settings, place)?))
+        };
+        planned
+            .transforms
+            .iter()
+            .map(build)
+            .collect::<Result<_>>()
+            .map(Self)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Binds each to what the one before it gives.
+    pub(crate) async fn bind(&self, input: &SchemaRef, cx: &Context) -> Result<BoundChain> {
+        let mut schema = Arc::clone(input);
+        let mut links = Vec::with_capacity(self.0.len());
+        for (index, (kind, transform)) in self.0.iter().enumerate() {
+            let name = format!("{} ({kind})", index + 1);
+            let bound = transform
+                .bind(&schema, cx)
+                .await
+                .map_err(|fault| fault.with("transform", &name))?;
+            schema = bound.schema();
+            links.push(Link { name, bound });
+        }
+        Ok(BoundChain { links, schema })
+    }
+}
+
+/// The transforms of one attempt at one split.
+pub(crate) struct BoundChain {
+    links: Vec<Link>,
+    schema: SchemaRef,
+}
+
+struct Link {
+    name: String,
+    bound: Box<dyn Bound>,
+}
+
+impl Link {
+    async fn apply(&mut self, batch: RecordBatch) -> Result<Vec<RecordBatch>> {
+        let out = self.bound.apply(batch).await;
+        self.announced(out)
+    }
+
+    async fn finish(&mut self) -> Result<Vec<RecordBatch>> {
+        let out = self.bound.finish().await;
+        self.announced(out)
+    }
+
+    /// A transform that changes its mind about the schema would corrupt what the next one, or
+    /// the writer, makes of it.
+    fn announced(&self, out: Result<Vec<RecordBatch>>) -> Result<Vec<RecordBatch>> {
+        let out = out.map_err(|fault| fault.with("transform", &self.name))?;
+        let schema = self.bound.schema();
+        for batch in &out {
+            if !Arc::ptr_eq(&batch.schema(), &schema) && batch.schema().fields() != schema.fields()
+            {
+                return Err(Fault::internal(
+                    "a transform gave rows of another schema than it had announced",
+                )
+                .with("transform", &self.name));
+            }
+        }
+        Ok(out)
+    }
+}
+
+impl BoundChain {
+    /// What comes out at the end.
+    pub(crate) fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    /// Takes a batch through all of them.
+    pub(crate) async fn apply(&mut self, batch: RecordBatch) -> Result<Vec<RecordBatch>> {
+        self.through(0, vec![batch]).await
+    }
+
+    /// Lets each give what it held back, through those after it.
+    pub(crate) async fn finish(&mut self) -> Result<Vec<RecordBatch>> {
+        let mut out = Vec::new();
+        for index in 0..self.links.len() {
+            let held = self.links[index].finish().await?;
+            out.extend(self.through(index + 1, held).await?);
+        }
+        Ok(out)
+    }
+
+    async fn through(
+        &mut self,
+        from: usize,
+        mut batches: Vec<RecordBatch>,
+    ) -> Result<Vec<RecordBatch>> {
+        for link in &mut self.links[from..] {
+            let mut out = Vec::with_capacity(batches.len());
+            for batch in batches {
+                out.extend(link.apply(batch).await?);
+            }
+            batches = out;
+        }
+        Ok(batches)
+    }
+}
