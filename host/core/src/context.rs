@@ -164,6 +164,12 @@ impl Share {
     pub fn bytes(&self) -> usize {
         self.limit / self.open.load(Ordering::Relaxed).max(1)
     }
+
+    /// Bytes of the whole run: what no single value may pass. Doesn't change with what else is
+    /// open, so what is refused by it is refused every time.
+    pub fn whole(&self) -> usize {
+        self.limit
+    }
 }
 
 impl Drop for Share {
@@ -231,6 +237,7 @@ mod tests {
         assert_eq!(one.bytes(), 100);
         let two = memory.join();
         assert_eq!((one.bytes(), two.bytes()), (50, 50));
+        assert_eq!(two.whole(), 100);
         drop(one);
         assert_eq!(two.bytes(), 100);
     }

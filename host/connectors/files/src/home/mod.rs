@@ -31,6 +31,7 @@ use self::read::{FilesReader, Task};
 pub use self::settings::{HomeSettings, INFER_ROWS, SPLIT_SIZE};
 use self::spec::{Place, Spec};
 use crate::config::CsvOptions;
+use crate::size::shown;
 
 /// Files as a Home.
 #[derive(Debug)]
@@ -166,7 +167,7 @@ fn check(inner: &Inner) -> Vec<Finding> {
         "{}: {count} {} file{plural}, {}",
         inner.settings.path,
         listing.format,
-        size(bytes)
+        shown(bytes)
     ))];
     if let Some(first) = listing.files.first() {
         findings.push(match plan::look(inner, listing.format, first) {
@@ -188,21 +189,4 @@ fn discover(inner: &Inner) -> Result<Vec<Discovered>> {
             bytes: Some(file.size),
         })
         .collect())
-}
-
-/// Bytes for people: `1.5 MiB`.
-fn size(bytes: u64) -> String {
-    #[expect(clippy::cast_precision_loss, reason = "shown with one digit")]
-    let mut value = bytes as f64;
-    for unit in ["B", "KiB", "MiB", "GiB"] {
-        if value < 1024.0 {
-            return if unit == "B" {
-                format!("{bytes} B")
-            } else {
-                format!("{value:.1} {unit}")
-            };
-        }
-        value /= 1024.0;
-    }
-    format!("{value:.1} TiB")
 }

@@ -363,15 +363,7 @@ impl Fit {
 
 /// Arrow's words without the names of error types in front.
 pub(crate) fn said(error: &arrow_schema::ArrowError) -> String {
-    let text = error.to_string();
-    let mut words = text.as_str();
-    while let Some((kind, rest)) = words.split_once(" error: ")
-        && kind.len() < 24
-        && !rest.is_empty()
-    {
-        words = rest;
-    }
-    words.to_owned()
+    crate::parquet::words(&error.to_string()).to_owned()
 }
 
 /// Casts by name where types nest, which Arrow's own cast doesn't.

@@ -4,6 +4,8 @@ use std::io;
 
 use parquet::errors::ParquetError;
 
+use crate::size::shown;
+
 /// A Parquet file that can't be read, doesn't agree with itself, or can't be written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -52,6 +54,37 @@ pub enum Error {
         /// What is wrong.
         what: String,
     },
+    /// Several row groups, taken together, can't be decoded.
+    #[error("{file}, row groups {first} to {last}: {what}")]
+    RowGroups {
+        /// The source, as the caller named it.
+        file: String,
+        /// Position of the first in the file, from 0.
+        first: usize,
+        /// Position of the last.
+        last: usize,
+        /// What is wrong.
+        what: String,
+    },
+    /// A page is too large to be held when it is decompressed.
+    #[error(
+        "{file}, row group {row_group}, column {column}: a page takes {} once decompressed, more \
+         than the {} of options.memory",
+        shown(*bytes),
+        shown(*most)
+    )]
+    TooLarge {
+        /// The source, as the caller named it.
+        file: String,
+        /// Position of the row group in the file, from 0.
+        row_group: usize,
+        /// Dotted path of the column.
+        column: String,
+        /// Bytes of the page, decompressed.
+        bytes: u64,
+        /// How many it may have.
+        most: u64,
+    },
     /// The output could not be written.
     #[error("can't write Parquet: {0}")]
     Write(#[source] io::Error),
@@ -61,6 +94,32 @@ pub enum Error {
     /// The parquet crate could not encode or append.
     #[error(transparent)]
     Parquet(#[from] ParquetError),
+}
+
+/// The words of an error of Arrow or of the parquet crate, without the names of the kinds of
+/// error it went through.
+pub(crate) fn words(text: &str) -> &str {
+    const KINDS: [&str; 14] = [
+        "Arrow: ",
+        "Arrow error: ",
+        "Cast error: ",
+        "Compute error: ",
+        "Decode error: ",
+        "EOF: ",
+        "External: ",
+        "External error: ",
+        "Invalid argument error: ",
+        "Json error: ",
+        "NYI: ",
+        "Parquet argument error: ",
+        "Parquet error: ",
+        "Parser error: ",
+    ];
+    let mut rest = text;
+    while let Some(inner) = KINDS.iter().find_map(|kind| rest.strip_prefix(kind)) {
+        rest = inner;
+    }
+    if rest.is_empty() { text } else { rest }
 }
 
 /// Result of this module's functions.
@@ -114,5 +173,22 @@ impl From<&str> for Trouble {
 impl From<super::thrift::Malformed> for Trouble {
     fn from(error: super::thrift::Malformed) -> Self {
         Self::Says(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::words;
+
+    #[test]
+    fn kinds_of_error_are_left_out() {
+        let crc = "External: Parquet argument error: Parquet error: Page CRC checksum mismatch";
+        assert_eq!(words(crc), "Page CRC checksum mismatch");
+        assert_eq!(
+            words("EOF: eof decoding byte array"),
+            "eof decoding byte array"
+        );
+        assert_eq!(words("External: "), "External: ");
+        assert_eq!(words("a Parquet error: b"), "a Parquet error: b");
     }
 }

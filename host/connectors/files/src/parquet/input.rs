@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use parquet::errors::ParquetError;
@@ -17,12 +17,25 @@ use parquet::file::reader::{ChunkReader, Length};
 pub struct Input {
     bytes: Held,
     length: u64,
+    /// What the operating system last refused. The decoders in between make text of errors, so
+    /// that a failing disk would look like a damaged file.
+    refused: Arc<Mutex<Option<Refused>>>,
+}
+
+/// An [`io::Error`], which can't be cloned.
+#[derive(Debug, Clone, Copy)]
+struct Refused {
+    kind: io::ErrorKind,
+    number: Option<i32>,
 }
 
 #[derive(Debug, Clone)]
 enum Held {
     File(Arc<File>),
     Memory(Bytes),
+    /// Bytes on a disk that fails from a place on.
+    #[cfg(test)]
+    Failing(Bytes, u64),
 }
 
 impl Input {
@@ -37,6 +50,7 @@ impl Input {
         Ok(Self {
             bytes: Held::File(Arc::new(file)),
             length,
+            refused: Arc::default(),
         })
     }
 
@@ -45,7 +59,35 @@ impl Input {
         Self {
             length: bytes.len() as u64,
             bytes: Held::Memory(bytes),
+            refused: Arc::default(),
         }
+    }
+
+    /// The same bytes on a disk that gives an I/O error for what lies at `from` or after.
+    #[cfg(test)]
+    pub(crate) fn failing_from(mut self, from: u64) -> Self {
+        let bytes = match self.bytes {
+            Held::Memory(bytes) | Held::Failing(bytes, _) => bytes,
+            Held::File(file) => {
+                let mut bytes = vec![0; usize::try_from(self.length).unwrap()];
+                let mut done = 0;
+                while done < bytes.len() {
+                    done += read_file_at(&file, &mut bytes[done..], done as u64).unwrap();
+                }
+                bytes.into()
+            }
+        };
+        self.bytes = Held::Failing(bytes, from);
+        self
+    }
+
+    /// What the operating system refused while this was read, by any of its clones.
+    pub(crate) fn refused(&self) -> Option<io::Error> {
+        let refused = *self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.map(|refused| match refused.number {
+            Some(number) => io::Error::from_raw_os_error(number),
+            None => refused.kind.into(),
+        })
     }
 
     /// Length in bytes when it was opened.
@@ -58,23 +100,33 @@ impl Input {
         match &self.bytes {
             Held::File(file) => Some(file),
             Held::Memory(_) => None,
+            #[cfg(test)]
+            Held::Failing(..) => None,
         }
     }
 
     /// Reads at most `into.len()` bytes at `offset`; 0 only at the end.
     pub(crate) fn read_at(&self, into: &mut [u8], offset: u64) -> io::Result<usize> {
-        match &self.bytes {
+        let read = match &self.bytes {
             Held::File(file) => read_file_at(file, into, offset),
-            Held::Memory(bytes) => {
-                let rest = usize::try_from(offset)
-                    .ok()
-                    .and_then(|at| bytes.get(at..))
-                    .unwrap_or_default();
-                let count = rest.len().min(into.len());
-                into[..count].copy_from_slice(&rest[..count]);
-                Ok(count)
+            Held::Memory(bytes) => Ok(read_bytes_at(bytes, into, offset)),
+            #[cfg(test)]
+            Held::Failing(bytes, from) if offset + into.len() as u64 <= *from => {
+                Ok(read_bytes_at(bytes, into, offset))
             }
+            #[cfg(test)]
+            // EIO.
+            Held::Failing(..) => Err(io::Error::from_raw_os_error(5)),
+        };
+        if let Err(error) = &read
+            && error.kind() != io::ErrorKind::Interrupted
+        {
+            *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(Refused {
+                kind: error.kind(),
+                number: error.raw_os_error(),
+            });
         }
+        read
     }
 
     /// Fills `into` from `offset` on.
@@ -104,6 +156,16 @@ impl Input {
         self.read_exact_at(&mut bytes, offset)?;
         Ok(bytes)
     }
+}
+
+fn read_bytes_at(bytes: &[u8], into: &mut [u8], offset: u64) -> usize {
+    let rest = usize::try_from(offset)
+        .ok()
+        .and_then(|at| bytes.get(at..))
+        .unwrap_or_default();
+    let count = rest.len().min(into.len());
+    into[..count].copy_from_slice(&rest[..count]);
+    count
 }
 
 #[cfg(unix)]

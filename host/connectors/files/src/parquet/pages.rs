@@ -11,6 +11,7 @@
 
 use super::error::Trouble;
 use super::input::Input;
+use super::statistics;
 use super::thrift::{Malformed, Read, Reader, Struct};
 
 /// Longest header that is read. Statistics make headers long; Arrow C++ has the same limit.
@@ -40,11 +41,17 @@ pub(crate) struct PageHeader {
     pub(crate) length: u64,
     /// Bytes of the page after the header, as stored.
     pub(crate) body: u64,
+    /// Bytes of the page when it is decompressed.
+    pub(crate) uncompressed: u64,
     pub(crate) checksum: Option<u32>,
     /// Values, nulls among them; 0 for pages that hold no data.
     pub(crate) values: u64,
     /// Rows, which only version 2 says.
     pub(crate) rows: Option<u64>,
+    /// Values of a dictionary.
+    pub(crate) entries: u64,
+    /// Whether it holds bounds by the deprecated fields.
+    pub(crate) old_bounds: bool,
 }
 
 /// A number that the format declares i32 and that can't be negative.
@@ -83,11 +90,15 @@ impl PageHeader {
                 "a page header lacks the part for its type",
             )))
         };
-        let (mut values, mut rows) = (0, None);
+        let (mut values, mut rows, mut entries, mut old_bounds) = (0, None, 0, false);
         match kind {
-            PageKind::Data => values = count(&inner(5)?, 1, "a data page has no value count")?,
+            PageKind::Data => {
+                let v1 = inner(5)?;
+                values = count(&v1, 1, "a data page has no value count")?;
+                old_bounds = statistics::has_old(v1.structure(5));
+            }
             PageKind::Dictionary => {
-                count(&inner(7)?, 1, "a dictionary page has no value count")?;
+                entries = count(&inner(7)?, 1, "a dictionary page has no value count")?;
             }
             PageKind::DataV2 => {
                 let v2 = inner(8)?;
@@ -107,6 +118,7 @@ impl PageHeader {
                     ));
                 }
                 rows = Some(row_count);
+                old_bounds = statistics::has_old(v2.structure(8));
             }
             PageKind::Other => {}
         }
@@ -114,9 +126,12 @@ impl PageHeader {
             kind,
             length: reader.position() as u64,
             body,
+            uncompressed,
             checksum,
             values,
             rows,
+            entries,
+            old_bounds,
         })
     }
 }
@@ -242,6 +257,32 @@ impl Walker {
             )
             .into()),
             _ => Ok(walked),
+        }
+    }
+
+    /// Hears of each header from `start` on, until the chunk ends or a header can't be read.
+    pub(crate) fn headers(
+        &mut self,
+        input: &Input,
+        start: u64,
+        length: u64,
+        mut on_page: impl FnMut(&PageHeader),
+    ) {
+        self.forget();
+        let end = start.saturating_add(length).min(input.length());
+        let (mut at, mut probe) = (start, PROBE.1);
+        while at < end {
+            let Ok(header) = self.header(input, at, end, probe) else {
+                return;
+            };
+            on_page(&header);
+            let bytes = header.length + header.body;
+            probe = if bytes < PROBE.1 / 4 {
+                PROBE.1
+            } else {
+                PROBE.0
+            };
+            at += bytes;
         }
     }
 

@@ -4,24 +4,24 @@
 //! memory of one column in progress and of the compressed result, however wide it is. Row groups
 //! of the source that are larger than asked for are split evenly, small ones are merged.
 
-use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch};
-use arrow_cast::{CastOptions, cast_with_options};
-use arrow_schema::{DataType, Field, FieldRef, Schema, TimeUnit};
+use arrow_schema::{DataType, FieldRef, Schema};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
 };
-use parquet::basic::{Encoding, PageType, Type};
+use parquet::basic::{Encoding, PageType};
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 use parquet::file::reader::ChunkReader;
 
 use super::choose::LeafHint;
 use super::encode::{EncodedRowGroup, Encoder};
+use super::error::words;
+use super::int96::{Int96, mapped};
 
 /// A decoded batch has at most this many rows, and about this many bytes.
 const BATCH_ROWS: usize = 8192;
@@ -45,9 +45,7 @@ pub struct Recoder<R> {
     /// Decodes strings as views: these refer to pages and dictionaries instead of copying them,
     /// so that a batch of a million times the same long string takes no room.
     metadata: ArrowReaderMetadata,
-    /// The columns that hold the old 96-bit timestamps, and how to decode these as microseconds.
-    int96: HashSet<usize>,
-    in_range: ArrowReaderMetadata,
+    int96: Int96,
 }
 
 impl<R: ChunkReader + Clone + 'static> Recoder<R> {
@@ -68,23 +66,11 @@ impl<R: ChunkReader + Clone + 'static> Recoder<R> {
             ArrowReaderMetadata::try_new(Arc::clone(metadata), options)
         };
         let fields = stored.schema().fields();
-        let int96: HashSet<usize> = (0..stored.parquet_schema().num_columns())
-            .filter(|&leaf| stored.parquet_schema().column(leaf).physical_type() == Type::INT96)
-            .map(|leaf| stored.parquet_schema().get_column_root_idx(leaf))
-            .collect();
-        let in_range = fields.iter().enumerate().map(|(root, field)| {
-            if int96.contains(&root) {
-                mapped(field, &in_microseconds)
-            } else {
-                Arc::clone(field)
-            }
-        });
         Ok(Self {
-            in_range: read_as(in_range.collect())?,
+            int96: Int96::of(&stored)?,
             metadata: read_as(fields.iter().map(|field| mapped(field, &as_view)).collect())?,
             encoder,
             input,
-            int96,
         })
     }
 
@@ -113,10 +99,11 @@ impl<R: ChunkReader + Clone + 'static> Recoder<R> {
             let hints: Vec<_> = leaves.clone().map(|leaf| self.hint(part, leaf)).collect();
             let field = self.metadata.schema().field(index);
             let batch_rows = self.batch_rows(part, leaves);
-            if self.int96.contains(&index) {
-                self.check_range(part, index, batch_rows)?;
+            if self.int96.has(index) {
+                let (groups, rows) = (part.row_groups.clone(), part.rows.clone());
+                self.int96.check(self.input.clone(), index, groups, rows)?;
             }
-            let mut arrays = self.decode(&self.metadata, part, index, batch_rows)?;
+            let mut arrays = self.decode(part, index, batch_rows)?;
             let rows = part.rows.len();
             group.push(
                 self.encoder
@@ -126,35 +113,15 @@ impl<R: ChunkReader + Clone + 'static> Recoder<R> {
         Ok(group)
     }
 
-    /// A 96-bit timestamp reaches far beyond the 584 years that 64 bits of nanoseconds hold, and
-    /// decoding lets it wrap around. Better no copy than one that is silently wrong.
-    fn check_range(&self, part: &Part, root: usize, batch_rows: usize) -> Result<()> {
-        let field = self.encoder.schema().field(root);
-        let options = CastOptions {
-            safe: false,
-            ..CastOptions::default()
-        };
-        for array in self.decode(&self.in_range, part, root, batch_rows)? {
-            cast_with_options(&array?, field.data_type(), &options).map_err(|error| {
-                ParquetError::General(format!(
-                    "column {}: an INT96 timestamp is out of the range of nanoseconds: {error}",
-                    field.name()
-                ))
-            })?;
-        }
-        Ok(())
-    }
-
     fn decode(
         &self,
-        metadata: &ArrowReaderMetadata,
         part: &Part,
         root: usize,
         batch_rows: usize,
     ) -> Result<impl Iterator<Item = Result<ArrayRef>> + use<R>> {
         let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(
             self.input.clone(),
-            metadata.clone(),
+            self.metadata.clone(),
         );
         let mask = ProjectionMask::roots(builder.parquet_schema(), [root]);
         let mut builder = builder
@@ -173,7 +140,11 @@ impl<R: ChunkReader + Clone + 'static> Recoder<R> {
                 columns.len()
             ))),
         };
-        Ok(builder.build()?.map(move |batch| column(batch?)))
+        let name = self.encoder.schema().field(root).name().clone();
+        let named =
+            move |error: String| ParquetError::General(format!("column {name}: {}", words(&error)));
+        let reader = builder.build().map_err(|error| named(error.to_string()))?;
+        Ok(reader.map(move |batch| column(batch.map_err(|error| named(error.to_string()))?)))
     }
 
     /// Rows in the row groups of a part.
@@ -277,33 +248,10 @@ fn count(stored: i64) -> usize {
     usize::try_from(stored).unwrap_or(0)
 }
 
-/// The same field, with `leaf` applied to the types that aren't made of others.
-fn mapped(field: &FieldRef, leaf: &dyn Fn(&DataType) -> DataType) -> FieldRef {
-    let inner = |field: &FieldRef| mapped(field, leaf);
-    let data_type = match field.data_type() {
-        DataType::Struct(fields) => DataType::Struct(fields.iter().map(inner).collect()),
-        DataType::List(item) => DataType::List(inner(item)),
-        DataType::LargeList(item) => DataType::LargeList(inner(item)),
-        DataType::FixedSizeList(item, length) => DataType::FixedSizeList(inner(item), *length),
-        DataType::Map(entries, sorted) => DataType::Map(inner(entries), *sorted),
-        other => leaf(other),
-    };
-    Arc::new(Field::clone(field).with_data_type(data_type))
-}
-
 fn as_view(data_type: &DataType) -> DataType {
     match data_type {
         DataType::Utf8 | DataType::LargeUtf8 => DataType::Utf8View,
         DataType::Binary | DataType::LargeBinary => DataType::BinaryView,
-        other => other.clone(),
-    }
-}
-
-fn in_microseconds(data_type: &DataType) -> DataType {
-    match data_type {
-        DataType::Timestamp(TimeUnit::Nanosecond, zone) => {
-            DataType::Timestamp(TimeUnit::Microsecond, zone.clone())
-        }
         other => other.clone(),
     }
 }

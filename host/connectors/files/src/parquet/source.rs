@@ -1,14 +1,16 @@
 //! A Parquet file opened for copying: its footer as types, and as the bytes it was written in.
 
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use parquet::errors::ParquetError;
 use parquet::file::metadata::{FooterTail, KeyValue, ParquetMetaData, ParquetMetaDataReader};
 use parquet::schema::types::SchemaDescPtr;
 
 use super::encoded::Source;
-use super::error::{Error, Result};
+use super::error::{Error, Result, words};
 use super::input::Input;
 use super::mend;
 use super::thrift::{self, Kind, Malformed, Read, Struct};
@@ -165,6 +167,15 @@ impl SourceFile {
         }
     }
 
+    /// The same footer over other bytes.
+    #[cfg(test)]
+    pub(crate) fn with_input(&self, input: Input) -> Self {
+        Self {
+            input,
+            ..self.clone()
+        }
+    }
+
     /// The name it was opened by.
     pub fn name(&self) -> &str {
         &self.name
@@ -202,6 +213,30 @@ impl SourceFile {
     pub fn key_value(&self, key: &str) -> Option<&str> {
         let found = self.key_values().iter().find(|pair| pair.key == key)?;
         found.value.as_deref()
+    }
+
+    /// Says where decoding row groups failed, and whether the file or what it lies on is to
+    /// blame.
+    pub fn undecodable(&self, row_groups: Range<usize>, error: &ParquetError) -> Error {
+        let file = self.name.to_string();
+        if let Some(source) = self.input.refused() {
+            return Error::Read { file, source };
+        }
+        let text = error.to_string();
+        let what = format!("it can't be decoded: {}", words(&text));
+        if row_groups.len() > 1 {
+            return Error::RowGroups {
+                file,
+                first: row_groups.start,
+                last: row_groups.end - 1,
+                what: what.replacen("it ", "they ", 1),
+            };
+        }
+        Error::RowGroup {
+            file,
+            row_group: row_groups.start,
+            what,
+        }
     }
 
     pub(crate) fn raw(&self) -> &RawFooter {

@@ -11,7 +11,7 @@ use parquet::basic::{LogicalType, Type};
 use parquet::schema::types::ColumnDescriptor;
 
 use super::source::Order;
-use super::thrift::Struct;
+use super::thrift::{Read, Struct};
 
 /// Fields of `Statistics`.
 mod field {
@@ -71,6 +71,20 @@ impl<'a> Writer<'a> {
     }
 }
 
+/// Whether the deprecated bounds of a column are wrong for all that is known of their writer:
+/// PARQUET-251, parquet-mr before 1.8 reused the buffers its binary bounds stood in.
+pub(crate) fn old_are_wrong(column: &ColumnDescriptor, created_by: Option<&str>) -> bool {
+    matches!(
+        column.physical_type(),
+        Type::BYTE_ARRAY | Type::FIXED_LEN_BYTE_ARRAY
+    ) && Writer::parquet_mr_before(created_by, [1, 8, 0])
+}
+
+/// Whether statistics have deprecated bounds.
+pub(crate) fn has_old(statistics: Option<Read<Struct<'_>>>) -> bool {
+    matches!(statistics, Some(Ok(found)) if field::OLD.iter().any(|id| found.has(*id)))
+}
+
 /// Whether bounds made in `from` order may stand in a column that says `to`.
 ///
 /// Total order is stricter than the type-defined order of floats: whoever reads by the latter
@@ -86,17 +100,13 @@ pub(crate) fn clean(
     (from, to): (Order, Order),
     created_by: Option<&str>,
 ) -> bool {
-    let physical = column.physical_type();
     let mut removed = false;
     let mut remove = |statistics: &mut Struct<'_>, ids: &[i16]| {
         for id in ids {
             removed |= statistics.remove(*id);
         }
     };
-    // PARQUET-251: parquet-mr before 1.8 reused the buffers its binary bounds stood in.
-    if matches!(physical, Type::BYTE_ARRAY | Type::FIXED_LEN_BYTE_ARRAY)
-        && Writer::parquet_mr_before(created_by, [1, 8, 0])
-    {
+    if old_are_wrong(column, created_by) {
         remove(statistics, &field::OLD);
     }
     if !carries_over(from, to) || has_nan(statistics, column, to) {

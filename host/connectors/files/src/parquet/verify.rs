@@ -1,7 +1,5 @@
 //! Decodes a row group and keeps nothing: proves that what is copied can be read.
 
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use parquet::basic::{ConvertedType, LogicalType};
@@ -13,8 +11,9 @@ use parquet::file::properties::ReaderProperties;
 use parquet::file::reader::RowGroupReader;
 use parquet::file::serialized_reader::SerializedRowGroupReader;
 
-use super::error::{Error, Result};
+use super::error::{Error, Result, words};
 use super::source::SourceFile;
+use crate::caught::caught;
 
 /// Rows decoded at a time.
 const STEP: usize = 4096;
@@ -29,28 +28,22 @@ pub(crate) fn decode(source: &SourceFile, row_group: usize) -> Result<()> {
     for column in 0..metadata.num_columns() {
         // The crate's decoders of delta encodings panic on some broken pages, where this is asked
         // to find what is broken. The reader is dropped after that, half-read as it is.
-        let decoded = catch_unwind(AssertUnwindSafe(|| {
-            decode_column(&reader, metadata, column)
-        }));
-        let decoded = decoded.unwrap_or_else(|panic| Err(said(panic.as_ref())));
+        let decoded = caught(|| decode_column(&reader, metadata, column));
+        let decoded = decoded.unwrap_or_else(|said| Err(format!("the decoder panicked: {said}")));
+        if let (Err(_), Some(refused)) = (&decoded, source.input().refused()) {
+            return Err(Error::Read {
+                file: source.name().to_owned(),
+                source: refused,
+            });
+        }
         decoded.map_err(|what| Error::Column {
             file: source.name().to_owned(),
             row_group,
             column: metadata.column(column).column_path().string(),
-            what: format!("it can't be decoded: {what}"),
+            what: format!("it can't be decoded: {}", words(&what)),
         })?;
     }
     Ok(())
-}
-
-/// What a panic said.
-fn said(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-    format!(
-        "the decoder panicked: {}",
-        text.unwrap_or("it didn't say why")
-    )
 }
 
 fn decode_column(
@@ -121,5 +114,35 @@ fn drain<T: DataType>(
             return Ok(sum);
         }
         sum = (sum.0 + rows, sum.1 + levels);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parquet::Input;
+
+    fn bytes() -> Vec<u8> {
+        let folder = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../../tests/fixtures/nycflights13/"
+        );
+        std::fs::read(format!("{folder}planes.parquet")).unwrap()
+    }
+
+    #[test]
+    fn a_failing_disk_is_told_from_a_damaged_file() {
+        let whole = SourceFile::new("x", Input::from_bytes(bytes().into())).unwrap();
+        decode(&whole, 0).unwrap();
+        let mut bytes = bytes();
+        let start = usize::try_from(whole.metadata().row_group(0).column(2).byte_range().0);
+        let start = start.unwrap();
+        let failing = whole.with_input(whole.input().clone().failing_from(start as u64));
+        let error = decode(&failing, 0).unwrap_err();
+        assert!(matches!(&error, Error::Read { source, .. } if source.raw_os_error() == Some(5)));
+        bytes[start..start + 40].fill(0xff);
+        let damaged = whole.with_input(Input::from_bytes(bytes.into()));
+        let error = decode(&damaged, 0).unwrap_err();
+        assert!(matches!(error, Error::Column { .. }), "{error}");
     }
 }

@@ -16,7 +16,7 @@ use parquet::arrow::arrow_reader::{
 use parquet::basic::{BrotliLevel, Compression, GzipLevel, Type};
 use parquet::errors::ParquetError;
 
-use crate::parquet::{Error, Source, SourceFile, Want, can_copy};
+use crate::parquet::{Error, MORE_MEMORY, Source, SourceFile, Want, can_copy};
 
 /// A Parquet file that row groups are taken from.
 #[derive(Debug, Clone)]
@@ -217,7 +217,9 @@ pub(crate) fn fault(error: Error, written: &Path) -> Fault {
         Error::Footer { .. }
         | Error::Encrypted { .. }
         | Error::RowGroup { .. }
+        | Error::RowGroups { .. }
         | Error::Column { .. } => Fault::new(code::SOURCE_INVALID, error.to_string()),
+        Error::TooLarge { .. } => Fault::new(code::MEMORY, error.to_string()).advise(MORE_MEMORY),
         Error::Parquet(ParquetError::External(inner)) => match inner.downcast_ref::<io::Error>() {
             Some(error) => write(error),
             None => unencodable(&inner).with("file", written.display()),

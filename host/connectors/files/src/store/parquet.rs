@@ -18,7 +18,7 @@ use super::sync;
 use crate::home::guarded;
 use crate::parquet::{
     CheckedRowGroup, EncodedRowGroup, Encoder, Error, FileSink, Input, Layout, ParquetWriter,
-    Recoder, Verify, check_row_group,
+    Recoder, Verify, check_row_group, pages_fit,
 };
 
 /// What encoding a stored row group anew holds beside its compressed pages: a column's
@@ -125,12 +125,19 @@ impl ParquetPart {
         self.encode(cx).await?;
         let (origin, verify) = (origin.clone(), self.verify);
         let destined = Arc::clone(&self.destined);
-        let check = move || match check_row_group(&origin.file, index, verify) {
-            Ok(group) => Ok(Ready::Checked(group)),
-            Err(error @ (Error::Column { .. } | Error::RowGroup { .. })) => {
-                Ok(Ready::Unfit(error.to_string(), origin, index))
+        let most = cx.share.whole() as u64;
+        let check = move || {
+            if verify == Verify::Decode {
+                pages_fit(&origin.file, index..index + 1, most)
+                    .map_err(|error| origin::fault(error, &destined))?;
             }
-            Err(error) => Err(origin::fault(error, &destined)),
+            match check_row_group(&origin.file, index, verify) {
+                Ok(group) => Ok(Ready::Checked(group)),
+                Err(error @ (Error::Column { .. } | Error::RowGroup { .. })) => {
+                    Ok(Ready::Unfit(error.to_string(), origin, index))
+                }
+                Err(error) => Err(origin::fault(error, &destined)),
+            }
         };
         self.start(CHECKING, check, cx).await
     }
@@ -277,15 +284,21 @@ impl ParquetPart {
         {
             // Small files become row groups of the usual size together.
             let (origin, groups) = (run.origin.clone(), run.groups.clone());
-            for batch in cx
-                .cpu(move || guarded(origin.file.name(), || origin.decode(groups)))
-                .await?
-            {
+            let destined = Arc::clone(&self.destined);
+            let most = cx.share.whole() as u64;
+            let decode = move || {
+                pages_fit(&origin.file, groups.clone(), most)
+                    .map_err(|error| origin::fault(error, &destined))?;
+                origin.decode(groups)
+            };
+            let name = run.origin.file.name().to_owned();
+            for batch in cx.cpu(move || guarded(&name, decode)).await? {
                 self.gather(batch, cx).await?;
             }
             return Ok(());
         }
         self.encode(cx).await?;
+        let most = cx.share.whole() as u64;
         for part in run.recoder.parts(run.groups.clone()) {
             let stored: i64 = part
                 .row_groups
@@ -300,13 +313,17 @@ impl ParquetPart {
                 .sum();
             let stored = usize::try_from(stored).unwrap_or(0) / rows.max(1) * part.rows.len();
             let recoder = Arc::clone(&run.recoder);
-            let name = run.origin.file.name().to_owned();
+            let file = run.origin.file.clone();
+            let destined = Arc::clone(&self.destined);
             let recode = move || {
-                let group = guarded(&name, || {
-                    recoder.encode(&part).map_err(|error| {
-                        Fault::new(code::SOURCE_INVALID, format!("{name}: {error}"))
-                            .with("file", &name)
-                    })
+                let groups = part.row_groups.clone();
+                let group = guarded(file.name(), || {
+                    pages_fit(&file, groups.clone(), most)
+                        .and_then(|()| {
+                            let encoded = recoder.encode(&part);
+                            encoded.map_err(|error| file.undecodable(groups, &error))
+                        })
+                        .map_err(|error| origin::fault(error, &destined).with("file", file.name()))
                 })?;
                 Ok(Ready::Encoded(group))
             };
@@ -394,22 +411,23 @@ impl ParquetPart {
         cx.notes
             .note(Level::Info, &format!("decoded, not copied: {why}"));
         let encoder = Arc::clone(&self.encoder);
+        let destined = Arc::clone(&self.destined);
+        let most = cx.share.whole() as u64;
         cx.cpu(move || {
-            let invalid = |error: parquet::errors::ParquetError| {
-                Fault::new(
-                    code::SOURCE_INVALID,
-                    format!("{}: {error}", origin.file.name()),
-                )
-                .with("file", origin.file.name())
-            };
-            let recoder =
-                Recoder::new(encoder, origin.file.input().clone(), origin.file.metadata())
-                    .map_err(invalid)?;
-            recoder
-                .parts(index..index + 1)
-                .iter()
-                .map(|part| Ok(Ready::Encoded(recoder.encode(part).map_err(invalid)?)))
-                .collect()
+            let file = &origin.file;
+            let groups = index..index + 1;
+            let invalid = |error: Error| origin::fault(error, &destined).with("file", file.name());
+            guarded(file.name(), || {
+                pages_fit(file, groups.clone(), most).map_err(invalid)?;
+                let broken = |error| invalid(file.undecodable(groups.clone(), &error));
+                let recoder = Recoder::new(encoder, file.input().clone(), file.metadata());
+                let recoder = recoder.map_err(broken)?;
+                recoder
+                    .parts(groups.clone())
+                    .iter()
+                    .map(|part| Ok(Ready::Encoded(recoder.encode(part).map_err(broken)?)))
+                    .collect()
+            })
         })
         .await
     }

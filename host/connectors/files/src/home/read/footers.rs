@@ -78,25 +78,23 @@ pub(super) fn invalid(name: &str, what: impl std::fmt::Display) -> Fault {
     Fault::new(code::SOURCE_INVALID, format!("{name}: {what}")).with("file", name)
 }
 
-/// The words of an error without the name of its kind in front.
+/// The words of an error without the names of the kinds of error it went through.
 pub(super) fn words(error: &ParquetError) -> String {
-    match error {
-        ParquetError::General(text)
-        | ParquetError::NYI(text)
-        | ParquetError::EOF(text)
-        | ParquetError::ArrowError(text) => text.clone(),
-        ParquetError::External(inner) => inner.to_string(),
-        other => other.to_string(),
-    }
+    crate::parquet::words(&error.to_string()).to_owned()
 }
 
 /// Reads a file's footer, and looks whether what it says can be.
 pub(crate) fn read_footer(file: &File, name: &str) -> Result<ArrowReaderMetadata> {
     let length = file.metadata().map_err(|e| io_fault(name, &e))?.len();
+    if length == 0 {
+        return Err(invalid(name, "the file is empty")
+            .advise("write or fetch the file again; if it is still being written, wait"));
+    }
     if length < 12 {
+        let bytes = if length == 1 { "byte" } else { "bytes" };
         return Err(invalid(
             name,
-            format!("not a Parquet file, with only {length} bytes"),
+            format!("not a Parquet file: it has only {length} {bytes}"),
         ));
     }
     let mut magic = [0; 4];
@@ -161,6 +159,7 @@ fn mended(file: &File, name: &str) -> Result<ArrowReaderMetadata> {
         Error::Encrypted { .. } => encrypted(name, "its footer is encrypted"),
         Error::Footer { what, .. } => invalid(name, format!("its footer is damaged: {what}"))
             .advise("the file is damaged; write or fetch it again"),
+        Error::Read { source, .. } => io_fault(name, &source),
         other => invalid(name, other),
     })?;
     let metadata = || Arc::clone(source.metadata());

@@ -23,6 +23,7 @@ use hygge_core::{
 };
 
 use self::bounds::Low;
+use crate::caught::caught;
 use crate::config::Format;
 use crate::home::Inner;
 use crate::home::reconcile::Fit;
@@ -269,7 +270,7 @@ fn can_gather(schema: &SchemaRef) -> bool {
 
 /// Runs a decoder; a panic in it is damage in the file.
 pub(crate) fn guarded<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or_else(|_| {
+    caught(work).unwrap_or_else(|_| {
         Err(Fault::new(
             code::SOURCE_INVALID,
             format!("{name} is damaged: it can't be decoded"),

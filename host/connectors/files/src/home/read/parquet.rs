@@ -11,6 +11,7 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
 use parquet::basic::Type as Physical;
+use parquet::errors::ParquetError;
 use parquet::file::metadata::RowGroupMetaData;
 
 use super::bounds::Low;
@@ -19,7 +20,10 @@ use super::prune::candidates;
 use super::{Chunk, Rows, Source, Task, guarded, io_fault, note};
 use crate::home::reconcile::said;
 use crate::home::spec::{Part, Place};
-use crate::parquet::{Input, RowGroup, Source as Opened, SourceFile, Why, can_copy};
+use crate::parquet::{
+    Error, Input, Int96, MORE_MEMORY, OUT_OF_RANGE, RowGroup, Sizes, Source as Opened, SourceFile,
+    Why, can_copy, decode, sizes,
+};
 
 /// Reads the row groups of one part.
 pub(crate) struct ParquetSource {
@@ -36,6 +40,11 @@ pub(crate) struct ParquetSource {
     encoded: bool,
     /// Bytes of Arrow a row was seen to take.
     row_bytes: Option<f64>,
+    /// Bytes of Arrow a row may take, before one was seen.
+    guess: Guess,
+    int96: Int96,
+    /// Bytes a page may have when it is decompressed.
+    largest_page: u64,
 }
 
 struct Group {
@@ -93,7 +102,12 @@ impl ParquetSource {
             // What differs is metadata of the file as a whole.
             schema: Arc::clone(if same { &task.schema } else { footer.schema() }),
         };
+        let int96 = Int96::of(&footer)
+            .map_err(|e| invalid(&name, format!("its schema can't be read: {}", words(&e))))?;
         Ok(Self {
+            guess: Guess::AtLeast(1.0),
+            int96,
+            largest_page: cx.share.whole() as u64,
             name,
             opened: Arc::new(opened),
             input,
@@ -106,28 +120,87 @@ impl ParquetSource {
         })
     }
 
+    /// Why a row group can't be decoded, if need be by decoding its columns one after the other.
     fn damaged(&self, group: usize, why: &str) -> Fault {
+        if let Some(error) = self.input.refused() {
+            return io_fault(&self.name, &error).with("row_group", group);
+        }
         let source = SourceFile::of(&self.opened).ok();
-        let copied = source.map(|file| can_copy(&file, group..group + 1, &Default::default()));
-        let fault = match copied {
-            Some(Err(Why::Encrypted { column })) => {
-                encrypted(&self.name, &format!("column {column} is encrypted"))
+        if let Some(fault) = source.as_ref().and_then(|file| self.locked(file, group)) {
+            return fault;
+        }
+        let found = source.map(|file| decode(&file, group));
+        let (what, column) = match found {
+            Some(Err(Error::Column { column, what, .. })) => (
+                format!("row group {group}, column {column}: {what}"),
+                Some(column),
+            ),
+            Some(Err(Error::Read { source, .. })) => {
+                return io_fault(&self.name, &source).with("row_group", group);
             }
-            _ => invalid(
-                &self.name,
-                format!("row group {group} can't be decoded: {why}"),
-            )
-            .advise("the file is damaged; write or fetch it again"),
+            _ => (format!("row group {group} can't be decoded: {why}"), None),
         };
-        fault.with("row_group", group)
+        let fault = invalid(&self.name, what)
+            .advise("the file is damaged; write or fetch it again")
+            .with("row_group", group);
+        match column {
+            Some(column) => fault.with("column", column),
+            None => fault,
+        }
+    }
+
+    /// The fault for a column that is encrypted, which looks like damage to a decoder.
+    fn locked(&self, file: &SourceFile, group: usize) -> Option<Fault> {
+        match can_copy(file, group..group + 1, &Default::default()) {
+            Err(Why::Encrypted { column }) => {
+                let how = format!("column {column} is encrypted");
+                Some(encrypted(&self.name, &how).with("row_group", group))
+            }
+            _ => None,
+        }
+    }
+
+    /// Looks at a row group before any of it is decoded: whether its pages can be held, and its
+    /// old timestamps be told in nanoseconds. Gives the bytes of Arrow a row may take.
+    fn look(&self, index: usize) -> Result<Guess> {
+        let metadata = self.footer.metadata();
+        let (groups, most) = (index..index + 1, self.largest_page);
+        let seen = sizes(&self.name, &self.input, metadata, groups.clone(), most);
+        let seen = seen.map_err(|error| too_large(&self.name, index, &error))?;
+        for root in self.int96.roots() {
+            let rows = usize::try_from(metadata.row_group(index).num_rows()).unwrap_or(0);
+            self.int96
+                .check(self.input.clone(), root, groups.clone(), 0..rows)
+                .map_err(|error| self.int96_fault(index, root, &error))?;
+        }
+        Ok(guess(
+            metadata.row_group(index),
+            self.footer.schema(),
+            &seen,
+        ))
+    }
+
+    fn int96_fault(&self, group: usize, root: usize, error: &ParquetError) -> Fault {
+        let what = words(error);
+        if !what.contains(OUT_OF_RANGE) {
+            return self.damaged(group, &what);
+        }
+        let file = SourceFile::of(&self.opened).ok();
+        if let Some(fault) = file.and_then(|file| self.locked(&file, group)) {
+            return fault;
+        }
+        invalid(&self.name, format!("row group {group}, {what}"))
+            .with("row_group", group)
+            .with("column", self.footer.schema().field(root).name())
+            .advise("write the column as timestamp[us]; a Parquet Store copies it as it is")
     }
 
     fn start(&self, index: usize, done: u64, batch_bytes: usize) -> Result<Group> {
-        let metadata = self.footer.metadata().row_group(index);
-        let batch_rows = match (self.row_bytes, guess(metadata, self.footer.schema())) {
-            (Some(row_bytes), _) | (None, Some(row_bytes)) => rows_for(batch_bytes, row_bytes),
+        let batch_rows = match (self.row_bytes, self.guess) {
+            (Some(row_bytes), _) => rows_for(batch_bytes, row_bytes),
+            (None, Guess::Row(row_bytes)) => rows_for(batch_bytes, row_bytes),
             // A dictionary can make any width look small, so see a few rows first.
-            (None, None) => PROBE_ROWS,
+            (None, Guess::AtLeast(row_bytes)) => rows_for(batch_bytes, row_bytes).min(PROBE_ROWS),
         };
         self.start_with(index, done, batch_rows)
     }
@@ -184,6 +257,8 @@ impl Source for ParquetSource {
                         done: 0,
                     }));
                 }
+                self.guess = guarded(&self.name, || self.look(index))
+                    .map_err(|f| self.in_group(index, f))?;
                 let started = guarded(&self.name, || self.start(index, skip, batch_bytes))
                     .map_err(|f| self.in_group(index, f))?;
                 self.current = Some(started);
@@ -308,16 +383,33 @@ fn rows_for(batch_bytes: usize, row_bytes: f64) -> usize {
 /// Rows of the first batch when nothing says how wide they are.
 const PROBE_ROWS: usize = 1024;
 
-/// Bytes of Arrow a row takes, before one was seen; `None` when the footer doesn't say.
-fn guess(group: &RowGroupMetaData, schema: &Schema) -> Option<f64> {
+/// Bytes of Arrow a row takes, before one was seen.
+#[derive(Debug, Clone, Copy)]
+enum Guess {
+    /// About that many.
+    Row(f64),
+    /// That many or more: how often the values of a dictionary stand there isn't known.
+    AtLeast(f64),
+}
+
+fn guess(group: &RowGroupMetaData, schema: &Schema, seen: &[Sizes]) -> Guess {
     let rows = group.num_rows().max(1);
     let mut bytes: i64 = 0;
-    for column in group.columns() {
+    let mut repeated = 0.0;
+    let mut sure = true;
+    for (column, seen) in group.columns().iter().zip(seen) {
         bytes = bytes.saturating_add(match column.column_type() {
             Physical::BYTE_ARRAY => match column.unencoded_byte_array_data_bytes() {
                 Some(bytes) => bytes.max(0).saturating_add(rows.saturating_mul(4)),
-                None if column.dictionary_page_offset().is_some() => return None,
-                None => column.uncompressed_size(),
+                None => {
+                    if let Some((bytes, values)) = seen.dictionary {
+                        sure = false;
+                        #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+                        let width = bytes as f64 / values.max(1) as f64;
+                        repeated += width;
+                    }
+                    column.uncompressed_size()
+                }
             },
             _ => column.uncompressed_size(),
         });
@@ -328,6 +420,24 @@ fn guess(group: &RowGroupMetaData, schema: &Schema) -> Option<f64> {
         .map(|f| f.data_type().primitive_width().unwrap_or(4))
         .sum();
     #[expect(clippy::cast_precision_loss, reason = "an estimate")]
-    let guess = (bytes.max(0) as f64 / rows as f64).max(widths as f64);
-    Some(guess.max(1.0))
+    let row = (bytes.max(0) as f64 / rows as f64)
+        .max(widths as f64)
+        .max(1.0);
+    if sure {
+        Guess::Row(row)
+    } else {
+        Guess::AtLeast(row.max(repeated))
+    }
+}
+
+/// A page that can't be held.
+fn too_large(name: &str, group: usize, error: &Error) -> Fault {
+    let fault = Fault::new(code::MEMORY, error.to_string())
+        .with("file", name)
+        .with("row_group", group)
+        .advise(MORE_MEMORY);
+    match error {
+        Error::TooLarge { column, .. } => fault.with("column", column),
+        _ => fault,
+    }
 }
