@@ -121,3 +121,30 @@ fn a_fault_that_may_pass_is_tried_again() {
         Orders::new(0..100).content()
     );
 }
+
+#[test]
+fn a_file_that_comes_while_rows_move_holds_the_commit_up_until_it_is_moved_away() {
+    let project = project("full", "");
+    let orders = Orders::new(0..500);
+    project.orders("data/orders/a.parquet", &orders);
+    project.hygge("start").succeed();
+    let more = orders.clone().and(&Orders::new(500..900));
+    project.orders("data/orders/b.parquet", &Orders::new(500..900));
+    let killed = project
+        .hygge("start")
+        .failpoints("intent.stored=kill")
+        .run();
+    assert!(killed.was_killed(), "{killed}");
+    let late = project.path("lake/orders/notes.txt");
+    fs::write(&late, "mine").unwrap();
+    let refused = project.hygge("start").run();
+    assert_eq!(refused.code, Some(1), "{refused}");
+    insta::assert_snapshot!(refused.shown());
+    let refused = project.hygge("start --full").run();
+    assert_eq!(refused.code, Some(1), "{refused}");
+
+    fs::rename(&late, project.path("notes.txt")).unwrap();
+    let run = project.hygge("start --output json").succeed();
+    assert_eq!(Events::of(&run).all("recovered").count(), 1, "{run}");
+    assert_eq!(project.content("lake/orders"), more.content());
+}

@@ -1,5 +1,4 @@
 use std::fs;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use arrow_array::RecordBatch;
@@ -49,13 +48,7 @@ impl Content {
     /// a file went away between listing and reading; anything else that is wrong panics.
     pub(crate) fn of(path: &Path) -> std::io::Result<Self> {
         let mut files = Vec::new();
-        let before = fs::metadata(path)?.ino();
         list(path, &mut files)?;
-        // A listing that was under way while the folder was swapped is of the old folder, whose
-        // files are being removed; docs/connectors/files.md says so.
-        if fs::metadata(path)?.ino() != before {
-            return Err(std::io::ErrorKind::NotFound.into());
-        }
         assert!(!files.is_empty(), "no files in {}", path.display());
         let mut schema = None;
         let mut batches = Vec::new();

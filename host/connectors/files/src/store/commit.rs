@@ -7,14 +7,18 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use hygge_core::failpoint::hit;
-use hygge_core::{Action, CommitRecord, Fault, Result, code};
+use hygge_core::{Action, CommitRecord, Fault, Result, RunId, code};
 use rustix::fs::{CWD, RenameFlags};
+use rustix::io::Errno;
 
 use super::destination::{self, Shape, absent, look};
+use super::lock::Lock;
 use super::own::{self, Own};
 use super::record::{Begun, Staged, StagedFile};
+use super::replaced;
 use super::sync;
 
 /// A commit, ready to be carried out.
@@ -25,7 +29,19 @@ pub(crate) struct Commit {
     files: Vec<StagedFile>,
     /// After a merge, files that stay.
     keep: Option<Own>,
-    adopt: bool,
+    run: RunId,
+    how: How,
+}
+
+/// What the Store's settings say about a commit, and what it holds.
+#[derive(Debug, Clone)]
+pub(crate) struct How {
+    /// Lets foreign files be.
+    pub(crate) adopt: bool,
+    /// Leaves the replaced set to readers, for a while.
+    pub(crate) keep_replaced: bool,
+    /// On the destination.
+    pub(crate) lock: Lock,
 }
 
 /// What a commit left.
@@ -40,14 +56,15 @@ pub(crate) struct Committed {
 }
 
 impl Commit {
-    /// Reads the record. `adopt` lets foreign files be.
-    pub(crate) fn read(record: &CommitRecord, adopt: bool) -> Result<Self> {
+    /// Reads the record.
+    pub(crate) fn read(record: &CommitRecord, how: How) -> Result<Self> {
         let mut commit = Self {
             begun: Begun::read(&record.begun)?,
             action: record.action,
             files: Vec::new(),
             keep: None,
-            adopt,
+            run: record.run.clone(),
+            how,
         };
         for receipt in &record.receipts {
             let staged = Staged::read(receipt)?;
@@ -63,6 +80,7 @@ impl Commit {
     /// Carries it out, from wherever an earlier try came to.
     pub(crate) fn run(&self) -> Result<Committed> {
         hit("commit.started")?;
+        self.how.lock.hold(&self.begun.destination)?;
         let left = match (self.begun.shape, self.action) {
             (Shape::File, _) => self.replace_file()?,
             (Shape::Folder, Action::Append) => self.append()?,
@@ -104,11 +122,18 @@ impl Commit {
                 Err(lost(&staged))
             };
         }
-        self.refuse_foreign()?;
         let parent = parent(destination);
         destination::create(parent)?;
         hit("commit.synced")?;
-        rename(&staged, destination)?;
+        let next = Lock::next(&staged)?;
+        let stands = !own::single(destination)?.is_empty();
+        self.refuse_foreign()?;
+        if stands {
+            rename(&staged, destination)?;
+        } else {
+            self.rename_new(&staged)?;
+        }
+        self.how.lock.pass(next);
         hit("commit.swapped")?;
         sync::folder(parent)?;
         Ok(None)
@@ -119,6 +144,8 @@ impl Commit {
         if self.files.is_empty() {
             return Ok(None);
         }
+        destination::create(destination)?;
+        self.how.lock.hold(destination)?;
         self.refuse_foreign()?;
         let mut folders = BTreeSet::from([destination.clone(), parent(destination).to_owned()]);
         for file in &self.files {
@@ -173,13 +200,15 @@ impl Commit {
             self.sync(&next)?;
             destination::create(parent(destination))?;
             hit("commit.synced")?;
+            let new = Lock::next(&next)?;
             self.refuse_foreign()?;
-            let how = match old {
-                Some(_) => RenameFlags::EXCHANGE,
-                None => RenameFlags::NOREPLACE,
-            };
-            rustix::fs::renameat_with(CWD, &next, CWD, destination, how)
-                .map_err(|error| self.unswappable(&error.into()))?;
+            if old.is_some() {
+                rustix::fs::renameat_with(CWD, &next, CWD, destination, RenameFlags::EXCHANGE)
+                    .map_err(|error| self.unswappable(&error.into()))?;
+            } else {
+                self.rename_new(&next)?;
+            }
+            self.how.lock.pass(new);
             hit("commit.swapped")?;
         }
         // Also after a crash: that the names are swapped doesn't say that it is durable.
@@ -187,18 +216,49 @@ impl Commit {
         if self.begun.staging.exists() {
             sync::folder(&self.begun.staging)?;
         }
-        // What was swapped out. The commit stands whether or not it can be removed.
-        let left = match fs::remove_dir_all(&next) {
-            Ok(()) => None,
-            Err(error) if absent(&error) => None,
-            Err(error) => Some(Fault::io(
-                code::DESTINATION_IO,
-                "can't remove the replaced files in",
-                &next,
-                &error,
-            )),
+        // The commit stands, whether or not what was swapped out can be put away.
+        Ok(self.put_away(&next).err())
+    }
+
+    /// Moves what was swapped out to where a later cleanup finds it. A listing that was under
+    /// way still sees all of it.
+    fn put_away(&self, old: &Path) -> Result<()> {
+        let aside = match self.begun.staging.parent() {
+            Some(entity) if self.how.keep_replaced && !own::list(old)?.is_empty() => {
+                Some(entity.join(replaced::name(SystemTime::now(), &self.run)))
+            }
+            _ => None,
         };
-        Ok(left)
+        let (doing, done) = match &aside {
+            Some(aside) => ("can't move the replaced files in", fs::rename(old, aside)),
+            None => (
+                "can't remove the replaced files in",
+                fs::remove_dir_all(old),
+            ),
+        };
+        match done {
+            Err(error) if !absent(&error) => {
+                Err(Fault::io(code::DESTINATION_IO, doing, old, &error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Renames to a destination that isn't there, and mustn't have come meanwhile.
+    fn rename_new(&self, new: &Path) -> Result<()> {
+        let destination = &self.begun.destination;
+        let flags = RenameFlags::NOREPLACE;
+        match rustix::fs::renameat_with(CWD, new, CWD, destination, flags) {
+            Ok(()) => Ok(()),
+            Err(Errno::INVAL | Errno::NOSYS) if self.begun.shape == Shape::File => {
+                rename(new, destination)
+            }
+            Err(Errno::EXIST) => {
+                self.refuse_foreign()?;
+                Err(self.unswappable(&Errno::EXIST.into()))
+            }
+            Err(error) => Err(self.unswappable(&error.into())),
+        }
     }
 
     /// Whether the destination already holds this run's files; all came in one step.
@@ -223,7 +283,10 @@ impl Commit {
                 Err(error) if absent(&error) && is_file(&to, *size)? => {}
                 Err(error) => {
                     return Err(Fault::io(code::DESTINATION_IO, "can't link", &from, &error)
-                        .advise("a run with `--full` writes every file anew"));
+                        .advise(
+                            "nothing was changed; `hygge state reset` forgets the run, and one with \
+                             `--full` writes every file anew",
+                        ));
                 }
             }
         }
@@ -255,7 +318,7 @@ impl Commit {
 
     /// Looks once more, right before anything becomes visible.
     fn refuse_foreign(&self) -> Result<()> {
-        if self.adopt {
+        if self.how.adopt {
             return Ok(());
         }
         let destination = &self.begun.destination;
@@ -270,8 +333,25 @@ impl Commit {
         }
         match own::sort(found, &known).foreign.first() {
             None => Ok(()),
-            Some(foreign) => Err(super::foreign(&super::within(destination, &foreign.path))),
+            Some(foreign) => Err(self.waits(&super::within(destination, &foreign.path))),
         }
+    }
+
+    /// The fault for something that came after the rows began to move.
+    fn waits(&self, foreign: &Path) -> Fault {
+        Fault::new(
+            code::DESTINATION_FOREIGN,
+            format!(
+                "{} came or changed while run {} moved rows, and holds up its commit",
+                foreign.display(),
+                self.run
+            ),
+        )
+        .with("file", foreign.display())
+        .advise(
+            "move it away and start again: what is staged is committed first; until then no \
+             other run of this entity begins",
+        )
     }
 
     fn unswappable(&self, error: &io::Error) -> Fault {

@@ -4,13 +4,14 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use hygge_core::{EntityId, Fault, Result, RunId, code};
 use rustix::fs::{Access, AtFlags, CWD, RenameFlags, StatxAttributes, StatxFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
-use super::name;
+use super::{name, replaced};
 
 /// The folders hygge makes for staging: the run's, the entity's, and the one all are in.
 pub(crate) const STAGING_LEVELS: usize = 3;
@@ -300,7 +301,8 @@ pub(crate) fn look(path: &Path, error: &io::Error) -> Fault {
     Fault::io(code::DESTINATION_IO, "can't look at", path, error)
 }
 
-/// Removes what runs staged in an entity's folder, but for the live one; then the folder itself
+/// Removes what runs staged in an entity's folder, but for the live one, and what they replaced,
+/// but for what was replaced just now; then the folder itself
 /// when nothing is left in it, and the one above it.
 pub(crate) fn clear(base: &Path, live: Option<&RunId>) -> Result<()> {
     let failed = |path: &Path, error: &io::Error| {
@@ -311,9 +313,11 @@ pub(crate) fn clear(base: &Path, live: Option<&RunId>) -> Result<()> {
         Err(error) if absent(&error) => return Ok(()),
         Err(error) => return Err(failed(base, &error)),
     };
+    let now = SystemTime::now();
     for entry in entries {
         let entry = entry.map_err(|error| failed(base, &error))?;
-        if live.is_some_and(|live| entry.file_name() == live.as_str()) {
+        let name = entry.file_name();
+        if live.is_some_and(|live| name == live.as_str()) || replaced::stays(&name, now) {
             continue;
         }
         match fs::remove_dir_all(entry.path()) {

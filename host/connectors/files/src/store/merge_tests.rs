@@ -79,6 +79,8 @@ fn run(
         Ok::<_, Fault>(merged)
     })?;
     let record = Project::record(target, receipts);
+    // It holds the destination.
+    drop(store);
     project.commit(&record)?;
     let before = found(project);
     project.commit(&record)?;

@@ -17,6 +17,7 @@ mod destination;
 mod failpoint_tests;
 mod keys;
 mod kind;
+mod lock;
 mod mark;
 mod merge;
 #[cfg(test)]
@@ -29,10 +30,13 @@ mod partition;
 #[cfg(test)]
 mod read_tests;
 mod record;
+mod replaced;
 mod settings;
 #[cfg(test)]
 mod settings_tests;
 mod simple;
+#[cfg(test)]
+mod swap_tests;
 mod sync;
 #[cfg(test)]
 mod tests;
@@ -50,8 +54,9 @@ use hygge_core::{
 };
 use serde_json::json;
 
-use self::commit::Commit;
+use self::commit::{Commit, How};
 use self::destination::{Destination, STAGING_LEVELS, Shape};
+use self::lock::Lock;
 use self::own::{Found, Own};
 use self::record::{Begun, Staged};
 use self::settings::Layout;
@@ -69,6 +74,7 @@ pub struct FileStore {
     layout: Arc<Layout>,
     destination: Destination,
     place: BuildContext,
+    lock: Lock,
 }
 
 /// What stands at the destination, as far as hygge's own files go.
@@ -91,6 +97,7 @@ impl FileStore {
             },
             layout: Arc::new(layout),
             place: cx.clone(),
+            lock: Lock::default(),
         }
     }
 
@@ -270,10 +277,11 @@ impl Store for FileStore {
         let destination = self.destination.clone();
         let layout = Arc::clone(&self.layout);
         let target = target.clone();
-        let notes = Arc::clone(&cx.notes);
+        let (notes, lock) = (Arc::clone(&cx.notes), self.lock.clone());
         cx.io(move || {
             let resolved = destination.resolved()?;
             destination.refuse(&resolved)?;
+            lock.hold(&resolved)?;
             let look = look(
                 &destination,
                 &resolved,
@@ -373,7 +381,12 @@ impl Store for FileStore {
     }
 
     async fn commit(&self, record: &CommitRecord, cx: &Context) -> Result<Settled> {
-        let commit = Commit::read(record, self.layout.adopt)?;
+        let how = How {
+            adopt: self.layout.adopt,
+            keep_replaced: self.layout.keep_replaced,
+            lock: self.lock.clone(),
+        };
+        let commit = Commit::read(record, how)?;
         let location = self.layout.shown.clone();
         let notes = Arc::clone(&cx.notes);
         cx.io(move || {

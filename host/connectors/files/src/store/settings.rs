@@ -37,6 +37,11 @@ pub struct StoreSettings {
     #[serde(default, skip_serializing_if = "is_false")]
     pub adopt: bool,
 
+    /// Keeps the set of files that a run replaced for a minute at least, until a later run, for
+    /// readers that were listing the folder. True unless set; `false` saves the disk it takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_replaced: Option<bool>,
+
     /// How data is compressed: a name, or `{codec: zstd, level: 9}`. Parquet: zstd, snappy, lz4,
     /// gzip, brotli or none; unless set, the source's codec when it is Parquet, else zstd.
     /// CSV and NDJSON: gzip, zstd or none. Arrow: lz4, zstd or none.
@@ -176,6 +181,7 @@ pub(crate) struct Layout {
     pub(crate) format: Format,
     pub(crate) codec: Option<(Codec, Option<i32>)>,
     pub(crate) adopt: bool,
+    pub(crate) keep_replaced: bool,
     pub(crate) row_group_rows: usize,
     pub(crate) row_group_bytes: usize,
     pub(crate) file_size: u64,
@@ -330,6 +336,7 @@ impl StoreSettings {
         for (name, set) in [
             ("partition_by", !self.partition_by.is_empty()),
             ("file_size", self.file_size.is_some()),
+            ("keep_replaced", self.keep_replaced.is_some()),
         ] {
             if set && shape == Shape::File {
                 problems.push(advise(
@@ -374,6 +381,7 @@ impl StoreSettings {
             format,
             codec,
             adopt: self.adopt,
+            keep_replaced: self.keep_replaced.unwrap_or(true),
             row_group_rows: self.row_group_rows.unwrap_or(ROW_GROUP_ROWS),
             row_group_bytes: usize::try_from(
                 self.row_group_bytes
