@@ -62,6 +62,17 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// stay; everything else staged for the entity is of dead runs.
     async fn cleanup(&self, entity: &EntityId, live: Option<&RunId>, cx: &Context) -> Result<()>;
 
+    /// The columns of what earlier runs committed, when they are known; for replacing it by
+    /// nothing when the source has none left to say.
+    async fn columns(
+        &self,
+        _entity: &EntityId,
+        _memory: Option<&[u8]>,
+        _cx: &Context,
+    ) -> Result<Option<SchemaRef>> {
+        Ok(None)
+    }
+
     /// A Home that reads what this Store wrote, if it can; for recovering lost state.
     fn read_back(&self) -> Option<Arc<dyn Home>> {
         None

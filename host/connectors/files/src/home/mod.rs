@@ -26,8 +26,11 @@ use hygge_core::{
 pub use self::kind::FilesHomeKind;
 use self::list::Listing;
 use self::read::footers::Footers;
+pub(crate) use self::read::footers::read_footer;
 pub(crate) use self::read::guarded;
+pub(crate) use self::read::ipc::read_schema;
 use self::read::{FilesReader, Task};
+pub(crate) use self::reconcile::Merged;
 pub use self::settings::{HomeSettings, INFER_ROWS, SPLIT_SIZE};
 use self::spec::{Place, Spec};
 use crate::config::CsvOptions;

@@ -16,6 +16,7 @@ use rustix::io::Errno;
 
 use super::destination::{self, Shape, absent, look};
 use super::lock::Lock;
+use super::memory::Memory;
 use super::own::{self, Own};
 use super::record::{Begun, Staged, StagedFile};
 use super::replaced;
@@ -47,8 +48,8 @@ pub(crate) struct How {
 /// What a commit left.
 #[derive(Debug)]
 pub(crate) struct Committed {
-    /// Every file that stands in the destination now.
-    pub(crate) own: Own,
+    /// What to remember: every file that stands in the destination now, and its columns.
+    pub(crate) memory: Memory,
     /// Files this commit brought.
     pub(crate) parts: u64,
     /// The old set could not be removed; the commit stands.
@@ -95,7 +96,11 @@ impl Commit {
         own.0
             .extend(self.files.iter().map(|f| (f.name.clone(), f.size)));
         Ok(Committed {
-            own,
+            memory: Memory {
+                own,
+                at: self.begun.at.clone(),
+                columns: self.begun.columns.clone(),
+            },
             parts: self.files.len() as u64,
             left,
         })

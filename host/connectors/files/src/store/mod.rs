@@ -19,6 +19,9 @@ mod keys;
 mod kind;
 mod lock;
 mod mark;
+mod memory;
+#[cfg(test)]
+mod memory_tests;
 mod merge;
 #[cfg(test)]
 mod merge_tests;
@@ -47,6 +50,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use arrow_schema::SchemaRef;
 use hygge_core::{
     Action, BuildContext, CommitRecord, Context, EntityId, Fault, Finding, Home, HomeKind, Level,
     Receipt, Result, RunId, Settings, Settled, SplitId, Standing, Store, Target, Writer,
@@ -57,6 +61,7 @@ use serde_json::json;
 use self::commit::{Commit, How};
 use self::destination::{Destination, STAGING_LEVELS, Shape};
 use self::lock::Lock;
+use self::memory::Memory;
 use self::own::{Found, Own};
 use self::record::{Begun, Staged};
 use self::settings::Layout;
@@ -80,6 +85,8 @@ pub struct FileStore {
 /// What stands at the destination, as far as hygge's own files go.
 #[derive(Debug)]
 struct Look {
+    /// What was remembered.
+    memory: Memory,
     ours: Own,
     gone: Vec<String>,
     foreign: Vec<Found>,
@@ -138,18 +145,15 @@ fn look(
     entity: &EntityId,
     memory: Option<&[u8]>,
 ) -> Result<Look> {
-    let own = match memory {
-        Some(memory) => Own::decode(memory)?,
-        None => Own::default(),
-    };
+    let memory = memory.map(Memory::decode).transpose()?.unwrap_or_default();
     let found = match destination.shape {
         Shape::Folder => own::list(resolved)?,
         Shape::File => own::single(resolved)?,
     };
-    let sorted = own::sort(found, &own);
+    let sorted = own::sort(found, &memory.own);
     let mut marked = None;
     for file in &sorted.foreign {
-        match mark::read(&resolved.join(&file.path), format) {
+        match mark::read(&within(resolved, &file.path), format) {
             Some((owner, run)) if owner == *entity => {
                 marked = Some(run.max(marked.flatten()));
             }
@@ -160,6 +164,7 @@ fn look(
         }
     }
     Ok(Look {
+        memory,
         ours: sorted.ours,
         gone: sorted.gone,
         foreign: sorted.foreign,
@@ -167,17 +172,43 @@ fn look(
     })
 }
 
-/// The fault for something that no run of this entity wrote.
-fn foreign(path: &Path) -> Fault {
+/// The fault for something that no run of this entity wrote. Text carries no mark, so where
+/// nothing is remembered it may as well be the entity's own.
+fn foreign(path: &Path, entity: &EntityId, perhaps_own: bool) -> Fault {
+    let (or_lost, own) = if perhaps_own {
+        (
+            format!(", or the state of {entity} was lost"),
+            format!(
+                "; if it is of {entity}, add `adopt: true` and run with `--full`, or say with \
+                 `hygge state set` where to go on"
+            ),
+        )
+    } else {
+        (String::new(), String::new())
+    };
     Fault::new(
         code::DESTINATION_FOREIGN,
         format!(
-            "{} was not written by hygge for this entity",
+            "{} was not written by hygge for {entity}{or_lost}",
             path.display()
         ),
     )
     .with("file", path.display())
-    .advise("move it away, give the store another `path`, or set `adopt: true` to take it over")
+    .advise(format!(
+        "move it away, give the store another `path`, or set `adopt: true` to take it over{own}"
+    ))
+}
+
+/// What is said of own files that are gone from where they were.
+fn gone(destination: &Path, gone: &[String]) -> Option<String> {
+    let (first, more) = gone.split_first()?;
+    let first = within(destination, first.as_ref());
+    let first = first.display();
+    Some(match more.len() {
+        0 => format!("{first}, written by an earlier run, is gone"),
+        1 => format!("{first} and another file, written by earlier runs, are gone"),
+        more => format!("{first} and {more} other files, written by earlier runs, are gone"),
+    })
 }
 
 fn lost_state(destination: &Path, run: Option<&RunId>) -> Fault {
@@ -290,18 +321,19 @@ impl Store for FileStore {
                 target.memory.as_deref(),
             )?;
             let mut own = look.ours;
-            for path in look.gone.iter().take(1) {
-                let others = match look.gone.len() - 1 {
-                    0 => String::new(),
-                    more => format!(" and {more} more"),
-                };
-                notes.note(
+            let moved = look.memory.at.as_ref().filter(|at| **at != layout.shown);
+            match moved {
+                // The files are where they were; only those of new rows will be here.
+                Some(at) if own.0.is_empty() && target.action != Action::Replace => notes.note(
                     Level::Warning,
-                    &format!(
-                        "{}{others} was written by an earlier run and is gone",
-                        within(&destination.path, Path::new(path)).display()
-                    ),
-                );
+                    &format!("rows of earlier runs stay in {at}; only new ones come here"),
+                ),
+                Some(_) if own.0.is_empty() => {}
+                _ => {
+                    if let Some(gone) = gone(&destination.path, &look.gone) {
+                        notes.note(Level::Warning, &gone);
+                    }
+                }
             }
             let replaces = target.action == Action::Replace;
             for file in look.foreign {
@@ -311,7 +343,10 @@ impl Store for FileStore {
                     // With nothing remembered at all, whoever began the run knows of it.
                     Some(_) if replaces || target.memory.is_none() => {}
                     Some(ref run) => return Err(lost_state(&destination.path, run.as_ref())),
-                    None => return Err(foreign(&path)),
+                    None => {
+                        let perhaps_own = target.memory.is_none() && layout.format.is_text();
+                        return Err(foreign(&path, &target.entity, perhaps_own));
+                    }
                 }
                 match file.key() {
                     Some(key) if file.plain => {
@@ -329,12 +364,33 @@ impl Store for FileStore {
                     }
                 }
             }
+            let columns = if replaces {
+                Arc::clone(&target.schema)
+            } else {
+                let standing = match look.memory.schema().filter(|_| !own.0.is_empty()) {
+                    Some(remembered) => Some(remembered),
+                    None => memory::ask(&resolved, &own, layout.format)?,
+                };
+                match standing {
+                    Some(standing) => {
+                        let (joined, warning) =
+                            memory::join(&standing, &layout.shown, &target.schema, layout.format)?;
+                        if let Some(warning) = warning {
+                            notes.note(Level::Warning, &warning);
+                        }
+                        joined
+                    }
+                    None => Arc::clone(&target.schema),
+                }
+            };
             let staging = destination.stage(&target.entity, &target.run)?;
             record::write(&Begun {
                 destination: resolved,
                 shape: destination.shape,
                 staging,
                 own,
+                at: Some(layout.shown.clone()),
+                columns: Some(memory::encode(&columns)?),
             })
         })
         .await
@@ -397,7 +453,7 @@ impl Store for FileStore {
             Ok(Settled {
                 location,
                 parts: committed.parts,
-                memory: Some(committed.own.encode()?),
+                memory: Some(committed.memory.encode()?),
             })
         })
         .await
@@ -412,6 +468,32 @@ impl Store for FileStore {
                 destination::clear(&base, live.as_ref())?;
             }
             Ok(())
+        })
+        .await
+    }
+
+    async fn columns(
+        &self,
+        entity: &EntityId,
+        memory: Option<&[u8]>,
+        cx: &Context,
+    ) -> Result<Option<SchemaRef>> {
+        let destination = self.destination.clone();
+        let format = self.layout.format;
+        let entity = entity.clone();
+        let memory = memory.map(<[u8]>::to_owned);
+        cx.io(move || {
+            let resolved = destination.resolved()?;
+            let look = look(&destination, &resolved, format, &entity, memory.as_deref())?;
+            if let Some(remembered) = look.memory.schema() {
+                return Ok(Some(remembered));
+            }
+            let mut own = look.ours;
+            if look.marked.is_some() {
+                let keys = look.foreign.iter().filter_map(Found::key);
+                own.0.extend(keys.map(|key| (key.to_owned(), 0)));
+            }
+            memory::ask(&resolved, &own, format)
         })
         .await
     }

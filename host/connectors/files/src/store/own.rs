@@ -15,52 +15,6 @@ use super::destination::absent;
 #[serde(transparent)]
 pub(crate) struct Own(pub(crate) BTreeMap<String, u64>);
 
-#[derive(Serialize, Deserialize)]
-struct Header {
-    hygge_files: u32,
-}
-
-/// The form of what is remembered.
-const VERSION: u32 = 1;
-
-impl Own {
-    /// A header, then one `["path",size]` a line.
-    pub(crate) fn encode(&self) -> Result<Vec<u8>> {
-        let broken = |error: serde_json::Error| Fault::internal(format!("own files: {error}"));
-        let mut out = serde_json::to_vec(&Header {
-            hygge_files: VERSION,
-        })
-        .map_err(broken)?;
-        for entry in &self.0 {
-            out.push(b'\n');
-            serde_json::to_writer(&mut out, &entry).map_err(broken)?;
-        }
-        Ok(out)
-    }
-
-    /// Reads what [`encode`](Self::encode) wrote.
-    pub(crate) fn decode(bytes: &[u8]) -> Result<Self> {
-        let broken = |what: &str| {
-            Fault::new(
-                code::STATE,
-                format!("the list of files written by earlier runs can't be read: {what}"),
-            )
-            .advise("`hygge state recover` rebuilds it from the destination")
-        };
-        let mut lines = bytes.split(|b| *b == b'\n');
-        let header: Header = serde_json::from_slice(lines.next().unwrap_or_default())
-            .map_err(|error| broken(&error.to_string()))?;
-        if header.hygge_files != VERSION {
-            return Err(broken(&format!(
-                "form {} is newer than this hygge",
-                header.hygge_files
-            )));
-        }
-        let files: Result<_, _> = lines.map(serde_json::from_slice::<(String, u64)>).collect();
-        Ok(Self(files.map_err(|error| broken(&error.to_string()))?))
-    }
-}
-
 /// A thing in a folder that isn't a folder itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Found {
@@ -164,20 +118,6 @@ pub(crate) fn sort(found: Vec<Found>, own: &Own) -> Sorted {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn memory_reads_back(files in proptest::collection::btree_map(".*", any::<u64>(), 0..20)) {
-            let own = Own(files);
-            prop_assert_eq!(Own::decode(&own.encode().unwrap()).unwrap(), own);
-        }
-
-        #[test]
-        fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
-            let _ = Own::decode(&bytes);
-        }
-    }
 
     #[test]
     fn files_are_told_apart() {

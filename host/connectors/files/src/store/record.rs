@@ -21,6 +21,13 @@ pub(crate) struct Begun {
     pub(crate) staging: PathBuf,
     /// What stood there and was hygge's own, or was adopted.
     pub(crate) own: Own,
+    /// The destination as the project names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) at: Option<String>,
+    /// The columns that the destination has once the run is committed, as
+    /// [`memory::encode`](super::memory::encode) wrote them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) columns: Option<String>,
 }
 
 /// What a writer, or a merge, says: [`Receipt::data`].

@@ -138,6 +138,14 @@ impl Project {
         block_on(store.inspect(&entity(), self.memory.as_deref(), &cx)).unwrap()
     }
 
+    pub(super) fn memory(&self) -> Option<Vec<u8>> {
+        self.memory.clone()
+    }
+
+    pub(super) fn remember(&mut self, memory: Option<Vec<u8>>) {
+        self.memory = memory;
+    }
+
     /// What is staged, but for what runs replaced.
     pub(super) fn staged(&self) -> Vec<PathBuf> {
         let staging = own::list(&self.root().join(".hygge/staging")).unwrap();
