@@ -32,7 +32,9 @@ use parquet::arrow::{ArrowWriter, PARQUET_FIELD_ID_META_KEY};
 use parquet::basic::{BrotliLevel, Compression, Encoding, GzipLevel};
 use parquet::data_type::{ByteArrayType, Int96, Int96Type};
 use parquet::file::metadata::{ColumnChunkMetaData, KeyValue, RowGroupMetaData};
-use parquet::file::properties::WriterProperties;
+use parquet::file::properties::{ReaderProperties, WriterProperties};
+use parquet::file::reader::FileReader;
+use parquet::file::serialized_reader::{ReadOptionsBuilder, SerializedFileReader};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
 
@@ -541,4 +543,44 @@ fn encodings_follow_the_data_of_each_leaf() {
     assert!(used(0, Encoding::DELTA_BINARY_PACKED));
     assert!(used(1, Encoding::RLE_DICTIONARY));
     assert_same(&rows(&copy), &batch);
+}
+
+#[test]
+fn columns_with_a_bloom_filter_get_a_new_one() {
+    for rows in [300, 5_000] {
+        let some: ArrayRef = Arc::new(StringArray::from_iter_values(
+            (0..rows).map(|n| format!("value {n}")),
+        ));
+        let other: ArrayRef = Arc::new(Int64Array::from_iter_values(0..rows));
+        let batch = RecordBatch::try_from_iter([("some", some), ("other", other)]).unwrap();
+        let properties = WriterProperties::builder()
+            .set_column_bloom_filter_enabled("some".into(), true)
+            .set_max_row_group_row_count(Some(2_000))
+            .build();
+        let back = recoded(&plain_writer(&batch, properties), EncodeOptions::default()).unwrap();
+        let reader = SerializedFileReader::new_with_options(
+            back,
+            ReadOptionsBuilder::new()
+                .with_reader_properties(
+                    ReaderProperties::builder()
+                        .set_read_bloom_filter(true)
+                        .build(),
+                )
+                .build(),
+        )
+        .unwrap();
+        assert_eq!(reader.metadata().num_row_groups(), 1);
+        let group = reader.get_row_group(0).unwrap();
+        let bloom = group.get_column_bloom_filter(0).unwrap();
+        assert!((0..rows).all(|n| bloom.check(&format!("value {n}").as_str())));
+        let missed = (0..1_000).filter(|n| bloom.check(&format!("none {n}").as_str()));
+        assert!(missed.count() < 100);
+        assert!(group.get_column_bloom_filter(1).is_none());
+        let bytes = reader
+            .metadata()
+            .row_group(0)
+            .column(0)
+            .bloom_filter_length();
+        assert!(bytes.unwrap() <= 16 << 10, "{bytes:?}");
+    }
 }

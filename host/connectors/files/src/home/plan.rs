@@ -124,8 +124,8 @@ pub(crate) async fn splits(
         .as_ref()
         .map(|bounds| Low::new(bounds, &schema))
         .transpose()?;
-    let pieces = pieces(facts, low.as_ref());
     let size = inner.settings.split_size.map_or(SPLIT_SIZE, |s| s.0);
+    let pieces = pieces(facts, low.as_ref(), size);
     let splits = spec::splits(
         format,
         (&schema, &partitions),
@@ -178,7 +178,7 @@ enum Inside {
     Parquet(Outline),
     /// `None` for an empty file.
     Csv(Option<csv::Sample>),
-    Ndjson(ndjson::Keys),
+    Ndjson(ndjson::Sample),
     Arrow(SchemaRef),
 }
 
@@ -367,7 +367,7 @@ fn schema_inside(
             let mut keys = ndjson::Keys::default();
             for each in facts {
                 if let Inside::Ndjson(own) = &each.inside {
-                    keys.join(own.clone());
+                    keys.join(own.keys.clone());
                 }
             }
             json_schema(inner, &keys, partitions)
@@ -428,8 +428,12 @@ fn json_schema(inner: &Inner, keys: &ndjson::Keys, partitions: &[&str]) -> Resul
     Ok(Arc::new(Schema::new(fields)))
 }
 
-/// What there is to read, in order: row groups that the bound doesn't rule out, or whole files.
-fn pieces(facts: Vec<Facts>, low: Option<&Low>) -> Vec<Piece> {
+/// Pieces that a split's worth of lines is cut into: fewer are more uneven.
+const LINE_PIECES: u64 = 16;
+
+/// What there is to read, in order: row groups that the bound doesn't rule out, lines in ranges
+/// of bytes, or whole files.
+fn pieces(facts: Vec<Facts>, low: Option<&Low>, split_size: u64) -> Vec<Piece> {
     let mut pieces = Vec::new();
     for each in facts {
         let part = Part {
@@ -437,6 +441,7 @@ fn pieces(facts: Vec<Facts>, low: Option<&Low>) -> Vec<Piece> {
             size: each.file.size,
             modified: each.file.modified,
             groups: None,
+            range: None,
         };
         match each.inside {
             Inside::Parquet(outline) => {
@@ -453,7 +458,24 @@ fn pieces(facts: Vec<Facts>, low: Option<&Low>) -> Vec<Piece> {
                 }
             }
             Inside::Csv(None) => {}
-            Inside::Ndjson(keys) if keys.shapes.is_empty() => {}
+            Inside::Ndjson(sample) if sample.keys.shapes.is_empty() => {}
+            Inside::Ndjson(sample) if sample.plain && part.size > split_size => {
+                // The first line may begin behind a byte order mark of three bytes.
+                let step = (split_size / LINE_PIECES).max(4);
+                let mut from = 0;
+                while from < part.size {
+                    let to = from.saturating_add(step).min(part.size);
+                    pieces.push(Piece {
+                        part: Part {
+                            range: Some([from, to]),
+                            ..part.clone()
+                        },
+                        rows: None,
+                        bytes: to - from,
+                    });
+                    from = to;
+                }
+            }
             _ => pieces.push(Piece {
                 bytes: part.size,
                 part,

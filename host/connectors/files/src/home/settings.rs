@@ -17,8 +17,8 @@ pub struct HomeSettings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<Format>,
 
-    /// About how many bytes of files make one split: larger files are cut (Parquet, between row
-    /// groups), smaller ones are read together. 256 MiB unless set.
+    /// About how many bytes of files make one split: larger files are cut (Parquet between
+    /// row groups, uncompressed NDJSON between lines), smaller ones are read together. 256 MiB unless set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split_size: Option<Bytes>,
 

@@ -23,6 +23,10 @@ pub(crate) struct Part {
     /// Row groups from the first up to, not including, the second; all without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub groups: Option<[usize; 2]>,
+    /// NDJSON: lines that begin at a byte from the first up to, not including, the second; all
+    /// without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub range: Option<[u64; 2]>,
 }
 
 /// A split: parts, and the schema their rows are brought to.
@@ -110,19 +114,29 @@ pub(crate) fn splits(
         .collect()
 }
 
-/// Adds a piece to a split; the next row groups of the same file join the ones before.
+/// Adds a piece to a split; what comes next in the same file joins what is before.
 fn push(pieces: &mut Vec<Piece>, piece: Piece) {
     if let Some(last) = pieces.last_mut()
         && last.part.path == piece.part.path
-        && let (Some(have), Some(more)) = (&mut last.part.groups, piece.part.groups)
-        && have[1] == more[0]
+        && (joined(&mut last.part.groups, piece.part.groups)
+            || joined(&mut last.part.range, piece.part.range))
     {
-        have[1] = more[1];
         last.bytes += piece.bytes;
         last.rows = last.rows.zip(piece.rows).map(|(a, b)| a + b);
         return;
     }
     pieces.push(piece);
+}
+
+/// Adds what comes right behind; false when there is something in between.
+fn joined<T: PartialEq + Copy>(have: &mut Option<[T; 2]>, more: Option<[T; 2]>) -> bool {
+    match (have, more) {
+        (Some(have), Some(more)) if have[1] == more[0] => {
+            have[1] = more[1];
+            true
+        }
+        _ => false,
+    }
 }
 
 /// A schema as text.
@@ -206,6 +220,7 @@ mod tests {
                     size: 0,
                     modified: 0,
                     groups: Some([n, n + 1]),
+                    range: None,
                 },
                 rows: Some(1),
                 bytes: *bytes,

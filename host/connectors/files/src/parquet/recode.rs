@@ -18,7 +18,7 @@ use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 use parquet::file::reader::ChunkReader;
 
-use super::choose::LeafHint;
+use super::choose::{BLOOM_BITS, LeafHint};
 use super::encode::{EncodedRowGroup, Encoder};
 use super::error::words;
 use super::int96::{Int96, mapped};
@@ -173,7 +173,24 @@ impl<R: ChunkReader + Clone + 'static> Recoder<R> {
             byte_stream_split: self
                 .chunks(part, leaf)
                 .any(|chunk| chunk.encodings_mask().is_set(Encoding::BYTE_STREAM_SPLIT)),
+            bloom: self.bloom_values(part, leaf),
         }
+    }
+
+    /// How many values the bloom filters of a column were made for, by their size.
+    fn bloom_values(&self, part: &Part, leaf: usize) -> Option<u64> {
+        let mut values: Option<u64> = None;
+        for chunk in self.chunks(part, leaf) {
+            if chunk.bloom_filter_offset().is_some() {
+                let said = chunk
+                    .bloom_filter_length()
+                    .and_then(|n| u64::try_from(n).ok());
+                // Old writers don't say how long it is.
+                let here = said.map_or(1 << 20, |bytes| bytes.saturating_mul(8) / BLOOM_BITS);
+                values = Some(values.unwrap_or(0).saturating_add(here.min(1 << 20)));
+            }
+        }
+        values
     }
 }
 

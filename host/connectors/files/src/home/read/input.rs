@@ -1,7 +1,7 @@
 //! The bytes of a text file, decompressed when need be.
 
 use std::fs::File;
-use std::io::{self, BufRead as _, BufReader, Read};
+use std::io::{self, BufRead as _, BufReader, Read, Seek as _, SeekFrom};
 use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
@@ -17,6 +17,7 @@ pub(crate) struct Text {
     inner: Box<dyn Read + Send>,
     name: String,
     compression: Option<&'static str>,
+    skipped: u64,
 }
 
 impl Text {
@@ -65,9 +66,32 @@ impl Text {
             inner,
             name: name.to_owned(),
             compression,
+            skipped: 0,
         };
         text.skip_mark()?;
         Ok(text)
+    }
+
+    /// The bytes of a file that isn't compressed, from a place within it on.
+    pub(crate) fn from(mut file: File, name: &str, at: u64) -> Result<Self> {
+        file.seek(SeekFrom::Start(at))
+            .map_err(|e| io_fault(name, &e))?;
+        Ok(Self {
+            inner: Box::new(BufReader::with_capacity(BUFFER, file)),
+            name: name.to_owned(),
+            compression: None,
+            skipped: 0,
+        })
+    }
+
+    /// Whether a place in the text is a place in the file.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.compression.is_none()
+    }
+
+    /// Bytes of the byte order mark.
+    pub(crate) fn skipped(&self) -> u64 {
+        self.skipped
     }
 
     /// Skips a UTF-8 byte order mark; refuses UTF-16.
@@ -89,7 +113,9 @@ impl Text {
             .with("file", &self.name)
             .advise("write it as UTF-8, or convert it with `iconv -f UTF-16 -t UTF-8`"));
         }
-        if start != [0xef, 0xbb, 0xbf] {
+        if start == [0xef, 0xbb, 0xbf] {
+            self.skipped = start.len() as u64;
+        } else {
             let rest = std::mem::replace(&mut self.inner, Box::new(io::empty()));
             self.inner = Box::new(io::Cursor::new(start.to_vec()).chain(rest));
         }

@@ -129,6 +129,79 @@ fn lines_that_are_no_json_are_shown() {
 }
 
 #[test]
+fn lines_are_counted_from_the_start_of_the_file_in_every_split() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    let mut text = String::from("\u{feff}");
+    for n in 0..2_000 {
+        text.push_str(&format!("{{\"n\": {n}}}\r\n"));
+        if n % 3 == 0 {
+            text.push('\n');
+        }
+    }
+    let line = text.lines().count() + 1;
+    text.push_str("{\"n\": 0.5}\n{\"n\": 1}\n");
+    fs::write(root.join("a.ndjson"), text).unwrap();
+    let cut = home(
+        root,
+        json!({"path": "a.ndjson", "infer_rows": 5, "split_size": 2000}),
+    );
+    assert!(plan(&cut).unwrap().splits.len() > 10);
+    let fault = read_all(&cut).unwrap_err();
+    assert!(
+        fault
+            .message
+            .starts_with(&format!("a.ndjson, line {line}: ")),
+        "{fault}"
+    );
+    // Compressed files can be read from their start only.
+    let packed = zstd::encode_all(&b"{\"n\": 1}\n".repeat(500)[..], 0).unwrap();
+    fs::write(root.join("b.ndjson.zst"), packed).unwrap();
+    let whole = home(root, json!({"path": "b.ndjson.zst", "split_size": 1}));
+    assert_eq!(plan(&whole).unwrap().splits.len(), 1);
+    assert_eq!(read_all(&whole).unwrap().num_rows(), 500);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    /// However small the splits are, and however long the lines: the same rows, in order.
+    #[test]
+    fn how_often_lines_are_cut_never_changes_the_rows(
+        lines in prop::collection::vec((0..60_usize, prop::sample::select(vec!["\n", "\r\n", "\n\n", " \n"])), 1..40),
+        mark in any::<bool>(),
+        open_end in any::<bool>(),
+        split_size in 1..400_u64,
+        most in prop::option::of(1..5_usize),
+        batch_bytes in 1..3_000_usize,
+    ) {
+        let mut text = String::from(if mark { "\u{feff}" } else { "" });
+        for (n, (length, end)) in lines.iter().enumerate() {
+            text.push_str(&format!("{{\"n\": {n}, \"s\": \"{}\"}}{end}", "é".repeat(*length)));
+        }
+        if open_end {
+            text.truncate(text.trim_end().len());
+        }
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("a.ndjson"), text).unwrap();
+        let cut = home(folder.path(), json!({"path": "a.ndjson", "split_size": split_size}));
+        let request = SplitRequest { max_splits: most, ..SplitRequest::default() };
+        let planned = block_on(cut.splits(&request, &Context::inline())).unwrap();
+        prop_assert!(most.is_none_or(|most| planned.splits.len() <= most));
+        let steps = steps(&cut, &planned, &want(batch_bytes), &Context::inline()).unwrap();
+        let batches: Vec<RecordBatch> = steps.into_iter().map(|(_, b, _)| rows_of(b)).collect();
+        let all = together(&planned.schema, &batches);
+        let expected: Vec<Option<i64>> = (0..lines.len()).map(|n| i64::try_from(n).ok()).collect();
+        prop_assert_eq!(values(&all, "n"), expected);
+        let text = all.column_by_name("s").unwrap().as_string::<i32>().clone();
+        for (value, (length, _)) in text.iter().zip(&lines) {
+            let expected = "é".repeat(*length);
+            prop_assert_eq!(value, Some(expected.as_str()));
+        }
+    }
+}
+
+#[test]
 fn null_is_what_is_not_quoted() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(

@@ -5,6 +5,8 @@ mod infer;
 mod twice;
 
 use std::fs::File;
+use std::io::ErrorKind;
+use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
@@ -16,7 +18,7 @@ use serde_json::error::Category;
 
 pub(crate) use self::infer::{Keys, Mixed};
 use super::input::Text;
-use super::{Chunk, Rows, Source, Task, at_line};
+use super::{Chunk, Rows, Source, Task, at_line, io_fault};
 use crate::home::reconcile::said;
 use crate::home::spec::Part;
 
@@ -26,64 +28,150 @@ const CHUNK: usize = 128 << 10;
 /// A line longer than this is no NDJSON.
 const LONGEST_LINE: usize = 256 << 20;
 
-/// The lines of a file, in blocks of whole lines.
+/// The lines of a file, or those that begin in a range of its bytes, in blocks of whole lines.
 struct Lines {
     name: String,
     text: Text,
     buffer: Vec<u8>,
     /// Bytes of the buffer that were handed out.
     used: usize,
-    /// The line the next block begins with, counted from 1.
+    /// Where the buffer begins in the text.
+    at: u64,
+    /// Lines that begin here or later are another's.
+    to: u64,
+    /// The line the next block begins with, counted from 1 at the first of the range.
     line: u64,
     ended: bool,
+    /// The same file, and where in it the first line of the range begins.
+    file: File,
+    first: u64,
 }
 
 impl Lines {
-    fn new(file: File, name: &str) -> Result<Self> {
-        Ok(Self {
+    /// The lines that begin in `range`, which must be a range of a file that isn't compressed;
+    /// without it, all lines.
+    fn new(file: File, name: &str, range: Option<[u64; 2]>) -> Result<Self> {
+        let again = file.try_clone().map_err(|e| io_fault(name, &e))?;
+        let (text, at) = match range {
+            // The byte before tells whether a line begins right here.
+            Some([from, _]) if from > 0 => (Text::from(file, name, from - 1)?, from - 1),
+            _ => {
+                let text = Text::new(file, name)?;
+                let at = text.skipped();
+                (text, at)
+            }
+        };
+        let mut lines = Self {
             name: name.to_owned(),
-            text: Text::new(file, name)?,
+            text,
             buffer: Vec::new(),
             used: 0,
+            at,
+            to: range.map_or(u64::MAX, |[_, to]| to),
             line: 1,
             ended: false,
-        })
+            file: again,
+            first: at,
+        };
+        if range.is_some_and(|[from, _]| from > 0) {
+            lines.skip_line()?;
+            lines.first = lines.at;
+        }
+        Ok(lines)
+    }
+
+    fn is_plain(&self) -> bool {
+        self.text.is_plain()
+    }
+
+    /// Skips what is left of a line that began before the range.
+    fn skip_line(&mut self) -> Result<()> {
+        while !self.ended {
+            self.read(CHUNK)?;
+            let end = memchr(b'\n', &self.buffer).map(|at| at + 1);
+            let skipped = end.unwrap_or(self.buffer.len());
+            self.buffer.drain(..skipped);
+            self.at += skipped as u64;
+            if end.is_some() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads some more into the buffer.
+    fn read(&mut self, bytes: usize) -> Result<()> {
+        let have = self.buffer.len();
+        self.buffer.resize(have + bytes, 0);
+        let count = self.text.read(&mut self.buffer[have..])?;
+        self.buffer.truncate(have + count);
+        self.ended = count == 0;
+        Ok(())
     }
 
     /// A block of about that many bytes, beginning with `line`; empty at the end.
     fn block(&mut self, bytes: usize) -> Result<&[u8]> {
         self.buffer.drain(..self.used);
+        self.at += self.used as u64;
         self.used = 0;
+        if self.at >= self.to {
+            return Ok(&[]);
+        }
+        // The line with the last byte of the range is the last one.
+        let last = usize::try_from(self.to - self.at - 1).unwrap_or(usize::MAX);
         let mut looked = 0;
         let mut end = None;
         loop {
+            let from = looked.max(last.min(self.buffer.len()));
+            if let Some(at) = memchr(b'\n', &self.buffer[from..]) {
+                end = Some(from + at + 1);
+                break;
+            }
             if let Some(at) = memrchr(b'\n', &self.buffer[looked..]) {
                 end = Some(looked + at + 1);
             }
             looked = self.buffer.len();
-            if self.ended || (end.is_some() && self.buffer.len() >= bytes) {
+            if self.ended {
+                // A last line may lack its end.
+                end = Some(looked);
+                break;
+            }
+            if end.is_some() && looked >= bytes {
                 break;
             }
             if end.is_none() && looked > LONGEST_LINE.max(bytes.saturating_mul(2)) {
-                return Err(
-                    at_line(&self.name, self.line, "the line is over 256 MiB long")
-                        .advise("is this a file with one JSON object a line?"),
-                );
+                let line = self.lines_before()? + self.line;
+                return Err(at_line(&self.name, line, "the line is over 256 MiB long")
+                    .advise("is this a file with one JSON object a line?"));
             }
-            self.buffer.resize(looked + bytes.clamp(512, CHUNK), 0);
-            let count = self.text.read(&mut self.buffer[looked..])?;
-            self.buffer.truncate(looked + count);
-            self.ended = count == 0;
+            self.read(bytes.clamp(512, CHUNK))?;
         }
-        // A last line may lack its end.
-        self.used = if self.ended {
-            self.buffer.len()
-        } else {
-            end.unwrap_or(0)
-        };
+        self.used = end.unwrap_or(0);
         let block = &self.buffer[..self.used];
         self.line += memchr::memchr_iter(b'\n', block).count() as u64;
         Ok(block)
+    }
+
+    /// Lines in front of the range; read only to say where something is wrong.
+    fn lines_before(&self) -> Result<u64> {
+        if !self.is_plain() {
+            return Ok(0);
+        }
+        let mut buffer = vec![0; CHUNK];
+        let (mut at, mut lines) = (0, 0);
+        while at < self.first {
+            let most = usize::try_from(self.first - at).map_or(CHUNK, |most| most.min(CHUNK));
+            match self.file.read_at(&mut buffer[..most], at) {
+                Ok(0) => break,
+                Ok(count) => {
+                    lines += memchr::memchr_iter(b'\n', &buffer[..count]).count() as u64;
+                    at += count as u64;
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(io_fault(&self.name, &error)),
+            }
+        }
+        Ok(lines)
     }
 }
 
@@ -145,20 +233,28 @@ fn not_an_object(name: &str, number: u64, line: &[u8], error: &serde_json::Error
 /// Characters of a line that are shown where it goes wrong.
 const NEAR: usize = 24;
 
+/// What the first rows of a file show.
+pub(crate) struct Sample {
+    pub keys: Keys,
+    /// Whether it isn't compressed, so that it can be read from any line on.
+    pub plain: bool,
+}
+
 /// Looks at the first rows of a file.
-pub(crate) fn sample(file: File, name: &str, rows: usize) -> Result<Keys> {
-    let mut reader = Lines::new(file, name)?;
+pub(crate) fn sample(file: File, name: &str, rows: usize) -> Result<Sample> {
+    let mut reader = Lines::new(file, name, None)?;
+    let plain = reader.is_plain();
     let mut keys = Keys::default();
     let mut seen = 0;
     loop {
         let first = reader.line;
         let block = reader.block(CHUNK)?;
         if block.is_empty() {
-            return Ok(keys);
+            return Ok(Sample { keys, plain });
         }
         for (number, line) in lines(block, first) {
             if seen == rows {
-                return Ok(keys);
+                return Ok(Sample { keys, plain });
             }
             keys.see(line)
                 .map_err(|error| not_an_object(name, number, line, &error))?;
@@ -187,7 +283,7 @@ impl NdjsonSource {
             .cloned()
             .collect();
         Ok(Self {
-            reader: Lines::new(file, &part.path)?,
+            reader: Lines::new(file, &part.path, part.range)?,
             schema: Arc::new(Schema::new(fields)),
             coerce: task.home.coerce(),
             skip,
@@ -244,6 +340,7 @@ impl Source for NdjsonSource {
             let batch = match decoded {
                 Ok(batch) => batch,
                 Err(why) => {
+                    let first = self.reader.lines_before()? + first;
                     let block = &self.reader.buffer[..self.reader.used];
                     return Err(self.explain(block, first, &why));
                 }
