@@ -148,3 +148,207 @@ fn a_file_that_comes_while_rows_move_holds_the_commit_up_until_it_is_moved_away(
     assert_eq!(Events::of(&run).all("recovered").count(), 1, "{run}");
     assert_eq!(project.content("lake/orders"), more.content());
 }
+
+/// A project whose first run took 1,000 rows, and that has 200 more since.
+fn once_run(incremental: &str) -> (Project, Orders, Orders) {
+    let project = project("incremental", incremental);
+    let (first, more) = (Orders::new(0..1_000), Orders::new(1_000..1_200));
+    project.orders("data/orders/a.parquet", &first);
+    project.hygge("start").succeed();
+    project.orders("data/orders/b.parquet", &more);
+    (project, first, more)
+}
+
+fn to(project: &Project, incremental: &str, path: &str) {
+    project.flow(
+        "sales",
+        &format!(
+            "mode: incremental\nhome:\n  type: parquet\n  path: data/orders\n{incremental}\
+             store: {{type: parquet, path: {path}}}\n"
+        ),
+    );
+}
+
+const FILES: &str = "  incremental: {strategy: files}\n";
+
+#[test]
+fn another_destination_is_not_gone_on_with() {
+    for (name, incremental) in [("append", APPEND), ("files", FILES)] {
+        let (project, first, more) = once_run(incremental);
+        to(&project, incremental, "lake/elsewhere");
+        let before = project.tree();
+        let dry = project.hygge("start --dry-run").run();
+        assert_eq!(dry.code, Some(1), "{dry}");
+        assert_eq!(project.tree(), before);
+        insta::assert_snapshot!(format!("elsewhere_dry_{name}"), dry.shown());
+        let refused = project.hygge("start").run();
+        assert_eq!(refused.code, Some(1), "{refused}");
+        insta::assert_snapshot!(format!("elsewhere_{name}"), refused.shown());
+        assert!(!project.path("lake/elsewhere").exists());
+        assert_eq!(project.content("lake/orders"), first.content());
+
+        // Another way to write the same path is the same destination.
+        to(&project, incremental, "./lake//orders");
+        project.hygge("start").succeed();
+        let all = first.and(&more).content();
+        assert_eq!(project.content("lake/orders"), all);
+
+        to(&project, incremental, "lake/elsewhere");
+        project.hygge("start --full").succeed();
+        assert_eq!(project.content("lake/elsewhere"), all);
+        assert_eq!(project.content("lake/orders"), all, "it stays");
+        let more = Orders::new(1_200..1_300);
+        project.orders("data/orders/c.parquet", &more);
+        project.hygge("start").succeed();
+        let all = Orders::new(0..1_300).content();
+        assert_eq!(project.content("lake/elsewhere"), all);
+    }
+}
+
+#[test]
+fn another_destination_is_gone_on_with_when_a_person_says_so() {
+    let (project, first, more) = once_run(APPEND);
+    let state = project
+        .hygge("state show sales.sales --output json")
+        .succeed();
+    let state: serde_json::Value = serde_json::from_str(&state.stdout).unwrap();
+    let mark = state["watermark"]["value"].as_str().unwrap().to_owned();
+
+    // To an empty place: only what is new settles there.
+    to(&project, APPEND, "lake/elsewhere");
+    project
+        .hygge(&format!("state set sales.sales --watermark {mark}"))
+        .succeed();
+    for _ in 0..2 {
+        project.hygge("start").succeed();
+    }
+    // The row at the watermark itself is taken again, as `state set` says.
+    assert_eq!(project.content("lake/elsewhere").rows, 201);
+
+    // Moved by hand, with all that is in it.
+    fs::rename(project.path("lake/orders"), project.path("lake/moved")).unwrap();
+    to(&project, APPEND, "lake/moved");
+    project.hygge("start").run();
+    project.hygge("state recover sales.sales").succeed();
+    project.hygge("start").succeed();
+    assert_eq!(project.content("lake/moved"), first.and(&more).content());
+}
+
+#[test]
+fn an_emptied_destination_is_not_gone_on_with() {
+    for (name, incremental) in [("append", APPEND), ("files", FILES)] {
+        let (project, first, more) = once_run(incremental);
+        fs::remove_dir_all(project.path("lake/orders")).unwrap();
+        let refused = project.hygge("start").run();
+        assert_eq!(refused.code, Some(1), "{refused}");
+        insta::assert_snapshot!(format!("emptied_{name}"), refused.shown());
+        assert!(!project.path("lake/orders").exists());
+        project.hygge("start --full").succeed();
+        assert_eq!(project.content("lake/orders"), first.and(&more).content());
+    }
+}
+
+#[test]
+fn an_emptied_destination_is_gone_on_with_when_a_person_says_so() {
+    let (project, _, _) = once_run(APPEND);
+    fs::remove_dir_all(project.path("lake/orders")).unwrap();
+    fs::remove_file(project.path("data/orders/b.parquet")).unwrap();
+    project
+        .hygge("state set sales.sales --watermark 2030-01-01")
+        .succeed();
+    // Runs that find nothing leave nothing, and that is no loss.
+    for _ in 0..3 {
+        project.hygge("start").succeed();
+    }
+}
+
+#[test]
+fn another_source_is_told() {
+    let (project, ..) = once_run(APPEND);
+    project.flow(
+        "sales",
+        &format!(
+            "mode: incremental\nhome:\n  type: parquet\n  path: data/others\n{APPEND}\
+             store: {{type: parquet, path: lake/orders}}\n"
+        ),
+    );
+    project.orders("data/others/a.parquet", &Orders::new(2_000..2_100));
+    let run = project.hygge("start").succeed();
+    insta::assert_snapshot!(run.shown());
+}
+
+#[test]
+fn a_path_with_the_date_is_one_destination() {
+    let (project, ..) = once_run(APPEND);
+    to(&project, APPEND, "\"lake/{run_date}/orders\"");
+    let refused = project.hygge("start").run();
+    assert_eq!(refused.code, Some(1), "{refused}");
+    project.hygge("start --full").succeed();
+    let shown = project.hygge("state show sales.sales").succeed();
+    assert!(
+        shown
+            .stdout
+            .contains("store: parquet lake/{run_date}/orders"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn lost_state_is_set_by_hand() {
+    let (project, first, more) = once_run(APPEND);
+    let state = project
+        .hygge("state show sales.sales --output json")
+        .succeed();
+    let state: serde_json::Value = serde_json::from_str(&state.stdout).unwrap();
+    let mark = &state["watermark"];
+    fs::remove_dir_all(project.path(".hygge")).unwrap();
+    let refused = project.hygge("start").run();
+    assert_eq!(refused.code, Some(1), "{refused}");
+    let set = format!(
+        "state set sales.sales --watermark {} --type",
+        mark["value"].as_str().unwrap(),
+    );
+    let kind = mark["type"].as_str().unwrap();
+    project.hygge(&set).argument(kind).succeed();
+    // Rows below what was set are known to nobody: also a later run must not take them.
+    for _ in 0..3 {
+        project.hygge("start").succeed();
+        let all = first.0.len() + more.0.len();
+        // The row at the watermark itself is taken again, as `state set` says.
+        assert_eq!(project.content("lake/orders").rows, all as u64 + 1);
+    }
+}
+
+#[test]
+fn whatever_is_left_can_be_forgotten() {
+    let project = project("full", "");
+    let orders = Orders::new(0..1_000);
+    project.orders("data/orders/a.parquet", &orders);
+    let reset = "state reset sales.sales --yes";
+    let nothing = project.hygge(reset).run();
+    assert_eq!(nothing.code, Some(2), "{nothing}");
+    for point in ["receipt.stored", "intent.stored"] {
+        let killed = project
+            .hygge("start")
+            .failpoints(&format!("{point}=kill"))
+            .run();
+        assert!(killed.was_killed(), "{killed}");
+        project.hygge(reset).succeed();
+        let again = project.hygge(reset).run();
+        assert_eq!(again.code, Some(2), "{again}");
+    }
+    project.hygge("start").succeed();
+    assert_eq!(project.content("lake/orders"), orders.content());
+
+    project.write(
+        ".hygge/state/sales/sales.state.yml",
+        "version: 1\nflow: [\n",
+    );
+    let damaged = project.hygge("start").run();
+    assert_eq!(damaged.code, Some(1), "{damaged}");
+    project.hygge(reset).succeed();
+    project.hygge("start --full").succeed();
+    assert_eq!(project.content("lake/orders"), orders.content());
+    let flow = project.hygge("state show sales").run();
+    insta::assert_snapshot!(flow.shown());
+}

@@ -14,16 +14,20 @@ use crate::{runtime, units};
 /// creates nothing.
 pub(crate) fn show(project: &Project, as_json: bool, console: &Console) -> Ended {
     let state = LocalState::open(&project.plan.place.work, std::sync::Arc::new(InlineWorkers));
-    let previews = runtime::small()?.block_on(hygge_engine::preview(&project.plan, &state))?;
+    let previews = runtime::small()?.block_on(hygge_engine::preview(&project.plan, &state));
+    let exit = match previews.iter().any(|preview| preview.fault.is_some()) {
+        true => Exit::Failed,
+        false => Exit::Well,
+    };
     if as_json {
         for preview in &previews {
             console.out(&line(preview)?);
         }
-        return Ok(Exit::Well);
+        return Ok(exit);
     }
     project.warn(console);
     console.out(&text(&previews, console.paint()));
-    Ok(Exit::Well)
+    Ok(exit)
 }
 
 fn line(preview: &Preview) -> Result<String, Complaint> {
@@ -41,7 +45,10 @@ fn text(previews: &[Preview], paint: Paint) -> String {
     let mut table = Table::new(&["WOULD", "ENTITY", "FROM", "TO", "TAKING"]);
     for preview in previews {
         table.row(vec![
-            preview.action.to_string().into(),
+            preview
+                .action
+                .map_or("fail".to_owned(), |action| action.to_string())
+                .into(),
             preview.id.to_string().into(),
             preview.from.clone().into(),
             preview.to.clone().into(),
@@ -57,6 +64,14 @@ fn text(previews: &[Preview], paint: Paint) -> String {
         if !preview.transforms.is_empty() {
             notes.push(preview.transforms.join(", then "));
         }
+        if preview.staged > 0 {
+            notes.push(format!(
+                "{} staged by an interrupted run {} not read again, unless the source or the \
+                 configuration changed since",
+                units::many(preview.staged, "split", "splits"),
+                if preview.staged == 1 { "is" } else { "are" },
+            ));
+        }
         if !preview.after.is_empty() {
             notes.push(format!("waits for {}", preview.after.join(", ")));
         }
@@ -67,11 +82,19 @@ fn text(previews: &[Preview], paint: Paint) -> String {
             let word = paint.warn("warning:");
             text.push_str(&format!("\n{word} {}: {warning}", preview.id));
         }
+        if let Some(fault) = &preview.fault {
+            let word = paint.bad("error:");
+            text.push_str(&format!("\n{word} {}: {fault}", preview.id));
+            if let Some(advice) = &fault.advice {
+                text.push_str(&format!("\n{} {advice}", paint.strong("next:")));
+            }
+        }
     }
     if !text.ends_with('\n') {
         text.push('\n');
     }
-    let n = units::many(previews.len() as u64, "entity", "entities");
+    let would = previews.iter().filter(|p| p.fault.is_none()).count() as u64;
+    let n = units::many(would, "entity", "entities");
     text.push_str(&format!(
         "\n{n} would run. Nothing was opened or written.\n"
     ));
@@ -79,10 +102,15 @@ fn text(previews: &[Preview], paint: Paint) -> String {
 }
 
 fn taking(preview: &Preview) -> String {
+    if preview.fault.is_some() {
+        return "nothing: it would be refused".to_owned();
+    }
     match (&preview.watermark, preview.mode) {
         (Some(mark), _) => format!("what is new since {} {}", mark.column, mark.value),
         (None, hygge_core::Mode::Full) => "everything".to_owned(),
-        (None, hygge_core::Mode::Incremental) if preview.action == hygge_core::Action::Replace => {
+        (None, hygge_core::Mode::Incremental)
+            if preview.action == Some(hygge_core::Action::Replace) =>
+        {
             "everything, as nothing is remembered yet".to_owned()
         }
         (None, hygge_core::Mode::Incremental) => "files that are new".to_owned(),
@@ -92,7 +120,7 @@ fn taking(preview: &Preview) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hygge_core::{Action, EntityId, Mode, Watermark, WatermarkType};
+    use hygge_core::{Action, EntityId, Fault, Mode, Watermark, WatermarkType};
 
     fn preview(entity: &str, mode: Mode, action: Action) -> Preview {
         Preview {
@@ -100,11 +128,13 @@ mod tests {
             from: format!("parquet files data/landing/{entity}"),
             to: format!("parquet files data/lake/{entity}"),
             mode,
-            action,
             transforms: Vec::new(),
+            action: Some(action),
             watermark: None,
             recovers: false,
+            staged: 0,
             after: Vec::new(),
+            fault: None,
             warnings: Vec::new(),
         }
     }
@@ -118,11 +148,16 @@ mod tests {
             kind: WatermarkType::Integer,
         });
         flights.recovers = true;
+        flights.staged = 3;
         flights.warnings = vec!["the watermark lies in the future".into()];
         flights.transforms = vec!["mask email".into(), "rename id to key".into()];
         let mut logs = preview("logs", Mode::Incremental, Action::Append);
         logs.after = vec!["crm".into()];
+        let mut moved = preview("moved", Mode::Incremental, Action::Append);
+        moved.action = None;
+        moved.fault = Some(Fault::new("state.elsewhere", "it settled elsewhere").advise("go back"));
         let all = [
+            moved,
             preview("airlines", Mode::Full, Action::Replace),
             flights,
             logs,

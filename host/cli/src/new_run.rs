@@ -5,7 +5,7 @@ use hygge_core::RunId;
 /// An id for a run that begins now.
 pub(crate) fn id(began: jiff::Timestamp) -> RunId {
     // The standard library's hash keys are random for each process and differ within it; ids
-    // tell apart runs of one second, they keep no secret.
+    // tell apart runs of one millisecond, they keep no secret.
     RunId::new(began, RandomState::new().hash_one(std::process::id()))
 }
 

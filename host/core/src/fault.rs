@@ -30,6 +30,9 @@ pub mod code {
     pub const DESTINATION_UNSUPPORTED: &str = "destination.unsupported";
     /// The destination was written by hygge, but nothing is remembered of it.
     pub const STATE_LOST: &str = "state.lost";
+    /// What is remembered isn't true of the destination: another one was configured, or what
+    /// stood there is gone.
+    pub const STATE_ELSEWHERE: &str = "state.elsewhere";
     /// The state store failed.
     pub const STATE: &str = "state";
     /// Another run holds the entity.

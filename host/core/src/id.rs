@@ -27,7 +27,7 @@ impl fmt::Display for EntityId {
     }
 }
 
-/// One run of `hygge start`. Sorts by the time it began: `20261122t170908z-4f2k9a`.
+/// One run of `hygge start`. Sorts by the time it began: `20261122t170908123z-4f2k9a`.
 ///
 /// Only lower-case letters, digits and `-`, so that it can be part of a file name or an SQL
 /// identifier.
@@ -37,13 +37,13 @@ pub struct RunId(String);
 
 impl RunId {
     /// Builds an id from the moment the run began and a random number that tells apart runs
-    /// begun in the same second.
+    /// begun in the same millisecond.
     pub fn new(began: jiff::Timestamp, random: u64) -> Self {
         const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
         let tail: String = (0..6)
             .map(|k| char::from(DIGITS[((random >> (5 * k)) & 31) as usize]))
             .collect();
-        Self(format!("{}-{tail}", began.strftime("%Y%m%dt%H%M%Sz")))
+        Self(format!("{}-{tail}", began.strftime("%Y%m%dt%H%M%S%3fz")))
     }
 
     /// Reads an id back; `None` when the text can't be one.
@@ -93,13 +93,16 @@ mod tests {
     #[test]
     fn run_ids_sort_by_time_and_read_back() {
         let early = RunId::new(
-            jiff::Timestamp::from_second(1_000_000_000).unwrap(),
+            jiff::Timestamp::from_millisecond(1_000_000_000_007).unwrap(),
             u64::MAX,
         );
-        let late = RunId::new(jiff::Timestamp::from_second(1_000_000_001).unwrap(), 0);
+        let late = RunId::new(
+            jiff::Timestamp::from_millisecond(1_000_000_000_070).unwrap(),
+            0,
+        );
         assert!(early < late);
         assert_eq!(RunId::parse(early.as_str()), Some(early.clone()));
-        assert_eq!(early.as_str(), "20010909t014640z-zzzzzz");
+        assert_eq!(early.as_str(), "20010909t014640007z-zzzzzz");
         assert_eq!(RunId::parse("../x"), None);
     }
 }

@@ -1,10 +1,154 @@
 //! From "all is staged" to "it is committed and remembered".
 
-use hygge_core::failpoint::hit;
-use hygge_core::{CommitRecord, Context, Result, Settled, Store, Watermark};
-use hygge_state::{EntityState, Intent, Memories, StateStore};
+use std::sync::Arc;
 
+use hygge_core::failpoint::hit;
+use hygge_core::{
+    Action, CommitRecord, Context, Fault, Position, Receipt, Result, Settled, SplitPlan, Store,
+    Target, Watermark,
+};
+use hygge_state::{EntityState, Intent, Memories, SplitDone, StateStore};
+
+use crate::entity::{Moved, Mover};
 use crate::retry::retrying;
+use crate::start::{self, Start};
+use crate::window::{Follow, Seen, Taken};
+use crate::{Event, increment, recover};
+
+/// What is known when every split is staged.
+pub(crate) struct Ended {
+    pub(crate) done: Vec<SplitDone>,
+    pub(crate) seen: Seen,
+    pub(crate) before: Vec<Taken>,
+    pub(crate) follow: Option<Arc<Follow>>,
+    pub(crate) target: Target,
+}
+
+impl Mover {
+    /// Makes the intent durable, commits, remembers.
+    pub(crate) async fn commit(
+        &self,
+        store: &dyn Store,
+        start: &Start,
+        plan: SplitPlan,
+        ended: Ended,
+        cx: &Context,
+    ) -> Result<(Moved, Option<Position>)> {
+        // From here a stop waits: the commit is short, and half of it helps nobody.
+        self.shared.signal.stop().check()?;
+        let Ended {
+            done,
+            seen,
+            before,
+            follow,
+            target,
+        } = ended;
+        let rows_read = done.iter().map(|d| d.rows_read).sum();
+        let receipts: Vec<Receipt> = done.into_iter().map(|d| d.receipt).collect();
+        // A merge rewrites rows that were there before; what was moved is what was staged.
+        let rows = receipts.iter().map(|r| r.rows).sum();
+        let bytes = receipts.iter().map(|r| r.bytes).sum();
+        let memories = |window| -> Memories {
+            let mut memories = vec![("window", window)];
+            if plan.memory.is_some() || self.planned.incremental.is_none() {
+                memories.push(("home", plan.memory.clone()));
+            }
+            memories
+        };
+        let old = start.low.as_ref().map(|low| low.watermark.clone());
+        let mut watermark = None;
+        let mut window = (None, None);
+        if let Some(follow) = &follow {
+            // A full run begins anew, also when its newest row is older than the last one's.
+            let old = match (&old, target.action) {
+                (Some(old), Action::Append | Action::Upsert) => {
+                    old.kind.convert(old.ordinal()?, follow.kind)
+                }
+                _ => None,
+            };
+            let high = seen.high(old);
+            watermark = watermark_of(&follow.column, follow.kind, high);
+            if !follow.columns.is_empty() {
+                let low = start
+                    .bounds
+                    .as_ref()
+                    .and_then(|bounds| bounds.kind.convert(bounds.low, follow.kind));
+                let (state, bytes) = seen.window(before, high, low, follow)?;
+                let state =
+                    serde_json::to_value(state).map_err(|e| Fault::internal(e.to_string()))?;
+                window = (Some(state), Some(bytes));
+            }
+        }
+        if let Some(warning) = watermark
+            .as_ref()
+            .and_then(|w| increment::in_the_future(w, jiff::Timestamp::now()))
+        {
+            self.note(true, warning);
+        }
+        let kept = start
+            .state
+            .as_ref()
+            .and_then(|state| state.ends.as_ref())
+            .is_some_and(|ends| ends.filled && target.action != Action::Replace);
+        let filled = rows > 0 || kept;
+        let receipts = store.prepare(&target, receipts, cx).await?;
+        hit("store.prepared")?;
+        self.shared.events.event(&Event::Committing {
+            id: self.planned.id.clone(),
+        });
+        let record = CommitRecord {
+            version: CommitRecord::VERSION,
+            hygge: env!("CARGO_PKG_VERSION").to_owned(),
+            run: target.run.clone(),
+            entity: self.planned.id.clone(),
+            action: target.action,
+            key: target.key.clone(),
+            store_type: self.planned.store.kind.clone(),
+            store: self.planned.store.settings.redacted(),
+            begun: target.begun.clone(),
+            receipts,
+            rows,
+            bytes,
+            watermark: watermark.clone(),
+            position: plan.position.clone(),
+            schema: target
+                .schema
+                .fields()
+                .iter()
+                .map(|f| format!("{}: {}", f.name(), f.data_type()))
+                .collect(),
+            began: self.shared.began,
+        };
+        let intent = Intent {
+            record,
+            config: recover::config(&self.planned),
+            ends: Some(start::ends(&self.planned, &self.shared.place, filled)),
+            window: window.0.clone(),
+        };
+        self.shared
+            .state
+            .put_intent(&intent, &memories(window.1))
+            .await?;
+        let (state, _) = carry_out(
+            self.shared.state.as_ref(),
+            store,
+            &intent,
+            "committed",
+            self.shared.options.retries,
+            cx,
+        )
+        .await?;
+        let moved = Moved {
+            action: target.action,
+            rows,
+            rows_read,
+            bytes,
+            location: state.location,
+            watermark: state.watermark,
+        };
+        Ok((moved, intent.record.position))
+    }
+}
 
 /// Carries out a stored intent: the Store commits, then the state takes the intent's place.
 /// Safe to call again after it died anywhere.
@@ -45,13 +189,14 @@ fn state_after(intent: &Intent, settled: &Settled, status: &str) -> EntityState 
         rows_processed: intent.record.rows,
         position: position.clone(),
         location: settled.location.clone(),
+        ends: intent.ends.clone(),
         action: *action,
         window: intent.window.clone(),
     }
 }
 
 /// The greater of two watermarks of one column.
-pub(crate) fn watermark(
+pub(crate) fn watermark_of(
     column: &str,
     kind: hygge_core::WatermarkType,
     ordinal: Option<i128>,

@@ -8,22 +8,24 @@ use std::time::Duration;
 use arrow_schema::SchemaRef;
 use hygge_core::failpoint::hit;
 use hygge_core::{
-    Action, Bounds, CommitRecord, Context, Fault, Home, Mode, Receipt, Result, Split, SplitPlan,
-    SplitRequest, Standing, Store, Strategy, Target, Want, Watermark, action, code,
+    Action, Bounds, Context, Fault, Home, Result, Split, SplitPlan, SplitRequest, Store, Strategy,
+    Target, Want, Watermark, code,
 };
-use hygge_project::{Incremental, PlannedEntity};
-use hygge_state::{EntityState, Holder, Intent, Memories, SplitDone};
+use hygge_project::PlannedEntity;
+use hygge_state::{Holder, SplitDone};
 use tokio::task::JoinSet;
 
 use crate::attempt::{self, Begun};
 use crate::chain::Chain;
-use crate::increment::{self, Low};
+use crate::commit::Ended;
+use crate::increment;
 use crate::pipeline::Pipeline;
 use crate::progress::Progress;
 use crate::retry::retrying;
 use crate::shared::{Lent, Shared};
+use crate::start::{self, Start};
 use crate::window::{Follow, Seen, Taken};
-use crate::{Event, commit, recover};
+use crate::{Event, recover};
 
 /// What moving an entity came to.
 #[derive(Debug)]
@@ -38,18 +40,10 @@ pub(crate) struct Moved {
 
 /// One entity on its way.
 pub(crate) struct Mover {
-    shared: Arc<Shared>,
-    planned: PlannedEntity,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) planned: PlannedEntity,
     progress: Arc<Progress>,
     lent: Lent,
-}
-
-/// What is known before the source is split.
-struct Start {
-    state: Option<EntityState>,
-    low: Option<Low>,
-    bounds: Option<Bounds>,
-    action: Action,
 }
 
 impl Mover {
@@ -164,101 +158,22 @@ impl Mover {
         recover::build(&self.shared.registry, &self.planned, &self.shared.place)
     }
 
-    /// Reads the state and decides what this run does.
+    /// Decides what this run does, and makes sure that it fits what stands at the destination.
     async fn start(&self, store: &dyn Store, cx: &Context) -> Result<Start> {
-        let id = &self.planned.id;
-        let state = self.shared.state.load(id).await?;
-        let incremental = self.incremental();
-        let low = match incremental {
-            Some(incremental) => Low::of(incremental, state.as_ref())?,
-            None => None,
-        };
-        let first = match incremental.map(|i| i.strategy) {
-            Some(Strategy::Files) => self.shared.state.memory(id, "home").await?.is_none(),
-            _ => low.is_none(),
-        };
-        let strategy = self.planned.incremental.as_ref().map(|i| i.strategy);
-        let action = action(
-            self.planned.mode,
-            strategy,
-            first,
-            &self.planned.store_plan.capabilities,
-        )
-        .map_err(|c| Fault::new(code::CONFIG, c.message).advise(c.advice))?;
-        if incremental.is_some() {
-            self.look_at_destination(store, state.as_ref(), cx).await?;
+        let shared = &self.shared;
+        let start = start::decide(&self.planned, &shared.place, shared.state.as_ref()).await?;
+        start::compare(&self.planned, &start, store, cx).await?;
+        for warning in &start.warnings {
+            self.note(true, warning.clone());
         }
-        let mut bounds = None;
-        if let (Some(incremental), Some(low)) = (incremental, &low) {
-            bounds = Some(low.bounds(incremental)?);
-            if let Some(warning) = low.warning(incremental)? {
-                self.note(true, warning);
-            }
-        }
-        Ok(Start {
-            state,
-            low,
-            bounds,
-            action,
-        })
-    }
-
-    /// `home.incremental`, when this run is incremental.
-    fn incremental(&self) -> Option<&Incremental> {
-        match self.planned.mode {
-            Mode::Full => None,
-            Mode::Incremental => self.planned.incremental.as_ref(),
-        }
-    }
-
-    /// An incremental run must not add everything once more because its memory was lost.
-    async fn look_at_destination(
-        &self,
-        store: &dyn Store,
-        state: Option<&EntityState>,
-        cx: &Context,
-    ) -> Result<()> {
-        let id = &self.planned.id;
-        let memory = self.shared.state.memory(id, "store").await?;
-        let standing = store.inspect(id, memory.as_deref(), cx).await?;
-        match (state, standing) {
-            (None, Standing::Marked { run }) => {
-                let by = run.map(|run| format!(" (run {run})")).unwrap_or_default();
-                Err(Fault::new(
-                    code::STATE_LOST,
-                    format!(
-                        "{} was filled by hygge{by}, but nothing is remembered of it",
-                        self.planned.store_plan.describe
-                    ),
-                )
-                .advise(format!(
-                    "`hygge state recover {id}` reads the watermark from the destination, \
-                     `hygge start --full --entity {id}` loads everything again, \
-                     `hygge state set {id} --watermark …` sets it by hand"
-                )))
-            }
-            (Some(state), Standing::Vacant) if state.watermark.is_some() => {
-                self.note(
-                    true,
-                    format!(
-                        "{} is empty, but rows up to {} were moved there; only newer ones follow",
-                        self.planned.store_plan.describe,
-                        state.watermark.as_ref().map_or("", |w| w.value.as_str()),
-                    ),
-                );
-                Ok(())
-            }
-            _ => Ok(()),
-        }
+        Ok(start)
     }
 
     /// Takes the source apart.
     async fn split(&self, home: &dyn Home, start: &Start, cx: &Context) -> Result<SplitPlan> {
         let id = &self.planned.id;
         let only_new = start.action == Action::Append
-            && self
-                .incremental()
-                .is_some_and(|i| i.strategy == Strategy::Files);
+            && start::followed(&self.planned).is_some_and(|i| i.strategy == Strategy::Files);
         let request = SplitRequest {
             bounds: start.bounds.clone(),
             watermark: self
@@ -352,7 +267,7 @@ impl Mover {
             action: start.action,
             key: merge.map(|i| i.key.clone()).unwrap_or_default(),
             latest_by: merge.and_then(|i| i.column.clone()),
-            memory: self.shared.state.memory(id, "store").await?,
+            memory: start.memory.clone(),
             begun: serde_json::Value::Null,
         };
         if begun.fresh {
@@ -528,119 +443,6 @@ impl Mover {
         }
     }
 
-    /// Makes the intent durable, commits, remembers.
-    async fn commit(
-        &self,
-        store: &dyn Store,
-        start: &Start,
-        plan: SplitPlan,
-        ended: Ended,
-        cx: &Context,
-    ) -> Result<(Moved, Option<hygge_core::Position>)> {
-        // From here a stop waits: the commit is short, and half of it helps nobody.
-        self.shared.signal.stop().check()?;
-        let Ended {
-            done,
-            seen,
-            before,
-            follow,
-            target,
-        } = ended;
-        let rows_read = done.iter().map(|d| d.rows_read).sum();
-        let receipts: Vec<Receipt> = done.into_iter().map(|d| d.receipt).collect();
-        // A merge rewrites rows that were there before; what was moved is what was staged.
-        let rows = receipts.iter().map(|r| r.rows).sum();
-        let bytes = receipts.iter().map(|r| r.bytes).sum();
-        let memories = |window| -> Memories {
-            let mut memories = vec![("window", window)];
-            if plan.memory.is_some() || self.planned.incremental.is_none() {
-                memories.push(("home", plan.memory.clone()));
-            }
-            memories
-        };
-        let old = start.low.as_ref().map(|low| low.watermark.clone());
-        let mut watermark = None;
-        let mut window = (None, None);
-        if let Some(follow) = &follow {
-            // A full run begins anew, also when its newest row is older than the last one's.
-            let old = match (&old, target.action) {
-                (Some(old), Action::Append | Action::Upsert) => {
-                    old.kind.convert(old.ordinal()?, follow.kind)
-                }
-                _ => None,
-            };
-            let high = seen.high(old);
-            watermark = commit::watermark(&follow.column, follow.kind, high);
-            if !follow.columns.is_empty() {
-                let (state, bytes) = seen.window(before, high, follow)?;
-                let state =
-                    serde_json::to_value(state).map_err(|e| Fault::internal(e.to_string()))?;
-                window = (Some(state), Some(bytes));
-            }
-        }
-        if let Some(warning) = watermark
-            .as_ref()
-            .and_then(|w| increment::in_the_future(w, jiff::Timestamp::now()))
-        {
-            self.note(true, warning);
-        }
-        let receipts = store.prepare(&target, receipts, cx).await?;
-        hit("store.prepared")?;
-        self.shared.events.event(&Event::Committing {
-            id: self.planned.id.clone(),
-        });
-        let record = CommitRecord {
-            version: CommitRecord::VERSION,
-            hygge: env!("CARGO_PKG_VERSION").to_owned(),
-            run: target.run.clone(),
-            entity: self.planned.id.clone(),
-            action: target.action,
-            key: target.key.clone(),
-            store_type: self.planned.store.kind.clone(),
-            store: self.planned.store.settings.redacted(),
-            begun: target.begun.clone(),
-            receipts,
-            rows,
-            bytes,
-            watermark: watermark.clone(),
-            position: plan.position.clone(),
-            schema: target
-                .schema
-                .fields()
-                .iter()
-                .map(|f| format!("{}: {}", f.name(), f.data_type()))
-                .collect(),
-            began: self.shared.began,
-        };
-        let intent = Intent {
-            record,
-            config: recover::config(&self.planned),
-            window: window.0.clone(),
-        };
-        self.shared
-            .state
-            .put_intent(&intent, &memories(window.1))
-            .await?;
-        let (state, _) = commit::carry_out(
-            self.shared.state.as_ref(),
-            store,
-            &intent,
-            "committed",
-            self.shared.options.retries,
-            cx,
-        )
-        .await?;
-        let moved = Moved {
-            action: target.action,
-            rows,
-            rows_read,
-            bytes,
-            location: state.location,
-            watermark: state.watermark,
-        };
-        Ok((moved, intent.record.position))
-    }
-
     /// What a failed entity leaves: splits staged before a fault that may pass are kept for
     /// the next run, everything else is thrown away. An intent is never touched here.
     async fn after_failure(&self, fault: &Fault) -> Result<()> {
@@ -654,7 +456,7 @@ impl Mover {
         store.cleanup(id, None, &self.context()).await
     }
 
-    fn note(&self, warning: bool, message: String) {
+    pub(crate) fn note(&self, warning: bool, message: String) {
         self.shared.events.event(&Event::Note {
             id: self.planned.id.clone(),
             warning,
@@ -675,15 +477,6 @@ impl Mover {
 
 /// The code of a fault that is none: the source is empty, and that is allowed.
 const EMPTY: &str = "source.empty";
-
-/// What is known when every split is staged.
-struct Ended {
-    done: Vec<SplitDone>,
-    seen: Seen,
-    before: Vec<Taken>,
-    follow: Option<Arc<Follow>>,
-    target: Target,
-}
 
 fn millis(wait: Duration) -> u64 {
     u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)

@@ -85,7 +85,8 @@ impl Low {
         }
     }
 
-    /// A lookback that was made longer takes full effect only at the next run.
+    /// A lookback that was made longer takes effect as the watermark moves on: rows before the
+    /// last window can't be told from those already taken.
     pub(crate) fn warning(&self, incremental: &Incremental) -> Result<Option<String>> {
         // Without a window the watermark was set by hand; there was no lookback to grow from.
         if incremental.strategy != Strategy::Append || self.window.is_none() {
@@ -99,7 +100,8 @@ impl Low {
         let covered = self.covered()?;
         Ok((wanted < covered).then(|| {
             format!(
-                "the lookback grew: this run reads from {}, the next one reaches back all the way",
+                "the lookback grew: this run reads from {}, later ones reach back further as new \
+                 rows come",
                 kind.show(covered)
             )
         }))

@@ -21,8 +21,10 @@ mod recover;
 mod retry;
 mod rowhash;
 mod run;
+mod set;
 mod shared;
 mod signal;
+mod start;
 mod window;
 mod workers;
 
@@ -31,6 +33,7 @@ pub use event::{Event, Events};
 pub use preview::{Preview, preview};
 pub use recover::{finish_intent, recover_state};
 pub use run::{EntityResult, RunRequest, RunSummary, run};
+pub use set::set_state;
 pub use shared::Tuning;
 pub use signal::StopSignal;
 pub use workers::Threads;

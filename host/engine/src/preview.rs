@@ -1,9 +1,9 @@
-use hygge_core::{Action, EntityId, Fault, Mode, Result, Strategy, Watermark, action, code};
+use hygge_core::{Action, BuildContext, EntityId, Fault, Mode, Result, Watermark};
 use hygge_project::{Plan, PlannedEntity};
 use hygge_state::StateStore;
 use serde::Serialize;
 
-use crate::increment::{self, Low};
+use crate::{increment, start};
 
 /// What a run would do with one entity. Nothing is connected to or created to find out.
 #[derive(Debug, Clone, Serialize)]
@@ -18,58 +18,43 @@ pub struct Preview {
     pub to: String,
     /// How much of it.
     pub mode: Mode,
-    /// What would become of rows that are there.
-    pub action: Action,
+    /// What would become of rows that are there; none when it would be refused.
+    pub action: Option<Action>,
     /// From which watermark.
     pub watermark: Option<Watermark>,
     /// Whether an earlier run's commit would be finished first.
     pub recovers: bool,
+    /// Splits that an interrupted run staged; they are not read again when source and
+    /// configuration are what they were then.
+    pub staged: u64,
     /// Flows that must succeed first.
     pub after: Vec<String>,
+    /// Why it would be refused.
+    pub fault: Option<Fault>,
     /// Things worth knowing.
     pub warnings: Vec<String>,
 }
 
 /// What a run of the plan would do, entity by entity.
-pub async fn preview(plan: &Plan, state: &dyn StateStore) -> Result<Vec<Preview>> {
+pub async fn preview(plan: &Plan, state: &dyn StateStore) -> Vec<Preview> {
     let mut previews = Vec::new();
     for flow in &plan.flows {
         for planned in &flow.entities {
-            previews.push(one(planned, &flow.after, state).await?);
+            previews.push(one(planned, &flow.after, &plan.place, state).await);
         }
     }
-    Ok(previews)
+    previews
 }
 
-async fn one(planned: &PlannedEntity, after: &[String], state: &dyn StateStore) -> Result<Preview> {
-    let known = state.load(&planned.id).await?;
-    let incremental = planned.incremental.as_ref();
-    let followed = incremental.filter(|_| planned.mode == Mode::Incremental);
-    let mut warnings = Vec::new();
-    let low = match followed {
-        Some(incremental) => Low::of(incremental, known.as_ref())?,
-        None => None,
-    };
-    if let (Some(incremental), Some(low)) = (followed, &low) {
-        warnings.extend(low.warning(incremental)?);
-        warnings.extend(increment::in_the_future(
-            &low.watermark,
-            jiff::Timestamp::now(),
-        ));
-    }
-    let first = match followed.map(|i| i.strategy) {
-        Some(Strategy::Files) => state.memory(&planned.id, "home").await?.is_none(),
-        _ => low.is_none(),
-    };
-    let action = action(
-        planned.mode,
-        incremental.map(|i| i.strategy),
-        first,
-        &planned.store_plan.capabilities,
-    )
-    .map_err(|c| Fault::new(code::CONFIG, c.message).advise(c.advice))?;
-    Ok(Preview {
-        id: planned.id.clone(),
+async fn one(
+    planned: &PlannedEntity,
+    after: &[String],
+    place: &BuildContext,
+    state: &dyn StateStore,
+) -> Preview {
+    let id = &planned.id;
+    let mut preview = Preview {
+        id: id.clone(),
         from: planned.home_plan.describe.clone(),
         transforms: planned
             .transforms
@@ -78,10 +63,36 @@ async fn one(planned: &PlannedEntity, after: &[String], state: &dyn StateStore) 
             .collect(),
         to: planned.store_plan.describe.clone(),
         mode: planned.mode,
-        action,
-        watermark: low.map(|low| low.watermark),
-        recovers: state.intent(&planned.id).await?.is_some(),
+        action: None,
+        watermark: None,
+        recovers: false,
+        staged: 0,
         after: after.to_vec(),
-        warnings,
-    })
+        fault: None,
+        warnings: Vec::new(),
+    };
+    preview.fault = look(planned, place, state, &mut preview).await.err();
+    preview
+}
+
+async fn look(
+    planned: &PlannedEntity,
+    place: &BuildContext,
+    state: &dyn StateStore,
+    preview: &mut Preview,
+) -> Result<()> {
+    preview.recovers = state.intent(&planned.id).await?.is_some();
+    let start = start::decide(planned, place, state).await?;
+    preview.action = Some(start.action);
+    preview.warnings = start.warnings;
+    preview.watermark = start.low.map(|low| low.watermark);
+    if let Some(watermark) = &preview.watermark {
+        let now = jiff::Timestamp::now();
+        let future = increment::in_the_future(watermark, now);
+        preview.warnings.extend(future);
+    }
+    if let Some((_, splits)) = state.attempt(&planned.id).await? {
+        preview.staged = splits.len() as u64;
+    }
+    Ok(())
 }

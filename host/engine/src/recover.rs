@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::shared::Shared;
 use crate::window::{Observer, Seen};
-use crate::{Event, commit, increment};
+use crate::{Event, commit, increment, start};
 
 /// Finishes the commit that an earlier run of this entity had decided on.
 pub(crate) async fn finish(shared: &Shared, planned: &PlannedEntity, cx: &Context) -> Result<()> {
@@ -205,7 +205,9 @@ pub async fn recover_state(
                     planned.store_plan.describe
                 ),
             )
-            .advise("`hygge start` loads everything"));
+            .advise(format!(
+                "`hygge start --full --entity {id}` loads everything"
+            )));
         }
         Standing::Foreign { example } => {
             return Err(Fault::new(
@@ -214,7 +216,12 @@ pub async fn recover_state(
                     "{} holds {example}, which hygge didn't write for {id}",
                     planned.store_plan.describe
                 ),
-            ));
+            )
+            .advise(format!(
+                "`adopt: true` in its store takes over what is there; then `hygge start --full \
+                 --entity {id}` replaces it, or `hygge state set {id} --watermark …` says how far \
+                 it came"
+            )));
         }
     };
     let home = store.read_back().ok_or_else(|| {
@@ -258,7 +265,7 @@ pub async fn recover_state(
         seen.add(&observed, &follow, false)?;
     }
     let high = seen.high(None);
-    let watermark = commit::watermark(&follow.column, follow.kind, high);
+    let watermark = commit::watermark_of(&follow.column, follow.kind, high);
     let mut memories: Memories = Vec::new();
     if lost {
         // What is remembered is older than what stands there: the Store goes by its mark.
@@ -266,7 +273,7 @@ pub async fn recover_state(
     }
     let mut window = None;
     if !follow.columns.is_empty() {
-        let (described, bytes) = seen.window(Vec::new(), high, &follow)?;
+        let (described, bytes) = seen.window(Vec::new(), high, None, &follow)?;
         window = Some(serde_json::to_value(described).map_err(|e| Fault::internal(e.to_string()))?);
         memories.push(("window", Some(bytes)));
     }
@@ -280,6 +287,7 @@ pub async fn recover_state(
         rows_processed: rows,
         position: None,
         location: planned.store_plan.describe.clone(),
+        ends: Some(start::ends(planned, place, rows > 0)),
         action: Action::Append,
         window,
     };

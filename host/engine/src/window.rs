@@ -372,14 +372,17 @@ impl Seen {
     }
 
     /// The window after the run, of rows taken now and, when the destination still holds them,
-    /// `before`.
+    /// `before`. It never covers more than was read, from `low` on: rows below that were taken
+    /// by nobody who remembers.
     pub(crate) fn window(
         mut self,
         before: Vec<Taken>,
         high: Option<i128>,
+        low: Option<i128>,
         follow: &Follow,
     ) -> Result<(WindowState, Vec<u8>)> {
         let edge = high.map_or(i128::MIN, |high| high.saturating_sub(follow.lookback));
+        let edge = low.map_or(edge, |low| edge.max(low));
         self.taken.extend(before);
         self.taken.retain(|row| row.ordinal >= edge);
         bounded(self.taken.len(), follow)?;

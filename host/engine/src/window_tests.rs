@@ -63,7 +63,7 @@ fn run(
     }
     let high = seen.high(state.as_ref().map(|s| s.0));
     let old = state.map(|s| s.1).unwrap_or_default();
-    let (_, packed) = seen.window(old, high, &follow).unwrap();
+    let (_, packed) = seen.window(old, high, None, &follow).unwrap();
     (taken, high.map(|high| (high, unpack(&packed).unwrap())))
 }
 
@@ -112,6 +112,21 @@ fn the_first_run_takes_nulls_and_later_ones_leave_them() {
     let (taken, state) = run(&source, 0, 10, None);
     assert_eq!(taken, [1, 2]);
     assert_eq!(run(&source, 0, 10, state).0, Vec::<i64>::new());
+}
+
+#[test]
+fn a_window_covers_no_more_than_was_read() {
+    let seen = Seen {
+        high: Some(20),
+        taken: vec![Taken {
+            ordinal: 18,
+            hash: 1,
+        }],
+    };
+    let (window, _) = seen
+        .window(Vec::new(), Some(20), Some(15), &follow(10, None))
+        .unwrap();
+    assert_eq!((window.from.as_str(), window.rows), ("15", 1));
 }
 
 #[test]
@@ -172,7 +187,7 @@ fn a_new_column_doubles_nothing() {
         } else {
             Vec::new()
         };
-        rows = unpack(&seen.window(carried, Some(5), &follow).unwrap().1).unwrap();
+        rows = unpack(&seen.window(carried, Some(5), None, &follow).unwrap().1).unwrap();
         hashed.clone_from(&follow.columns);
     }
 }

@@ -73,6 +73,8 @@ pub(crate) struct Merged {
     pub(crate) connection: Option<String>,
     /// The setting that holds the path or table.
     pub(crate) location: Option<String>,
+    /// The location with `{run_date}` as it is written, when it has one.
+    pub(crate) dated: Option<String>,
     /// The most specific layer speaks of this entity alone.
     pub(crate) own: bool,
     /// The location was given for this entity alone.
@@ -178,6 +180,7 @@ pub(crate) fn merge_layers(
         map,
         connection,
         location,
+        dated: None,
         own,
         own_location,
     }))
@@ -347,6 +350,24 @@ impl Merged {
         if problems.len() > before {
             return None;
         }
+        if let Some(entry) = self
+            .location
+            .as_deref()
+            .and_then(|key| node.as_map()?.entry(key))
+            && !entry.value.secrets().is_empty()
+        {
+            problems.push(
+                Problem::at(
+                    entry.value.place(&entry.at),
+                    format!("`{}` of {what} holds a secret", entry.key),
+                )
+                .advise(
+                    "where data is read and settles is shown and remembered in clear; use a \
+                     variable whose name doesn't look secret, or put the secret elsewhere",
+                ),
+            );
+            return None;
+        }
         let (json, secrets) = node.json();
         let settings = Settings::new(json, secrets);
         let plan = match self.role {
@@ -386,6 +407,7 @@ impl Merged {
                 kind: self.kind,
                 settings,
                 connection: self.connection,
+                dated: self.dated,
             },
             plan,
             at: self.at,

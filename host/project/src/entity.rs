@@ -291,10 +291,15 @@ fn endpoint(
             problems.extend(placeholder::unclosed(node));
         }
         add_entity(&key, node, several && !merged.own_location, &id.entity);
+        let undated = Placeholders { id, today: None };
+        merged.dated = node
+            .as_text()
+            .filter(|text| placeholder::names_date(text))
+            .map(|text| undated.text(text));
     }
     let placeholders = Placeholders {
         id,
-        today: around.today,
+        today: Some(around.today),
     };
     for Entry { value, .. } in &mut merged.map.entries {
         placeholders.fill(value);

@@ -6,7 +6,8 @@ use crate::{Problem, nearest};
 /// What `{entity}`, `{flow}` and `{run_date}` stand for.
 pub(crate) struct Placeholders<'a> {
     pub(crate) id: &'a EntityId,
-    pub(crate) today: jiff::civil::Date,
+    /// Without one, `{run_date}` stays.
+    pub(crate) today: Option<jiff::civil::Date>,
 }
 
 const NAMES: [&str; 3] = ["entity", "flow", "run_date"];
@@ -16,7 +17,7 @@ impl Placeholders<'_> {
         match name {
             "entity" => Some(self.id.entity.clone()),
             "flow" => Some(self.id.flow.clone()),
-            "run_date" => Some(self.today.to_string()),
+            "run_date" => self.today.map(|today| today.to_string()),
             _ => None,
         }
     }
@@ -31,7 +32,7 @@ impl Placeholders<'_> {
         }
     }
 
-    fn text(&self, text: &str) -> String {
+    pub(crate) fn text(&self, text: &str) -> String {
         let mut out = String::with_capacity(text.len());
         let mut rest = text;
         while let Some((before, name, after)) = next(rest) {
@@ -45,6 +46,11 @@ impl Placeholders<'_> {
         out.push_str(rest);
         out
     }
+}
+
+/// Whether a text has `{run_date}`.
+pub(crate) fn names_date(text: &str) -> bool {
+    text.contains("{run_date}")
 }
 
 /// Whether a text has `{entity}`.

@@ -103,6 +103,9 @@ pub struct Endpoint {
     pub settings: Settings,
     /// The connection's name, when there is one.
     pub connection: Option<String>,
+    /// The path or table with `{run_date}` as it is written, when it has one: then each day's
+    /// run has a place of its own, and yet it is the same end.
+    pub dated: Option<String>,
 }
 
 /// One item of `transforms:`.

@@ -56,7 +56,7 @@ fn one(
     let transform = around.registry.transform(&kind)?;
     let placeholders = Placeholders {
         id,
-        today: around.today,
+        today: Some(around.today),
     };
     placeholders.fill(&mut node);
     let mut schema = transform.schema();

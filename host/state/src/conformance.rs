@@ -9,7 +9,7 @@ use hygge_core::{
 use serde_json::json;
 
 use crate::{
-    Attempt, EntityState, Holder, Intent, Memories, Outcome, RunEntity, RunRecord, SplitDone,
+    Attempt, Ends, EntityState, Holder, Intent, Memories, Outcome, RunEntity, RunRecord, SplitDone,
     StateStore,
 };
 
@@ -45,6 +45,11 @@ pub fn state(entity: &EntityId, n: u64) -> EntityState {
         rows_processed: n,
         position: Some(Position(json!({"files": ["a", "b"], "at": n}))),
         location: "data/orders".into(),
+        ends: Some(Ends {
+            home: "csv landing/orders".into(),
+            store: "parquet data/orders".into(),
+            filled: true,
+        }),
         action: Action::Append,
         window: Some(json!({"low": "5", "columns": ["id"]})),
     }
@@ -100,6 +105,7 @@ pub fn intent(entity: &EntityId, n: u64) -> Intent {
             began: began(n),
         },
         config: json!({"home": {"type": "parquet"}}),
+        ends: None,
         window: None,
     }
 }

@@ -32,5 +32,7 @@ mod tests;
 pub use local::LocalState;
 pub use memory::MemoryState;
 
-pub use record::{Attempt, EntityState, Holder, Intent, Outcome, RunEntity, RunRecord, SplitDone};
+pub use record::{
+    Attempt, Ends, EntityState, Holder, Intent, Outcome, RunEntity, RunRecord, SplitDone,
+};
 pub use store::{EntityLock, Memories, StateStore};

@@ -25,12 +25,27 @@ pub struct EntityState {
     pub position: Option<Position>,
     /// Where the data settled.
     pub location: String,
+    /// Which source and destination all this is true of; none in a state of an older hygge.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends: Option<Ends>,
     /// What the last run did.
     pub action: Action,
     /// What the engine keeps about the watermark window: its low edge as an ordinal's text,
     /// and the columns its hashes are over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<serde_json::Value>,
+}
+
+/// The two ends a state is true of, as the engine tells them apart: with another destination,
+/// a watermark says nothing about what stands there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ends {
+    /// Where it was read.
+    pub home: String,
+    /// Where it settled.
+    pub store: String,
+    /// Whether runs put rows there, so that it can't be empty by itself.
+    pub filled: bool,
 }
 
 /// What is remembered while an entity is being moved, so that a run that dies can be resumed.
@@ -71,6 +86,9 @@ pub struct Intent {
     pub record: CommitRecord,
     /// The entity's resolved configuration, `***` for secrets.
     pub config: serde_json::Value,
+    /// The state's `ends` once this is committed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends: Option<Ends>,
     /// The state's `window` once this is committed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<serde_json::Value>,

@@ -6,7 +6,7 @@ use std::path::Path;
 use hygge_core::{Action, EntityId, Fault, Position, Result, RunId, Watermark, code};
 use serde::{Deserialize, Serialize};
 
-use crate::EntityState;
+use crate::{Ends, EntityState};
 
 /// The format written by this version.
 const VERSION: u32 = 1;
@@ -53,6 +53,8 @@ struct Written<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     watermark: Option<&'a Watermark>,
     location: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ends: Option<&'a Ends>,
     action: Action,
     #[serde(skip_serializing_if = "Option::is_none")]
     position: Option<&'a Position>,
@@ -93,6 +95,7 @@ impl Sheet {
             rows_processed,
             position,
             location,
+            ends,
             action,
             window,
         } = &self.state;
@@ -108,6 +111,7 @@ impl Sheet {
             rows_processed: *rows_processed,
             watermark: watermark.as_ref(),
             location,
+            ends: ends.as_ref(),
             action: *action,
             position: position.as_ref(),
             window: window.as_ref(),

@@ -64,13 +64,17 @@ flow: sales
 entity: orders
 status: committed
 last_run: \"2026-11-18T11:06:41Z\"
-run_id: 20261118t110641z-100000
+run_id: 20261118t110641000z-100000
 rows_processed: 1
 watermark:
   column: updated_at
   value: \"2026-11-22T17:08:09.123456Z\"
   type: timestamp[us, utc]
 location: data/orders
+ends:
+  home: csv landing/orders
+  store: parquet data/orders
+  filled: true
 action: append
 position:
   at: 1

@@ -45,6 +45,12 @@ impl Command {
         self
     }
 
+    /// One more argument, which may hold spaces.
+    pub(crate) fn argument(mut self, argument: &str) -> Self {
+        self.inner.arg(argument);
+        self
+    }
+
     /// Runs in another folder.
     pub(crate) fn in_folder(mut self, folder: impl AsRef<Path>) -> Self {
         self.inner.current_dir(folder);
@@ -257,7 +263,7 @@ impl std::fmt::Debug for Outcome {
 /// so a moment from then on is the clock's.
 static FILTERS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
     [
-        (r"\b\d{8}t\d{6}z-[0-9a-z]{6}\b", "[RUN]"),
+        (r"\b\d{8}t\d{9}z-[0-9a-z]{6}\b", "[RUN]"),
         (
             r"\b20(2[6-9]|[3-9]\d)-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?",
             "[MOMENT]",

@@ -17,7 +17,7 @@ Examples:
   hygge runs                         The last runs
   hygge runs list --last 100         More of them
   hygge runs show                    The last run, entity by entity
-  hygge runs show 20261122t170908z-4f2k9a --output json";
+  hygge runs show 20261122t170908123z-4f2k9a --output json";
 
 /// Show what ran, and how it went
 #[derive(Debug, Args)]

@@ -2,7 +2,7 @@ use std::io::{BufRead, IsTerminal};
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
-use hygge_core::{Action, EntityId, RunId, Strategy, Watermark, WatermarkType};
+use hygge_core::{EntityId, RunId, Strategy, Watermark, WatermarkType};
 use hygge_project::PlannedEntity;
 use hygge_state::{EntityLock, EntityState, Holder, StateStore};
 
@@ -180,6 +180,23 @@ async fn known(state: &dyn StateStore, name: &str) -> Result<EntityState, Compla
         .iter()
         .map(|each| format!("{}.{}", each.flow, each.entity))
         .collect();
+    let of_flow: Vec<&String> = there
+        .iter()
+        .filter(|each| {
+            each.strip_prefix(name)
+                .is_some_and(|rest| rest.starts_with('.'))
+        })
+        .collect();
+    if !of_flow.is_empty() {
+        let names = of_flow.iter().map(|each| each.as_str());
+        return Err(Complaint::usage(format!(
+            "`{name}` is a flow; what is remembered is of its entities"
+        ))
+        .advise(format!(
+            "choose from {}",
+            names.collect::<Vec<_>>().join(", ")
+        )));
+    }
     let mut complaint = unknown::nothing("entity", name, &there);
     complaint.message =
         complaint
@@ -210,13 +227,17 @@ fn set(args: &SetArgs, global: &Global, console: &Console) -> Ended {
     let (project, planned) = project::load_one(global, &args.entity, console)?;
     let id = &planned.id;
     let state = project::state_of(&project.plan.place.root);
-    runtime::small()?.block_on(async {
+    let (runtime, threads) = runtime::whole()?;
+    let cx = runtime::context(&threads);
+    runtime.block_on(async {
         let run = new_run::id(jiff::Timestamp::now());
         let _lock = hold(state.as_ref(), id, &run).await?;
         let before = state.load(id).await?;
-        let after = with_watermark(args, &planned, before, run)?;
-        // Hashes of rows taken before say nothing about another window.
-        state.put(&after, &vec![("window", None)]).await?;
+        let watermark = watermark(args, &planned, before.as_ref())?;
+        let (registry, place) = (&project.registry, &project.plan.place);
+        let state = state.as_ref();
+        let set = hygge_engine::set_state(state, registry, place, &planned, watermark, run, &cx);
+        let after = set.await?;
         if args.output.json() {
             return print(&after, true, console);
         }
@@ -244,12 +265,12 @@ fn again(planned: &PlannedEntity) -> String {
     }
 }
 
-fn with_watermark(
+/// The watermark that was typed, in the type that is known or named.
+fn watermark(
     args: &SetArgs,
     planned: &PlannedEntity,
-    before: Option<EntityState>,
-    run: RunId,
-) -> Result<EntityState, Complaint> {
+    before: Option<&EntityState>,
+) -> Result<Watermark, Complaint> {
     let id = &planned.id;
     let Some(column) = planned
         .incremental
@@ -261,7 +282,7 @@ fn with_watermark(
                 .advise("say `incremental: {column: …}` in its home first"),
         );
     };
-    let known = before.as_ref().and_then(|state| state.watermark.as_ref());
+    let known = before.and_then(|state| state.watermark.as_ref());
     let kind = match (&args.kind, known) {
         (Some(text), _) => WatermarkType::try_from(text.clone())
             .map_err(|why| Complaint::usage(why).advise(KINDS))?,
@@ -276,32 +297,10 @@ fn with_watermark(
     let ordinal = kind.ordinal(&args.watermark).map_err(|fault| {
         Complaint::usage(fault.message).advise(format!("write it like {}", kind.show(0)))
     })?;
-    let watermark = Some(Watermark {
+    Ok(Watermark {
         column,
         value: kind.show(ordinal),
         kind,
-    });
-    let now = jiff::Timestamp::now();
-    Ok(match before {
-        Some(state) => EntityState {
-            watermark,
-            status: "set".to_owned(),
-            window: None,
-            ..state
-        },
-        None => EntityState {
-            flow: id.flow.clone(),
-            entity: id.entity.clone(),
-            last_run: now,
-            run_id: run,
-            status: "set".to_owned(),
-            watermark,
-            rows_processed: 0,
-            position: None,
-            location: planned.store_plan.describe.clone(),
-            action: Action::Append,
-            window: None,
-        },
     })
 }
 
@@ -311,8 +310,7 @@ const KINDS: &str = "types are integer, date, decimal[SCALE], timestamp[us] and 
 fn reset(args: &ResetArgs, global: &Global, console: &Console) -> Ended {
     let state = project::state_of(&project::root(global)?);
     let runtime = runtime::small()?;
-    let found = runtime.block_on(known(state.as_ref(), &args.entity))?;
-    let id = EntityId::new(&found.flow, &found.entity);
+    let id = runtime.block_on(anything(state.as_ref(), &args.entity))?;
     if !args.yes && !agreed(&id, console)? {
         console.out("Nothing was changed.\n");
         return Ok(Exit::Well);
@@ -325,9 +323,26 @@ fn reset(args: &ResetArgs, global: &Global, console: &Console) -> Ended {
     })?;
     console.out(&format!(
         "{id} is forgotten; its data stays where it is.\n\
-         Next: hygge start --full --entity {id} to begin anew, or hygge state recover {id}\n"
+         Next: hygge start --full --entity {id} begins anew; for one that follows a watermark, \
+         hygge state recover {id} reads it back from its data\n"
     ));
     Ok(Exit::Well)
+}
+
+/// The entity of that name, if there is anything to forget about it: also what was left half
+/// done, or can't be read any more.
+async fn anything(state: &dyn StateStore, name: &str) -> Result<EntityId, Complaint> {
+    if let Some((flow, entity)) = name.split_once('.') {
+        let id = EntityId::new(flow, entity);
+        let there = !matches!(state.load(&id).await, Ok(None))
+            || !matches!(state.intent(&id).await, Ok(None))
+            || !matches!(state.attempt(&id).await, Ok(None));
+        if there {
+            return Ok(id);
+        }
+    }
+    let known = known(state, name).await?;
+    Ok(EntityId::new(known.flow, known.entity))
 }
 
 fn agreed(id: &EntityId, console: &Console) -> Result<bool, Complaint> {

@@ -208,14 +208,13 @@ impl Store for FakeStore {
     }
 
     async fn inspect(&self, _: &EntityId, _: Option<&[u8]>, _: &Context) -> Result<Standing> {
-        Ok(self
-            .0
-            .shelf
-            .lock()
-            .unwrap()
-            .standing
-            .clone()
-            .unwrap_or(Standing::Vacant))
+        let shelf = self.0.shelf.lock().unwrap();
+        let empty = shelf.settled.is_empty();
+        Ok(match &shelf.standing {
+            Some(standing) => standing.clone(),
+            None if empty => Standing::Vacant,
+            None => Standing::Ours,
+        })
     }
 
     async fn begin(&self, _: &Target, _: &Context) -> Result<serde_json::Value> {
@@ -515,6 +514,7 @@ impl Project {
             kind: name.into(),
             settings: Settings::new(serde_json::json!({}), []),
             connection: None,
+            dated: None,
         };
         self.plan.flows.push(PlannedFlow {
             name: name.into(),

@@ -111,7 +111,7 @@ const RIGHT: [(&str, &str); 3] = [
     ),
     (
         "flows/f/flow.yml",
-        "home: {type: sql, connection: crm, table: \"dbo.{entity}\", incremental: {column: id, lookback: 5m}}\nstore:\n  path: out/${DB_PASSWORD}\n  compression: {codec: zstd, level: 3}\nentities:\n  - a\n  - name: b\n    mode: full\n",
+        "home: {type: sql, connection: crm, table: \"dbo.{entity}\", incremental: {column: id, lookback: 5m}}\nstore:\n  path: out\n  compression: {codec: zstd, level: 3}\nentities:\n  - a\n  - name: b\n    mode: full\n",
     ),
     ("flows/f/entities/c.yml", "store: {row_group_rows: 5}\n"),
 ];

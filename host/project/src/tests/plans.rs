@@ -209,13 +209,13 @@ fn secrets_are_known_by_variable_by_field_and_by_key() {
 }
 
 #[test]
-fn a_secret_path_is_not_described() {
-    let plan = Project::of("flows: {f: {home: in, store: 'out/${TOKEN}', entities: [a, b]}}\n")
-        .env("TOKEN", "hunter2")
-        .plan();
-    let store = plan.entities().next().unwrap();
-    assert_eq!(store.store_plan.describe, "parquet ***");
-    assert_eq!(store.store.settings.expose()["path"], "out/hunter2/a");
+fn a_path_with_the_date_is_known_without_it() {
+    let plan =
+        Project::of("flows: {f: {home: in, store: 'out/{run_date}/{flow}', entities: [a, b]}}\n")
+            .plan();
+    let entity = plan.entities().next().unwrap();
+    assert_eq!(entity.store.dated.as_deref(), Some("out/{run_date}/f/a"));
+    assert_eq!(entity.home.dated, None);
 }
 
 #[test]

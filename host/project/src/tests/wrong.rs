@@ -401,6 +401,15 @@ error: this isn't YAML: while parsing a flow mapping, did not find expected ',' 
    = help: put quotes around a ${VARIABLE} inside { } or [ ]
 ");
 
+wrong!(a_secret_in_a_path, flow("home: in\nstore: 'out/${TOKEN}'\nentities: [a, b]\n").env("TOKEN", "hunter2"), @r"
+error: `path` of the parquet store of flow `f` holds a secret
+  --> flows/f/flow.yml:2:8
+   |
+ 2 | store: ***
+   |        ^^^
+   = help: where data is read and settles is shown and remembered in clear; use a variable whose name doesn't look secret, or put the secret elsewhere
+");
+
 wrong!(a_tag, flow("home: !secret in\nstore: out\n"), @r"
 error: YAML tag `!secret` means nothing here
   --> flows/f/flow.yml:1:7

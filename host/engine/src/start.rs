@@ -1,0 +1,238 @@
+//! Where a run of an entity begins: decided from the plan and what is remembered alone, so that
+//! a dry run says the same; then held against what stands at the destination.
+
+use hygge_core::{
+    Action, Bounds, BuildContext, Context, Fault, Mode, Place, Result, Standing, Store, Strategy,
+    action, code,
+};
+use hygge_project::{Endpoint, Incremental, PlannedEntity};
+use hygge_state::{Ends, EntityState, StateStore};
+
+use crate::increment::Low;
+
+/// What is known before anything is opened.
+#[derive(Debug)]
+pub(crate) struct Start {
+    /// What is remembered.
+    pub(crate) state: Option<EntityState>,
+    /// Where an incremental run goes on.
+    pub(crate) low: Option<Low>,
+    pub(crate) bounds: Option<Bounds>,
+    pub(crate) action: Action,
+    /// What the Store remembers of its files, unless it is of another destination.
+    pub(crate) memory: Option<Vec<u8>>,
+    pub(crate) warnings: Vec<String>,
+}
+
+/// `home.incremental`, when this run is incremental.
+pub(crate) fn followed(planned: &PlannedEntity) -> Option<&Incremental> {
+    match planned.mode {
+        Mode::Full => None,
+        Mode::Incremental => planned.incremental.as_ref(),
+    }
+}
+
+/// Reads the state and decides what a run does. Opens nothing.
+pub(crate) async fn decide(
+    planned: &PlannedEntity,
+    place: &BuildContext,
+    remembered: &dyn StateStore,
+) -> Result<Start> {
+    let id = &planned.id;
+    let state = remembered.load(id).await?;
+    let incremental = followed(planned);
+    let low = match incremental {
+        Some(incremental) => Low::of(incremental, state.as_ref())?,
+        None => None,
+    };
+    let first = match incremental.map(|i| i.strategy) {
+        Some(Strategy::Files) => remembered.memory(id, "home").await?.is_none(),
+        _ => low.is_none(),
+    };
+    let action = action(
+        planned.mode,
+        planned.incremental.as_ref().map(|i| i.strategy),
+        first,
+        &planned.store_plan.capabilities,
+    )
+    .map_err(|c| Fault::new(code::CONFIG, c.message).advise(c.advice))?;
+
+    let mut warnings = Vec::new();
+    let mut memory = remembered.memory(id, "store").await?;
+    if let Some((state, before)) = state.as_ref().and_then(|s| Some((s, s.ends.as_ref()?))) {
+        let now = ends(planned, place, false);
+        if before.store != now.store {
+            if action != Action::Replace {
+                return Err(elsewhere(planned, state, low.as_ref()));
+            }
+            memory = None;
+            if before.filled {
+                warnings.push(format!(
+                    "it settled in {} until now; what stands there stays",
+                    state.location
+                ));
+            }
+        }
+        if before.home != now.home && action != Action::Replace {
+            let taken = low.as_ref().map_or_else(String::new, |low| {
+                format!(
+                    "; only rows from {} = {} on are taken from there",
+                    low.watermark.column, low.watermark.value
+                )
+            });
+            warnings.push(format!(
+                "it was read from {} until now, and now from {}{taken}",
+                before.home, now.home
+            ));
+        }
+    }
+    let mut bounds = None;
+    if let (Some(incremental), Some(low)) = (incremental, &low) {
+        bounds = Some(low.bounds(incremental)?);
+        warnings.extend(low.warning(incremental)?);
+    }
+    Ok(Start {
+        state,
+        low,
+        bounds,
+        action,
+        memory,
+        warnings,
+    })
+}
+
+/// The remembered watermark says nothing about another destination: what settled in the old
+/// one would be missing there.
+fn elsewhere(planned: &PlannedEntity, state: &EntityState, low: Option<&Low>) -> Fault {
+    let id = &planned.id;
+    let now = &planned.store_plan.describe;
+    let goes_on = low.map_or_else(String::new, |low| {
+        let value = &low.watermark.value;
+        format!(", `hygge state set {id} --watermark {value}` goes on from there")
+    });
+    Fault::new(
+        code::STATE_ELSEWHERE,
+        format!(
+            "what is remembered is true of {}, where it settled until now, and not of {now}",
+            state.location
+        ),
+    )
+    .advise(format!(
+        "`hygge start --full --entity {id}` loads everything into the new place{goes_on}, or put \
+         the old destination back; `hygge state reset {id}` forgets the old one"
+    ))
+}
+
+/// An incremental run must not add everything once more because its memory was lost, nor only
+/// what is new where nothing stands any more.
+pub(crate) async fn compare(
+    planned: &PlannedEntity,
+    start: &Start,
+    store: &dyn Store,
+    cx: &Context,
+) -> Result<()> {
+    let id = &planned.id;
+    if followed(planned).is_none() {
+        return Ok(());
+    }
+    let standing = store.inspect(id, start.memory.as_deref(), cx).await?;
+    match (&start.state, standing) {
+        (None, Standing::Marked { run }) => {
+            let by = run.map(|run| format!(" (run {run})")).unwrap_or_default();
+            let column = planned.incremental.as_ref().and_then(|i| i.column.as_ref());
+            let set = format!("`hygge state set {id} --watermark …` sets it by hand, ");
+            let by_hand = match column {
+                // What left a transform doesn't tell what was read.
+                Some(_) if !planned.transforms.is_empty() => set,
+                Some(_) => format!(
+                    "`hygge state recover {id}` reads the watermark from the destination, {set}"
+                ),
+                None => String::new(),
+            };
+            Err(Fault::new(
+                code::STATE_LOST,
+                format!(
+                    "{} was filled by hygge{by}, but nothing is remembered of it",
+                    planned.store_plan.describe
+                ),
+            )
+            .advise(format!(
+                "{by_hand}`hygge start --full --entity {id}` loads everything again"
+            )))
+        }
+        (Some(state), Standing::Vacant)
+            if start.action != Action::Replace
+                && planned.store.dated.is_none()
+                && state.ends.as_ref().is_none_or(|ends| ends.filled) =>
+        {
+            Err(emptied(planned, state))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn emptied(planned: &PlannedEntity, state: &EntityState) -> Fault {
+    let id = &planned.id;
+    let (up_to, goes_on) = match &state.watermark {
+        Some(mark) => (
+            format!(" up to {} = {}", mark.column, mark.value),
+            format!(
+                ", `hygge state set {id} --watermark {}` goes on from there all the same",
+                mark.value
+            ),
+        ),
+        None => Default::default(),
+    };
+    Fault::new(
+        code::STATE_ELSEWHERE,
+        format!(
+            "{} is empty, but rows{up_to} settled there",
+            planned.store_plan.describe
+        ),
+    )
+    .advise(format!(
+        "`hygge start --full --entity {id}` loads everything again{goes_on}, or put back what \
+         was there"
+    ))
+}
+
+/// What tells the entity's two ends apart from others, as text that a person can read in the
+/// state. Paths count from the project's root, so that a project can be moved as a whole.
+pub(crate) fn ends(planned: &PlannedEntity, place: &BuildContext, filled: bool) -> Ends {
+    let PlannedEntity {
+        home,
+        home_plan,
+        store,
+        store_plan,
+        ..
+    } = planned;
+    Ends {
+        home: one_end(home, home_plan.place.as_ref(), &home_plan.describe, place),
+        store: one_end(
+            store,
+            store_plan.place.as_ref(),
+            &store_plan.describe,
+            place,
+        ),
+        filled,
+    }
+}
+
+fn one_end(end: &Endpoint, at: Option<&Place>, describe: &str, place: &BuildContext) -> String {
+    // A type that covers several formats says which in `format`.
+    let settings = end.settings.redacted();
+    let form = settings.get("format").and_then(|format| format.as_str());
+    let form = form.unwrap_or(&end.kind);
+    if let Some(dated) = &end.dated {
+        return format!("{form} {dated}");
+    }
+    let Some(at) = at else {
+        return describe.to_owned();
+    };
+    let root = Place::files(&place.root).to_string();
+    let whole = at.to_string();
+    let from_root = whole
+        .strip_prefix(&root)
+        .and_then(|rest| rest.strip_prefix('/'));
+    format!("{form} {}", from_root.unwrap_or(&whole))
+}
