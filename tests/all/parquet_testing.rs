@@ -29,10 +29,6 @@ const BAD_WHEN_DECODED: &[(&str, &str)] = &[
         "int96_from_spark",
         "has times in the year 9999, which don't fit into the nanoseconds of INT96 in Arrow",
     ),
-    (
-        "nation.dict-malformed",
-        "its footer points at the wrong place for the dictionary; parquet-rs goes by that",
-    ),
 ];
 
 /// Files that pyarrow can't read, and why; that they move has to do.

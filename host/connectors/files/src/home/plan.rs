@@ -124,6 +124,12 @@ pub(crate) async fn splits(
         .as_ref()
         .map(|bounds| Low::new(bounds, &schema))
         .transpose()?;
+    let facts = match &low {
+        Some(low) if partitions.iter().any(|name| name == low.column()) => {
+            in_folders(inner, facts, &schema, low)?
+        }
+        _ => facts,
+    };
     let size = inner.settings.split_size.map_or(SPLIT_SIZE, |s| s.0);
     let pieces = pieces(facts, low.as_ref(), size);
     let splits = spec::splits(
@@ -426,6 +432,28 @@ fn json_schema(inner: &Inner, keys: &ndjson::Keys, partitions: &[&str]) -> Resul
         }
     }
     Ok(Arc::new(Schema::new(fields)))
+}
+
+/// The files whose folders say that their rows aren't below the bound.
+fn in_folders(
+    inner: &Inner,
+    facts: Vec<Facts>,
+    schema: &SchemaRef,
+    low: &Low,
+) -> Result<Vec<Facts>> {
+    let base = partition::base(&inner.root, &inner.settings.path);
+    let mut kept = Vec::with_capacity(facts.len());
+    for each in facts {
+        let Listed { path, name, .. } = &each.file;
+        let constants = partition::constants(path, &base, name, &Schema::empty(), schema)?;
+        // Without a value it is NULL, and NULLs are left out.
+        if let Some(value) = constants.get(low.column())
+            && low.admits(value)?
+        {
+            kept.push(each);
+        }
+    }
+    Ok(kept)
 }
 
 /// Pieces that a split's worth of lines is cut into: fewer are more uneven.

@@ -3,12 +3,18 @@
 //! Dremio's parquet-mr put a list where `bloom_filter_length` came to stand: readers go by the
 //! kind of a field and pass over it, but the crate doesn't look and loses its place. Old writers
 //! say that there is no dictionary by giving it offset 0, where the crate then looks for it. An
-//! early parquet-rs said that every file has 0 rows, which the crate would believe.
+//! early parquet-rs said that every file has 0 rows, which the crate would believe. And early
+//! parquet-mr left the header of the dictionary out of a chunk's length, so that its last page
+//! looks cut off (PARQUET-816).
 
 use std::borrow::Cow;
 
-use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMetaData};
 
+use super::input::Input;
+use super::pages::{Chunk, Walker};
+use super::statistics::Writer;
 use super::thrift::{self, Kind, Read, Reader, Struct};
 
 /// Fields of `ColumnMetaData` that came after format 2.4, and what kind they are: bloom filter
@@ -32,6 +38,76 @@ pub(crate) fn is_needed(metadata: &ParquetMetaData) -> bool {
                 .row_groups()
                 .iter()
                 .any(|group| group.num_rows() > 0)
+}
+
+/// Whether chunks may be longer than the footer says.
+pub(crate) fn may_be_too_short(metadata: &ParquetMetaData) -> bool {
+    Writer::may_miss_dictionary_header(metadata.file_metadata().created_by())
+}
+
+/// The footer with the lengths that chunks have by their pages.
+pub(crate) fn lengthen(
+    metadata: ParquetMetaData,
+    input: &Input,
+) -> Result<ParquetMetaData, ParquetError> {
+    if !may_be_too_short(&metadata) {
+        return Ok(metadata);
+    }
+    let mut walker = Walker::default();
+    let mut builder = metadata.into_builder();
+    for group in builder.take_row_groups() {
+        let rows = u64::try_from(group.num_rows()).unwrap_or(0);
+        let mut group = group.into_builder();
+        for column in group.take_columns() {
+            let (missed, length) = missed(&mut walker, input, &column, rows);
+            group = group.add_column_metadata(if missed == 0 {
+                column
+            } else {
+                column
+                    .into_builder()
+                    .set_total_compressed_size(length.saturating_add_unsigned(missed))
+                    .build()?
+            });
+        }
+        builder = builder.add_row_group(group.build()?);
+    }
+    Ok(builder.build())
+}
+
+/// Bytes that the length of a chunk lacks, and that length.
+fn missed(
+    walker: &mut Walker,
+    input: &Input,
+    column: &ColumnChunkMetaData,
+    rows: u64,
+) -> (u64, i64) {
+    let said = column.compressed_size();
+    let number = |value: i64| u64::try_from(value).unwrap_or(0);
+    let start = match column.dictionary_page_offset() {
+        Some(dictionary) if dictionary > 0 => dictionary.min(column.data_page_offset()),
+        _ => column.data_page_offset(),
+    };
+    let chunk = |length| Chunk {
+        start: number(start),
+        length,
+        values: number(column.num_values()),
+        rows,
+        flat: column.column_descr().max_rep_level() == 0,
+    };
+    let mut fits = |length| walker.walk(input, chunk(length), |_, _| Ok(())).is_ok();
+    if fits(number(said)) {
+        return (0, said);
+    }
+    let header = Walker::default()
+        .dictionary_header(input, number(start))
+        .unwrap_or(0);
+    // A chunk that doesn't fit either way is left as it is, for the decoder to refuse.
+    let missed = if fits(number(said).saturating_add(header)) {
+        header
+    } else {
+        0
+    };
+    (missed, said)
 }
 
 /// The footer without fields of the wrong kind and offsets of no dictionary, and with the rows

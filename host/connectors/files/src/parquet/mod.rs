@@ -32,6 +32,7 @@ pub use error::{Error, Result};
 pub use input::Input;
 pub(crate) use int96::{Int96, OUT_OF_RANGE};
 pub use layout::Layout;
+pub(crate) use mend::may_be_too_short;
 pub use pages::fuzz_pages;
 pub use recode::{Part, Recoder};
 pub use sink::{FileSink, Sink};

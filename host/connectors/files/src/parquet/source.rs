@@ -146,6 +146,8 @@ impl SourceFile {
             )));
         }
         let orders = raw.column_orders(columns).into();
+        let metadata =
+            mend::lengthen(metadata, &input).map_err(|error| broken(error.to_string()))?;
         Ok(Self {
             name,
             input,

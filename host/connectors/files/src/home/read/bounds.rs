@@ -1,4 +1,4 @@
-use arrow_array::{BooleanArray, RecordBatch};
+use arrow_array::{ArrayRef, BooleanArray, RecordBatch};
 use arrow_schema::SchemaRef;
 use arrow_select::filter::filter_record_batch;
 use hygge_core::{Bounds, Fault, Result, WatermarkType, code};
@@ -63,6 +63,12 @@ impl Low {
             }
             _ => false,
         })
+    }
+
+    /// Whether any of the values is within the bound.
+    pub(crate) fn admits(&self, values: &ArrayRef) -> Result<bool> {
+        let ordinals = WatermarkType::ordinals(values)?;
+        Ok(ordinals.into_iter().flatten().any(|o| o >= self.low))
     }
 
     /// The rows within the bound; NULLs aren't.

@@ -13,7 +13,7 @@ use parquet::file::metadata::{PageIndexPolicy, RowGroupMetaData};
 
 use super::plain::plain_field;
 use super::{guarded, io_fault};
-use crate::parquet::{Error, Input, SourceFile};
+use crate::parquet::{Error, Input, SourceFile, may_be_too_short};
 
 /// Footers that were read to take an entity apart, kept until its splits are opened. Bounded:
 /// what doesn't fit is read again.
@@ -147,6 +147,7 @@ fn odd(footer: &ArrowReaderMetadata) -> bool {
         .into_iter()
         .any(|column| column.dictionary_page_offset() == Some(0))
         || (metadata.file_metadata().num_rows() == 0 && groups.iter().any(|g| g.num_rows() > 0))
+        || may_be_too_short(metadata)
 }
 
 /// A footer with the known mistakes of writers put right.

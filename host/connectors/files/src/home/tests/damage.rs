@@ -184,6 +184,7 @@ fn known_mistakes_of_writers_are_put_right() {
         ("repeated_no_annotation.parquet", 6),
         ("dict-page-offset-zero.parquet", 39),
         ("nested_structs.rust.parquet", 1),
+        ("nation.dict-malformed.parquet", 25),
     ] {
         let batch = read_all(&home(&folder, json!({"path": name}))).unwrap();
         assert_eq!(batch.num_rows(), rows, "{name}");

@@ -52,6 +52,47 @@ fn bounds_leave_out_rows_and_whole_row_groups() {
 }
 
 #[test]
+fn folders_below_the_bound_are_not_read() {
+    let folder = tempfile::tempdir().unwrap();
+    for year in ["2011", "2012", "2013", "2014", "__HIVE_DEFAULT_PARTITION__"] {
+        let path = folder.path().join(format!("in/year={year}/a.parquet"));
+        parquet(&path, &numbers("n", (0..5).map(Some)), 10);
+    }
+    let bounds = Bounds {
+        column: "year".into(),
+        kind: WatermarkType::Integer,
+        low: 2013,
+    };
+    let home = home(folder.path(), json!({"path": "in", "split_size": 1}));
+    let request = SplitRequest {
+        bounds: Some(bounds.clone()),
+        ..SplitRequest::default()
+    };
+    let cx = Context::inline();
+    let planned = block_on(home.splits(&request, &cx)).unwrap();
+    let specs: String = planned.splits.iter().map(|s| s.spec.to_string()).collect();
+    for (year, read) in [
+        ("2011", false),
+        ("2012", false),
+        ("2013", true),
+        ("2014", true),
+    ] {
+        assert_eq!(specs.contains(&format!("year={year}")), read, "{specs}");
+    }
+    assert!(!specs.contains("HIVE"), "{specs}");
+    let want = Want {
+        bounds: Some(bounds),
+        ..want(1 << 20)
+    };
+    let years: Vec<Option<i64>> = steps(&home, &planned, &want, &cx)
+        .unwrap()
+        .into_iter()
+        .flat_map(|(_, b, _)| values(&rows_of(b), "year"))
+        .collect();
+    assert_eq!(years, [[Some(2013); 5], [Some(2014); 5]].concat());
+}
+
+#[test]
 fn nothing_above_the_bound_is_no_split_at_all() {
     let folder = tempfile::tempdir().unwrap();
     parquet(
