@@ -25,7 +25,7 @@ impl Default for Tuning {
     fn default() -> Self {
         Self {
             batch_bytes: 2 << 20,
-            queue_bytes: 16 << 20,
+            queue_bytes: 8 << 20,
         }
     }
 }
