@@ -79,11 +79,14 @@ fn a_source_that_changed_is_not_gone_on_with() {
     }
     let killed = project
         .hygge("start")
-        .failpoints("writer.finished=kill")
+        .failpoints("receipt.stored=kill")
         .run();
     assert!(killed.was_killed(), "{killed}");
     project.orders("data/orders/0.parquet", &Orders::new(0..1_000));
-    project.hygge("start").succeed();
+    let dry = project.hygge("start --dry-run").succeed();
+    assert!(dry.stdout.contains("staged by an interrupted run"), "{dry}");
+    let run = project.hygge("start --output json").succeed();
+    assert!(run.stdout.contains("the source changed since run"), "{run}");
     let expected = Orders::new(0..1_000).and(&Orders::new(2_000..8_000));
     assert_eq!(project.content("lake/orders"), expected.content());
 }

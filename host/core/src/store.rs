@@ -73,6 +73,12 @@ pub trait Store: Send + Sync + fmt::Debug {
         Ok(None)
     }
 
+    /// Whether rows of that schema can be written here, as far as that can be told without
+    /// opening anything; `begin` refuses what this refuses.
+    fn fits(&self, _schema: &SchemaRef) -> Result<()> {
+        Ok(())
+    }
+
     /// A Home that reads what this Store wrote, if it can; for recovering lost state.
     fn read_back(&self) -> Option<Arc<dyn Home>> {
         None

@@ -7,6 +7,7 @@ use hygge_project::PlannedEntity;
 use hygge_state::{Attempt, SplitDone};
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::Event;
 use crate::shared::Shared;
 
 /// An attempt, and what of it is already staged.
@@ -55,6 +56,7 @@ pub(crate) async fn begin(
         let same = attempt.fingerprint == plan.fingerprint
             && attempt.digest == digest
             && attempt.action == action;
+        let other_source = attempt.fingerprint != plan.fingerprint;
         let known = |split: &SplitDone| plan.splits.iter().any(|s| s.id == split.receipt.split);
         if same && !done.is_empty() && done.iter().all(known) {
             let attempt = Attempt {
@@ -69,6 +71,23 @@ pub(crate) async fn begin(
                 attempt,
                 done,
                 fresh: false,
+            });
+        }
+        if !done.is_empty() {
+            let why = match other_source {
+                true => "the source changed",
+                false => "the configuration changed",
+            };
+            let splits = if done.len() == 1 { "split" } else { "splits" };
+            shared.events.event(&Event::Note {
+                id: id.clone(),
+                warning: false,
+                message: format!(
+                    "{why} since run {} was interrupted: the {} {splits} that it staged are read \
+                     again",
+                    attempt.run,
+                    done.len()
+                ),
             });
         }
     }

@@ -1,7 +1,14 @@
-use hygge_core::{Context, Discovered, EntityId, Finding, Registry};
-use hygge_project::Plan;
+use arrow_schema::SchemaRef;
+use hygge_core::{
+    Context, Discovered, EntityId, Finding, Home, Registry, Result, SplitRequest, Store, code,
+};
+use hygge_project::{Plan, PlannedEntity};
+use hygge_state::StateStore;
 
+use crate::chain::Chain;
+use crate::increment;
 use crate::recover::build;
+use crate::start::{self, Start};
 
 /// What `hygge debug` found out about one entity.
 #[derive(Debug, Clone)]
@@ -24,21 +31,110 @@ impl Checked {
     }
 }
 
-/// Opens every Home and Store of the plan and looks; moves nothing.
-pub async fn check(plan: &Plan, registry: &Registry, cx: &Context) -> Vec<Checked> {
+/// Opens every Home and Store of the plan, looks, and binds them to each other as a run would;
+/// moves nothing.
+pub async fn check(
+    plan: &Plan,
+    registry: &Registry,
+    state: &dyn StateStore,
+    cx: &Context,
+) -> Vec<Checked> {
     let mut checked = Vec::new();
     for planned in plan.entities() {
-        let (home, store) = match build(registry, planned, &plan.place) {
-            Ok((home, store)) => (home.check(cx).await, store.check(cx).await),
-            Err(fault) => (Err(fault), Ok(Vec::new())),
+        let each = match build(registry, planned, &plan.place) {
+            Ok((home, store)) => {
+                let mut each = Checked {
+                    id: planned.id.clone(),
+                    home: home.check(cx).await.unwrap_or_else(found),
+                    store: store.check(cx).await.unwrap_or_else(found),
+                };
+                if each.ok() {
+                    let bound = Rehearsal {
+                        plan,
+                        planned,
+                        registry,
+                        state,
+                        cx,
+                    };
+                    bound.all(home.as_ref(), store.as_ref(), &mut each).await;
+                }
+                each
+            }
+            Err(fault) => Checked {
+                id: planned.id.clone(),
+                home: found(fault),
+                store: Vec::new(),
+            },
         };
-        checked.push(Checked {
-            id: planned.id.clone(),
-            home: home.unwrap_or_else(found),
-            store: store.unwrap_or_else(found),
-        });
+        checked.push(each);
     }
     checked
+}
+
+/// What a run does before rows move, without leaving anything behind.
+struct Rehearsal<'a> {
+    plan: &'a Plan,
+    planned: &'a PlannedEntity,
+    registry: &'a Registry,
+    state: &'a dyn StateStore,
+    cx: &'a Context,
+}
+
+impl Rehearsal<'_> {
+    async fn all(&self, home: &dyn Home, store: &dyn Store, checked: &mut Checked) {
+        let start = match self.start(store).await {
+            Ok(Some(start)) => start,
+            // The next run finishes a commit first; what is remembered then isn't known yet.
+            Ok(None) => return,
+            Err(fault) => return checked.store.extend(found(fault)),
+        };
+        match self.schema(home, &start).await {
+            Ok(Some(schema)) => {
+                if let Err(fault) = store.fits(&schema) {
+                    checked.store.extend(found(fault));
+                }
+            }
+            Ok(None) => {}
+            Err(fault) => checked.home.extend(found(fault)),
+        }
+    }
+
+    async fn start(&self, store: &dyn Store) -> Result<Option<Start>> {
+        if self.state.intent(&self.planned.id).await?.is_some() {
+            return Ok(None);
+        }
+        let start = start::decide(self.planned, &self.plan.place, self.state).await?;
+        start::compare(self.planned, &start, store, self.cx).await?;
+        Ok(Some(start))
+    }
+
+    /// The schema that reaches the Store; none when the source is empty, and may be.
+    async fn schema(&self, home: &dyn Home, start: &Start) -> Result<Option<SchemaRef>> {
+        let planned = self.planned;
+        let incremental = planned.incremental.as_ref();
+        let request = SplitRequest {
+            bounds: start.bounds.clone(),
+            watermark: incremental.and_then(|i| i.column.clone()),
+            position: start.state.as_ref().and_then(|s| s.position.clone()),
+            ..SplitRequest::default()
+        };
+        let splits = match home.splits(&request, self.cx).await {
+            Err(fault) if fault.code == code::SOURCE_MISSING && planned.allow_empty => {
+                return Ok(None);
+            }
+            splits => splits?,
+        };
+        if let Some(incremental) = incremental {
+            let window = self.state.memory(&planned.id, "window").await?;
+            let (low, window) = (start.low.as_ref(), window.as_deref());
+            increment::follow(incremental, start.action, low, window, &splits.schema)?;
+        }
+        let chain = Chain::build(self.registry, planned, &self.plan.place)?;
+        Ok(Some(match chain.is_empty() {
+            true => splits.schema,
+            false => chain.bind(&splits.schema, self.cx).await?.schema(),
+        }))
+    }
 }
 
 fn found(fault: hygge_core::Fault) -> Vec<Finding> {
@@ -51,7 +147,7 @@ pub async fn discover(
     plan: &Plan,
     registry: &Registry,
     cx: &Context,
-) -> Vec<(EntityId, hygge_core::Result<Vec<Discovered>>)> {
+) -> Vec<(EntityId, Result<Vec<Discovered>>)> {
     let mut found = Vec::new();
     for planned in plan.entities() {
         let discovered = match build(registry, planned, &plan.place) {

@@ -268,6 +268,58 @@ fn connect(
     Ok(Some(name.to_owned()))
 }
 
+/// What is wrong with a connection that nobody uses: what a used one is told through its entities.
+pub(crate) fn unused(
+    name: &str,
+    connection: &Entry,
+    schemas: &Schemas,
+    registry: &Registry,
+) -> Vec<Problem> {
+    let Value::Map(map) = &connection.value.value else {
+        let message = format!("connection `{name}` must be a map");
+        return vec![Problem::at(&connection.at, message)];
+    };
+    let Some(kind) = map.entry("type") else {
+        return Vec::new();
+    };
+    let Some(text) = kind.value.as_text() else {
+        return Vec::new();
+    };
+    let known: Vec<&Json> = [Role::Home, Role::Store]
+        .into_iter()
+        .filter_map(|role| schemas.get(role, text))
+        .collect();
+    if known.is_empty() {
+        let mut names = Role::Home.names(registry);
+        names.extend(Role::Store.names(registry));
+        let message = format!("there is no home or store of type `{text}`");
+        let problem = Problem::at(kind.value.place(&kind.at), message);
+        return vec![match nearest(text, names.iter().map(String::as_str)) {
+            Some(near) => problem.advise(format!("did you mean `{near}`?")),
+            None => problem,
+        }];
+    }
+    let keys: Vec<&String> = known
+        .iter()
+        .filter_map(|schema| schema.get("properties")?.as_object())
+        .flat_map(|properties| properties.keys())
+        .collect();
+    let wrong = map
+        .entries
+        .iter()
+        .filter(|entry| entry.key != "type" && !keys.contains(&&entry.key));
+    wrong
+        .map(|entry| {
+            let message = format!("a {text} connection has no key `{}`", entry.key);
+            let problem = Problem::at(&entry.at, message);
+            match nearest(&entry.key, keys.iter().map(|key| key.as_str())) {
+                Some(near) => problem.advise(format!("did you mean `{near}`?")),
+                None => problem,
+            }
+        })
+        .collect()
+}
+
 fn decide_type(
     role: Role,
     map: &mut Map,

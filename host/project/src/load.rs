@@ -6,7 +6,7 @@ use hygge_core::{BuildContext, Mode, Registry};
 use crate::check::Check;
 use crate::config::{OnErrorConfig, OptionsConfig, Overrides, ProjectFile};
 use crate::discover::{self, PROJECT_FILE};
-use crate::endpoint::{Connections, Schemas};
+use crate::endpoint::{Connections, Schemas, unused};
 use crate::entity::{self, Resolved, Surroundings};
 use crate::flow::{self, WrittenFlow};
 use crate::node::{Map, Node, Value};
@@ -137,6 +137,13 @@ impl Loading<'_> {
                 &mut self.problems,
                 &mut secrets,
             );
+            let named = named_connections(&project, &flows);
+            for (name, connection) in &connections {
+                if !named.contains(name.as_str()) {
+                    let wrong = unused(name, connection, around.schemas, self.registry);
+                    self.problems.extend(wrong);
+                }
+            }
         }
         let flows_dir = config.flows_dir.as_deref().unwrap_or("flows");
         let (real, problems) = (&mut Real::default(), &mut self.problems);
@@ -340,6 +347,33 @@ fn connections(project: &Node) -> Connections {
         .flat_map(|map| &map.entries)
         .map(|entry| (entry.key.clone(), entry.clone()))
         .collect()
+}
+
+/// Every text that stands under a key `connection`: these are told what is wrong by who uses them.
+fn named_connections<'a>(project: &'a Node, flows: &'a [WrittenFlow]) -> BTreeSet<&'a str> {
+    fn walk<'a>(node: &'a Node, found: &mut BTreeSet<&'a str>) {
+        match &node.value {
+            Value::Map(map) => {
+                for entry in &map.entries {
+                    if entry.key == "connection" {
+                        found.extend(entry.value.as_text());
+                    }
+                    walk(&entry.value, found);
+                }
+            }
+            Value::List(items) => items.iter().for_each(|item| walk(item, found)),
+            _ => {}
+        }
+    }
+    let mut found = BTreeSet::new();
+    walk(project, &mut found);
+    for flow in flows {
+        let entities = flow.entities.iter().filter_map(|e| e.node.as_ref());
+        for node in flow.node.iter().chain(entities) {
+            walk(node, &mut found);
+        }
+    }
+    found
 }
 
 /// A variable that isn't set matters to those that run.

@@ -28,9 +28,10 @@ pub(crate) fn read(text: &str) -> Result<Var, Problems> {
     };
     let mut column = 1;
     let mut parts = Vec::new();
-    for part in path.split('.') {
+    for part in split(path) {
         let length = part.chars().count();
-        parts.push((part, At::new(&source, 1, column, length)));
+        let bare = part.strip_prefix('"').and_then(|p| p.strip_suffix('"'));
+        parts.push((bare.unwrap_or(part), At::new(&source, 1, column, length)));
         column += length + 1;
     }
     if parts.iter().any(|(part, _)| part.trim().is_empty()) {
@@ -60,5 +61,14 @@ pub(crate) fn read(text: &str) -> Result<Var, Problems> {
         flow: (*flow).to_owned(),
         at: at.clone(),
         node,
+    })
+}
+
+/// The parts between dots; a name that has one stands in double quotes.
+fn split(path: &str) -> impl Iterator<Item = &str> {
+    let mut quoted = false;
+    path.split(move |c: char| {
+        quoted ^= c == '"';
+        c == '.' && !quoted
     })
 }

@@ -23,3 +23,48 @@ fn what_is_wrong_and_how_to_mend_it() {
         assert_eq!(finding["ok"], false, "{json}");
     }
 }
+
+/// What would stop a run before rows move is found without one.
+#[test]
+fn what_a_run_would_refuse() {
+    let parquet = "store: {type: parquet, path: lake/orders";
+    for (name, home, store) in [
+        (
+            "partition",
+            "",
+            format!("{parquet}, partition_by: [country]}}"),
+        ),
+        (
+            "watermark",
+            "  incremental: {column: changed_at}\n",
+            format!("{parquet}}}"),
+        ),
+        (
+            "key",
+            "  incremental: {column: updated_at, strategy: merge, key: order}\n",
+            format!("{parquet}}}"),
+        ),
+    ] {
+        let project = orders("");
+        project.flow(
+            "sales",
+            &format!("home:\n  type: parquet\n  path: data/orders\n{home}{store}\n"),
+        );
+        let before = project.tree();
+        let wrong = project.hygge("debug").run();
+        assert_eq!(wrong.code, Some(1), "{wrong}");
+        insta::assert_snapshot!(format!("refuse_{name}"), wrong.shown());
+        assert_eq!(project.tree(), before, "something was written");
+    }
+}
+
+#[test]
+fn a_state_that_was_lost() {
+    let project = orders("");
+    project.hygge("start").succeed();
+    project.hygge("debug").succeed();
+    std::fs::remove_dir_all(project.path(".hygge/state")).unwrap();
+    let wrong = project.hygge("debug").run();
+    assert_eq!(wrong.code, Some(1), "{wrong}");
+    insta::assert_snapshot!(wrong.shown());
+}

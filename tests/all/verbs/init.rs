@@ -68,3 +68,13 @@ fn editors_find_the_schemas() {
         assert!(schema["properties"].is_object(), "{file}");
     }
 }
+
+#[test]
+fn says_when_the_name_is_another_than_the_folders() {
+    let project = Project::bare();
+    let made = project.hygge("init").argument("a b:c").succeed();
+    assert!(
+        made.stdout.contains("The project is called a-b-c"),
+        "{made}"
+    );
+}

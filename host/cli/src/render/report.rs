@@ -159,7 +159,9 @@ impl Tally {
     /// Each failure: what, where it is written down, why, and the next step.
     pub(super) fn failures(&self, scene: &Scene) -> String {
         let mut text = String::new();
-        for each in &self.entities {
+        let mut ended: Vec<&Done> = self.entities.iter().collect();
+        ended.sort_by(|a, b| a.id.cmp(&b.id));
+        for each in ended {
             let Some(fault) = each
                 .fault
                 .as_ref()

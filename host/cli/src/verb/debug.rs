@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
 use clap::Args;
-use hygge_core::Finding;
+use hygge_core::{Finding, InlineWorkers};
 use hygge_engine::Checked;
+use hygge_state::LocalState;
 use serde_json::json;
 
 use super::Ended;
@@ -41,7 +42,9 @@ pub(crate) fn run(args: &DebugArgs, global: &Global, console: &Arc<Console>) -> 
     let project = project::load(global, &changes, console)?;
     let (runtime, threads) = runtime::whole()?;
     let cx = runtime::context(&threads);
-    let checked = runtime.block_on(hygge_engine::check(&project.plan, &project.registry, &cx));
+    let state = LocalState::open(&project.plan.place.work, Arc::new(InlineWorkers));
+    let (plan, registry) = (&project.plan, &project.registry);
+    let checked = runtime.block_on(hygge_engine::check(plan, registry, &state, &cx));
     if args.output.json() {
         for each in &checked {
             for line in json_lines(each) {

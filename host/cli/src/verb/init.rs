@@ -120,6 +120,12 @@ fn written(root: &Path, name: &str, console: &Console) -> String {
         ),
     ];
     let mut text = format!("{} is ready in {}\n", paint.strong(name), root.display());
+    if root.file_name().is_some_and(|folder| folder != name) {
+        text.push_str(&format!(
+            "  The project is called {name}, since names have letters, digits, - and _ only; \
+             `name` in hygge.yml says so.\n"
+        ));
+    }
     for (path, what) in lines {
         text.push_str(&format!("  {path:<18} {}\n", paint.faint(what)));
     }

@@ -102,7 +102,7 @@ fn verifying(plan: &Plan) -> Vec<String> {
         .filter(|entity| entity.store_plan.capabilities.encoded.is_some())
         .map(|entity| {
             let EntityId { flow, entity } = &entity.id;
-            format!("flow.{flow}.entities.{entity}.store.verify=true")
+            format!("flow.{flow}.entities.\"{entity}\".store.verify=true")
         })
         .collect()
 }

@@ -343,3 +343,12 @@ f.x: mask b {"columns":["b"]}, then mask x {"columns":["x"],"key":"***"}
 f.y: 
 "#);
 }
+
+#[test]
+fn a_name_with_a_dot_is_quoted_in_a_var() {
+    let mut project = Project::of("flows: {f: {home: in, store: out, entities: [a.b, c]}}\n");
+    project.vars = vec!["flow.f.entities.\"a.b\".store.path=there".to_owned()];
+    let plan = project.plan();
+    let entity = plan.entities().next().unwrap();
+    assert_eq!(entity.store.settings.expose()["path"], "there");
+}

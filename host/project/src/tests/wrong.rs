@@ -410,6 +410,22 @@ error: `path` of the parquet store of flow `f` holds a secret
    = help: where data is read and settles is shown and remembered in clear; use a variable whose name doesn't look secret, or put the secret elsewhere
 ");
 
+wrong!(an_unused_connection, Project::of("connections:\n  a: {type: sqk}\n  b: {type: sql, hots: x}\nflows: {f: {home: in, store: out}}\n"), @r"
+error: there is no home or store of type `sqk`
+  --> hygge.yml:2:13
+   |
+ 2 |   a: {type: sqk}
+   |             ^^^
+   = help: did you mean `sql`?
+
+error: a sql connection has no key `hots`
+  --> hygge.yml:3:18
+   |
+ 3 |   b: {type: sql, hots: x}
+   |                  ^^^^
+   = help: did you mean `host`?
+");
+
 wrong!(a_tag, flow("home: !secret in\nstore: out\n"), @r"
 error: YAML tag `!secret` means nothing here
   --> flows/f/flow.yml:1:7

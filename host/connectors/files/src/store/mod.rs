@@ -63,6 +63,7 @@ use self::destination::{Destination, STAGING_LEVELS, Shape};
 use self::lock::Lock;
 use self::memory::Memory;
 use self::own::{Found, Own};
+use self::partition::Partitioner;
 use self::record::{Begun, Staged};
 use self::settings::Layout;
 use self::writer::{Desk, FileWriter};
@@ -290,9 +291,9 @@ impl Store for FileStore {
         .await
     }
 
-    async fn begin(&self, target: &Target, cx: &Context) -> Result<serde_json::Value> {
+    fn fits(&self, schema: &SchemaRef) -> Result<()> {
         if self.layout.format == Format::Csv
-            && let Some(field) = csv::unfit(&target.schema)
+            && let Some(field) = csv::unfit(schema)
         {
             return Err(Fault::new(
                 code::DESTINATION_UNSUPPORTED,
@@ -305,6 +306,14 @@ impl Store for FileStore {
             .with("column", field.name())
             .advise("use parquet, ndjson or arrow, or leave the column out"));
         }
+        if self.layout.partition_by.is_empty() {
+            return Ok(());
+        }
+        Partitioner::new(schema, &self.layout.partition_by).map(drop)
+    }
+
+    async fn begin(&self, target: &Target, cx: &Context) -> Result<serde_json::Value> {
+        self.fits(&target.schema)?;
         let destination = self.destination.clone();
         let layout = Arc::clone(&self.layout);
         let target = target.clone();
