@@ -36,18 +36,19 @@ impl CsvEncoder {
     }
 
     /// The first line, or nothing when there is to be none.
-    pub(crate) fn header(&self, schema: &Schema) -> Vec<u8> {
+    pub(crate) fn header(&self, schema: &Schema) -> Result<Vec<u8>, ArrowError> {
         let mut out = Vec::new();
         if self.options.header {
             for (at, field) in schema.fields().iter().enumerate() {
                 if at > 0 {
                     out.push(self.options.delimiter);
                 }
-                self.text(field.name(), &mut out);
+                self.text(field.name(), &mut out)
+                    .map_err(|why| unquoted(field.name(), &format!("has a name {why}")))?;
             }
             out.push(b'\n');
         }
-        out
+        Ok(out)
     }
 
     /// Hands the batch's lines to `sink`, some at a time.
@@ -101,7 +102,10 @@ impl CsvEncoder {
                     }
                 };
                 match text {
-                    Some(text) => self.text(text, &mut out),
+                    Some(text) => self.text(text, &mut out).map_err(|why| {
+                        let schema = batch.schema();
+                        unquoted(schema.field(at).name(), &format!("holds a text {why}"))
+                    })?,
                     None if alone && self.null.is_empty() => {
                         return Err(ArrowError::CsvError(format!(
                             "column {:?} stands alone, and its NULL would be a blank line, which \
@@ -122,16 +126,26 @@ impl CsvEncoder {
         Ok(())
     }
 
-    /// A value, quoted when it must be.
-    fn text(&self, text: &str, out: &mut Vec<u8>) {
+    /// A value, quoted when it must be; where there are no quotes, why it would have to be.
+    fn text(&self, text: &str, out: &mut Vec<u8>) -> Result<(), &'static str> {
         let bytes = text.as_bytes();
-        let quote = self.options.quote.unwrap_or(b'"');
-        let special =
-            |b: &u8| *b == self.options.delimiter || *b == quote || *b == b'\n' || *b == b'\r';
-        if text != self.null && !bytes.iter().any(special) {
+        let special = |b: &u8| {
+            *b == self.options.delimiter
+                || Some(*b) == self.options.quote
+                || *b == b'\n'
+                || *b == b'\r'
+        };
+        let special = bytes.iter().any(special);
+        if text != self.null && !special {
             out.extend_from_slice(bytes);
-            return;
+            return Ok(());
         }
+        let Some(quote) = self.options.quote else {
+            return Err(match special {
+                true => "with a delimiter or a line end in it",
+                false => "that would read as NULL",
+            });
+        };
         out.push(quote);
         for byte in bytes {
             if *byte == quote {
@@ -140,7 +154,14 @@ impl CsvEncoder {
             out.push(*byte);
         }
         out.push(quote);
+        Ok(())
     }
+}
+
+fn unquoted(column: &str, what: &str) -> ArrowError {
+    ArrowError::CsvError(format!(
+        "column {column:?} {what}, which `quote: none` has no way to write"
+    ))
 }
 
 /// The first column that CSV has no form for.
@@ -171,7 +192,7 @@ mod tests {
         )
         .unwrap();
         let encoder = CsvEncoder::new(options);
-        let mut out = encoder.header(&batch.schema());
+        let mut out = encoder.header(&batch.schema())?;
         encoder.lines(&batch, |bytes| {
             out.extend_from_slice(bytes);
             Ok(())
@@ -214,6 +235,41 @@ mod tests {
         assert_eq!(lines(vec![("t", texts)], named.clone()).unwrap(), "NULL\n");
         let same: ArrayRef = Arc::new(StringArray::from(vec!["NULL"]));
         assert_eq!(lines(vec![("t", same)], named).unwrap(), "\"NULL\"\n");
+    }
+
+    #[test]
+    fn without_quotes_what_would_need_them_is_refused() {
+        let bare = CsvOptions {
+            quote: None,
+            ..CsvOptions::default()
+        };
+        let column = |text: &str| -> ArrayRef { Arc::new(StringArray::from(vec![text])) };
+        let write = |name: &str, text: &str| {
+            let columns = vec![(name, column(text)), ("b", column("x"))];
+            lines(columns, bare.clone()).map_err(|error| error.to_string())
+        };
+        assert_eq!(write("a", "say \"hi\"").unwrap(), "a,b\nsay \"hi\",x\n");
+        for (name, text, why) in [
+            (
+                "a",
+                "x,y",
+                "\"a\" holds a text with a delimiter or a line end in it",
+            ),
+            (
+                "a",
+                "x\ny",
+                "\"a\" holds a text with a delimiter or a line end in it",
+            ),
+            ("a", "", "\"a\" holds a text that would read as NULL"),
+            (
+                "a,",
+                "x",
+                "\"a,\" has a name with a delimiter or a line end in it",
+            ),
+        ] {
+            let refused = write(name, text).unwrap_err();
+            assert!(refused.contains(why), "{refused}");
+        }
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod destination;
 #[cfg(test)]
 #[cfg(feature = "failpoints")]
 mod failpoint_tests;
+mod instant;
 mod keys;
 mod kind;
 mod lock;
@@ -43,6 +44,8 @@ mod swap_tests;
 mod sync;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod text_tests;
 mod track;
 mod writer;
 
@@ -515,7 +518,10 @@ impl Store for FileStore {
         if self.layout.format == Format::Csv {
             let csv = &self.layout.csv;
             settings["delimiter"] = char::from(csv.delimiter).to_string().into();
-            settings["quote"] = csv.quote.map(char::from).map(String::from).into();
+            settings["quote"] = csv
+                .quote
+                .map_or_else(|| "none".to_owned(), |quote| char::from(quote).into())
+                .into();
             settings["header"] = csv.header.into();
             settings["null_values"] = csv.null_values.clone().into();
         }

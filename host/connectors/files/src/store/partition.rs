@@ -9,7 +9,7 @@ use arrow_schema::{DataType, Schema};
 use arrow_select::take::take_record_batch;
 use hygge_core::{Fault, Result, code};
 
-use super::name;
+use super::{instant, name};
 
 /// Splits batches by partition.
 #[derive(Debug, Clone)]
@@ -101,6 +101,7 @@ fn append_segments(
     name: &str,
 ) -> Result<(), arrow_schema::ArrowError> {
     let format = FormatOptions::new().with_display_error(false);
+    let column = &instant::column(column)?;
     let formatter = ArrayFormatter::try_new(column.as_ref(), &format)?;
     // Values repeat, mostly one after the other.
     let mut last: Option<(Option<String>, String)> = None;

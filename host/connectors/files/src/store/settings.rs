@@ -84,8 +84,8 @@ pub struct StoreSettings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delimiter: Option<String>,
 
-    /// CSV: what stands around a value that holds delimiters or line ends; one character. A
-    /// double quote unless set.
+    /// CSV: what stands around a value that holds delimiters or line ends; one character, or
+    /// `none`, which refuses such values. A double quote unless set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quote: Option<String>,
 
@@ -539,6 +539,10 @@ impl StoreSettings {
         }
         for (name, text) in [("delimiter", &self.delimiter), ("quote", &self.quote)] {
             let Some(text) = text else { continue };
+            if name == "quote" && text == "none" {
+                options.quote = None;
+                continue;
+            }
             match character(text) {
                 Ok(byte) if name == "delimiter" => options.delimiter = byte,
                 Ok(byte) => options.quote = Some(byte),

@@ -4,7 +4,6 @@ use std::io::{self, BufWriter, Write};
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use arrow_cast::cast;
 use arrow_ipc::CompressionType;
 use arrow_ipc::writer::{FileWriter, IpcWriteOptions};
 use arrow_json::LineDelimitedWriter;
@@ -14,6 +13,7 @@ use flate2::write::GzEncoder;
 use hygge_core::{Context, Fault, Result};
 
 use super::csv::CsvEncoder;
+use super::instant;
 use super::settings::{Codec, Layout};
 use super::track::{Track, Tracked};
 use crate::config::Format;
@@ -74,8 +74,11 @@ impl Write for Sink {
 }
 
 enum Encoder {
-    Csv(CsvEncoder, Box<Sink>),
-    Ndjson(Box<arrow_json::writer::Writer<Sink, LineDelimited>>),
+    Csv(CsvEncoder, Box<Sink>, SchemaRef),
+    Ndjson(
+        Box<arrow_json::writer::Writer<Sink, LineDelimited>>,
+        SchemaRef,
+    ),
     Arrow(Box<FileWriter<BufWriter<Tracked>>>, SchemaRef),
 }
 
@@ -90,8 +93,8 @@ impl Encoder {
             Format::Csv => {
                 let encoder = CsvEncoder::new(layout.csv.clone());
                 let mut sink = Sink::new(file, layout.codec)?;
-                sink.write_all(&encoder.header(schema))?;
-                Self::Csv(encoder, Box::new(sink))
+                sink.write_all(&encoder.header(schema)?)?;
+                Self::Csv(encoder, Box::new(sink), instant::schema(schema))
             }
             Format::Ndjson => {
                 let sink = Sink::new(file, layout.codec)?;
@@ -99,7 +102,7 @@ impl Encoder {
                 // that look only at the first rows.
                 let builder = WriterBuilder::new().with_explicit_nulls(true);
                 let writer: LineDelimitedWriter<Sink> = builder.build(sink);
-                Self::Ndjson(Box::new(writer))
+                Self::Ndjson(Box::new(writer), instant::schema(schema))
             }
             Format::Arrow | Format::Parquet => {
                 let (codec, level) = layout.codec.unwrap_or((Codec::None, None));
@@ -124,16 +127,19 @@ impl Encoder {
 
     fn write(&mut self, batch: &RecordBatch) -> Result<(), ArrowError> {
         match self {
-            Self::Csv(encoder, sink) => encoder.lines(batch, |bytes| sink.write_all(bytes)),
-            Self::Ndjson(writer) => writer.write(batch),
-            Self::Arrow(writer, schema) => writer.write(&plain(batch, schema)?),
+            Self::Csv(encoder, sink, schema) => {
+                let batch = instant::batch(batch, schema)?;
+                encoder.lines(&batch, |bytes| sink.write_all(bytes))
+            }
+            Self::Ndjson(writer, schema) => writer.write(&instant::batch(batch, schema)?),
+            Self::Arrow(writer, schema) => writer.write(&instant::batch(batch, schema)?),
         }
     }
 
     fn finish(self) -> Result<Tracked, ArrowError> {
         Ok(match self {
-            Self::Csv(_, sink) => sink.finish()?,
-            Self::Ndjson(mut writer) => {
+            Self::Csv(_, sink, _) => sink.finish()?,
+            Self::Ndjson(mut writer, _) => {
                 writer.finish()?;
                 writer.into_inner().finish()?
             }
@@ -162,22 +168,6 @@ fn without_dictionaries(schema: &SchemaRef) -> SchemaRef {
         fields.collect::<Vec<_>>(),
         schema.metadata().clone(),
     ))
-}
-
-fn plain(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
-    let columns = batch
-        .columns()
-        .iter()
-        .zip(schema.fields())
-        .map(|(column, field)| {
-            if column.data_type() == field.data_type() {
-                Ok(Arc::clone(column))
-            } else {
-                cast(column, field.data_type())
-            }
-        })
-        .collect::<Result<Vec<_>, _>>()?;
-    RecordBatch::try_new(Arc::clone(schema), columns)
 }
 
 /// An open CSV, NDJSON or Arrow file.

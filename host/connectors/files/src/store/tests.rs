@@ -589,16 +589,30 @@ fn partitions_become_folders_and_few_are_open() {
 #[test]
 fn a_destination_that_cannot_be_written_is_said_before_rows_move() {
     use std::os::unix::fs::PermissionsExt as _;
-    if rustix::process::geteuid().is_root() {
-        // Permissions don't bind root; a file system that is read-only does.
-        return;
-    }
     let mut project = lake();
     let data = project.root().join("data");
     fs::create_dir_all(&data).unwrap();
-    fs::set_permissions(&data, fs::Permissions::from_mode(0o555)).unwrap();
-    let refused = project.stage(Action::Replace, &[&[1]]).unwrap_err();
+    let allow = |path: &Path, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    allow(project.root(), 0o755);
+    allow(&data, 0o555);
+    // Permissions don't bind root; on Linux a thread can be somebody else, for the rest of its
+    // life.
+    let refused = std::thread::scope(|scope| {
+        let tried = scope.spawn(|| {
+            if rustix::process::geteuid().is_root() {
+                let nobody = rustix::process::Uid::from_raw(65_534);
+                rustix::thread::set_thread_uid(nobody).unwrap();
+            }
+            project.stage(Action::Replace, &[&[1]]).unwrap_err()
+        });
+        tried.join().unwrap()
+    });
+    assert_eq!(refused.code, code::DESTINATION_IO);
     assert!(refused.message.contains("can't write into"), "{refused:?}");
+    assert!(refused.advice.unwrap().contains("chmod u+w"));
+    assert!(!project.root().join(".hygge").exists());
 }
 
 #[test]
