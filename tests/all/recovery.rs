@@ -355,3 +355,119 @@ fn whatever_is_left_can_be_forgotten() {
     let flow = project.hygge("state show sales").run();
     insta::assert_snapshot!(flow.shown());
 }
+
+#[test]
+fn a_watermark_set_by_hand_makes_marked_files_its_own() {
+    let append = "  incremental: {column: updated_at, strategy: append, lookback: 0}\n";
+    for lost in ["in part", "altogether"] {
+        let project = project("incremental", append);
+        project.orders("data/orders/a.parquet", &Orders::new(0..1_000));
+        project.hygge("start").succeed();
+        let (state, old) = (project.path(".hygge/state"), project.path("old"));
+        let copied = std::process::Command::new("cp")
+            .arg("-a")
+            .args([&state, &old])
+            .status();
+        assert!(copied.unwrap().success());
+        project.orders("data/orders/b.parquet", &Orders::new(1_000..1_200));
+        project.hygge("start").succeed();
+        fs::remove_dir_all(&state).unwrap();
+        if lost == "in part" {
+            // As if .hygge had come back from a backup.
+            fs::rename(&old, &state).unwrap();
+        }
+        let refused = project.hygge("start").run();
+        assert_eq!(refused.code, Some(1), "{lost}: {refused}");
+        assert!(
+            refused.shown().contains("hygge state set"),
+            "{lost}: {refused}"
+        );
+        project
+            .hygge("state set sales.sales --watermark 2024-01-01T00:19:59.5 --type timestamp[us]")
+            .succeed();
+        project.orders("data/orders/c.parquet", &Orders::new(1_200..1_300));
+        project.hygge("start").succeed();
+        let all = Orders::new(0..1_300).content();
+        assert_eq!(project.content("lake/orders"), all, "{lost}");
+        project.hygge("start").succeed();
+        assert_eq!(project.content("lake/orders"), all, "{lost}");
+    }
+}
+
+#[test]
+fn text_whose_state_was_lost_can_be_taken_back() {
+    let project = Project::new();
+    let flow = |adopt: bool| {
+        project.flow(
+            "sales",
+            &format!(
+                "mode: incremental\nhome:\n  type: parquet\n  path: data/orders\n  \
+                 incremental: {{column: updated_at, strategy: append, lookback: 0}}\n\
+                 store: {{type: csv, path: lake/orders, adopt: {adopt}}}\n"
+            ),
+        );
+    };
+    flow(false);
+    project.orders("data/orders/a.parquet", &Orders::new(0..1_000));
+    project.hygge("start").succeed();
+    fs::remove_dir_all(project.path(".hygge")).unwrap();
+    let refused = project.hygge("start").run();
+    assert_eq!(refused.code, Some(1), "{refused}");
+    insta::assert_snapshot!(refused.shown());
+    project
+        .hygge("state set sales.sales --watermark 2024-01-01T00:16:39.5 --type timestamp[us]")
+        .succeed();
+    flow(true);
+    project.orders("data/orders/b.parquet", &Orders::new(1_000..1_200));
+    project.hygge("start").succeed();
+    let lines: usize = fs::read_dir(project.path("lake/orders"))
+        .unwrap()
+        .map(|file| {
+            fs::read_to_string(file.unwrap().path())
+                .unwrap()
+                .lines()
+                .count()
+                - 1
+        })
+        .sum();
+    assert_eq!(lines, 1_200);
+}
+
+#[test]
+fn a_full_run_of_nothing_leaves_an_empty_data_set() {
+    let orders = Orders::new(0..500);
+    for (mode, incremental) in [
+        ("full", ""),
+        ("incremental", APPEND),
+        ("incremental", "  incremental: {strategy: files}\n"),
+    ] {
+        let project = project(mode, &format!("  allow_empty: true\n{incremental}"));
+        // Nothing stands yet, and nothing comes.
+        project.hygge("start --full").succeed();
+        assert!(!project.path("lake/orders").exists(), "{incremental}");
+        project.orders("data/orders/a.parquet", &orders);
+        project.hygge("start").succeed();
+        fs::rename(project.path("data"), project.path("away")).unwrap();
+        if mode == "incremental" {
+            project.hygge("start").succeed();
+            assert_eq!(project.content("lake/orders"), orders.content());
+        }
+        let run = project.hygge("start --full").succeed();
+        assert_eq!(
+            project.content("lake/orders"),
+            Orders::default().content(),
+            "{incremental}: {run}"
+        );
+        if mode == "full" {
+            insta::assert_snapshot!(run.shown());
+        }
+        // What comes back is taken again.
+        fs::rename(project.path("away"), project.path("data")).unwrap();
+        project.hygge("start").succeed();
+        assert_eq!(
+            project.content("lake/orders"),
+            orders.content(),
+            "{incremental}"
+        );
+    }
+}

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arrow_schema::Schema;
 use hygge_core::failpoint::hit;
 use hygge_core::{
     Action, CommitRecord, Context, Fault, Position, Receipt, Result, Settled, SplitPlan, Store,
@@ -111,12 +112,7 @@ impl Mover {
             bytes,
             watermark: watermark.clone(),
             position: plan.position.clone(),
-            schema: target
-                .schema
-                .fields()
-                .iter()
-                .map(|f| format!("{}: {}", f.name(), f.data_type()))
-                .collect(),
+            schema: columns(&target.schema),
             began: self.shared.began,
         };
         let intent = Intent {
@@ -193,6 +189,14 @@ fn state_after(intent: &Intent, settled: &Settled, status: &str) -> EntityState 
         action: *action,
         window: intent.window.clone(),
     }
+}
+
+/// Columns and their types, for people.
+pub(crate) fn columns(schema: &Schema) -> Vec<String> {
+    let fields = schema.fields().iter();
+    fields
+        .map(|field| format!("{}: {}", field.name(), field.data_type()))
+        .collect()
 }
 
 /// The greater of two watermarks of one column.

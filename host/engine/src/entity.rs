@@ -8,8 +8,8 @@ use std::time::Duration;
 use arrow_schema::SchemaRef;
 use hygge_core::failpoint::hit;
 use hygge_core::{
-    Action, Bounds, Context, Fault, Home, Result, Split, SplitPlan, SplitRequest, Store, Strategy,
-    Target, Want, Watermark, code,
+    Action, Bounds, Context, Fault, Home, Mode, Result, Split, SplitPlan, SplitRequest, Store,
+    Strategy, Target, Want, Watermark, code,
 };
 use hygge_project::PlannedEntity;
 use hygge_state::{Holder, SplitDone};
@@ -25,7 +25,7 @@ use crate::retry::retrying;
 use crate::shared::{Lent, Shared};
 use crate::start::{self, Start};
 use crate::window::{Follow, Seen, Taken};
-use crate::{Event, recover};
+use crate::{Event, empty, recover};
 
 /// What moving an entity came to.
 #[derive(Debug)]
@@ -72,10 +72,7 @@ impl Mover {
         let lock = self.shared.state.lock(&self.planned.id, &holder).await?;
         hit("entity.locked")?;
         let result = match self.locked().await {
-            Err(fault) if fault.code == EMPTY => {
-                self.note(true, format!("{fault}; nothing was moved"));
-                Ok(self.nothing())
-            }
+            Err(fault) if fault.code == EMPTY => self.empty(&fault).await,
             result => result,
         };
         self.lent.quiet().await?;
@@ -138,16 +135,30 @@ impl Mover {
         Ok(moved)
     }
 
-    /// An empty source, where that is allowed: the destination stays as it is.
-    fn nothing(&self) -> Moved {
-        Moved {
+    /// An empty source, where that is allowed: a full run replaces what stands, an incremental
+    /// one finds nothing new.
+    async fn empty(&self, fault: &Fault) -> Result<Moved> {
+        let mut moved = Moved {
             action: Action::Append,
             rows: 0,
             rows_read: 0,
             bytes: 0,
             location: self.planned.store_plan.describe.clone(),
             watermark: None,
+        };
+        if self.planned.mode == Mode::Full {
+            let ((_, store), cx) = (self.build()?, self.context());
+            let replaced = empty::replace(&self.shared, &self.planned, store.as_ref(), &cx);
+            if let Some(state) = replaced.await? {
+                let now = "what stood at the destination gave way to an empty data set";
+                self.note(true, format!("{fault}; {now}"));
+                moved.action = Action::Replace;
+                moved.location = state.location;
+                return Ok(moved);
+            }
         }
+        self.note(true, format!("{fault}; nothing was moved"));
+        Ok(moved)
     }
 
     fn context(&self) -> Context {

@@ -10,6 +10,7 @@ mod attempt;
 mod chain;
 mod check;
 mod commit;
+mod empty;
 mod entity;
 mod event;
 mod increment;

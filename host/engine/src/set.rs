@@ -24,14 +24,17 @@ pub async fn set_state(
     let moved = before
         .as_ref()
         .is_none_or(|b| b.ends.as_ref().is_some_and(|e| e.store != ends.store));
-    if moved {
+    let (_, store) = build(registry, planned, place)?;
+    let memory = state.memory(id, "store").await?;
+    let forgets = match store.inspect(id, memory.as_deref(), cx).await? {
+        Standing::Ours => false,
+        // More stands there than is remembered: the Store goes by its mark.
+        Standing::Marked { .. } => true,
         // The list of own files is true of the new place only when they were moved along.
-        let (_, store) = build(registry, planned, place)?;
-        let memory = state.memory(id, "store").await?;
-        let standing = store.inspect(id, memory.as_deref(), cx).await?;
-        if standing != Standing::Ours {
-            memories.push(("store", None));
-        }
+        Standing::Vacant | Standing::Foreign { .. } => moved,
+    };
+    if forgets {
+        memories.push(("store", None));
     }
     let after = EntityState {
         flow: id.flow.clone(),

@@ -179,28 +179,23 @@ fn look(
 /// The fault for something that no run of this entity wrote. Text carries no mark, so where
 /// nothing is remembered it may as well be the entity's own.
 fn foreign(path: &Path, entity: &EntityId, perhaps_own: bool) -> Fault {
-    let (or_lost, own) = if perhaps_own {
-        (
-            format!(", or the state of {entity} was lost"),
-            format!(
-                "; if it is of {entity}, add `adopt: true` and run with `--full`, or say with \
-                 `hygge state set` where to go on"
-            ),
-        )
-    } else {
-        (String::new(), String::new())
-    };
-    Fault::new(
+    let fault = Fault::new(
         code::DESTINATION_FOREIGN,
-        format!(
-            "{} was not written by hygge for {entity}{or_lost}",
-            path.display()
-        ),
-    )
-    .with("file", path.display())
-    .advise(format!(
-        "move it away, give the store another `path`, or set `adopt: true` to take it over{own}"
-    ))
+        if perhaps_own {
+            format!(
+                "{} was not written by hygge for {entity}, or the state of {entity} was lost",
+                path.display()
+            )
+        } else {
+            format!("{} was not written by hygge for {entity}", path.display())
+        },
+    );
+    fault.with("file", path.display()).advise(if perhaps_own {
+        "move it away or give the store another `path`; if it is the entity's own, set \
+             `adopt: true`, and run with `--full` or say with `hygge state set` where to go on"
+    } else {
+        "move it away, give the store another `path`, or set `adopt: true` to take it over"
+    })
 }
 
 /// What is said of own files that are gone from where they were.
@@ -337,7 +332,7 @@ impl Store for FileStore {
             match moved {
                 // The files are where they were; only those of new rows will be here.
                 Some(at) if own.0.is_empty() && target.action != Action::Replace => notes.note(
-                    Level::Warning,
+                    Level::Info,
                     &format!("rows of earlier runs stay in {at}; only new ones come here"),
                 ),
                 Some(_) if own.0.is_empty() => {}

@@ -1,0 +1,82 @@
+//! A full run of a source that is gone, where that is allowed. Full means replace: what stands
+//! gives way to a data set without rows, and with the columns it had.
+
+use hygge_core::{Action, CommitRecord, Context, Fault, Result, Standing, Store, Target, code};
+use hygge_project::PlannedEntity;
+use hygge_state::{EntityState, Intent, Memories};
+
+use crate::shared::Shared;
+use crate::{Event, commit, recover, start};
+
+/// Replaces what stands, or says that nothing does. The caller holds the entity's lock.
+pub(crate) async fn replace(
+    shared: &Shared,
+    planned: &PlannedEntity,
+    store: &dyn Store,
+    cx: &Context,
+) -> Result<Option<EntityState>> {
+    let id = &planned.id;
+    let memory = shared.state.memory(id, "store").await?;
+    let Some(schema) = store.columns(id, memory.as_deref(), cx).await? else {
+        return match store.inspect(id, memory.as_deref(), cx).await? {
+            Standing::Vacant => Ok(None),
+            Standing::Ours | Standing::Marked { .. } | Standing::Foreign { .. } => Err(Fault::new(
+                code::SOURCE_MISSING,
+                format!(
+                    "{} is empty, and with nothing remembered of the columns of {}, that \
+                         can't be replaced by an empty data set",
+                    planned.home_plan.describe, planned.store_plan.describe
+                ),
+            )
+            .advise("what stands there was kept; move it away if it shall go")),
+        };
+    };
+    // Before what an attempt staged is removed: a receipt must not outlive its data.
+    shared.state.drop_attempt(id).await?;
+    store.cleanup(id, None, cx).await?;
+    let mut target = Target {
+        run: shared.run.clone(),
+        entity: id.clone(),
+        schema,
+        action: Action::Replace,
+        key: Vec::new(),
+        latest_by: None,
+        memory,
+        begun: serde_json::Value::Null,
+    };
+    target.begun = store.begin(&target, cx).await?;
+    let receipts = store.prepare(&target, Vec::new(), cx).await?;
+    shared.events.event(&Event::Committing { id: id.clone() });
+    let record = CommitRecord {
+        version: CommitRecord::VERSION,
+        hygge: env!("CARGO_PKG_VERSION").to_owned(),
+        run: target.run.clone(),
+        entity: id.clone(),
+        action: target.action,
+        key: target.key.clone(),
+        store_type: planned.store.kind.clone(),
+        store: planned.store.settings.redacted(),
+        begun: target.begun.clone(),
+        bytes: receipts.iter().map(|receipt| receipt.bytes).sum(),
+        receipts,
+        rows: 0,
+        watermark: None,
+        position: None,
+        schema: commit::columns(&target.schema),
+        began: shared.began,
+    };
+    let intent = Intent {
+        record,
+        config: recover::config(planned),
+        ends: Some(start::ends(planned, &shared.place, false)),
+        window: None,
+    };
+    // Nothing was taken yet, as far as the next incremental run goes.
+    let nothing: Memories = vec![("window", None), ("home", None)];
+    shared.state.put_intent(&intent, &nothing).await?;
+    let retries = shared.options.retries;
+    let state = shared.state.as_ref();
+    let (after, _) = commit::carry_out(state, store, &intent, "committed", retries, cx).await?;
+    store.cleanup(id, None, cx).await?;
+    Ok(Some(after))
+}
