@@ -12,6 +12,7 @@
 mod crash;
 mod damage;
 mod flights;
+mod guests;
 mod harness;
 mod interrupt;
 mod known_failures;
