@@ -380,11 +380,9 @@ impl<'a> Check<'a> {
                 }
             }
         }
-        // An empty value (`home:` and nothing else) is as good as none.
-        map.entries
-            .retain(|entry| !(entry.value.is_null() && known.contains(&entry.key.as_str())));
         for entry in &mut map.entries {
-            if entry.value.is_null() && other.is_some() {
+            // It stays in the tree: it unsets what less specific layers say.
+            if entry.value.is_null() && (other.is_some() || known.contains(&entry.key.as_str())) {
                 continue;
             }
             let path = join(name, &entry.key);

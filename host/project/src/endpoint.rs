@@ -131,6 +131,7 @@ pub(crate) fn merge_layers(
     let mut map = Map::default();
     let mut at = None;
     let mut own = false;
+    let mut unset = None;
     let mut given = Vec::new();
     for layer in layers {
         let before = kind_of(&map, connections);
@@ -138,7 +139,9 @@ pub(crate) fn merge_layers(
             Value::Map(above) => above.clone(),
             Value::Null => {
                 map = Map::default();
-                at = None;
+                if at.take().is_some() {
+                    unset = Some(&layer.entry.at);
+                }
                 given.clear();
                 continue;
             }
@@ -162,11 +165,18 @@ pub(crate) fn merge_layers(
         given.push((above.clone(), layer.own));
         merge::over(&mut map, above);
     }
-    let Some(at) = at else {
-        return Ok(None);
+    let at = match (at, unset) {
+        (Some(at), _) => at,
+        (None, None) => return Ok(None),
+        (None, Some(unset)) => {
+            let key = role.key();
+            let message = format!("`{key}` is empty here, which unsets that of the layers below");
+            let advice = format!("say where, or leave the key out to keep the {key} it had");
+            return Err(vec![Problem::at(unset, message).advise(advice).missing()]);
+        }
     };
-    map.entries.retain(|entry| !entry.value.is_null());
     let connection = connect(role, &mut map, connections)?;
+    map.entries.retain(|entry| !entry.value.is_null());
     let kind = decide_type(role, &mut map, &at, registry)?;
     let location = role.location(registry, &kind);
     let own_location = location.as_ref().is_some_and(|location| {
@@ -263,7 +273,6 @@ fn connect(
     };
     let mut whole = below.clone();
     merge::over(&mut whole, std::mem::take(map));
-    whole.entries.retain(|entry| !entry.value.is_null());
     *map = whole;
     Ok(Some(name.to_owned()))
 }

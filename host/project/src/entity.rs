@@ -79,7 +79,9 @@ impl<'a> Layers<'a> {
     }
 
     fn mode(&self) -> Option<&'a Node> {
-        self.0.iter().rev().find_map(|(node, _)| node.get("mode"))
+        let maps = self.0.iter().rev().filter_map(|(node, _)| node.as_map());
+        let mut modes = maps.filter_map(|map| map.get("mode"));
+        modes.next().filter(|node| !node.is_null())
     }
 }
 

@@ -320,6 +320,54 @@ fn allow_empty_and_anchors_and_nulls() {
 }
 
 #[test]
+fn null_unsets_what_the_layers_below_say() {
+    let plan = Project::of("defaults: {mode: incremental, transforms: [{type: mask, columns: [a]}]}\nconnections: {c: {type: csv, header: true, delimiter: ';'}}\n")
+        .file(
+            "flows/f/flow.yml",
+            "home: {connection: c, path: in, delimiter: ~, incremental: {strategy: files}}\nstore: {path: out, row_group_rows: 5}\nentities:\n  - a\n  - {name: z, transforms: }\n  - {name: m, mode: ~, home: {incremental: ~}, store: {row_group_rows: ~}}\n",
+        )
+        .file("flows/f/entities/t.yml", "transforms: ~\n")
+        .plan();
+    let said: String = plan
+        .entities()
+        .map(|e| {
+            let each = e.transforms.iter().map(|t| t.describe.as_str());
+            let transforms: Vec<_> = each.collect();
+            format!(
+                "{} {:?} {:?}, {}\n",
+                e.id,
+                e.mode,
+                transforms,
+                e.incremental.is_some()
+            )
+        })
+        .collect();
+    insta::assert_snapshot!(said, @r#"
+f.a Incremental ["mask a"], true
+f.m Full ["mask a"], false
+f.t Incremental [], true
+f.z Incremental [], true
+"#);
+    insta::assert_snapshot!(shown(&plan), @r#"
+f.a: csv {"header":true,"path":"in/a"} -> parquet {"path":"out/a","row_group_rows":5}
+f.m: csv {"header":true,"path":"in/m"} -> parquet {"path":"out/m"}
+f.t: csv {"header":true,"path":"in/t"} -> parquet {"path":"out/t","row_group_rows":5}
+f.z: csv {"header":true,"path":"in/z"} -> parquet {"path":"out/z","row_group_rows":5}
+"#);
+}
+
+#[test]
+fn an_entity_drops_the_home_of_its_flow_and_gives_its_own() {
+    let plan = Project::of("defaults: {home: {type: csv, path: in, header: true}, store: out}\n")
+        .file(
+            "flows/f/flow.yml",
+            "home: ~\nentities: [{name: a, home: x.parquet}]\n",
+        )
+        .plan();
+    insta::assert_snapshot!(shown(&plan), @r#"f.a: parquet {"path":"x.parquet"} -> parquet {"path":"out"}"#);
+}
+
+#[test]
 fn the_most_specific_list_of_transforms_is_taken_whole() {
     let plan = Project::of("defaults: {transforms: [{type: mask, columns: [a]}]}\n")
         .file(

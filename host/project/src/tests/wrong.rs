@@ -26,6 +26,15 @@ error: hygge.yml has no key `nmae`
    = help: did you mean `name`?
 ");
 
+wrong!(a_home_that_is_unset, flow("home: in\nstore: out\nentities: [a, b]\n").file("flows/f/entities/c.yml", "home: ~\n"), @r"
+error: `home` is empty here, which unsets that of the layers below
+  --> flows/f/entities/c.yml:1:1
+   |
+ 1 | home: ~
+   | ^^^^
+   = help: say where, or leave the key out to keep the home it had
+");
+
 wrong!(a_key_of_another_file, flow("home: in\nstore: out\noptions: {concurrency: 3}\n"), @r"
 error: a flow has no key `options`
   --> flows/f/flow.yml:3:1
