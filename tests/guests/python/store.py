@@ -17,7 +17,7 @@ import string
 import arrow_ipc
 from componentize_py_types import Err
 from wit_world.exports import store
-from wit_world.imports.types import Fault
+from wit_world.imports.types import Fault, Finding
 
 
 def fault(code, message):
@@ -58,12 +58,18 @@ def sync(path):
 
 
 def check(config):
-    path = folder(config)
+    path = near = folder(config)
+    while near and not os.path.isdir(near):
+        near = os.path.dirname(near)
+    probe = f"{near}/.hygge-check"
     try:
-        os.makedirs(path, exist_ok=True)
-        return [store.Finding(True, f"{path} can be written", None)]
+        with open(probe, "x"):
+            pass
+        os.remove(probe)
     except OSError as error:
-        return [store.Finding(False, f"{path}: {error.strerror}", "grant `write` for it")]
+        advice = f"grant it: `write: [{path.split('/')[0]}]`"
+        return [Finding(False, f"{path} can't be written: {error.strerror}", advice)]
+    return [Finding(True, f"{path} can be written", None)]
 
 
 def inspect(config, entity, memory):

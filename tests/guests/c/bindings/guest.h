@@ -45,7 +45,7 @@ typedef struct hygge_plugin_types_fault_t {
   // without a secret. Up to 10 KB; the rest is cut off. Control characters are taken out.
   guest_string_t   message;
   // Whether the same call may succeed later. The host then tries the unfinished splits
-  // again, from the position it last got.
+  // again, each from its start or from a position that it got.
   bool   retryable;
   // The least time to wait before that.
   guest_option_u64_t   after_ms;
