@@ -15,6 +15,8 @@ mod fault;
 #[doc(hidden)]
 pub mod glue;
 mod home;
+#[cfg(feature = "http")]
+pub mod http;
 mod imports;
 pub mod ipc;
 mod logger;

@@ -4,13 +4,23 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
+#[cfg(feature = "http")]
+use crate::Result;
+#[cfg(feature = "http")]
+use crate::http::{Request, Response};
+
 #[derive(Default)]
 struct StandIn {
     state: BTreeMap<String, Vec<u8>>,
     secrets: BTreeMap<String, String>,
     stop: bool,
     log: Vec<(String, String)>,
+    #[cfg(feature = "http")]
+    server: Option<Server>,
 }
+
+#[cfg(feature = "http")]
+type Server = Box<dyn FnMut(&Request) -> Result<Response>>;
 
 thread_local! {
     static STAND_IN: RefCell<StandIn> = RefCell::default();
@@ -31,6 +41,12 @@ pub fn stop(stop: bool) {
 pub fn logged() -> Vec<(String, String)> {
     crate::logger::begin();
     STAND_IN.with_borrow(|all| all.log.clone())
+}
+
+/// Answers the plugin's HTTP requests.
+#[cfg(feature = "http")]
+pub fn serve(server: impl FnMut(&Request) -> Result<Response> + 'static) {
+    STAND_IN.with_borrow_mut(|all| all.server = Some(Box::new(server)));
 }
 
 pub(crate) mod stand_in {
@@ -77,5 +93,20 @@ pub(crate) mod stand_in {
 
     pub(crate) fn keys() -> Result<Vec<String>> {
         Ok(STAND_IN.with_borrow(|all| all.state.keys().cloned().collect()))
+    }
+
+    #[cfg(feature = "http")]
+    pub(crate) fn send(request: &crate::http::Request) -> Result<crate::http::Response> {
+        // Taken out while it answers, so that it may use the plugin's own functions.
+        let server = STAND_IN.with_borrow_mut(|all| all.server.take());
+        let Some(mut server) = server else {
+            return Err(Fault::new(
+                "http.denied",
+                "no server in this test; see testing::serve",
+            ));
+        };
+        let answer = server(request);
+        STAND_IN.with_borrow_mut(|all| all.server = all.server.take().or(Some(server)));
+        answer
     }
 }
