@@ -38,23 +38,44 @@ pub(crate) struct FlowFolder {
 
 /// Reads one file; `name` is its path below `root`.
 pub(crate) fn read(root: &Path, name: &Path, problems: &mut Vec<Problem>) -> File {
-    let (text, wrong) = match fs::read(root.join(name)) {
-        Ok(bytes) => match String::from_utf8(bytes) {
-            Ok(text) => (text, None),
-            Err(_) => (String::new(), Some("isn't UTF-8 text".to_owned())),
-        },
-        Err(error) => (
-            String::new(),
-            Some(format!("can't be read: {}", plain(&error))),
-        ),
+    let bytes = match fs::read(root.join(name)) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            let message = format!("{} can't be read: {}", name.display(), plain(&error));
+            problems.push(Problem::new(message));
+            let at = At::start(&Source::new(name, String::new()));
+            return File { at, node: None };
+        }
     };
-    let text = text
-        .strip_prefix('\u{feff}')
-        .map_or(text.clone(), str::to_owned);
-    let source = Source::new(name, text);
+    let (text, good) = match String::from_utf8(bytes) {
+        Ok(text) => (text, None),
+        Err(error) => {
+            let good = error.utf8_error().valid_up_to();
+            (
+                String::from_utf8_lossy(error.as_bytes()).into_owned(),
+                Some(good),
+            )
+        }
+    };
+    let without_mark = text.strip_prefix('\u{feff}');
+    let source = Source::new(name, without_mark.unwrap_or(&text));
     let at = At::start(&source);
-    if let Some(wrong) = wrong {
-        problems.push(Problem::new(format!("{} {wrong}", name.display())));
+    if let Some(good) = good {
+        let line = text[..good].matches('\n').count() + 1;
+        let column = text[..good]
+            .rsplit('\n')
+            .next()
+            .unwrap_or("")
+            .chars()
+            .count()
+            + 1;
+        problems.push(
+            Problem::at(
+                &At::new(&source, line, column, 1),
+                format!("{} isn't UTF-8 text", name.display()),
+            )
+            .advise("save it as UTF-8"),
+        );
         return File { at, node: None };
     }
     match yaml::parse(&source) {

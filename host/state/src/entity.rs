@@ -13,7 +13,9 @@ use crate::durable::{entries, read};
 use crate::layout::{self, Files};
 use crate::local::Local;
 use crate::sheet::{Reference, References, Sheet, check_depth, damaged, misplaced};
-use crate::{Attempt, EntityLock, EntityState, Holder, Intent, Memories, SplitDone, journal, lock};
+use crate::{
+    Attempt, EntityLock, EntityState, Holder, Intent, Memories, SplitDone, journal, lock, seal,
+};
 
 /// The format of an intent's file written by this version.
 const INTENT_VERSION: u32 = 1;
@@ -156,8 +158,9 @@ impl Local {
             intent,
             memories,
         };
-        let mut content = serde_json::to_vec(&filed)
+        let content = serde_json::to_vec(&filed)
             .map_err(|e| Fault::internal(format!("can't write down an intent: {e}")))?;
+        let mut content = seal::json(content);
         content.push(b'\n');
         self.disk.write(&files.intent, &content)?;
         failpoint::hit("intent.stored")
@@ -196,6 +199,9 @@ impl Local {
         }
         let filed: Filed<Intent> = serde_json::from_slice(&content)
             .map_err(|e| bad(Some(e.line() as u64), &journal::plain(&e)))?;
+        if seal::open_json(content.trim_ascii_end()).is_none() {
+            return Err(bad(None, seal::NOT_AS_WRITTEN));
+        }
         if filed.intent.record.entity != *entity {
             let whose = format!("it is of {}", filed.intent.record.entity);
             return Err(bad(None, &whose));

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::durable::{Durable, read};
 use crate::sheet::damaged;
-use crate::{Attempt, SplitDone};
+use crate::{Attempt, SplitDone, seal};
 
 /// The format written by this version.
 const VERSION: u32 = 1;
@@ -59,8 +59,9 @@ pub(crate) fn done(disk: &Durable, path: &Path, done: &SplitDone) -> Result<()> 
 }
 
 fn encode<A: Serialize, S: Serialize>(line: &Line<A, S>) -> Result<Vec<u8>> {
-    let mut text = serde_json::to_vec(line)
+    let text = serde_json::to_vec(line)
         .map_err(|e| Fault::internal(format!("can't write down an attempt: {e}")))?;
+    let mut text = seal::json(text);
     text.push(b'\n');
     Ok(text)
 }
@@ -122,8 +123,14 @@ pub(crate) fn attempt(path: &Path, entity: &EntityId) -> Result<Option<(Attempt,
         .enumerate()
     {
         let bad = |why: &str| damaged(path, Some(n as u64 + 1), why, advice(entity));
-        let line: Line<Attempt, SplitDone> =
-            serde_json::from_slice(line).map_err(|e| bad(&plain(&e)))?;
+        let opened = seal::open_json(line.trim_ascii_end());
+        let read: Line<Attempt, SplitDone> =
+            serde_json::from_slice(opened.as_deref().unwrap_or(line))
+                .map_err(|e| bad(&plain(&e)))?;
+        if opened.is_none() {
+            return Err(bad(seal::NOT_AS_WRITTEN));
+        }
+        let line = read;
         match (line, &mut current) {
             (Line::Began { version, .. }, _) if version > VERSION => {
                 return Err(bad(&format!(

@@ -12,6 +12,8 @@
 pub mod conformance;
 #[cfg(test)]
 mod crash;
+#[cfg(test)]
+mod damage_tests;
 mod durable;
 mod entity;
 mod history;
@@ -22,6 +24,7 @@ mod lock;
 mod memory;
 mod name;
 mod record;
+mod seal;
 mod sheet;
 mod store;
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::path::Path;
 use hygge_core::{Action, EntityId, Fault, Position, Result, RunId, Watermark, code};
 use serde::{Deserialize, Serialize};
 
-use crate::{Ends, EntityState};
+use crate::{Ends, EntityState, seal};
 
 /// The format written by this version.
 const VERSION: u32 = 1;
@@ -121,7 +121,7 @@ impl Sheet {
         let yaml = serde_saphyr::to_string(&written).map_err(|e| {
             Fault::internal(format!("can't write the state of {flow}.{entity}: {e}"))
         })?;
-        Ok(format!("{HEADER}{yaml}").into_bytes())
+        Ok(seal::yaml(format!("{HEADER}{yaml}")).into_bytes())
     }
 
     /// Reads a state file. `entity` is whose it should be; without one, it may be anyone's.
@@ -163,6 +163,11 @@ impl Sheet {
                 .ordinal()
                 .map_err(|f| damaged(path, line_of(text, "value:"), &f.message, advice(entity)))?;
         }
+        // Last: what a person who mends it needs first is the line that can't be read.
+        seal::check_yaml(text).map_err(|why| {
+            let advice = format!("{}; {}", seal::vouch(), advice(entity));
+            damaged(path, None, &why, advice)
+        })?;
         Ok(Self {
             state,
             closed,

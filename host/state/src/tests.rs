@@ -90,6 +90,7 @@ memories:
     file: orders.store.5c7401c0ec22eeeeeaf06c6480b2cd11.bin
     bytes: 1
     xxh3: 5c7401c0ec22eeeeeaf06c6480b2cd11
+checksum: \"06b6246880c94ca4\"
 "
     );
 }
@@ -108,6 +109,8 @@ fn what_people_write_by_hand_is_read() {
         )
         .replace("timestamp[us, utc]", "integer")
         .replace("version: 1", "version: 1\nof_a_later_version: {x: 1}");
+    let (text, _) = text.rsplit_once("checksum: ").unwrap();
+    let text = format!("{text}checksum: by hand\n");
     fs::write(&path, text).unwrap();
     let read = block_on(store.load(&orders())).unwrap().unwrap();
     assert_eq!(read.watermark.unwrap().value, "42");
