@@ -49,6 +49,12 @@ fn derive(input: &DeriveInput) -> Result<Tokens> {
                 let name = member.name(&variant.ident, container.rename_all.as_deref(), true)?;
                 let description = doc(&variant.attrs);
                 let properties = match &variant.fields {
+                    Fields::Unit if container.tag.is_some() && container.closed => {
+                        return Err(Error::new_spanned(
+                            variant,
+                            "beside a variant without braces serde takes unknown keys; write `{}` after it",
+                        ));
+                    }
                     Fields::Unit => Vec::new(),
                     Fields::Named(fields) if container.tag.is_some() => {
                         // `rename_all` of an enum is about its variants, not about their fields.

@@ -10,7 +10,15 @@ use serde::de::DeserializeOwned;
 /// Derived for structs with named fields, for enums of words, and for enums with
 /// `#[serde(tag = "…")]`. Doc comments become descriptions. Of serde's attributes the derive
 /// knows `rename`, `rename_all`, `default`, `deny_unknown_fields`, `tag` and `skip`; any other is
-/// a compile error, since the schema wouldn't say what serde does.
+/// a compile error, since the schema wouldn't say what serde does:
+///
+/// ```compile_fail
+/// #[derive(serde::Deserialize, hygge_sdk::Config)]
+/// struct Settings {
+///     #[serde(flatten)]
+///     more: std::collections::BTreeMap<String, String>,
+/// }
+/// ```
 pub trait Config: DeserializeOwned {
     /// What a value of this type looks like.
     const SCHEMA: Schema;
