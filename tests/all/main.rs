@@ -18,6 +18,7 @@ mod interrupt;
 mod known_failures;
 mod mutation;
 mod parquet_testing;
+mod plugins;
 mod projects;
 mod recovery;
 mod references;

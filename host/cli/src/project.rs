@@ -2,6 +2,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hygge_core::{InlineWorkers, Mode, Registry};
+use hygge_plugins::{Quarantined, Shelf};
 use hygge_project::{Load, PROJECT_FILE, Plan, PlannedEntity, Selection, Start};
 use hygge_state::{LocalState, StateStore};
 use jiff::tz::TimeZone;
@@ -9,7 +10,7 @@ use jiff::tz::TimeZone;
 use crate::args::Global;
 use crate::complaint::Complaint;
 use crate::console::{Console, Veil};
-use crate::registry::registry;
+use crate::registry::{registry, with_plugins};
 
 /// A project that was found and is in order.
 #[derive(Debug)]
@@ -84,7 +85,11 @@ pub(crate) fn load(
     changes: &Changes,
     console: &Console,
 ) -> Result<Project, Complaint> {
-    let registry = registry();
+    let (registry, shelf) = match root(global) {
+        Ok(root) => with_plugins(&root),
+        // Said by loading.
+        Err(_) => (registry(), Shelf::default()),
+    };
     let request = Load {
         project: start(global)?,
         env: &|name| std::env::var(name).ok(),
@@ -93,12 +98,28 @@ pub(crate) fn load(
         mode: changes.mode,
         today: jiff::Timestamp::now().to_zoned(TimeZone::UTC).date(),
     };
-    let mut plan = hygge_project::load(&request, &registry)?;
+    let unused: Vec<String> = shelf.quarantined.iter().map(said).collect();
+    let mut plan = hygge_project::load(&request, &registry).inspect_err(|_| {
+        // A type that isn't known may be one that such a file would have brought.
+        for line in &unused {
+            let word = console.paint_err().warn("warning:");
+            console.err(&format!("{word} {line}\n"));
+        }
+    })?;
+    plan.warnings.extend(unused);
     if let Some(concurrency) = changes.concurrency {
         plan.options.concurrency = concurrency;
     }
     console.veil(Veil::over(&plan));
     Ok(Project { plan, registry })
+}
+
+/// A plugin that isn't used, in a line.
+fn said(quarantined: &Quarantined) -> String {
+    match &quarantined.advice {
+        Some(advice) => format!("{}; {advice}", quarantined.message),
+        None => quarantined.message.clone(),
+    }
 }
 
 /// Loads the one entity of that name.

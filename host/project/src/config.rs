@@ -36,6 +36,10 @@ pub(crate) struct ProjectFile {
     #[schemars(with = "BTreeMap<String, Option<FlowFile>>")]
     #[serde(rename = "flows")]
     _flows: Described,
+    /// What each plugin may do, by the name of its file in `plugins/` without `.wasm`.
+    #[schemars(with = "BTreeMap<String, Option<serde_json::Map<String, serde_json::Value>>>")]
+    #[serde(rename = "plugins")]
+    _plugins: Described,
 }
 
 /// Settings of a run.

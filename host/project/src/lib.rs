@@ -37,7 +37,7 @@ mod wording;
 mod yaml;
 
 pub use discover::{PROJECT_FILE, find};
-pub use load::{Load, Start, load};
+pub use load::{Load, Start, granted, load};
 pub use plan::{
     Endpoint, Incremental, Lookback, OnError, Options, Origin, Plan, PlannedEntity, PlannedFlow,
     PlannedTransform,

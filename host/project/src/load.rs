@@ -98,6 +98,24 @@ pub fn load(request: &Load<'_>, registry: &Registry) -> Result<Plan, Problems> {
     .plan()
 }
 
+/// What `plugins:` of hygge.yml grants, by the name of each plugin's file. It is needed before the
+/// types of connectors are known, so before [`load`], which says what is wrong with the file.
+pub fn granted(
+    root: &Path,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> BTreeMap<String, serde_json::Value> {
+    let mut unheard = Vec::new();
+    let Some(mut node) = discover::read(root, Path::new(PROJECT_FILE), &mut unheard).node else {
+        return BTreeMap::new();
+    };
+    substitute(&mut node, env, &mut unheard);
+    let plugins = node.get("plugins").and_then(Node::as_map);
+    let entries = plugins.into_iter().flat_map(|map| &map.entries);
+    entries
+        .map(|entry| (entry.key.clone(), entry.value.json().0))
+        .collect()
+}
+
 struct Loading<'a> {
     request: &'a Load<'a>,
     registry: &'a Registry,

@@ -1,0 +1,157 @@
+//! Compiled plugins, so that each is compiled once on a machine.
+//!
+//! What is loaded from here runs as it is, so the folder is the user's own (0700, checked each
+//! time), never a part of a project that may have come from elsewhere.
+
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+
+use hygge_core::Result;
+use wasmtime::Engine;
+use wasmtime::component::Component;
+
+use crate::fault::{self, clean};
+use crate::limits::COMPILE;
+use crate::plugin::Digest;
+
+/// Where compiled plugins are kept; without one each process compiles anew.
+#[derive(Debug, Clone)]
+pub(crate) struct Cache(Option<PathBuf>);
+
+impl Cache {
+    /// The folder, made when it isn't there. One that others could write isn't used.
+    pub(crate) fn open(folder: Option<&Path>) -> Self {
+        Self(folder.and_then(|folder| match private(folder) {
+            Ok(()) => Some(folder.to_owned()),
+            Err(why) => {
+                tracing::warn!("compiled plugins aren't kept: {why}");
+                None
+            }
+        }))
+    }
+
+    /// The compiled component. Takes up to [`COMPILE`] when it isn't there yet, so it is called
+    /// where blocking is allowed.
+    pub(crate) fn component(
+        &self,
+        engine: &Engine,
+        name: &str,
+        digest: &Digest,
+        bytes: &dyn Fn() -> Result<Vec<u8>>,
+    ) -> Result<Component> {
+        let path = self.path(engine, digest);
+        if let Some(path) = path.as_deref().filter(|path| path.is_file()) {
+            // SAFETY: only this user can write the folder, this program alone writes such files
+            // there (whole, by renaming), and the name holds the digest of the component, the
+            // version of wasmtime and its settings.
+            match unsafe { Component::deserialize_file(engine, path) } {
+                Ok(component) => return Ok(component),
+                Err(error) => {
+                    tracing::warn!("{} is compiled again: {error:#}", path.display());
+                }
+            }
+        }
+        let component = compile(engine, name, bytes()?)?;
+        if let Some(path) = path
+            && let Err(error) = keep(&component, &path)
+        {
+            tracing::warn!("{} isn't kept: {error}", path.display());
+        }
+        Ok(component)
+    }
+
+    fn path(&self, engine: &Engine, digest: &Digest) -> Option<PathBuf> {
+        use std::hash::{Hash, Hasher};
+        /// A hash that is the same in every process.
+        struct Steady(blake3::Hasher);
+        impl Hasher for Steady {
+            fn finish(&self) -> u64 {
+                0
+            }
+            fn write(&mut self, bytes: &[u8]) {
+                self.0.update(bytes);
+            }
+        }
+        let folder = self.0.as_ref()?;
+        let mut settings = Steady(blake3::Hasher::new());
+        engine.precompile_compatibility_hash().hash(&mut settings);
+        let settings = settings.0.finalize().to_hex();
+        Some(folder.join(format!("{}-{}.cwasm", digest.hex(), &settings[..16])))
+    }
+}
+
+/// Makes the folder, or makes sure that nobody else can write it.
+fn private(folder: &Path) -> Result<(), String> {
+    let show = folder.display();
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(|error| format!("{show} can't be made: {error}"))?;
+    let meta = std::fs::symlink_metadata(folder).map_err(|error| format!("{show}: {error}"))?;
+    if !meta.is_dir() {
+        return Err(format!("{show} isn't a folder"));
+    }
+    if meta.uid() != rustix::process::geteuid().as_raw() {
+        return Err(format!("{show} belongs to someone else"));
+    }
+    if meta.mode() & 0o077 != 0 {
+        return Err(format!("others may look into {show}; make it 0700"));
+    }
+    Ok(())
+}
+
+/// Compiles on a thread of its own, since that can't be stopped once begun.
+fn compile(engine: &Engine, name: &str, bytes: Vec<u8>) -> Result<Component> {
+    let (done, result) = mpsc::channel();
+    let engine = engine.clone();
+    std::thread::Builder::new()
+        .name("hygge-compile".to_owned())
+        .spawn(move || {
+            // Whoever waited may have given up.
+            drop(done.send(Component::new(&engine, &bytes)));
+        })
+        .map_err(|error| fault::load(format!("no thread to compile {name} on: {error}")))?;
+    match result.recv_timeout(COMPILE) {
+        Ok(Ok(component)) => Ok(component),
+        Ok(Err(error)) => Err(fault::load(format!(
+            "{name} can't be compiled: {}",
+            clean(&error.root_cause().to_string(), 500)
+        ))),
+        Err(mpsc::RecvTimeoutError::Timeout) => Err(fault::load(format!(
+            "{name} takes longer than {COMPILE:?} to compile"
+        ))),
+        Err(mpsc::RecvTimeoutError::Disconnected) => {
+            Err(fault::load(format!("{name} can't be compiled")))
+        }
+    }
+}
+
+/// Writes the compiled component beside its place, then renames it there.
+fn keep(component: &Component, path: &Path) -> std::io::Result<()> {
+    let bytes = component.serialize().map_err(std::io::Error::other)?;
+    let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
+    std::fs::write(&temporary, bytes)?;
+    std::fs::rename(&temporary, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_folder_that_others_may_write_is_not_used() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = folder.path().join("a/b");
+        assert!(Cache::open(Some(&cache)).0.is_some());
+        let mode = std::fs::metadata(&cache).unwrap().mode() & 0o777;
+        assert_eq!(mode, 0o700);
+        std::fs::set_permissions(&cache, PermissionsExt::from_mode(0o777)).unwrap();
+        assert!(Cache::open(Some(&cache)).0.is_none());
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(folder.path(), &link).unwrap();
+        assert!(Cache::open(Some(&link)).0.is_none());
+    }
+}

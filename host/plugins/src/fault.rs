@@ -1,0 +1,162 @@
+//! From what a guest did wrong, or says went wrong, to a fault with its name on it.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use hygge_core::Fault;
+use wasmtime::Trap;
+
+use crate::contract::types;
+use crate::guest::Guest;
+use crate::limits::MESSAGE;
+use crate::plugin::Plugin;
+
+/// Most attributes of a fault or a log line.
+pub(crate) const ATTRIBUTES: usize = 64;
+
+/// Codes of what plugins do wrong.
+pub(crate) mod code {
+    /// The plugin crashed.
+    pub(crate) const TRAP: &str = "plugin.trap";
+    /// A call took longer than it may.
+    pub(crate) const TIMEOUT: &str = "plugin.timeout";
+    /// It wanted more memory than it may have.
+    pub(crate) const MEMORY: &str = "plugin.memory";
+    /// What it gave isn't what the contract says.
+    pub(crate) const INVALID: &str = "plugin.invalid";
+    /// The file can't be used as a plugin.
+    pub(crate) const LOAD: &str = "plugin.load";
+    /// It isn't allowed to.
+    pub(crate) const DENIED: &str = "plugin.denied";
+}
+
+/// One line that is safe to show: without control characters and direction overrides, cut at
+/// `most` bytes.
+pub(crate) fn clean(text: &str, most: usize) -> String {
+    let mut cleaned = String::with_capacity(text.len().min(most));
+    for c in text.chars() {
+        let c = match c {
+            '\n' | '\t' | '\r' => ' ',
+            c if c.is_control() => continue,
+            '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}'
+            | '\u{feff}' => {
+                continue;
+            }
+            c => c,
+        };
+        if cleaned.len() + c.len_utf8() > most {
+            cleaned.push('…');
+            break;
+        }
+        cleaned.push(c);
+    }
+    cleaned.trim().to_owned()
+}
+
+/// Which plugin it was.
+fn named(fault: Fault, plugin: &Plugin) -> Fault {
+    fault
+        .with("plugin", &plugin.name)
+        .with("plugin_version", &plugin.version)
+        .with("plugin_digest", &plugin.digest)
+}
+
+/// What a guest says went wrong.
+pub(crate) fn told(fault: &types::Fault, plugin: &Plugin) -> Fault {
+    let code = clean(&fault.code, 64);
+    let message = clean(&fault.message, MESSAGE);
+    let mut told = Fault::new(
+        code::INVALID,
+        match message.is_empty() {
+            true => format!("{} failed and didn't say why", plugin.name),
+            false => format!("{}: {message}", plugin.name),
+        },
+    );
+    if !code.is_empty() {
+        told.code = Cow::Owned(code);
+    }
+    told.retryable = fault.retryable;
+    told.retry_after = fault
+        .after_ms
+        .map(|ms| Duration::from_millis(ms.min(3_600_000)));
+    for attribute in fault.attributes.iter().take(ATTRIBUTES) {
+        let value = clean(&attribute.value, 1_024);
+        match attribute.name.as_str() {
+            "advice" => told.advice = Some(value),
+            name => told = told.with(&clean(name, 64), value),
+        }
+    }
+    named(told, plugin)
+}
+
+/// A guest that gave what it may not give.
+pub(crate) fn invalid(plugin: &Plugin, message: impl std::fmt::Display) -> Fault {
+    let fault = Fault::new(code::INVALID, format!("{} {message}", plugin.name)).advise(format!(
+        "this is a defect in the plugin; `hygge plugin test` on {} shows it to its author",
+        plugin.file.display()
+    ));
+    named(fault, plugin)
+}
+
+/// A call that didn't end in time.
+pub(crate) fn timeout(plugin: &Plugin, what: &str, time: Duration) -> Fault {
+    let fault = Fault::new(
+        code::TIMEOUT,
+        format!("{} took longer than {time:?} in `{what}`", plugin.name),
+    )
+    .advise(format!(
+        "if it needs that long, give it more: `plugins: {{{}: {{limits: {{call_timeout: …}}}}}}`",
+        plugin.key
+    ))
+    .retryable();
+    named(fault, plugin)
+}
+
+/// A call that didn't come back.
+pub(crate) fn trapped(guest: &Guest, what: &str, time: Duration, error: &wasmtime::Error) -> Fault {
+    let plugin = &guest.plugin;
+    let name = &plugin.name;
+    let trap = error.downcast_ref::<Trap>();
+    if matches!(trap, Some(Trap::Interrupt)) {
+        return timeout(plugin, what, time);
+    }
+    if guest.meter.refused {
+        let limit = plugin.grants.limits.memory >> 20;
+        let fault = Fault::new(
+            code::MEMORY,
+            format!("{name} wanted more than its {limit} MiB of memory in `{what}`"),
+        )
+        .advise(format!(
+            "if it needs that much, give it more: `plugins: {{{}: {{limits: {{memory: …}}}}}}`",
+            plugin.key
+        ));
+        return named(fault, plugin);
+    }
+    let why = match (guest.log.panic(), trap) {
+        (Some(panic), _) => panic,
+        (None, Some(trap)) => trap.to_string(),
+        (None, None) => clean(&error.root_cause().to_string(), 1_000),
+    };
+    named(
+        Fault::new(code::TRAP, format!("{name} crashed in `{what}`: {why}")),
+        plugin,
+    )
+}
+
+/// A file that can't be used.
+pub(crate) fn load(message: impl Into<String>) -> Fault {
+    Fault::new(code::LOAD, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_cut_between_characters() {
+        assert_eq!(clean("äää", 4), "ää…");
+        assert_eq!(clean("a\u{9b}31mb\r\n", 100), "a31mb");
+    }
+}

@@ -1,0 +1,242 @@
+//! The plugins of a project: every `*.wasm` in its `plugins/` folder.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use hygge_core::Registry;
+use serde_json::Value;
+
+use crate::cache::Cache;
+use crate::fault::clean;
+use crate::grants::Grants;
+use crate::inspect::inspect;
+use crate::kind::{PluginHomeKind, PluginStoreKind, PluginTransformKind};
+use crate::limits::FILE;
+use crate::lock::Lock;
+use crate::plugin::{Digest, Plugin};
+
+/// Where plugins are, and what hygge.yml says of them.
+pub struct Place<'a> {
+    /// The project's folder.
+    pub root: &'a Path,
+    /// `plugins:` of hygge.yml: what each may do, by the name of its file.
+    pub granted: &'a BTreeMap<String, Value>,
+    /// Looks an environment variable up.
+    pub env: &'a dyn Fn(&str) -> Option<String>,
+    /// The user's folder for compiled plugins, which nobody else can write.
+    pub cache: Option<PathBuf>,
+}
+
+/// The plugins of a project.
+#[derive(Debug, Default)]
+pub struct Shelf {
+    /// Those that can be used, by file name.
+    pub plugins: Vec<Arc<Plugin>>,
+    /// Those that can't.
+    pub quarantined: Vec<Quarantined>,
+}
+
+/// A file that isn't used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quarantined {
+    /// The file.
+    pub file: PathBuf,
+    /// The type that it would have been, when that is known.
+    pub name: Option<String>,
+    /// Why not, as a sentence that begins with the file.
+    pub message: String,
+    /// The way out.
+    pub advice: Option<String>,
+}
+
+impl Shelf {
+    /// Looks at the project's `plugins/` folder. Runs none of what is there, and compiles
+    /// nothing: that comes when one is used.
+    pub fn look(place: &Place<'_>) -> Self {
+        let mut shelf = Self::default();
+        let folder = place.root.join("plugins");
+        // Most projects have none, and pay for no more than this.
+        let Ok(entries) = std::fs::read_dir(&folder) else {
+            return shelf;
+        };
+        let mut files: Vec<PathBuf> = entries
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .filter(|path| path.extension().is_some_and(|ending| ending == "wasm"))
+            .collect();
+        if files.is_empty() {
+            return shelf;
+        }
+        files.sort();
+        let lock = Lock::read(place.root);
+        let cache = Cache::open(place.cache.as_deref());
+        for file in files {
+            match take(&file, place, &lock, &cache) {
+                Ok(plugin) => shelf.plugins.push(Arc::new(plugin)),
+                Err(quarantined) => shelf.quarantined.push(quarantined),
+            }
+        }
+        shelf
+    }
+
+    /// Adds the types to the registry. A name that is taken is an error naming both.
+    pub fn register(&mut self, registry: &mut Registry) {
+        let mut taken: BTreeMap<(&'static str, String), String> = BTreeMap::new();
+        let mut kept = Vec::new();
+        for plugin in std::mem::take(&mut self.plugins) {
+            let name = plugin.name.clone();
+            let described = &plugin.description;
+            let by = |what: &'static str, built_in: bool| {
+                taken
+                    .get(&(what, name.clone()))
+                    .cloned()
+                    .or_else(|| built_in.then(|| "hygge itself".to_owned()))
+                    .map(|by| (what, by))
+            };
+            let clash = [
+                (
+                    "home",
+                    described.home.is_some(),
+                    registry.home(&name).is_some(),
+                ),
+                (
+                    "store",
+                    described.store.is_some(),
+                    registry.store(&name).is_some(),
+                ),
+                (
+                    "transform",
+                    described.transform.is_some(),
+                    registry.transform(&name).is_some(),
+                ),
+            ]
+            .into_iter()
+            .filter(|(_, is_one, _)| *is_one)
+            .find_map(|(what, _, there)| by(what, there));
+            let show = shown(&plugin.file);
+            if let Some((what, by)) = clash {
+                self.quarantined.push(Quarantined {
+                    message: format!(
+                        "{show} isn't used: it is a {what} of type `{name}`, and so is {by}"
+                    ),
+                    advice: Some(format!("remove {show}")),
+                    file: plugin.file.clone(),
+                    name: Some(name),
+                });
+                continue;
+            }
+            if described.home.is_some() {
+                taken.insert(("home", name.clone()), show.clone());
+                registry.add_home(Arc::new(PluginHomeKind::new(&plugin)));
+            }
+            if described.store.is_some() {
+                taken.insert(("store", name.clone()), show.clone());
+                registry.add_store(Arc::new(PluginStoreKind::new(&plugin)));
+            }
+            if described.transform.is_some() {
+                taken.insert(("transform", name.clone()), show.clone());
+                registry.add_transform(Arc::new(PluginTransformKind::new(&plugin)));
+            }
+            kept.push(plugin);
+        }
+        self.plugins = kept;
+    }
+}
+
+/// `plugins/crm.wasm`.
+fn shown(file: &Path) -> String {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    format!("plugins/{}", clean(&name, 200))
+}
+
+fn take(
+    file: &Path,
+    place: &Place<'_>,
+    lock: &Result<Lock, String>,
+    cache: &Cache,
+) -> Result<Plugin, Quarantined> {
+    let show = shown(file);
+    let bad = |name: Option<&str>, message: String, advice: Option<String>| Quarantined {
+        file: file.to_owned(),
+        name: name.map(str::to_owned),
+        message,
+        advice,
+    };
+    let refuse = |why: String| bad(None, format!("{show} isn't used: {why}"), None);
+    let size = std::fs::metadata(file)
+        .map_err(|error| refuse(format!("it can't be read: {error}")))?
+        .len();
+    if size > FILE {
+        return Err(refuse(format!("it is larger than {} MiB", FILE >> 20)));
+    }
+    let bytes =
+        std::fs::read(file).map_err(|error| refuse(format!("it can't be read: {error}")))?;
+    let inspected = inspect(&bytes).map_err(&refuse)?;
+    let Some(description) = inspected.description else {
+        return Err(bad(
+            None,
+            format!("{show} isn't used: it is not sealed"),
+            Some(format!(
+                "`hygge plugin seal {show}` writes what it says of itself into it"
+            )),
+        ));
+    };
+    let name = description.name.clone();
+    let key = file
+        .file_stem()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    let digest = Digest::of(&bytes);
+    let lock = lock
+        .as_ref()
+        .map_err(|why| bad(Some(&name), format!("{show} isn't used: {why}"), None))?;
+    let locked = lock.plugins.get(&key);
+    let trust =
+        format!("look at it with `hygge plugin inspect {show}`, then `hygge plugin trust {key}`");
+    if let Some(locked) = locked
+        && locked.digest != digest.as_str()
+    {
+        return Err(bad(
+            Some(&name),
+            format!("{show} isn't used: it isn't the file that was trusted"),
+            Some(trust),
+        ));
+    }
+    let written = place.granted.get(&key).unwrap_or(&Value::Null);
+    let grants = Grants::read(written, place.root, place.env).map_err(|problems| {
+        let problem = &problems[0];
+        let pointer = problem.pointer.replace('/', ".");
+        bad(
+            Some(&name),
+            format!(
+                "{show} isn't used: `plugins.{key}{pointer}`: {}",
+                problem.message
+            ),
+            problem.advice.clone(),
+        )
+    })?;
+    if locked.is_none() && gives(written) {
+        return Err(bad(
+            Some(&name),
+            format!("{show} isn't used: it is granted something, but was never trusted"),
+            Some(trust),
+        ));
+    }
+    Ok(Plugin::new(
+        file.to_owned(),
+        key,
+        digest,
+        description,
+        grants,
+        cache.clone(),
+    ))
+}
+
+/// Whether something beyond limits is granted.
+fn gives(written: &Value) -> bool {
+    written.as_object().is_some_and(|map| {
+        map.iter()
+            .any(|(key, value)| key != "limits" && !value.is_null())
+    })
+}

@@ -1,0 +1,407 @@
+//! A component as a core Home.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+
+use arrow_array::{BooleanArray, RecordBatch};
+use arrow_schema::SchemaRef;
+use hygge_core::{
+    Batch, Bounds, Context, Discovered, Fault, Finding, Home, Position, Reader, Result, Split,
+    SplitId, SplitPlan, SplitRequest, Step, Want, WatermarkType, async_trait,
+};
+use serde_json::Value;
+use wasmtime::component::ResourceAny;
+
+use crate::contract::{home as wit, types};
+use crate::fault::{self, clean};
+use crate::instance::{Instance, Live};
+use crate::ipc;
+use crate::limits::{CATALOG, MESSAGE, OPAQUE, SPLITS};
+use crate::plugin::Plugin;
+use crate::state::Scratch;
+
+/// Most rows that are asked for at once.
+const ROWS: u32 = 1 << 20;
+/// How long a reader may wait for the first row of a batch.
+const WAIT_MS: u32 = 1_000;
+
+/// A Home in a sandbox.
+pub(crate) struct PluginHome {
+    plugin: Arc<Plugin>,
+    config: Arc<str>,
+    entity: types::Entity,
+}
+
+impl PluginHome {
+    pub(crate) fn new(plugin: Arc<Plugin>, config: String, entity: String) -> Self {
+        Self {
+            plugin,
+            config: config.into(),
+            entity: types::Entity {
+                flow: String::new(),
+                name: entity,
+            },
+        }
+    }
+}
+
+impl fmt::Debug for PluginHome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PluginHome({})", self.plugin.name)
+    }
+}
+
+/// The interface of a live guest.
+fn guest(live: &mut Live) -> wasmtime::Result<wit::Guest> {
+    let indices = live.ready.home.as_ref();
+    let indices = indices.ok_or_else(|| wasmtime::format_err!("it exports no home"))?;
+    indices.load(&mut live.store, &live.linked)
+}
+
+/// What people are told of a check.
+pub(crate) fn findings(found: Vec<types::Finding>) -> Vec<Finding> {
+    let finding = |each: types::Finding| Finding {
+        ok: each.ok,
+        message: clean(&each.message, MESSAGE),
+        advice: each.advice.map(|advice| clean(&advice, MESSAGE)),
+    };
+    found.into_iter().take(100).map(finding).collect()
+}
+
+#[async_trait]
+impl Home for PluginHome {
+    async fn check(&self, cx: &Context) -> Result<Vec<Finding>> {
+        let config = Arc::clone(&self.config);
+        let mut instance = Instance::fresh(&self.plugin, cx).await?;
+        let found = instance.quick("home.check", move |live| {
+            Box::pin(async move { guest(live)?.call_check(&mut live.store, &config).await })
+        });
+        let found = found
+            .await?
+            .map_err(|told| fault::told(&told, &self.plugin))?;
+        Ok(findings(found))
+    }
+
+    async fn discover(&self, cx: &Context) -> Result<Vec<Discovered>> {
+        let config = Arc::clone(&self.config);
+        let mut instance = Instance::fresh(&self.plugin, cx).await?;
+        let catalog = instance.quick("home.discover", move |live| {
+            Box::pin(async move { guest(live)?.call_discover(&mut live.store, &config).await })
+        });
+        let catalog = catalog
+            .await?
+            .map_err(|told| fault::told(&told, &self.plugin))?;
+        discovered(&catalog).map_err(|why| fault::invalid(&self.plugin, why))
+    }
+
+    async fn splits(&self, request: &SplitRequest, cx: &Context) -> Result<SplitPlan> {
+        let asked = wit::SplitRequest {
+            bounds: request.bounds.as_ref().map(bounds),
+            watermark: request.watermark.clone(),
+            position: request.position.as_ref().and_then(text),
+            max_splits: request
+                .max_splits
+                .map(|most| u32::try_from(most).unwrap_or(u32::MAX)),
+            attributes: Vec::new(),
+        };
+        let mut instance = Instance::fresh(&self.plugin, cx).await?;
+        if let Some(guest) = instance.guest() {
+            guest.scratch = Some(Scratch::read(request.memory.as_deref())?);
+        }
+        let (config, entity) = (Arc::clone(&self.config), self.entity.clone());
+        let plan = instance.quick("home.splits", move |live| {
+            Box::pin(async move {
+                guest(live)?
+                    .call_splits(&mut live.store, &config, &entity, &asked)
+                    .await
+            })
+        });
+        let plan = plan
+            .await?
+            .map_err(|told| fault::told(&told, &self.plugin))?;
+        let scratch = instance.guest().and_then(|guest| guest.scratch.take());
+        let memory = scratch.and_then(|scratch| scratch.write());
+        accept(plan, request, memory).map_err(|why| fault::invalid(&self.plugin, why))
+    }
+
+    async fn open(
+        &self,
+        split: &Split,
+        resume: &Position,
+        want: &Want,
+        cx: &Context,
+    ) -> Result<Box<dyn Reader>> {
+        let mut instance = Instance::fresh(&self.plugin, cx).await?;
+        let given = wit::Split {
+            id: split.id.0.clone(),
+            spec: split.spec.as_str().unwrap_or_default().to_owned(),
+            rows: split.rows,
+            bytes: split.bytes,
+        };
+        let (config, entity) = (Arc::clone(&self.config), self.entity.clone());
+        let resume = text(resume);
+        let reader = instance.quick("home.open", move |live| {
+            Box::pin(async move {
+                guest(live)?
+                    .call_open(&mut live.store, &config, &entity, &given, resume.as_ref())
+                    .await
+            })
+        });
+        let reader = reader
+            .await?
+            .map_err(|told| fault::told(&told, &self.plugin))?;
+        let schema = instance.quick("reader.schema", move |live| {
+            Box::pin(async move {
+                let guest = guest(live)?;
+                guest.reader().call_schema(&mut live.store, reader).await
+            })
+        });
+        let schema = schema
+            .await?
+            .map_err(|told| fault::told(&told, &self.plugin))?;
+        let schema = ipc::read_schema(&schema)
+            .map_err(|why| fault::invalid(&self.plugin, format!("gave {why}")))?;
+        let low = want.bounds.as_ref().map(|each| Low::of(each, &schema));
+        Ok(Box::new(PluginReader {
+            instance,
+            reader,
+            schema,
+            low: low.transpose()?,
+            batch_bytes: want.batch_bytes as u64,
+            cx: cx.clone(),
+        }))
+    }
+
+    async fn acknowledge(&self, position: &Position, cx: &Context) -> Result<()> {
+        let Some(position) = text(position) else {
+            return Ok(());
+        };
+        let mut instance = Instance::fresh(&self.plugin, cx).await?;
+        let (config, entity) = (Arc::clone(&self.config), self.entity.clone());
+        let told = instance.quick("home.acknowledge", move |live| {
+            Box::pin(async move {
+                guest(live)?
+                    .call_acknowledge(&mut live.store, &config, &entity, &position)
+                    .await
+            })
+        });
+        told.await?.map_err(|told| fault::told(&told, &self.plugin))
+    }
+}
+
+/// A position's text; none at the start.
+fn text(position: &Position) -> Option<String> {
+    position.0.as_str().map(str::to_owned)
+}
+
+fn bounds(bounds: &Bounds) -> wit::Bounds {
+    wit::Bounds {
+        column: bounds.column.clone(),
+        low: bounds.kind.show(bounds.low),
+        kind: bounds.kind.to_string(),
+    }
+}
+
+fn discovered(catalog: &str) -> Result<Vec<Discovered>, String> {
+    if catalog.len() > CATALOG {
+        return Err("gave a catalog larger than 16 MiB".to_owned());
+    }
+    let catalog: Value = serde_json::from_str(catalog)
+        .map_err(|error| format!("gave a catalog that isn't JSON: {error}"))?;
+    let entities = catalog["entities"]
+        .as_array()
+        .ok_or("gave a catalog without `entities`")?;
+    let each = |entity: &Value| {
+        Some(Discovered {
+            name: clean(entity["name"].as_str()?, 200),
+            rows: entity["rows"].as_u64(),
+            bytes: entity["bytes"].as_u64(),
+        })
+    };
+    Ok(entities.iter().filter_map(each).collect())
+}
+
+/// Checks a plan, and makes it the host's own.
+fn accept(
+    plan: wit::SplitPlan,
+    request: &SplitRequest,
+    memory: Option<Vec<u8>>,
+) -> Result<SplitPlan, String> {
+    let schema = ipc::read_schema(&plan.schema).map_err(|why| format!("gave {why}"))?;
+    let most = request.max_splits.unwrap_or(SPLITS).min(SPLITS);
+    if plan.splits.len() > most {
+        return Err(format!(
+            "gave {} splits, {most} are allowed",
+            plan.splits.len()
+        ));
+    }
+    let opaque = |what: &str, text: &str| match text.len() > OPAQUE {
+        true => Err(format!("gave a {what} larger than 64 KiB")),
+        false => Ok(()),
+    };
+    let mut ids = BTreeSet::new();
+    let mut splits = Vec::with_capacity(plan.splits.len());
+    for split in plan.splits {
+        opaque("split", &split.spec)?;
+        let legal = (1..=200).contains(&split.id.len())
+            && split
+                .id
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
+        if !legal || split.id.starts_with('.') || !ids.insert(split.id.clone()) {
+            return Err(format!(
+                "gave a split with the id {:?}",
+                clean(&split.id, 200)
+            ));
+        }
+        splits.push(Split {
+            id: SplitId(split.id),
+            spec: Value::String(split.spec),
+            rows: split.rows,
+            bytes: split.bytes,
+        });
+    }
+    if let Some(position) = &plan.position {
+        opaque("position", position)?;
+    }
+    if plan.fingerprint.len() > 1_024 {
+        return Err("gave a fingerprint larger than 1 KiB".to_owned());
+    }
+    let high = match (&plan.high, &request.watermark) {
+        (Some(high), Some(column)) => {
+            let field = schema
+                .field_with_name(column)
+                .map_err(|_| format!("has no column {column:?} to follow"))?;
+            let read = WatermarkType::of(column, field.data_type())
+                .and_then(|kind| kind.ordinal(high))
+                .map_err(|fault| format!("gave a highest watermark that is none: {fault}"))?;
+            Some(read)
+        }
+        _ => None,
+    };
+    let fingerprint = match plan.fingerprint.is_empty() {
+        // Never the same twice, so that nothing of another run is kept.
+        true => format!("{:?}", std::time::SystemTime::now()),
+        false => plan.fingerprint,
+    };
+    Ok(SplitPlan {
+        schema,
+        splits,
+        fingerprint,
+        high,
+        position: plan.position.map(|text| Position(Value::String(text))),
+        memory,
+        warnings: plan
+            .warnings
+            .iter()
+            .take(100)
+            .map(|warning| clean(warning, MESSAGE))
+            .collect(),
+    })
+}
+
+/// The least watermark wanted, in the type of the column.
+struct Low {
+    column: usize,
+    low: i128,
+}
+
+impl Low {
+    fn of(bounds: &Bounds, schema: &SchemaRef) -> Result<Self> {
+        let column = schema.index_of(&bounds.column).map_err(|_| {
+            Fault::new(
+                hygge_core::code::SCHEMA,
+                format!("there is no column {:?} to follow", bounds.column),
+            )
+        })?;
+        let kind = WatermarkType::of(&bounds.column, schema.field(column).data_type())?;
+        // A low that doesn't fit the type lets everything pass; the engine looks again.
+        let low = bounds.kind.convert(bounds.low, kind).unwrap_or(i128::MIN);
+        Ok(Self { column, low })
+    }
+
+    fn apply(&self, batch: &RecordBatch) -> Result<RecordBatch> {
+        let values = WatermarkType::ordinals(batch.column(self.column))?;
+        let wanted: BooleanArray = values
+            .into_iter()
+            .map(|value| Some(value.is_some_and(|value| value >= self.low)))
+            .collect();
+        arrow_select::filter::filter_record_batch(batch, &wanted)
+            .map_err(|error| Fault::internal(error.to_string()))
+    }
+}
+
+/// A reader in a sandbox, with an instance of its own.
+struct PluginReader {
+    instance: Instance,
+    reader: ResourceAny,
+    schema: SchemaRef,
+    low: Option<Low>,
+    batch_bytes: u64,
+    cx: Context,
+}
+
+#[async_trait]
+impl Reader for PluginReader {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    async fn next(&mut self) -> Result<Option<Step>> {
+        let plugin = Arc::clone(self.instance.plugin());
+        let limit = plugin.grants.limits.batch;
+        loop {
+            self.cx.stop.check()?;
+            let share = self.cx.share.bytes() as u64 / 4;
+            let (reader, bytes) = (self.reader, self.batch_bytes.min(share).max(64 << 10));
+            let step = self.instance.quick("reader.next", move |live| {
+                Box::pin(async move {
+                    let guest = guest(live)?;
+                    let reader_of = guest.reader();
+                    reader_of
+                        .call_next(&mut live.store, reader, ROWS, bytes, WAIT_MS)
+                        .await
+                })
+            });
+            let step = step.await?.map_err(|told| fault::told(&told, &plugin))?;
+            let Some(step) = step else {
+                self.close().await?;
+                return Ok(None);
+            };
+            let Some(batch) = step.batch else {
+                continue;
+            };
+            if step.position.as_ref().is_some_and(|p| p.len() > OPAQUE) {
+                return Err(fault::invalid(
+                    &plugin,
+                    "gave a position larger than 64 KiB",
+                ));
+            }
+            let schema = Arc::clone(&self.schema);
+            let read = move || Ok(ipc::read_batch(batch, &schema, ROWS as usize, limit));
+            let batch = self.cx.cpu(read).await?;
+            let mut batch = batch.map_err(|why| fault::invalid(&plugin, format!("gave {why}")))?;
+            if let Some(low) = &self.low {
+                batch = low.apply(&batch)?;
+            }
+            return Ok(Some(Step {
+                batch: Batch::Rows(batch),
+                position: step
+                    .position
+                    .map_or_else(Position::start, |text| Position(Value::String(text))),
+            }));
+        }
+    }
+}
+
+impl PluginReader {
+    /// Lets the guest put its things away.
+    async fn close(&mut self) -> Result<()> {
+        let reader = self.reader;
+        let closed = self.instance.quick("reader.drop", move |live| {
+            Box::pin(async move { reader.resource_drop_async(&mut live.store).await })
+        });
+        closed.await
+    }
+}

@@ -1,0 +1,243 @@
+//! Plugins as the registry knows them.
+
+use std::sync::Arc;
+
+use hygge_core::{
+    BuildContext, Capabilities, Fault, Home, HomeKind, HomePlan, Problem, Result, Settings, Store,
+    StoreKind, StorePlan, Transform, TransformKind, code,
+};
+use serde_json::Value;
+
+use crate::describe::Part;
+use crate::home::PluginHome;
+use crate::plugin::Plugin;
+use crate::store::PluginStore;
+use crate::transform::PluginTransform;
+
+/// A part of a plugin under the plugin's name.
+#[derive(Debug)]
+struct Named {
+    plugin: Arc<Plugin>,
+    part: Part,
+}
+
+impl Named {
+    /// Checks the settings against the plugin's own schema, all of it, and what it may do.
+    fn check(&self, settings: &Settings) -> Result<(), Vec<Problem>> {
+        let whole = |message: String, advice: Option<String>| {
+            vec![Problem {
+                pointer: String::new(),
+                message,
+                advice,
+            }]
+        };
+        let name = &self.plugin.name;
+        let schema = jsonschema::validator_for(&self.part.config).map_err(|error| {
+            let why = crate::fault::clean(&error.to_string(), 300);
+            whole(
+                format!("the schema of {name}'s settings is wrong: {why}"),
+                None,
+            )
+        })?;
+        let problems: Vec<Problem> = schema
+            .iter_errors(settings.expose())
+            .map(|error| {
+                let pointer = error.instance_path().to_string();
+                // The words of the error quote the value, which may be secret.
+                let secret = settings.secrets().any(|each| each == pointer);
+                let message = match secret {
+                    true => "this isn't what the plugin's schema says".to_owned(),
+                    false => crate::fault::clean(&error.to_string(), 500),
+                };
+                Problem {
+                    pointer,
+                    message,
+                    advice: None,
+                }
+            })
+            .collect();
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let wanted = &self.plugin.description.grants;
+        match self.plugin.grants.missing(wanted, &self.plugin.key) {
+            None => Ok(()),
+            Some(lines) => Err(whole(
+                format!("{name} wants more than it is granted"),
+                Some(format!("if it may, add to hygge.yml:\n{lines}")),
+            )),
+        }
+    }
+
+    fn describe(&self, settings: &Settings) -> String {
+        let location = self.part.location.as_ref();
+        let value = location.and_then(|key| settings.redacted().get(key).cloned());
+        match value.as_ref().and_then(Value::as_str) {
+            Some(value) => format!("{} {value}", self.plugin.name),
+            None => self.plugin.name.clone(),
+        }
+    }
+
+    fn config(&self, settings: &Settings) -> Result<String> {
+        match self.check(settings) {
+            Ok(()) => Ok(settings.expose().to_string()),
+            Err(problems) => {
+                let mut fault = Fault::new(code::CONFIG, problems[0].message.clone());
+                fault.advice = problems[0].advice.clone();
+                Err(fault)
+            }
+        }
+    }
+}
+
+/// A type of Home that a plugin brings.
+#[derive(Debug)]
+pub(crate) struct PluginHomeKind(Named);
+
+impl PluginHomeKind {
+    pub(crate) fn new(plugin: &Arc<Plugin>) -> Self {
+        Self(Named {
+            plugin: Arc::clone(plugin),
+            part: plugin.description.home.clone().unwrap_or_default(),
+        })
+    }
+}
+
+impl HomeKind for PluginHomeKind {
+    fn name(&self) -> &str {
+        &self.0.plugin.name
+    }
+
+    fn summary(&self) -> &str {
+        &self.0.plugin.description.summary
+    }
+
+    fn schema(&self) -> Value {
+        self.0.part.config.clone()
+    }
+
+    fn location(&self) -> Option<&str> {
+        self.0.part.location.as_deref()
+    }
+
+    fn plan(&self, settings: &Settings, _: &BuildContext) -> Result<HomePlan, Vec<Problem>> {
+        self.0.check(settings)?;
+        let part = &self.0.part;
+        Ok(HomePlan {
+            place: None,
+            describe: self.0.describe(settings),
+            operations: part.able("operations"),
+            watermarks: part.able("watermarks"),
+            files: false,
+            max_open: None,
+        })
+    }
+
+    fn build(&self, settings: &Settings, _: &BuildContext) -> Result<Arc<dyn Home>> {
+        let config = self.0.config(settings)?;
+        Ok(Arc::new(PluginHome::new(
+            Arc::clone(&self.0.plugin),
+            config,
+            self.0.describe(settings),
+        )))
+    }
+}
+
+/// A type of Store that a plugin brings.
+#[derive(Debug)]
+pub(crate) struct PluginStoreKind(Named);
+
+impl PluginStoreKind {
+    pub(crate) fn new(plugin: &Arc<Plugin>) -> Self {
+        Self(Named {
+            plugin: Arc::clone(plugin),
+            part: plugin.description.store.clone().unwrap_or_default(),
+        })
+    }
+}
+
+impl StoreKind for PluginStoreKind {
+    fn name(&self) -> &str {
+        &self.0.plugin.name
+    }
+
+    fn summary(&self) -> &str {
+        &self.0.plugin.description.summary
+    }
+
+    fn schema(&self) -> Value {
+        self.0.part.config.clone()
+    }
+
+    fn location(&self) -> Option<&str> {
+        self.0.part.location.as_deref()
+    }
+
+    fn plan(&self, settings: &Settings, _: &BuildContext) -> Result<StorePlan, Vec<Problem>> {
+        self.0.check(settings)?;
+        let part = &self.0.part;
+        Ok(StorePlan {
+            place: None,
+            describe: self.0.describe(settings),
+            capabilities: Capabilities {
+                append: part.able("append"),
+                replace: part.able("replace"),
+                upsert: part.able("upsert"),
+                operations: part.able("operations"),
+                single: part.able("single"),
+                encoded: None,
+            },
+            max_open: None,
+        })
+    }
+
+    fn build(&self, settings: &Settings, cx: &BuildContext) -> Result<Arc<dyn Store>> {
+        let config = self.0.config(settings)?;
+        Ok(Arc::new(PluginStore::new(
+            Arc::clone(&self.0.plugin),
+            config,
+            self.0.describe(settings),
+            &cx.work,
+        )))
+    }
+}
+
+/// A type of transform that a plugin brings.
+#[derive(Debug)]
+pub(crate) struct PluginTransformKind(Named);
+
+impl PluginTransformKind {
+    pub(crate) fn new(plugin: &Arc<Plugin>) -> Self {
+        Self(Named {
+            plugin: Arc::clone(plugin),
+            part: plugin.description.transform.clone().unwrap_or_default(),
+        })
+    }
+}
+
+impl TransformKind for PluginTransformKind {
+    fn name(&self) -> &str {
+        &self.0.plugin.name
+    }
+
+    fn summary(&self) -> &str {
+        &self.0.plugin.description.summary
+    }
+
+    fn schema(&self) -> Value {
+        self.0.part.config.clone()
+    }
+
+    fn plan(&self, settings: &Settings, _: &BuildContext) -> Result<String, Vec<Problem>> {
+        self.0.check(settings)?;
+        Ok(self.0.describe(settings))
+    }
+
+    fn build(&self, settings: &Settings, _: &BuildContext) -> Result<Arc<dyn Transform>> {
+        let config = self.0.config(settings)?;
+        Ok(Arc::new(PluginTransform::new(
+            Arc::clone(&self.0.plugin),
+            config,
+        )))
+    }
+}

@@ -1,0 +1,49 @@
+//! A WebAssembly component as a core Home, Store or Transform.
+//!
+//! The trade-off: a plugin is worth having only when it is as easy to drop in as a file and can
+//! harm nothing, so every guest pays for a boundary. Batches cross it as Arrow IPC, copied once
+//! and checked in full; calls are bounded in time, memory and bytes; and nothing of the world is
+//! there unless the operator granted it. What that costs is measured in docs/benchmarks.md, and
+//! is paid by plugins alone: without a `plugins/` folder none of this is even set up.
+//!
+//! From a file to rows, a module each: `folder` finds it, `inspect` and `seal` read what it says
+//! of itself without running it, `lock` and `grants` say what it may do, `cache` compiles it once,
+//! `machine` has the engine and the threads that guests run on, `instance` calls it within
+//! `limits`, `ipc` checks what it hands over, and `home`, `store` and `transform` make it what
+//! the engine knows.
+
+mod cache;
+mod columns;
+mod contract;
+mod describe;
+mod fault;
+mod folder;
+mod grants;
+mod guest;
+mod home;
+mod imports;
+mod inspect;
+mod instance;
+mod ipc;
+mod kind;
+mod limits;
+mod lock;
+mod log;
+mod machine;
+mod network;
+mod plugin;
+mod seal;
+mod staged;
+mod state;
+mod store;
+mod ticker;
+mod transform;
+
+pub use describe::{Description, Part, Wanted};
+pub use folder::{Place, Quarantined, Shelf};
+pub use grants::{Grants, HttpGrant, SecretGrant};
+pub use inspect::{Inspected, inspect};
+pub use limits::Limits;
+pub use lock::{Lock, Locked};
+pub use plugin::{Digest, Plugin};
+pub use seal::seal;

@@ -1,0 +1,233 @@
+//! What a plugin says: with its name, cleaned, and only so much of it.
+
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use hygge_core::{Level, Notes};
+use tokio::io::AsyncWrite;
+use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
+
+use crate::fault::clean;
+use crate::limits::MESSAGE;
+
+/// Bytes of log lines that a plugin may write in a run.
+const QUOTA: usize = 1 << 20;
+
+/// How much a line matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Severity {
+    /// For the person as well.
+    Warning,
+    /// For the log.
+    Info,
+    /// For whoever looks closely.
+    Debug,
+}
+
+impl Severity {
+    pub(crate) fn of(level: &str) -> Self {
+        match level {
+            "error" | "warn" => Self::Warning,
+            "debug" | "trace" => Self::Debug,
+            _ => Self::Info,
+        }
+    }
+}
+
+/// What one plugin has said in this run.
+#[derive(Debug, Default)]
+pub(crate) struct Quota {
+    said: AtomicUsize,
+    dropped: AtomicU64,
+}
+
+/// Where one instance's lines go.
+#[derive(Debug)]
+pub(crate) struct GuestLog {
+    name: String,
+    quota: Arc<Quota>,
+    notes: Arc<dyn Notes>,
+    /// The last lines of stdout and stderr, where a panic says why.
+    tail: Mutex<Vec<String>>,
+}
+
+impl GuestLog {
+    pub(crate) fn new(name: &str, quota: Arc<Quota>, notes: Arc<dyn Notes>) -> Self {
+        Self {
+            name: name.to_owned(),
+            quota,
+            notes,
+            tail: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn line(&self, severity: Severity, text: &str) {
+        let text = clean(text, MESSAGE);
+        if text.is_empty() {
+            return;
+        }
+        let before = self.quota.said.fetch_add(text.len(), Ordering::Relaxed);
+        if before.saturating_add(text.len()) > QUOTA {
+            if self.quota.dropped.fetch_add(1, Ordering::Relaxed) == 0 {
+                let line = format!("{}: said more than 1 MiB; the rest is dropped", self.name);
+                self.notes.note(Level::Warning, &line);
+            }
+            return;
+        }
+        let line = format!("{}: {text}", self.name);
+        match severity {
+            Severity::Warning => self.notes.note(Level::Warning, &line),
+            Severity::Info => self.notes.note(Level::Info, &line),
+            Severity::Debug => tracing::debug!("{line}"),
+        }
+    }
+
+    /// A line of stdout or stderr.
+    fn printed(&self, text: &str) {
+        let text = clean(text, MESSAGE);
+        if text.is_empty() {
+            return;
+        }
+        {
+            let mut tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
+            if tail.len() == 4 {
+                tail.remove(0);
+            }
+            tail.push(text.clone());
+        }
+        self.line(Severity::Info, &text);
+    }
+
+    /// What it printed last, when that is a panic: its text.
+    pub(crate) fn panic(&self) -> Option<String> {
+        let tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = tail.iter().rposition(|line| line.contains("panicked at"))?;
+        let after: Vec<&str> = tail[at + 1..]
+            .iter()
+            .map(String::as_str)
+            .filter(|line| !line.starts_with("note: "))
+            .collect();
+        let text = match after.is_empty() {
+            true => tail[at].clone(),
+            false => after.join(" "),
+        };
+        Some(clean(&text, 1_000))
+    }
+}
+
+impl Drop for Quota {
+    fn drop(&mut self) {
+        let dropped = self.dropped.load(Ordering::Relaxed);
+        if dropped > 0 {
+            tracing::warn!("{dropped} lines of a plugin were dropped");
+        }
+    }
+}
+
+/// stdout and stderr of a guest: lines for the log.
+#[derive(Debug, Clone)]
+pub(crate) struct Stdio {
+    log: Arc<GuestLog>,
+    begun: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Stdio {
+    pub(crate) fn new(log: Arc<GuestLog>) -> Self {
+        Self {
+            log,
+            begun: Arc::default(),
+        }
+    }
+
+    fn take(&self, bytes: &[u8]) {
+        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        for part in bytes.split_inclusive(|b| *b == b'\n') {
+            let room = MESSAGE.saturating_sub(begun.len());
+            begun.extend_from_slice(&part[..part.len().min(room)]);
+            if part.ends_with(b"\n") {
+                self.log.printed(&String::from_utf8_lossy(&begun));
+                begun.clear();
+            }
+        }
+    }
+}
+
+impl IsTerminal for Stdio {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdoutStream for Stdio {
+    fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
+        Box::new(self.clone())
+    }
+}
+
+impl AsyncWrite for Stdio {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        self.take(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Default)]
+    struct Heard(Mutex<Vec<String>>);
+
+    impl Notes for Heard {
+        fn note(&self, _: Level, text: &str) {
+            self.0.lock().unwrap().push(text.to_owned());
+        }
+    }
+
+    fn log() -> (Arc<Heard>, Arc<GuestLog>) {
+        let heard = Arc::new(Heard::default());
+        let log = GuestLog::new("crm", Arc::default(), Arc::clone(&heard) as _);
+        (heard, Arc::new(log))
+    }
+
+    #[test]
+    fn a_flood_is_cut_and_told_once() {
+        let (heard, log) = log();
+        for _ in 0..2_000 {
+            log.line(Severity::Info, &"x".repeat(1_000));
+        }
+        let heard = heard.0.lock().unwrap();
+        assert!(heard.len() < 1_100);
+        assert_eq!(heard.iter().filter(|l| l.contains("dropped")).count(), 1);
+    }
+
+    #[test]
+    fn terminal_sequences_do_not_reach_the_terminal() {
+        let (heard, log) = log();
+        log.line(Severity::Info, "a\u{1b}[31mred\u{7}\nnext\u{202e}");
+        assert_eq!(*heard.0.lock().unwrap(), ["crm: a[31mred next"]);
+    }
+
+    #[test]
+    fn a_panic_is_found_in_what_was_printed() {
+        let (_, log) = log();
+        let stdio = Stdio::new(Arc::clone(&log));
+        stdio.take(b"thread '<unnamed>' panicked at src/lib.rs:1:2:\nno luck");
+        stdio.take(b" today\nnote: run with `RUST_BACKTRACE=1`\n");
+        assert_eq!(log.panic().as_deref(), Some("no luck today"));
+    }
+}

@@ -1,0 +1,309 @@
+//! Requests of guests: refused unless granted, and sent to the very address that was checked.
+//!
+//! A name is resolved once. Every address it has must be public unless the operator named the
+//! host as an address or as `localhost`, and the connection is made to one of the addresses that
+//! were checked, so that a name which resolves differently the second time gains nothing.
+//! Redirects are the guest's to follow, and each is a request like any other.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderValue, Request, Response, Uri};
+use http_body_util::{BodyExt, Limited};
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use wasmtime_wasi_http::io::TokioIo;
+use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
+
+use crate::grants::{HttpGrant, SecretGrant};
+use crate::plugin::Plugin;
+
+/// Requests of one instance that may be open at once.
+const AT_ONCE: usize = 4;
+/// Bytes of one response.
+const RESPONSE: usize = 1 << 30;
+/// How long connecting, the first byte, and the wait between two may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What one instance may reach.
+pub(crate) struct Network {
+    http: Arc<[HttpGrant]>,
+    secrets: Arc<[SecretGrant]>,
+    open: Arc<Semaphore>,
+    tls: Option<Arc<rustls::ClientConfig>>,
+}
+
+impl Network {
+    pub(crate) fn new(plugin: &Plugin) -> Self {
+        let grants = &plugin.grants;
+        let https = grants.http.iter().any(|grant| grant.scheme == "https");
+        Self {
+            http: grants.http.clone().into(),
+            secrets: grants.secrets.values().cloned().collect(),
+            open: Arc::new(Semaphore::new(AT_ONCE)),
+            tls: https.then(tls),
+        }
+    }
+
+    /// The grant that lets a request pass.
+    fn granted(&self, request: &Request<WasiBody>) -> Option<Target> {
+        let uri = request.uri();
+        let scheme = uri.scheme_str()?.to_ascii_lowercase();
+        let authority = uri.authority()?;
+        // `https://granted@elsewhere` and the like: the host is what comes after, but there is
+        // no honest use.
+        if authority.as_str().contains('@') {
+            return None;
+        }
+        let host = authority.host().trim_end_matches('.').to_ascii_lowercase();
+        let port = authority
+            .port_u16()
+            .unwrap_or(if scheme == "https" { 443 } else { 80 });
+        let method = request.method().as_str();
+        self.http
+            .iter()
+            .any(|grant| grant.allows(&scheme, &host, port, method))
+            .then_some(Target { scheme, host, port })
+    }
+
+    /// Puts secrets where their placeholders stand; false when one is bound to another host.
+    fn reveal(&self, request: &mut Request<WasiBody>, host: &str) -> bool {
+        for value in request.headers_mut().values_mut() {
+            let Ok(text) = value.to_str() else { continue };
+            let mut text = text.to_owned();
+            let mut changed = false;
+            for secret in self.secrets.iter() {
+                if !text.contains(secret.placeholder()) {
+                    continue;
+                }
+                if secret.host != host {
+                    return false;
+                }
+                text = text.replace(secret.placeholder(), secret.value.expose());
+                changed = true;
+            }
+            if changed {
+                let Ok(mut filled) = HeaderValue::from_str(&text) else {
+                    return false;
+                };
+                filled.set_sensitive(true);
+                *value = filled;
+            }
+        }
+        true
+    }
+}
+
+struct Target {
+    scheme: String,
+    host: String,
+    port: u16,
+}
+
+type Ending = Box<dyn Future<Output = Result<(), Error>> + Send>;
+type Sent = Result<(Response<WasiBody>, Ending), Error>;
+
+impl WasiHttpHooks for Network {
+    fn send_request(
+        &mut self,
+        mut request: Request<WasiBody>,
+        options: Option<RequestOptions>,
+        _: Box<dyn Future<Output = Result<(), Error>> + Send>,
+    ) -> Box<dyn Future<Output = Sent> + Send> {
+        let Some(target) = self.granted(&request) else {
+            return Box::new(async { Err(Error::HttpRequestDenied) });
+        };
+        if !self.reveal(&mut request, &target.host) {
+            return Box::new(async { Err(Error::HttpRequestDenied) });
+        }
+        let (open, tls) = (Arc::clone(&self.open), self.tls.clone());
+        Box::new(async move {
+            let turn = open
+                .acquire_owned()
+                .await
+                .map_err(|_| Error::HttpRequestDenied)?;
+            let (response, ending) = send(request, options, &target, tls).await?;
+            let ending: Ending = Box::new(async move {
+                let _turn = turn;
+                Box::into_pin(ending).await
+            });
+            Ok((response, ending))
+        })
+    }
+}
+
+async fn send(
+    mut request: Request<WasiBody>,
+    options: Option<RequestOptions>,
+    target: &Target,
+    tls: Option<Arc<rustls::ClientConfig>>,
+) -> Sent {
+    let asked = |time: Option<Duration>| time.unwrap_or(PATIENCE).min(PATIENCE);
+    let connect_time = asked(options.as_ref().and_then(|o| o.connect_timeout));
+    let first_byte = asked(options.as_ref().and_then(|o| o.first_byte_timeout));
+    let late = |_| Error::ConnectionTimeout;
+    let stream = tokio::time::timeout(connect_time, dial(target))
+        .await
+        .map_err(late)??;
+    let stream: Box<dyn Stream> = match (target.scheme.as_str(), tls) {
+        ("https", Some(tls)) => {
+            let name = ServerName::try_from(bare(&target.host).to_owned())
+                .map_err(|_| Error::HttpRequestUriInvalid)?;
+            let connector = tokio_rustls::TlsConnector::from(tls);
+            let shaken = tokio::time::timeout(connect_time, connector.connect(name, stream));
+            Box::new(shaken.await.map_err(late)?.map_err(Error::Tls)?)
+        }
+        ("https", None) => return Err(Error::HttpRequestDenied),
+        _ => Box::new(stream),
+    };
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    // Scheme and authority are for proxies; a server is told the path.
+    let path = request.uri().path_and_query().map_or("/", |p| p.as_str());
+    *request.uri_mut() = path
+        .parse::<Uri>()
+        .map_err(|_| Error::HttpRequestUriInvalid)?;
+    let driven = tokio::spawn(connection);
+    let response = tokio::time::timeout(first_byte, sender.send_request(request))
+        .await
+        .map_err(|_| Error::ConnectionReadTimeout)??;
+    let response = response.map(|body| {
+        Limited::new(body, RESPONSE)
+            .map_err(|error| match error.downcast::<hyper::Error>() {
+                Ok(error) => Error::from(*error),
+                Err(_) => Error::HttpResponseBodySize(Some(RESPONSE as u64)),
+            })
+            .boxed_unsync()
+    });
+    let ending: Ending = Box::new(async move {
+        let _sender = sender;
+        match driven.await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(Error::from(error)),
+            Err(_) => Err(Error::ConnectionTerminated),
+        }
+    });
+    Ok((response, ending))
+}
+
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+/// Connects to an address of the host, all of which may be reached.
+async fn dial(target: &Target) -> Result<TcpStream, Error> {
+    let host = bare(&target.host);
+    let literal: Option<IpAddr> = host.parse().ok();
+    let addresses: Vec<SocketAddr> = match literal {
+        // The operator wrote this very address.
+        Some(address) => vec![SocketAddr::new(address, target.port)],
+        None => tokio::net::lookup_host((host, target.port))
+            .await
+            .map_err(Error::Connect)?
+            .collect(),
+    };
+    let named = literal.is_some() || host == "localhost";
+    if !named && addresses.iter().any(|address| !public(address.ip())) {
+        return Err(Error::DestinationIpProhibited);
+    }
+    let mut last = Error::DestinationNotFound;
+    for address in addresses {
+        match TcpStream::connect(address).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => last = Error::Connect(error),
+        }
+    }
+    Err(last)
+}
+
+/// `::1` of `[::1]`.
+fn bare(host: &str) -> &str {
+    host.strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'))
+        .unwrap_or(host)
+}
+
+/// Whether an address is one of the open internet.
+fn public(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => public_v4(address),
+        IpAddr::V6(address) => public_v6(address),
+    }
+}
+
+/// The special-purpose registry of RFC 6890, as far as it isn't global.
+fn public_v4(address: Ipv4Addr) -> bool {
+    let [a, b, c, _] = address.octets();
+    !(address.is_unspecified()
+        || address.is_loopback()
+        || address.is_private()
+        || address.is_link_local()
+        || address.is_multicast()
+        || address.is_broadcast()
+        || address.is_documentation()
+        || a == 0
+        || a >= 240
+        || (a == 100 && (64..128).contains(&b))
+        || (a == 192 && b == 0 && c == 0)
+        || (a == 198 && (18..20).contains(&b)))
+}
+
+/// Only global unicast (`2000::/3`), without documentation and the ways to smuggle a v4 address.
+fn public_v6(address: Ipv6Addr) -> bool {
+    if let Some(v4) = address.to_ipv4_mapped() {
+        return public_v4(v4);
+    }
+    let segments = address.segments();
+    let global = segments[0] & 0xe000 == 0x2000;
+    let teredo = segments[0] == 0x2001 && segments[1] < 0x200;
+    let documentation = segments[0] == 0x2001 && segments[1] == 0xdb8;
+    let six_to_four = segments[0] == 0x2002;
+    global && !(teredo || documentation || six_to_four)
+}
+
+fn tls() -> Arc<rustls::ClientConfig> {
+    let roots = rustls::RootCertStore {
+        roots: webpki_roots::TLS_SERVER_ROOTS.into(),
+    };
+    Arc::new(
+        rustls::ClientConfig::builder()
+            .with_root_certificates(roots)
+            .with_no_client_auth(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn private_ranges_are_not_public() {
+        for private in [
+            "127.0.0.1",
+            "10.1.2.3",
+            "172.16.0.1",
+            "192.168.1.1",
+            "169.254.169.254",
+            "100.64.0.1",
+            "0.0.0.0",
+            "224.0.0.1",
+            "255.255.255.255",
+            "::1",
+            "::",
+            "fe80::1",
+            "fc00::1",
+            "::ffff:127.0.0.1",
+            "::ffff:10.0.0.1",
+            "2002:7f00:1::",
+            "2001:db8::1",
+            "64:ff9b::7f00:1",
+        ] {
+            assert!(!public(private.parse().unwrap()), "{private}");
+        }
+        for open in ["1.1.1.1", "93.184.216.34", "2606:4700::1111", "100.128.0.1"] {
+            assert!(public(open.parse().unwrap()), "{open}");
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! One plugin of a project: a file, what it says of itself, and what it may do.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use hygge_core::Result;
+use wasmtime::component::InstancePre;
+
+use crate::cache::Cache;
+use crate::contract;
+use crate::describe::Description;
+use crate::fault::{self, clean};
+use crate::grants::Grants;
+use crate::guest::Guest;
+use crate::log::Quota;
+use crate::machine::Machine;
+
+/// The digest of a file: `blake3:` and 64 hexadecimal digits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Digest(String);
+
+impl Digest {
+    /// The digest of these bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(format!("blake3:{}", blake3::hash(bytes).to_hex()))
+    }
+
+    pub(crate) fn hex(&self) -> &str {
+        self.0.trim_start_matches("blake3:")
+    }
+
+    /// The digest as it stands in `hygge.lock`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A plugin that can be used.
+pub struct Plugin {
+    /// What it calls itself; the name in `type:`.
+    pub name: String,
+    /// Its own version.
+    pub version: String,
+    /// The file.
+    pub file: PathBuf,
+    /// The file's name without `.wasm`: what hygge.yml and `hygge.lock` call it.
+    pub key: String,
+    /// The file's digest.
+    pub digest: Digest,
+    /// What it says of itself.
+    pub description: Description,
+    /// What it may do.
+    pub grants: Grants,
+    pub(crate) quota: Arc<Quota>,
+    pub(crate) cache: Cache,
+    ready: OnceLock<Result<Arc<Ready>>>,
+}
+
+/// A plugin that was compiled and linked.
+pub(crate) struct Ready {
+    pub(crate) pre: InstancePre<Guest>,
+    pub(crate) home: Option<contract::home::GuestIndices>,
+    pub(crate) store: Option<contract::store::GuestIndices>,
+    pub(crate) transform: Option<contract::transform::GuestIndices>,
+}
+
+impl Plugin {
+    pub(crate) fn new(
+        file: PathBuf,
+        key: String,
+        digest: Digest,
+        description: Description,
+        grants: Grants,
+        cache: Cache,
+    ) -> Self {
+        Self {
+            name: description.name.clone(),
+            version: description.version.clone(),
+            file,
+            key,
+            digest,
+            description,
+            grants,
+            quota: Arc::default(),
+            cache,
+            ready: OnceLock::new(),
+        }
+    }
+
+    /// Compiles and links, the first time. Blocks.
+    pub(crate) fn ready(&self) -> Result<Arc<Ready>> {
+        self.ready
+            .get_or_init(|| self.make_ready().map(Arc::new))
+            .clone()
+    }
+
+    fn make_ready(&self) -> Result<Ready> {
+        let machine = Machine::get()?;
+        let bytes = || {
+            let show = self.file.display();
+            let bytes = std::fs::read(&self.file)
+                .map_err(|error| fault::load(format!("{show} can't be read: {error}")))?;
+            match Digest::of(&bytes) == self.digest {
+                true => Ok(bytes),
+                false => Err(fault::load(format!("{show} was changed a moment ago"))
+                    .advise("run the command again")),
+            }
+        };
+        let component = self
+            .cache
+            .component(&machine.engine, &self.name, &self.digest, &bytes)?;
+        let pre = machine
+            .linker
+            .instantiate_pre(&component)
+            .map_err(|error| {
+                fault::load(format!(
+                    "{} asks for what this hygge doesn't have: {}",
+                    self.name,
+                    clean(&format!("{error:#}"), 500)
+                ))
+            })?;
+        let wrong = |error: wasmtime::Error| {
+            fault::load(format!(
+                "{} doesn't export what the contract says: {}",
+                self.name,
+                clean(&format!("{error:#}"), 500)
+            ))
+        };
+        let Description {
+            home,
+            store,
+            transform,
+            ..
+        } = &self.description;
+        Ok(Ready {
+            home: home
+                .as_ref()
+                .map(|_| contract::home::GuestIndices::new(&pre))
+                .transpose()
+                .map_err(wrong)?,
+            store: store
+                .as_ref()
+                .map(|_| contract::store::GuestIndices::new(&pre))
+                .transpose()
+                .map_err(wrong)?,
+            transform: transform
+                .as_ref()
+                .map(|_| contract::transform::GuestIndices::new(&pre))
+                .transpose()
+                .map_err(wrong)?,
+            pre,
+        })
+    }
+}
+
+impl fmt::Debug for Plugin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plugin")
+            .field("name", &self.name)
+            .field("version", &self.version)
+            .field("file", &self.file)
+            .finish_non_exhaustive()
+    }
+}

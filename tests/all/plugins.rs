@@ -1,0 +1,205 @@
+//! Plugins, as whoever drops one into a project meets them: a guest built from source, the real
+//! program, real files.
+
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use crate::harness::Project;
+
+/// The sample guest, built for the stock target of WASI.
+static SAMPLE: LazyLock<PathBuf> = LazyLock::new(|| build("sample", "wasm32-wasip2"));
+
+/// Builds a guest below `tests/guests`; cargo knows when there is nothing to do.
+fn build(guest: &str, target: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("guests")
+        .join(guest);
+    let built = Path::new(env!("CARGO_TARGET_TMPDIR")).join("guests");
+    let status = std::process::Command::new(env!("CARGO"))
+        .args([
+            "build",
+            "--release",
+            "--locked",
+            "--quiet",
+            "--target",
+            target,
+        ])
+        .current_dir(folder)
+        .env("CARGO_TARGET_DIR", &built)
+        .env_remove("RUSTFLAGS")
+        .status()
+        .unwrap();
+    assert!(
+        status.success(),
+        "the guest {guest} can't be built for {target}"
+    );
+    built
+        .join(target)
+        .join("release")
+        .join(format!("{guest}.wasm"))
+}
+
+fn project(flow: &str) -> Project {
+    let project = Project::new();
+    project.write("plugins/sample.wasm", std::fs::read(&*SAMPLE).unwrap());
+    project.flow("count", flow);
+    project
+}
+
+#[test]
+fn a_home_that_was_dropped_in_is_moved_to_parquet() {
+    let project = project(
+        "home: {type: sample, rows: 100000, splits: 3, batch: 10000}\n\
+         store: {type: parquet, path: lake}\n",
+    );
+    project.hygge("start").succeed();
+    assert_eq!(project.content("lake").rows, 100_000);
+    // Compiled once, and kept where nobody else can write.
+    let cache = project.path(".cache/hygge/plugins");
+    assert_eq!(std::fs::read_dir(&cache).unwrap().count(), 1);
+    project.hygge("start").succeed();
+    assert_eq!(project.content("lake").rows, 100_000);
+}
+
+#[test]
+fn a_home_is_read_by_its_watermark() {
+    let flow = |rows: u32| {
+        format!(
+            "home: {{type: sample, rows: {rows}, incremental: {{column: n}}}}\n\
+             store: {{type: parquet, path: lake}}\n"
+        )
+    };
+    let project = project(&flow(100));
+    project.hygge("start").succeed();
+    assert_eq!(project.content("lake").rows, 100);
+    project.flow("count", &flow(150));
+    project.hygge("start").succeed();
+    assert_eq!(project.content("lake").rows, 150);
+}
+
+#[test]
+fn a_transform_changes_rows_on_their_way() {
+    let project = project(
+        "home: {type: sample, rows: 10}\n\
+         transforms: [{type: sample, add: 1000}]\n\
+         store: {type: csv, path: out.csv}\n",
+    );
+    project.hygge("start").succeed();
+    let text = std::fs::read_to_string(project.path("out.csv")).unwrap();
+    assert_eq!(text.lines().nth(1), Some("1000"), "{text}");
+    assert_eq!(text.lines().count(), 11, "{text}");
+}
+
+/// What is granted goes by `hygge.lock`: nothing is granted to a file that was never trusted.
+#[test]
+fn a_store_writes_only_where_it_may() {
+    let project = project(
+        "home: {type: sample, rows: 10, splits: 2}\n\
+         store: {type: sample, folder: out}\n",
+    );
+    std::fs::create_dir(project.path("out")).unwrap();
+    let refused = project.hygge("start").run();
+    assert_eq!(refused.code, Some(1), "{refused}");
+    assert!(!project.path("out").read_dir().unwrap().any(|_| true));
+
+    project.write(
+        "hygge.yml",
+        "name: test\nplugins: {sample: {write: [out]}}\n",
+    );
+    let untrusted = project.hygge("start").run();
+    assert!(untrusted.stderr.contains("never trusted"), "{untrusted}");
+
+    let digest = hygge_plugins::Digest::of(&std::fs::read(&*SAMPLE).unwrap());
+    let lock = format!(
+        r#"{{"version": 1, "plugins": {{"sample":
+            {{"digest": "{digest}", "type": "sample", "version": "0.1.0"}}}}}}"#
+    );
+    project.write("hygge.lock", lock);
+    project.hygge("start").succeed();
+    assert_eq!(numbers(&project), (0..10).collect::<Vec<_>>());
+    project.hygge("start").succeed();
+    assert_eq!(numbers(&project), (0..10).collect::<Vec<_>>());
+
+    // Another file under the trusted name.
+    let mut changed = std::fs::read(&*SAMPLE).unwrap();
+    changed.extend_from_slice(b"\0\x03\x02hi");
+    project.write("plugins/sample.wasm", changed);
+    let other = project.hygge("start").run();
+    assert!(
+        other.stderr.contains("isn't the file that was trusted"),
+        "{other}"
+    );
+}
+
+/// What the sample's store holds, sorted.
+fn numbers(project: &Project) -> Vec<i64> {
+    let mut all = Vec::new();
+    for entry in project.path("out").read_dir().unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        assert!(!name.starts_with('.'), "{name} was left");
+        let text = std::fs::read_to_string(entry.path()).unwrap();
+        all.extend(text.lines().map(|line| line.parse::<i64>().unwrap()));
+    }
+    all.sort_unstable();
+    all
+}
+
+#[test]
+fn a_guest_that_panics_fails_its_entity_and_no_other() {
+    let project = project(
+        "entities:\n\
+         - {name: bad, home: {panic_at: 50}}\n\
+         - {name: good}\n\
+         home: {type: sample, rows: 100, batch: 10}\n\
+         store: {type: parquet, path: \"lake/{entity}\"}\n",
+    );
+    let outcome = project.hygge("start").run();
+    assert_eq!(outcome.code, Some(1), "{outcome}");
+    assert!(
+        outcome
+            .stderr
+            .contains("sample crashed in `reader.next`: told to fail at 50")
+            || outcome
+                .stdout
+                .contains("sample crashed in `reader.next`: told to fail at 50"),
+        "{outcome}"
+    );
+    assert_eq!(project.content("lake/good").rows, 100);
+}
+
+#[test]
+fn a_guest_that_spins_is_ended_when_its_time_is_up() {
+    let project = project(
+        "home: {type: sample, rows: 100, batch: 10, spin_at: 50}\n\
+         store: {type: parquet, path: lake}\n",
+    );
+    project.write(
+        "hygge.yml",
+        "name: test\noptions: {retries: 0}\nplugins: {sample: {limits: {call_timeout: 300ms}}}\n",
+    );
+    let outcome = project.hygge("start").run();
+    assert_eq!(outcome.code, Some(1), "{outcome}");
+    let said = format!("{}{}", outcome.stdout, outcome.stderr);
+    assert!(
+        said.contains("sample took longer than 300ms in `reader.next`"),
+        "{outcome}"
+    );
+}
+
+#[test]
+fn a_file_that_is_no_plugin_stops_nothing_else() {
+    let project = project(
+        "home: {type: sample, rows: 10}\n\
+         store: {type: parquet, path: lake}\n",
+    );
+    project.write("plugins/broken.wasm", "not wasm at all");
+    let outcome = project.hygge("start").succeed();
+    assert!(
+        outcome
+            .stderr
+            .contains("plugins/broken.wasm isn't used: it is damaged"),
+        "{outcome}"
+    );
+    assert_eq!(project.content("lake").rows, 10);
+}
