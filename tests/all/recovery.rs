@@ -252,6 +252,34 @@ fn an_emptied_destination_is_not_gone_on_with() {
 }
 
 #[test]
+fn a_landing_folder_that_others_empty_gets_what_is_new() {
+    for incremental in [APPEND, FILES] {
+        let (project, _, more) = once_run(incremental);
+        project.flow(
+            "sales",
+            &format!(
+                "mode: incremental\nhome:\n  type: parquet\n  path: data/orders\n{incremental}\
+                 store: {{type: parquet, path: lake/orders, emptied_by_others: true}}\n"
+            ),
+        );
+        // Picked up with the folder, then file by file.
+        fs::remove_dir_all(project.path("lake/orders")).unwrap();
+        project.hygge("start").succeed();
+        assert_eq!(project.content("lake/orders"), more.content());
+        for entry in fs::read_dir(project.path("lake/orders")).unwrap() {
+            fs::remove_file(entry.unwrap().path()).unwrap();
+        }
+        let last = Orders::new(1_300..1_350);
+        project.orders("data/orders/c.parquet", &last);
+        project.hygge("debug").succeed();
+        project.hygge("start").succeed();
+        assert_eq!(project.content("lake/orders"), last.content());
+        project.hygge("start").succeed();
+        assert_eq!(project.content("lake/orders"), last.content());
+    }
+}
+
+#[test]
 fn an_emptied_destination_is_gone_on_with_when_a_person_says_so() {
     let (project, _, _) = once_run(APPEND);
     fs::remove_dir_all(project.path("lake/orders")).unwrap();

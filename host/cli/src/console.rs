@@ -1,10 +1,11 @@
 use std::borrow::Cow;
 use std::io::{ErrorKind, IsTerminal, Write};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use hygge_core::{REDACTED, Settings};
 use hygge_project::Plan;
+use indicatif::{MultiProgress, ProgressDrawTarget};
 
 /// The one place that prints.
 ///
@@ -17,6 +18,7 @@ pub(crate) struct Console {
     err_colour: bool,
     lost: AtomicBool,
     veil: OnceLock<Veil>,
+    live: Mutex<Option<MultiProgress>>,
 }
 
 /// Secret values of the configuration, the last hold before they are shown: a connector, or
@@ -61,6 +63,7 @@ impl Console {
             err_colour: wanted && std::io::stderr().is_terminal(),
             lost: AtomicBool::new(false),
             veil: OnceLock::new(),
+            live: Mutex::default(),
         }
     }
 
@@ -93,16 +96,39 @@ impl Console {
 
     /// Prints what is not the answer: complaints and diagnostics.
     pub(crate) fn err(&self, text: &str) {
+        let live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+        match live.as_ref() {
+            // Printed over the lines that are drawn, it would be drawn over, and they would stay.
+            Some(live) => live.suspend(|| self.complain(text.trim_start_matches('\n'))),
+            None => self.complain(text),
+        }
+    }
+
+    fn complain(&self, text: &str) {
         let text = self.veiled(text);
         // Nobody is left to tell when stderr is gone as well.
         drop(std::io::stderr().lock().write_all(text.as_bytes()));
+    }
+
+    /// From now on lines are drawn below what is printed.
+    pub(crate) fn draw_below(&self, lines: &MultiProgress) {
+        *self.live.lock().unwrap_or_else(PoisonError::into_inner) = Some(lines.clone());
+    }
+
+    /// Wipes the lines that are drawn, for good: the program is about to end.
+    pub(crate) fn wipe(&self) {
+        let live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(live) = live.as_ref() {
+            drop(live.clear());
+            live.set_draw_target(ProgressDrawTarget::hidden());
+        }
     }
 
     fn note(&self, error: &std::io::Error) {
         let first =
             error.kind() != ErrorKind::BrokenPipe && !self.lost.swap(true, Ordering::Relaxed);
         if first {
-            self.err(&format!("error: can't write to stdout: {error}\n"));
+            self.complain(&format!("error: can't write to stdout: {error}\n"));
         }
     }
 

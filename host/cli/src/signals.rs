@@ -29,6 +29,7 @@ pub(crate) fn listen(stop: StopSignal, console: Arc<Console>) -> Result<(), Comp
                     );
                 }
                 Some(true) => {
+                    console.wipe();
                     console.err("stopped at once; the next `hygge start` recovers\n");
                     std::process::exit(i32::from(Exit::Interrupted.number()));
                 }

@@ -163,6 +163,7 @@ pub(crate) async fn compare(
         (Some(state), Standing::Vacant)
             if start.action != Action::Replace
                 && planned.store.dated.is_none()
+                && !planned.emptied_by_others
                 && state.ends.as_ref().is_none_or(|ends| ends.filled) =>
         {
             Err(emptied(planned, state))
@@ -192,7 +193,8 @@ fn emptied(planned: &PlannedEntity, state: &EntityState) -> Fault {
     )
     .advise(format!(
         "`hygge start --full --entity {id}` loads everything again{goes_on}, or put back what \
-         was there"
+         was there; if others pick up what settles there, say `emptied_by_others: true` in the \
+         store"
     ))
 }
 

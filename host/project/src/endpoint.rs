@@ -157,7 +157,10 @@ pub(crate) fn merge_layers(
             let kept = role.location(registry, after);
             map.entries.retain(|entry| {
                 kept.as_ref() == Some(&entry.key)
-                    || matches!(entry.key.as_str(), "incremental" | "allow_empty")
+                    || matches!(
+                        entry.key.as_str(),
+                        "incremental" | "allow_empty" | "emptied_by_others"
+                    )
                     || entry.key == "connection"
                         && connection_type(&map_text(entry), connections).is_none()
             });

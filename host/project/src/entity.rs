@@ -7,7 +7,7 @@ use crate::endpoint::{
 };
 use crate::flow::{WrittenEntity, WrittenFlow};
 use crate::incremental::{self, Placed};
-use crate::node::{Entry, Node, Value};
+use crate::node::{Entry, Map, Node, Value};
 use crate::placeholder::{self, Placeholders};
 use crate::source::At;
 use crate::{Origin, PlannedEntity, Problem, location, transform};
@@ -104,7 +104,7 @@ pub(crate) fn resolve(
 
     let mode = mode(&layers, problems);
     let mut home = endpoint(Role::Home, &layers, flow, &id, several, around, problems);
-    let store = endpoint(Role::Store, &layers, flow, &id, several, around, problems);
+    let mut store = endpoint(Role::Store, &layers, flow, &id, several, around, problems);
 
     let mut placed = None;
     let mut allow_empty = false;
@@ -113,17 +113,11 @@ pub(crate) fn resolve(
         if let Some(entry) = home.map.take("incremental") {
             placed = incremental::read(entry, &around.schemas.incremental, problems);
         }
-        if let Some(mut entry) = home.map.take("allow_empty") {
-            let schema = json!({"type": "boolean"});
-            problems.extend(Check::run(
-                "`allow_empty`",
-                &schema,
-                &mut entry.value,
-                &entry.at,
-            ));
-            allow_empty = matches!(entry.value.value, Value::Bool(true, _));
-        }
+        allow_empty = switch(&mut home.map, "allow_empty", problems);
     }
+    let emptied_by_others = store
+        .as_mut()
+        .is_some_and(|store| switch(&mut store.map, "emptied_by_others", problems));
     let transforms = match layers.transforms() {
         Some(written) => transform::read(written, &id, around, problems, secrets),
         None => Some(Vec::new()),
@@ -197,6 +191,7 @@ pub(crate) fn resolve(
             mode,
             incremental: placed.as_ref().map(|placed| placed.value.clone()),
             allow_empty,
+            emptied_by_others,
             origin: Origin {
                 file: entity.at.source.file.clone(),
                 line: entity.at.line,
@@ -232,6 +227,17 @@ impl Resolved {
         };
         Some(problem.advise(wrong.advice).about(id))
     }
+}
+
+/// Takes a key out that is true or false, and false without it.
+fn switch(map: &mut Map, key: &str, problems: &mut Vec<Problem>) -> bool {
+    let Some(mut entry) = map.take(key) else {
+        return false;
+    };
+    let what = format!("`{key}`");
+    let schema = json!({"type": "boolean"});
+    problems.extend(Check::run(&what, &schema, &mut entry.value, &entry.at));
+    matches!(entry.value.value, Value::Bool(true, _))
 }
 
 /// The mode that is written, with its place; the outer none when it can't be told.

@@ -90,6 +90,8 @@ pub struct PlannedEntity {
     pub incremental: Option<Incremental>,
     /// Whether a source without rows or files is fine.
     pub allow_empty: bool,
+    /// Whether others take away what settled there (`store.emptied_by_others`).
+    pub emptied_by_others: bool,
     /// Where it is written down.
     pub origin: Origin,
 }

@@ -58,7 +58,10 @@ pub fn schema(kind: FileKind, registry: &Registry) -> Json {
     hoist(&mut incremental, "", &mut defs);
     defs.insert("Incremental".into(), incremental);
     by_type("Home", homes, &generic, &mut defs);
-    let generic = json!({"connection": generic["connection"]});
+    let generic = json!({
+        "connection": generic["connection"],
+        "emptied_by_others": {"type": "boolean", "description": "Whether somebody takes away what settled, as from a landing folder: incremental runs then go on when the store is empty. Default: false."},
+    });
     by_type("Store", stores, &generic, &mut defs);
     transforms(registry, &mut defs);
     let whole = json!({"$defs": defs.clone()});

@@ -59,66 +59,112 @@ impl Live {
         }
     }
 
+    /// What is drawn, for the console to print above.
+    pub(crate) fn lines(&self) -> &MultiProgress {
+        &self.lines
+    }
+
     fn draw(&self, at: Duration) {
+        let room = room();
         let mut rows = self.settled_rows;
         let mut bytes = 0;
         for (id, line) in &self.running {
             rows += line.progress.rows;
             bytes += line.progress.bytes;
             if let Some(bar) = &line.bar {
-                bar.set_message(entity(id, self.width, &line.progress, at));
+                bar.set_message(entity(id, self.width, &line.progress, at, room));
                 bar.tick();
             }
         }
-        let mut text = format!(
-            "{} of {} done, {}",
-            units::count(self.finished),
-            units::many(self.entities, "entity", "entities"),
-            units::rows(rows),
-        );
+        let mut on_the_way = String::new();
         if bytes > 0 {
-            text.push_str(&format!(", {} on the way", units::bytes(bytes)));
+            on_the_way = format!(", {} on the way", units::bytes(bytes));
         }
-        text.push_str(&format!(", {}", units::time(at)));
-        self.total.set_message(text);
+        let parts = [
+            format!(
+                "{} of {} done",
+                units::count(self.finished),
+                units::many(self.entities, "entity", "entities"),
+            ),
+            format!(", {}", units::rows(rows)),
+            on_the_way,
+            format!(", {}", units::time(at)),
+        ];
+        self.total.set_message(fitting(&parts, &[2, 1, 3], room));
         self.total.tick();
     }
 }
 
 fn line() -> ProgressBar {
     let bar = ProgressBar::no_length();
-    if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
         bar.set_style(style.tick_chars("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ "));
     }
     bar
 }
 
-/// The line of an entity that moves.
-fn entity(id: &EntityId, width: usize, progress: &Progress, at: Duration) -> String {
-    let spent = at.saturating_sub(progress.began);
-    let mut text = format!("{:<width$}", id.to_string());
-    if let Some(whole) = progress.rows_known {
-        text.push_str(&format!("  {}", bar(progress.rows, whole)));
+/// Characters that a line has beside its spinner.
+fn room() -> usize {
+    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok();
+    let columns = size.map_or(80, |size| usize::from(size.ws_col));
+    // A terminal that doesn't know says 0.
+    let columns = if columns == 0 { 80 } else { columns };
+    columns.saturating_sub(2)
+}
+
+/// The parts one after the other; when there is no room for all, those in `spare` go first, in
+/// that order.
+fn fitting(parts: &[String], spare: &[usize], room: usize) -> String {
+    let mut left: Vec<&str> = parts.iter().map(String::as_str).collect();
+    for index in spare {
+        let wide: usize = left.iter().map(|part| part.chars().count()).sum();
+        if wide <= room {
+            break;
+        }
+        left[*index] = "";
     }
-    text.push_str(&format!(
-        "  {}, {}",
-        units::rows(progress.rows),
-        units::bytes(progress.bytes)
-    ));
-    if progress.committing {
-        text.push_str(", committing");
-        return text;
+    cut(&left.concat(), room)
+}
+
+/// The beginning of a text that is too long.
+fn cut(text: &str, room: usize) -> String {
+    if text.chars().count() <= room {
+        return text.to_owned();
+    }
+    let start: String = text.chars().take(room.saturating_sub(1)).collect();
+    format!("{start}…")
+}
+
+/// The line of an entity that moves.
+fn entity(id: &EntityId, width: usize, progress: &Progress, at: Duration, room: usize) -> String {
+    let spent = at.saturating_sub(progress.began);
+    let width = width.min((room * 2 / 5).max(12));
+    let name = cut(&id.to_string(), width);
+    let [mut how_far, mut rate, mut left] = [const { String::new() }; 3];
+    if let Some(whole) = progress.rows_known {
+        how_far = format!("  {}", bar(progress.rows, whole));
     }
     if spent >= Duration::from_millis(500)
-        && let Some(rate) = units::rate(progress.rows, spent.as_secs_f64())
+        && let Some(per_second) = units::rate(progress.rows, spent.as_secs_f64())
     {
-        text.push_str(&format!(", {} rows/s", units::count(rate)));
+        rate = format!(", {} rows/s", units::count(per_second));
     }
     let whole = progress.rows_known.unwrap_or(0);
-    if let Some(left) = units::left(progress.rows, whole, spent) {
-        text.push_str(&format!(", {} left", units::time(left)));
+    if let Some(time) = units::left(progress.rows, whole, spent) {
+        left = format!(", {} left", units::time(time));
     }
-    text
+    if progress.committing {
+        (rate, left) = (String::new(), ", committing".to_owned());
+    }
+    let parts = [
+        format!("{name:<width$}"),
+        how_far,
+        format!("  {}", units::rows(progress.rows)),
+        format!(", {}", units::bytes(progress.bytes)),
+        rate,
+        left,
+    ];
+    fitting(&parts, &[1, 3, 4, 5], room)
 }
 
 fn bar(done: u64, whole: u64) -> String {
@@ -218,18 +264,47 @@ mod tests {
         };
         let at = Duration::from_secs(6);
         assert_eq!(
-            entity(&id, 12, &progress, at),
+            entity(&id, 12, &progress, at, 98),
             "nyc.flights   █████░░░░░░░░░░░░░░░  250,000 rows, 5.0 MiB, 50,000 rows/s, 15.0 s left"
         );
         progress.rows_known = None;
         assert_eq!(
-            entity(&id, 11, &progress, at),
+            entity(&id, 11, &progress, at, 98),
             "nyc.flights  250,000 rows, 5.0 MiB, 50,000 rows/s"
         );
         progress.committing = true;
         assert_eq!(
-            entity(&id, 11, &progress, at),
+            entity(&id, 11, &progress, at, 98),
             "nyc.flights  250,000 rows, 5.0 MiB, committing"
         );
+    }
+
+    #[test]
+    fn a_line_says_less_where_there_is_less_room() {
+        let id = EntityId::new("sales", "orders_since_the_beginning");
+        let progress = Progress {
+            began: Duration::from_secs(1),
+            rows: 250_000,
+            bytes: 5 << 20,
+            rows_known: Some(1_000_000),
+            committing: false,
+        };
+        let at = Duration::from_secs(6);
+        let lines: Vec<String> = [120, 90, 70, 58, 40, 20]
+            .into_iter()
+            .map(|room| {
+                let line = entity(&id, 32, &progress, at, room);
+                assert!(line.chars().count() <= room, "{line}");
+                line
+            })
+            .collect();
+        insta::assert_snapshot!(lines.join("\n"), @r"
+sales.orders_since_the_beginning  █████░░░░░░░░░░░░░░░  250,000 rows, 5.0 MiB, 50,000 rows/s, 15.0 s left
+sales.orders_since_the_beginning  250,000 rows, 5.0 MiB, 50,000 rows/s, 15.0 s left
+sales.orders_since_the_begi…  250,000 rows, 50,000 rows/s, 15.0 s left
+sales.orders_since_the…  250,000 rows, 15.0 s left
+sales.orders_si…  250,000 rows
+sales.order…  250,0…
+");
     }
 }

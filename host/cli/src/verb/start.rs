@@ -150,7 +150,8 @@ fn go(project: &Project, args: &StartArgs, global: &Global, console: &Arc<Consol
         && !args.output.json()
         && !global.verbose
         && std::env::var_os("HYGGE_LOG").is_none();
-    let renderer = renderer(scene(project, &run, global, console), args, live);
+    let scene = scene(project, &run, global, console);
+    let renderer = renderer(scene, args, live.then_some(console));
     let desk = Arc::new(Desk::open(
         renderer,
         Arc::clone(console),
@@ -183,12 +184,16 @@ fn go(project: &Project, args: &StartArgs, global: &Global, console: &Arc<Consol
     Ok(outcome(&ended?, signal.is_set()))
 }
 
-fn renderer(scene: Scene, args: &StartArgs, live: bool) -> Box<dyn Renderer> {
-    match (args.output.json(), args.quiet) {
-        (true, quiet) => Box::new(Json::new(quiet)),
-        (false, true) => Box::new(Quiet::new(scene)),
-        (false, false) if live => Box::new(Live::new(scene)),
-        (false, false) => Box::new(Plain::new(scene)),
+fn renderer(scene: Scene, args: &StartArgs, live: Option<&Arc<Console>>) -> Box<dyn Renderer> {
+    match (args.output.json(), args.quiet, live) {
+        (true, quiet, _) => Box::new(Json::new(quiet)),
+        (false, true, _) => Box::new(Quiet::new(scene)),
+        (false, false, Some(console)) => {
+            let live = Live::new(scene);
+            console.draw_below(live.lines());
+            Box::new(live)
+        }
+        (false, false, None) => Box::new(Plain::new(scene)),
     }
 }
 

@@ -529,6 +529,7 @@ impl Project {
                 mode: Mode::Full,
                 incremental: None,
                 allow_empty: false,
+                emptied_by_others: false,
                 origin: Origin {
                     file: "hygge.yml".into(),
                     line: 1,
