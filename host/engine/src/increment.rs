@@ -8,6 +8,7 @@ use hygge_project::{Incremental, Lookback};
 use hygge_state::EntityState;
 
 use crate::rowhash::hashed_as;
+use crate::widened::{Widened, lossless};
 use crate::window::{Before, Follow, Taken, WindowState, unpack};
 
 /// How far back a timestamp is read again by default: rows written by a transaction that was
@@ -214,14 +215,15 @@ pub(crate) fn follow(
             )
             .advise("run it once with `--full` to begin anew with the other key"));
         }
-        if let Some(window) = &low.window {
-            same_types(window, schema)?;
-        }
+        let widened = match &low.window {
+            Some(window) => widened(window, schema)?,
+            None => Widened::default(),
+        };
         let high = convert(low.watermark.ordinal()?)?;
-        let other_columns = hashed != columns;
-        before = Some(Arc::new(Before::new(hashed, high, &rows)));
-        if other_columns {
-            // Hashes over other columns tell nothing any more; rows met are hashed anew.
+        let others = hashed != columns || !widened.is_empty();
+        before = Some(Arc::new(Before::new(hashed, high, &rows).widened(widened)));
+        if others {
+            // Hashes over other columns or types tell nothing any more; rows met are hashed anew.
             rows.clear();
         }
     }
@@ -258,9 +260,10 @@ fn listed(schema: &Schema) -> String {
     format!("{}{tail}", names.join(", "))
 }
 
-/// Rows whose column changed its type can't be recognised by their hash: going on would take
-/// them twice.
-fn same_types(window: &WindowState, schema: &Schema) -> Result<()> {
+/// The columns that became wider. Rows whose column changed its type in another way can't be
+/// recognised by their hash: going on would take them twice.
+fn widened(window: &WindowState, schema: &Schema) -> Result<Widened> {
+    let mut widened = Widened::default();
     for (column, was) in window.columns.iter().zip(&window.types) {
         let Ok(field) = schema.field_with_name(column) else {
             return Err(Fault::new(
@@ -270,8 +273,14 @@ fn same_types(window: &WindowState, schema: &Schema) -> Result<()> {
             .with("column", column)
             .advise("run it once with `--full`, or give `incremental` a `key`"));
         };
-        let is = hashed_as(field.data_type()).to_string();
-        if is != *was {
+        let is = hashed_as(field.data_type());
+        if is.to_string() != *was {
+            if let Ok(was) = was.parse()
+                && lossless(&was, &is)
+            {
+                widened.add(column, was);
+                continue;
+            }
             return Err(Fault::new(
                 code::SCHEMA,
                 format!(
@@ -283,7 +292,7 @@ fn same_types(window: &WindowState, schema: &Schema) -> Result<()> {
             .advise("run it once with `--full`, or give `incremental` a `key`"));
         }
     }
-    Ok(())
+    Ok(widened)
 }
 
 /// A watermark beyond now usually means a wrong date in the source, and that rows written
@@ -347,8 +356,8 @@ mod tests {
             rows: 1,
         };
         let with_type = |data_type| Schema::new(vec![Field::new("v", data_type, true)]);
-        assert!(same_types(&window, &with_type(DataType::Int32)).is_ok());
-        let fault = same_types(&window, &with_type(DataType::Float64)).unwrap_err();
+        assert!(widened(&window, &with_type(DataType::Int32)).is_ok());
+        let fault = widened(&window, &with_type(DataType::Float64)).unwrap_err();
         assert_eq!(
             fault.message,
             "column \"v\" was Int64 and is now Float64, so rows taken earlier can't be recognised"

@@ -16,6 +16,7 @@ use hygge_core::{Fault, Result, WatermarkType, code};
 use serde::{Deserialize, Serialize};
 
 use crate::rowhash::hash_rows;
+use crate::widened::Widened;
 
 /// Most rows a window may hold: 32 bytes each in the state, so 32 MB.
 pub(crate) const WINDOW_ROWS: usize = 1_000_000;
@@ -101,6 +102,7 @@ pub(crate) struct Follow {
 #[derive(Debug)]
 pub(crate) struct Before {
     columns: Vec<String>,
+    widened: Widened,
     high: i128,
     left: Mutex<HashMap<u128, u32>>,
 }
@@ -113,9 +115,16 @@ impl Before {
         }
         Self {
             columns,
+            widened: Widened::default(),
             high,
             left: Mutex::new(left),
         }
+    }
+
+    /// Some of the columns are wider now than they were then.
+    pub(crate) fn widened(mut self, widened: Widened) -> Self {
+        self.widened = widened;
+        self
     }
 
     fn left(&self) -> MutexGuard<'_, HashMap<u128, u32>> {
@@ -206,7 +215,8 @@ impl Observer {
         if perhaps.is_empty() {
             return Ok(Kept::All(batch));
         }
-        let hashes = hash_rows(&batch, &before.columns, &perhaps)?;
+        let (then, perhaps) = before.widened.narrow(&batch, perhaps)?;
+        let hashes = hash_rows(&then, &before.columns, &perhaps)?;
         let mut keep = vec![true; batch.num_rows()];
         let met = self.met.len();
         let mut again = Vec::new();
@@ -217,8 +227,8 @@ impl Observer {
                 self.met.push(hash);
             }
         }
-        // The source has other columns now: what was taken must be known by its new hash.
-        if before.columns != self.follow.columns {
+        // The source has other columns or types now: what was taken must be known by its new hash.
+        if before.columns != self.follow.columns || !before.widened.is_empty() {
             let hashes = hash_rows(&batch, &self.follow.columns, &again)?;
             self.taken.extend(
                 again

@@ -191,3 +191,53 @@ fn a_new_column_doubles_nothing() {
         hashed.clone_from(&follow.columns);
     }
 }
+
+/// A column becomes wider: rows of the window are known in that run, and by their new hash in the
+/// next.
+#[test]
+fn a_wider_column_doubles_nothing() {
+    use arrow_array::{Date32Array, Date64Array};
+    use arrow_schema::DataType;
+
+    let days = [19_000, 19_001, 19_002];
+    let source = |wide: bool, rows: usize| {
+        let marks: ArrayRef = Arc::new(Int64Array::from(vec![5; rows]));
+        let days = days.iter().take(rows);
+        let at: ArrayRef = if wide {
+            let millis = days.map(|day| i64::from(*day) * 86_400_000);
+            Arc::new(Date64Array::from_iter_values(millis))
+        } else {
+            Arc::new(Date32Array::from_iter_values(days.copied()))
+        };
+        RecordBatch::try_from_iter([("w", marks), ("at", at)]).unwrap()
+    };
+    let columns = vec!["w".to_owned(), "at".to_owned()];
+    let mut rows: Vec<Taken> = Vec::new();
+    for (wide, there, new) in [(false, 1, 1), (true, 2, 1), (true, 3, 1), (true, 3, 0)] {
+        let mut widened = Widened::default();
+        if wide && there == 2 {
+            widened.add("at", DataType::Date32);
+        }
+        let carried = if widened.is_empty() {
+            rows.clone()
+        } else {
+            Vec::new()
+        };
+        let before = Before::new(columns.clone(), 5, &rows).widened(widened);
+        let follow = Arc::new(Follow {
+            column: "w".into(),
+            kind: WatermarkType::Integer,
+            lookback: 0,
+            columns: columns.clone(),
+            types: Vec::new(),
+            before: Some(Arc::new(before)),
+        });
+        let mut observer = Observer::new(Arc::clone(&follow));
+        let taken = observer.take(source(wide, there)).unwrap();
+        assert_eq!(taken.num_rows(), new, "wide: {wide}, rows: {there}");
+        let mut seen = Seen::default();
+        let observed = serde_json::to_value(observer.finish()).unwrap();
+        seen.add(&observed, &follow, false).unwrap();
+        rows = unpack(&seen.window(carried, Some(5), None, &follow).unwrap().1).unwrap();
+    }
+}
