@@ -76,6 +76,72 @@ fn text_that_does_not_fit_is_said_with_file_line_column_and_value() {
 }
 
 #[test]
+fn whole_numbers_that_a_float_would_round_are_errors() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    let read = |name: &str, text: &str, more: serde_json::Value| {
+        fs::write(root.join(name), text).unwrap();
+        let mut settings = json!({"path": name, "infer_rows": 1});
+        let more = more.as_object().unwrap().clone();
+        settings.as_object_mut().unwrap().extend(more);
+        read_all(&home(root, settings))
+    };
+    let none = json!({});
+    let float = json!({"schema": {"n": "float64"}});
+    let rows = "0.5\n".repeat(100);
+    for (late, more) in [
+        ("9007199254740993", &none),
+        ("9007199254740993", &float),
+        ("0.12345678901234567890123", &none),
+    ] {
+        let text = format!("n\n{rows}{late}\n");
+        assert_eq!(
+            read("a.csv", &text, more.clone()).unwrap_err().message,
+            format!("a.csv, line 102: \"{late}\" in column \"n\" is not of type float64")
+        );
+    }
+    // Who declares a float asks for the nearest one, of fractions.
+    let text = format!("n\n{rows}0.12345678901234567890123\n9007199254740994\n");
+    assert_eq!(read("a.csv", &text, float.clone()).unwrap().num_rows(), 102);
+    let padded = format!("n\n{}007\n", "1\n".repeat(100));
+    assert_eq!(
+        read("a.csv", &padded, none.clone()).unwrap_err().message,
+        "a.csv, line 102: \"007\" in column \"n\" is not of type int64"
+    );
+    let both = "n\n9007199254740993\n9007199254740992\n1.5\n";
+    let batch = read("b.csv", both, json!({"infer_rows": 9})).unwrap();
+    let texts: Vec<Option<&str>> = batch.column(0).as_string::<i32>().iter().collect();
+    assert_eq!(
+        texts[..2],
+        [Some("9007199254740993"), Some("9007199254740992")]
+    );
+
+    for (first, late, kind) in [
+        ("0.5", "9007199254740993", "float64"),
+        ("0.5", "18446744073709551617", "float64"),
+        ("1", "-9223372036854775809", "int64"),
+        ("18446744073709551615", "18446744073709551616", "uint64"),
+    ] {
+        let text = format!("{{\"n\": {first}}}\n").repeat(200) + &format!("{{\"n\": {late}}}\n");
+        assert_eq!(
+            read("a.ndjson", &text, none.clone()).unwrap_err().message,
+            format!("a.ndjson, line 201: whilst decoding field 'n': {late} is not of type {kind}")
+        );
+    }
+    let wide = "{\"n\": 18446744073709551616}\n{\"n\": 18446744073709551617}\n";
+    assert_eq!(
+        read("a.ndjson", wide, none).unwrap_err().message,
+        "n holds integers of more than 64 bits in a.ndjson"
+    );
+    let text = json!({"schema": {"n": "string"}});
+    let batch = read("a.ndjson", wide, text).unwrap();
+    assert_eq!(
+        batch.column(0).as_string::<i32>().value(1),
+        "18446744073709551617"
+    );
+}
+
+#[test]
 fn a_key_that_stands_twice_is_an_error_wherever_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();

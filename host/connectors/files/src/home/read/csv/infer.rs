@@ -4,6 +4,7 @@
 use arrow_schema::{DataType, TimeUnit};
 
 use super::values;
+use crate::home::read::exact_floats::float64_holds;
 
 /// Which types all values seen so far have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,7 +104,7 @@ impl Candidates {
 }
 
 /// A whole number as a computer writes it: `-12`, not `+12`, `012` or `-0`.
-fn is_int(text: &str) -> bool {
+pub(super) fn is_int(text: &str) -> bool {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let plain = match digits.as_bytes() {
         [b'0'] => digits.len() == text.len(),
@@ -113,8 +114,9 @@ fn is_int(text: &str) -> bool {
     plain && text.parse::<i64>().is_ok()
 }
 
-/// A number that a float64 holds as well as its text does.
-fn is_float(text: &str) -> bool {
+/// A number that a float64 holds as well as its text does: a whole one exactly, a fraction of no
+/// more digits than floats are written with.
+pub(super) fn is_float(text: &str) -> bool {
     let digits = text.strip_prefix('-').unwrap_or(text);
     if matches!(digits, "NaN" | "nan" | "inf" | "Infinity") {
         return true;
@@ -141,6 +143,7 @@ fn is_float(text: &str) -> bool {
         && all_digits(fraction)
         && !leading_zero
         && significant <= 17
+        && float64_holds(text)
         && text.parse::<f64>().is_ok_and(f64::is_finite)
 }
 
@@ -169,6 +172,8 @@ mod tests {
         assert_eq!(inferred(&["1", "-20", " 3"]), "int64");
         assert_eq!(inferred(&["1", "2.5", "1e-3", "NaN"]), "float64");
         assert_eq!(inferred(&["true", "FALSE"]), "bool");
+        assert_eq!(inferred(&["9007199254740993", "1"]), "int64");
+        assert_eq!(inferred(&["9007199254740992", "1.5"]), "float64");
         assert_eq!(inferred(&["2013-01-01"]), "date");
         assert_eq!(
             inferred(&["2013-01-01", "2013-01-01 10:00:00"]),
@@ -195,6 +200,8 @@ mod tests {
             ["2013-01-01T10:00:00Z", "2013-01-01T10:00:00"],
             ["12345678901234567890", "1"],
             ["123456789012345678.5", "1"],
+            ["9007199254740993", "1.5"],
+            ["1e3", "-9007199254740993"],
             ["1e999", "1"],
             ["0x10", "1"],
             ["1,5", "1"],

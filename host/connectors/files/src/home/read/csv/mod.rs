@@ -211,6 +211,7 @@ pub(crate) fn one_value(text: &str, data_type: &DataType) -> Option<ArrayRef> {
         index: 0,
         width: 1,
         nulls: &[],
+        inferred: false,
     };
     column.array(data_type).ok()
 }
@@ -221,6 +222,8 @@ pub(crate) struct CsvSource {
     tokens: Tokens,
     schema: SchemaRef,
     nulls: Vec<String>,
+    /// Which columns' types were inferred.
+    inferred: Vec<bool>,
     done: u64,
 }
 
@@ -250,6 +253,10 @@ impl CsvSource {
             cut,
             schema: Arc::new(Schema::new(fields)),
             nulls: csv.null_values,
+            inferred: names
+                .iter()
+                .map(|column| !task.home.declared.contains_key(column))
+                .collect(),
             done: 0,
         };
         source.skip(done)?;
@@ -285,6 +292,7 @@ impl CsvSource {
                     index,
                     width: self.schema.fields().len(),
                     nulls: &self.nulls,
+                    inferred: self.inferred[index],
                 };
                 column.array(field.data_type()).map_err(|misfit| {
                     let shown: String = misfit.value.chars().take(60).collect();

@@ -1,5 +1,6 @@
 //! Text values as Arrow columns. A value either is exactly what its column's type holds, or an
-//! error: nothing is rounded, cut or turned into NULL.
+//! error: nothing is cut or turned into NULL, and nothing rounded but fractions to the nearest
+//! float where floats were declared.
 
 use std::sync::Arc;
 
@@ -14,7 +15,9 @@ use arrow_array::{ArrayRef, new_null_array};
 use arrow_cast::parse::{Parser, parse_decimal, string_to_datetime};
 use arrow_schema::{DataType, TimeUnit};
 
+use super::infer::{is_float, is_int};
 use super::tokens::Tokens;
+use crate::home::read::exact_floats::{float32_holds, float64_holds};
 use crate::home::types;
 
 /// One column of cut rows.
@@ -28,6 +31,8 @@ pub(crate) struct Column<'a> {
     pub width: usize,
     /// Unquoted values that are NULL.
     pub nulls: &'a [String],
+    /// Whether the type was inferred: then every value is one that inferring would have taken.
+    pub inferred: bool,
 }
 
 /// A value that doesn't fit, by its row within the tokens.
@@ -109,13 +114,29 @@ impl<'a> Column<'a> {
             T::Int8 => number!(Int8Type),
             T::Int16 => number!(Int16Type),
             T::Int32 => number!(Int32Type),
+            T::Int64 if self.inferred => self.primitive::<Int64Type>(data_type, |text| {
+                is_int(text).then(|| Int64Type::parse(text)).flatten()
+            }),
             T::Int64 => number!(Int64Type),
             T::UInt8 => number!(UInt8Type),
             T::UInt16 => number!(UInt16Type),
             T::UInt32 => number!(UInt32Type),
             T::UInt64 => number!(UInt64Type),
-            T::Float32 => number!(Float32Type),
-            T::Float64 => number!(Float64Type),
+            T::Float32 => self.primitive::<Float32Type>(data_type, |text| {
+                float32_holds(text)
+                    .then(|| Float32Type::parse(text))
+                    .flatten()
+            }),
+            T::Float64 => {
+                let takes = if self.inferred {
+                    is_float
+                } else {
+                    float64_holds
+                };
+                self.primitive::<Float64Type>(data_type, |text| {
+                    takes(text).then(|| Float64Type::parse(text)).flatten()
+                })
+            }
             T::Date32 => self.primitive::<Date32Type>(data_type, date),
             T::Time64(TimeUnit::Microsecond) => {
                 self.primitive::<Time64MicrosecondType>(data_type, Time64MicrosecondType::parse)

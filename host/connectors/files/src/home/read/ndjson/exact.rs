@@ -1,6 +1,6 @@
 //! JSON values as Arrow values, without the liberties Arrow's reader takes: it reads `1.9` as
-//! the integer 1, cuts fractions of seconds off, rounds decimals, and passes over a key that
-//! stands twice.
+//! the integer 1, cuts fractions of seconds off, rounds decimals and large integers, and passes
+//! over a key that stands twice.
 
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use arrow_schema::{ArrowError, DataType, FieldRef, TimeUnit};
 
 use super::twice::Distinct;
 use crate::home::read::csv::values;
+use crate::home::read::exact_floats::{float32_holds, float64_holds};
 use crate::home::types::show;
 
 /// Puts a check in front of the decoders of types that could lose something.
@@ -80,7 +81,12 @@ impl ArrayDecoder for Checked {
 }
 
 fn misfit(shown: &str, data_type: &DataType) -> ArrowError {
-    ArrowError::JsonError(format!("{shown} is not of type {}", show(data_type)))
+    let shown = match shown.char_indices().nth(60) {
+        Some((end, _)) => format!("{}…", &shown[..end]),
+        None => shown.to_owned(),
+    };
+    let kind = show(data_type);
+    ArrowError::JsonError(format!("{shown} is not of type {kind}"))
 }
 
 fn number_fits(text: &str, data_type: &DataType) -> bool {
@@ -89,13 +95,16 @@ fn number_fits(text: &str, data_type: &DataType) -> bool {
             decimal_fits(text, *scale)
         }
         DataType::Date32 => false,
-        integer if integer.is_integer() => {
-            text.parse::<i128>().is_ok()
-                || text
-                    .parse::<f64>()
-                    .is_ok_and(|v| v.fract() == 0.0 && v.abs() < 9_007_199_254_740_992.0)
-        }
-        _ => true,
+        // What is beyond the type's range goes by way of a float, and may come back within.
+        integer if integer.is_integer() => match text.parse::<i128>() {
+            Ok(value) if integer.is_signed_integer() => i64::try_from(value).is_ok(),
+            Ok(value) => u64::try_from(value).is_ok(),
+            Err(_) => text
+                .parse::<f64>()
+                .is_ok_and(|v| v.fract() == 0.0 && v.abs() < 9_007_199_254_740_992.0),
+        },
+        DataType::Float64 => float64_holds(text),
+        _ => float32_holds(text),
     }
 }
 

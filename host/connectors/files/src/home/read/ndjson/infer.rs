@@ -20,6 +20,8 @@ pub(crate) struct Shape {
     negative: bool,
     /// Integers that a float64 can't hold exactly.
     beyond_float: bool,
+    /// Integers of more than 64 bits, which no type holds.
+    wide: bool,
     float: bool,
     list: Option<Box<Shape>>,
     object: Option<Box<Keys>>,
@@ -58,7 +60,7 @@ impl Keys {
 
     /// Looks at one object; the error is serde's.
     pub(crate) fn see(&mut self, line: &[u8]) -> Result<(), serde_json::Error> {
-        struct Object<'a>(&'a mut Keys);
+        struct Object<'a>(&'a mut Keys, &'a [f64]);
         impl<'de> Visitor<'de> for Object<'_> {
             type Value = ();
 
@@ -67,28 +69,61 @@ impl Keys {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
-                keys(self.0, map)
+                keys(self.0, map, self.1)
             }
         }
         let mut deserializer = serde_json::Deserializer::from_slice(line);
-        deserializer.deserialize_map(Object(self))?;
+        let wide = wide_integers(line);
+        deserializer.deserialize_map(Object(self, &wide))?;
         deserializer.end()
     }
 }
 
-fn keys<'de, A: MapAccess<'de>>(keys: &mut Keys, mut map: A) -> Result<(), A::Error> {
+/// The integers of a line that take more than 64 bits, as the floats serde makes of them: it
+/// doesn't tell them from `1e30`.
+fn wide_integers(line: &[u8]) -> Vec<f64> {
+    let number = |byte: &u8| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E');
+    let (mut quoted, mut escaped) = (false, false);
+    let outside = |byte: &u8| {
+        let end = !escaped && *byte == b'"';
+        escaped = quoted && !escaped && *byte == b'\\';
+        quoted ^= end;
+        quoted || !number(byte)
+    };
+    line.split(outside)
+        .filter(|run| run.len() > 18)
+        .filter_map(|run| std::str::from_utf8(run).ok())
+        .filter(|text| {
+            let digits = text.strip_prefix('-').unwrap_or(text);
+            digits.bytes().all(|byte| byte.is_ascii_digit())
+                && text.parse::<i64>().is_err()
+                && text.parse::<u64>().is_err()
+        })
+        .filter_map(|text| text.parse().ok())
+        .collect()
+}
+
+fn keys<'de, A: MapAccess<'de>>(keys: &mut Keys, mut map: A, wide: &[f64]) -> Result<(), A::Error> {
     keys.objects += 1;
     while let Some(key) = map.next_key::<std::borrow::Cow<'de, str>>()? {
         let at = keys.at(&key);
         if std::mem::replace(&mut keys.seen_in[at], keys.objects) == keys.objects {
             return Err(A::Error::custom(format!("the key {key:?} {TWICE}")));
         }
-        map.next_value_seed(&mut keys.shapes[at].1)?;
+        let shape = &mut keys.shapes[at].1;
+        map.next_value_seed(Look { shape, wide })?;
     }
     Ok(())
 }
 
-impl<'de> DeserializeSeed<'de> for &mut Shape {
+/// Looks at one value.
+struct Look<'a> {
+    shape: &'a mut Shape,
+    /// What [`wide_integers`] found in the line.
+    wide: &'a [f64],
+}
+
+impl<'de> DeserializeSeed<'de> for Look<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -96,7 +131,7 @@ impl<'de> DeserializeSeed<'de> for &mut Shape {
     }
 }
 
-impl<'de> Visitor<'de> for &mut Shape {
+impl<'de> Visitor<'de> for Look<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -108,42 +143,47 @@ impl<'de> Visitor<'de> for &mut Shape {
     }
 
     fn visit_bool<E>(self, _: bool) -> Result<(), E> {
-        self.bool = true;
+        self.shape.bool = true;
         Ok(())
     }
 
     fn visit_i64<E>(self, value: i64) -> Result<(), E> {
-        self.int = true;
-        self.negative |= value < 0;
-        self.beyond_float |= value.unsigned_abs() > 1 << 53;
+        self.shape.int = true;
+        self.shape.negative |= value < 0;
+        self.shape.beyond_float |= value.unsigned_abs() > 1 << 53;
         Ok(())
     }
 
     fn visit_u64<E>(self, value: u64) -> Result<(), E> {
-        self.int = true;
-        self.large |= i64::try_from(value).is_err();
-        self.beyond_float |= value > 1 << 53;
+        self.shape.int = true;
+        self.shape.large |= i64::try_from(value).is_err();
+        self.shape.beyond_float |= value > 1 << 53;
         Ok(())
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        self.float = true;
+    fn visit_f64<E>(self, value: f64) -> Result<(), E> {
+        if self.wide.contains(&value) {
+            self.shape.wide = true;
+        } else {
+            self.shape.float = true;
+        }
         Ok(())
     }
 
     fn visit_str<E>(self, _: &str) -> Result<(), E> {
-        self.string = true;
+        self.shape.string = true;
         Ok(())
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        let items = self.list.get_or_insert_default();
-        while seq.next_element_seed(&mut **items)?.is_some() {}
+        let wide = self.wide;
+        let shape = &mut **self.shape.list.get_or_insert_default();
+        while seq.next_element_seed(Look { shape, wide })?.is_some() {}
         Ok(())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
-        keys(self.object.get_or_insert_default(), map)
+        keys(self.shape.object.get_or_insert_default(), map, self.wide)
     }
 }
 
@@ -162,6 +202,7 @@ impl Shape {
         self.large |= other.large;
         self.negative |= other.negative;
         self.beyond_float |= other.beyond_float;
+        self.wide |= other.wide;
         self.float |= other.float;
         if let Some(items) = other.list {
             self.list.get_or_insert_default().join(*items);
@@ -179,7 +220,7 @@ impl Shape {
         };
         let kinds: Vec<&str> = [
             (self.bool, "booleans"),
-            (self.int || self.float, "numbers"),
+            (self.int || self.float || self.wide, "numbers"),
             (self.string, "strings"),
             (self.list.is_some(), "lists"),
             (self.object.is_some(), "objects"),
@@ -193,7 +234,7 @@ impl Shape {
         if self.int && self.float && self.beyond_float {
             return Err(mixed("fractions and integers that a float64 can't hold"));
         }
-        if self.large && self.negative {
+        if self.wide || (self.large && self.negative) {
             return Err(mixed("integers of more than 64 bits"));
         }
         if let Some(items) = &self.list {
@@ -266,6 +307,31 @@ mod tests {
             inferred(&[r#"{"a": {"b": 1}}"#, r#"{"a": {"b": "x"}}"#]),
             "row.a.b: numbers and strings"
         );
-        assert!(inferred(&[r#"{"a": 9007199254740993}"#, r#"{"a": 0.5}"#]).contains("float64"));
+        assert_eq!(
+            inferred(&[r#"{"a": 9007199254740993}"#, r#"{"a": 0.5}"#]),
+            "row.a: fractions and integers that a float64 can't hold"
+        );
+    }
+
+    #[test]
+    fn integers_of_more_than_64_bits_are_never_floats() {
+        for integer in [
+            "18446744073709551616",
+            "-9223372036854775809",
+            "123456789012345678901234567890",
+        ] {
+            for line in [
+                format!(r#"{{"a": {integer}}}"#),
+                format!(r#"{{"b": 1e30, "a": [{integer}]}}"#),
+                format!(r#"{{"a": {{"b": {integer}}}}}"#),
+            ] {
+                let said = inferred(&[&line]);
+                assert!(said.ends_with(": integers of more than 64 bits"), "{said}");
+            }
+        }
+        assert_eq!(
+            inferred(&[r#"{"a": 1e30, "b": "18446744073709551616", "c": 18446744073709551616.5}"#]),
+            "struct<a: float64, b: string, c: float64>"
+        );
     }
 }
