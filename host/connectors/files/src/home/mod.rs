@@ -30,9 +30,10 @@ pub(crate) use self::read::footers::read_footer;
 pub(crate) use self::read::guarded;
 pub(crate) use self::read::ipc::read_schema;
 use self::read::{FilesReader, Task};
-pub(crate) use self::reconcile::Merged;
+pub(crate) use self::reconcile::{Fit, Merged};
 pub use self::settings::{HomeSettings, INFER_ROWS, SPLIT_SIZE};
 use self::spec::{Place, Spec};
+pub(crate) use self::types::show;
 use crate::config::CsvOptions;
 use crate::size::shown;
 

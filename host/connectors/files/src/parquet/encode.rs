@@ -214,11 +214,9 @@ impl Encoder {
                     .clone()
                     .any(|(its, ours)| its.data_type() != ours.data_type());
             if differs {
-                return Err(ParquetError::General(format!(
-                    "a batch has the columns {:?}, the file {:?}",
-                    batch.schema_ref().fields(),
-                    self.schema.fields()
-                )));
+                return Err(ParquetError::General(
+                    "a batch's columns are not those of the file".into(),
+                ));
             }
         }
         let rows = batches.iter().map(RecordBatch::num_rows).sum();

@@ -53,22 +53,24 @@ impl<R: ChunkReader + Clone + 'static> Recoder<R> {
     /// for every column and must read by position: clones of a `File` share their place.
     pub fn new(encoder: Arc<Encoder>, input: R, metadata: &Arc<ParquetMetaData>) -> Result<Self> {
         let stored = ArrowReaderMetadata::try_new(Arc::clone(metadata), ArrowReaderOptions::new())?;
-        if stored.schema().fields() != encoder.schema().fields() {
-            return Err(ParquetError::General(format!(
-                "the file has the columns {:?}, its copy {:?}",
-                stored.schema().fields(),
-                encoder.schema().fields()
-            )));
+        // Texts are decoded as views whatever the file calls them.
+        let views = |schema: &Schema| -> Vec<FieldRef> {
+            let fields = schema.fields().iter();
+            fields.map(|field| mapped(field, &as_view)).collect()
+        };
+        if views(stored.schema()) != views(encoder.schema()) {
+            return Err(ParquetError::General(
+                "the file's columns are not those of its copy".into(),
+            ));
         }
         let read_as = |fields: Vec<FieldRef>| {
             let schema = Schema::new_with_metadata(fields, stored.schema().metadata().clone());
             let options = ArrowReaderOptions::new().with_schema(Arc::new(schema));
             ArrowReaderMetadata::try_new(Arc::clone(metadata), options)
         };
-        let fields = stored.schema().fields();
         Ok(Self {
             int96: Int96::of(&stored)?,
-            metadata: read_as(fields.iter().map(|field| mapped(field, &as_view)).collect())?,
+            metadata: read_as(views(stored.schema()))?,
             encoder,
             input,
         })

@@ -87,10 +87,15 @@ impl Memory {
 
     /// The remembered columns; none when nothing that can be read is remembered.
     pub(crate) fn schema(&self) -> Option<SchemaRef> {
-        let bytes = STANDARD.decode(self.columns.as_ref()?).ok()?;
-        let reader = StreamReader::try_new(bytes.as_slice(), None).ok()?;
-        Some(reader.schema())
+        columns(self.columns.as_ref()?)
     }
+}
+
+/// What [`encode`] wrote; none when it can't be read.
+pub(crate) fn columns(encoded: &str) -> Option<SchemaRef> {
+    let bytes = STANDARD.decode(encoded).ok()?;
+    let reader = StreamReader::try_new(bytes.as_slice(), None).ok()?;
+    Some(reader.schema())
 }
 
 /// Columns as text, for records and memories.
@@ -156,9 +161,17 @@ pub(crate) fn join(
     if !seen_as_one {
         return Err(fault);
     }
-    let old = standing.fields().iter();
-    let old = old.filter(|field| coming.field_with_name(field.name()).is_err());
-    let fields: Vec<_> = coming.fields().iter().chain(old).cloned().collect();
+    // What stands comes first: CSV without a header has nothing but the order.
+    let new = coming.fields().iter();
+    let new = new.filter(|field| standing.field_with_name(field.name()).is_err());
+    let known = standing
+        .fields()
+        .iter()
+        .map(|field| match coming.column_with_name(field.name()) {
+            Some((at, _)) => &coming.fields()[at],
+            None => field,
+        });
+    let fields: Vec<_> = known.chain(new).cloned().collect();
     let warning =
         (format == Format::Csv).then(|| format!("{}, and is text to readers", fault.message));
     Ok((SchemaRef::new(Schema::new(fields)), warning))

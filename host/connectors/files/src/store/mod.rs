@@ -7,6 +7,9 @@
 //! alone, and that the file system must be able to swap two folders; both are checked before
 //! the first row is read.
 
+mod append;
+#[cfg(test)]
+mod append_tests;
 mod commit;
 #[cfg(test)]
 mod copy_tests;
@@ -71,7 +74,7 @@ use self::record::{Begun, Staged};
 use self::settings::Layout;
 use self::writer::{Desk, FileWriter};
 use crate::config::Format;
-use crate::home::FilesHomeKind;
+use crate::home::{FilesHomeKind, Fit};
 
 pub use self::kind::FileStoreKind;
 pub use self::settings::{Codec, CompressionSetting, LeveledCodec, StoreSettings};
@@ -120,6 +123,14 @@ impl FileStore {
         attempt: u32,
         cx: &Context,
     ) -> Desk {
+        let joined = begun.columns.as_deref().and_then(memory::columns);
+        let columns = match joined {
+            Some(joined) if target.action == Action::Append => {
+                append::columns(&joined, &target.schema, self.layout.format)
+            }
+            _ => Arc::clone(&target.schema),
+        };
+        let fit = Fit::new(&target.schema, &columns);
         Desk {
             layout: Arc::clone(&self.layout),
             run: target.run.clone(),
@@ -127,7 +138,8 @@ impl FileStore {
             attempt,
             staging: begun.staging,
             destination: begun.destination,
-            schema: Arc::clone(&target.schema),
+            schema: columns,
+            fit: (!fit.is_same()).then(|| Arc::new(fit)),
             mark: mark::of(&target.entity, &target.run),
             cx: cx.clone(),
         }
@@ -382,8 +394,14 @@ impl Store for FileStore {
                     Some(standing) => {
                         let (joined, warning) =
                             memory::join(&standing, &layout.shown, &target.schema, layout.format)?;
-                        if let Some(warning) = warning {
+                        let appends = target.action == Action::Append;
+                        let seen = append::warning(&standing, &joined, &layout.shown);
+                        if let Some(warning) = warning.or(seen.filter(|_| appends)) {
                             notes.note(Level::Warning, &warning);
+                        }
+                        let gone = append::missing(&standing, &target.schema);
+                        if let Some(gone) = gone.filter(|_| appends) {
+                            notes.note(Level::Info, &gone);
                         }
                         joined
                     }

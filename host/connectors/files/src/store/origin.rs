@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use arrow_array::RecordBatch;
-use arrow_schema::SchemaRef;
+use arrow_schema::{Schema, SchemaRef};
 use hygge_core::{Fault, Result, code};
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
@@ -16,7 +16,7 @@ use parquet::arrow::arrow_reader::{
 use parquet::basic::{BrotliLevel, Compression, GzipLevel, Type};
 use parquet::errors::ParquetError;
 
-use crate::parquet::{Error, MORE_MEMORY, Source, SourceFile, Want, can_copy};
+use crate::parquet::{Error, Int96, MORE_MEMORY, Source, SourceFile, Want, can_copy};
 
 /// A Parquet file that row groups are taken from.
 #[derive(Debug, Clone)]
@@ -68,13 +68,23 @@ impl Origin {
         Arc::clone(&self.source.schema)
     }
 
-    /// Its footer, for decoding.
+    /// Its footer, for decoding to the types it is handed on with: plain texts where the file
+    /// says views.
     pub(crate) fn footer(&self) -> Result<ArrowReaderMetadata> {
-        let options = ArrowReaderOptions::new();
-        ArrowReaderMetadata::try_new(Arc::clone(&self.source.metadata), options).map_err(|error| {
-            let name = self.file.name();
-            Fault::new(code::SOURCE_INVALID, format!("{name}: {error}")).with("file", name)
-        })
+        let read = |options: ArrowReaderOptions| {
+            let footer = ArrowReaderMetadata::try_new(Arc::clone(&self.source.metadata), options);
+            footer.map_err(|error| {
+                let name = self.file.name();
+                Fault::new(code::SOURCE_INVALID, format!("{name}: {error}")).with("file", name)
+            })
+        };
+        let footer = read(ArrowReaderOptions::new())?;
+        let wanted = self.source.schema.fields();
+        if footer.schema().fields() == wanted {
+            return Ok(footer);
+        }
+        let wanted = Arc::new(Schema::new(wanted.clone()));
+        read(ArrowReaderOptions::new().with_schema(wanted))
     }
 
     /// The number of each row group's first row, and of the one behind the last.
@@ -175,6 +185,33 @@ impl Origin {
         let columns = self.file.schema();
         let mut columns = columns.columns().iter();
         columns.any(|column| column.physical_type() == Type::INT96)
+    }
+
+    /// The rows of a row group, decoded a batch at a time.
+    pub(crate) fn rows_of(
+        &self,
+        group: usize,
+    ) -> Result<Box<dyn Iterator<Item = Result<RecordBatch>> + Send>> {
+        let name = self.file.name().to_owned();
+        let broken = move |error: &dyn std::fmt::Display| {
+            Fault::new(code::SOURCE_INVALID, format!("{name}: {error}")).with("file", &name)
+        };
+        let metadata = self.footer()?;
+        let int96 = Int96::of(&metadata).map_err(|error| broken(&error))?;
+        let rows = self.size(group..group + 1).0;
+        for root in int96.roots() {
+            int96
+                .check(self.file.input().clone(), root, group..group + 1, 0..rows)
+                .map_err(|error| broken(&error))?;
+        }
+        let input = self.file.input().clone();
+        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(input, metadata)
+            .with_row_groups(vec![group])
+            .build()
+            .map_err(|error| broken(&error))?;
+        Ok(Box::new(
+            reader.map(move |batch| batch.map_err(|error| broken(&error))),
+        ))
     }
 
     /// Decodes some row groups.

@@ -25,7 +25,8 @@ use super::simple::SimplePart;
 use super::track::Tracked;
 use super::{destination, name, record, sync};
 use crate::config::Format;
-use crate::parquet::{self as stored, EncodeOptions, Encoder, PARQUET, RowGroup};
+use crate::home::{Fit, guarded};
+use crate::parquet::{self as stored, EncodeOptions, Encoder, PARQUET, RowGroup, pages_fit};
 
 /// Files that are made durable at once.
 const SYNCING: usize = 8;
@@ -41,7 +42,10 @@ pub(crate) struct Desk {
     pub(crate) staging: PathBuf,
     /// The destination, for messages.
     pub(crate) destination: PathBuf,
+    /// The columns of the files.
     pub(crate) schema: SchemaRef,
+    /// Brings rows to these, when they come otherwise.
+    pub(crate) fit: Option<Arc<Fit>>,
     /// Key-value metadata that says whose files these are.
     pub(crate) mark: Vec<(String, String)>,
     pub(crate) cx: Context,
@@ -160,6 +164,9 @@ impl FileWriter {
                 }
             }
         };
+        if let Some(fit) = self.desk.fit.clone() {
+            return self.fitted(partition, known, group.index, &fit).await;
+        }
         let copies = self.known.insert(known).copies(&self.desk, {
             let open = self.open.get(partition);
             open.is_some_and(|open| !open.part.is_empty())
@@ -182,6 +189,48 @@ impl FileWriter {
         }
         let rows = u64::try_from(group.metadata().num_rows()).unwrap_or(0);
         self.put_back(partition.to_owned(), open, rows).await
+    }
+
+    /// Decodes a row group whose columns aren't those of the files that stand.
+    async fn fitted(
+        &mut self,
+        partition: &str,
+        mut known: Known,
+        group: usize,
+        fit: &Arc<Fit>,
+    ) -> Result<()> {
+        if !std::mem::replace(&mut known.told, true) {
+            let name = known.origin.file.name();
+            let text = format!(
+                "{name} is decoded, not copied: its columns are not those of the destination"
+            );
+            self.desk.cx.notes.note(Level::Info, &text);
+        }
+        let origin = known.origin.clone();
+        self.known = Some(known);
+        let name = origin.file.name().to_owned();
+        let cx = self.desk.cx.clone();
+        let most = cx.share.whole() as u64;
+        let destined = self.desk.destination.clone();
+        let open = move || {
+            pages_fit(&origin.file, group..group + 1, most)
+                .map_err(|error| origin::fault(error, &destined))?;
+            guarded(origin.file.name(), || origin.rows_of(group))
+        };
+        let mut rows = cx.cpu(open).await?;
+        loop {
+            let (fit, name) = (Arc::clone(fit), name.clone());
+            let step = cx.cpu(move || {
+                let batch = guarded(&name, || rows.next().transpose())?;
+                let batch = batch.map(|batch| fit.apply(&batch, &name)).transpose()?;
+                Ok(batch.map(|batch| (batch, rows)))
+            });
+            let Some((batch, rest)) = step.await? else {
+                return Ok(());
+            };
+            rows = rest;
+            self.rows_to(partition.to_owned(), batch).await?;
+        }
     }
 
     /// Takes out the open part of a partition; another one when there is none or it can't hold
@@ -506,6 +555,13 @@ impl Writer for FileWriter {
         if batch.num_rows() == 0 {
             return Ok(());
         }
+        let batch = match self.desk.fit.clone() {
+            None => batch,
+            Some(fit) => {
+                let cx = &self.desk.cx;
+                cx.cpu(move || fit.apply(&batch, "a new row")).await?
+            }
+        };
         match &self.partitioner {
             None => self.rows_to(String::new(), batch).await,
             Some(partitioner) => {
