@@ -126,6 +126,16 @@ fn problems(settings: &HomeSettings, short: Option<Format>) -> Vec<Problem> {
     if settings.path.trim().is_empty() {
         problems.push(problem("/path", "path is empty", None));
     }
+    if settings.path == "~" || settings.path.starts_with("~/") {
+        problems.push(problem(
+            "/path",
+            format!(
+                "`~` in {:?} is the shell's, and would be a folder of that name",
+                settings.path
+            ),
+            Some("write the path in full, or `${HOME}` for `~`"),
+        ));
+    }
     if list::is_glob(&settings.path)
         && let Err(why) = list::matcher(&settings.path)
     {

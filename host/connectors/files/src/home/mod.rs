@@ -175,6 +175,7 @@ fn check(inner: &Inner) -> Vec<Finding> {
     ))];
     if let Some(first) = listing.files.first() {
         findings.push(match plan::look(inner, listing.format, first) {
+            Ok(1) => Finding::good(format!("{}: 1 column", first.name)),
             Ok(columns) => Finding::good(format!("{}: {columns} columns", first.name)),
             Err(fault) => bad(fault),
         });

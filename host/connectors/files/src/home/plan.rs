@@ -119,6 +119,12 @@ pub(crate) async fn splits(
     };
     let facts = look_at(inner, files, look, cx).await?;
     let (schema, partitions) = schema_of(inner, format, &facts)?;
+    if format == Format::Csv && schema.fields().len() == partitions.len() + 1 {
+        warnings.extend(csv::other_delimiter(
+            schema.field(0).name(),
+            &inner.settings.path,
+        ));
+    }
     let low = request
         .bounds
         .as_ref()

@@ -304,6 +304,16 @@ impl StoreSettings {
             problems.push(problem("/path", "path is empty"));
             return None;
         }
+        if self.path == "~" || self.path.starts_with("~/") {
+            problems.push(advise(
+                "/path",
+                format!(
+                    "`~` in {:?} is the shell's, and would be a folder of that name",
+                    self.path
+                ),
+                "write the path in full, or `${HOME}` for `~`",
+            ));
+        }
         let choice = self.path.contains('{') && self.path.contains('}');
         if choice || self.path.contains(['*', '?']) {
             problems.push(advise(

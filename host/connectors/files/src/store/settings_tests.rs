@@ -33,6 +33,7 @@ fn a_path_says_whether_it_is_a_folder() {
 fn what_does_not_go_together_is_refused() {
     let cases = [
         (None, json!({"path": "data/x"}), "/path"),
+        (Some(Format::Csv), json!({"path": "~/out"}), "/path"),
         (None, json!({"path": "a/*.csv"}), "/path"),
         (Some(Format::Csv), json!({"path": "x.parquet"}), "/path"),
         (

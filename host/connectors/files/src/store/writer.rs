@@ -201,9 +201,7 @@ impl FileWriter {
     ) -> Result<()> {
         if !std::mem::replace(&mut known.told, true) {
             let name = known.origin.file.name();
-            let text = format!(
-                "{name} is decoded, not copied: its columns are not those of the destination"
-            );
+            let text = format!("{name} is decoded, not copied: the destination has other columns");
             self.desk.cx.notes.note(Level::Info, &text);
         }
         let origin = known.origin.clone();
@@ -414,7 +412,8 @@ impl FileWriter {
     async fn join(&mut self) -> Result<()> {
         self.desk.cx.notes.note(
             Level::Info,
-            "decoded, not copied: the source's files are stored in different ways, and the              destination is one file",
+            "decoded, not copied: the source's files are stored in different ways, and the \
+             destination is one file",
         );
         for file in std::mem::take(&mut self.done) {
             let path = self.desk.staging.join(&file.staged);

@@ -286,6 +286,31 @@ fn null_is_what_is_not_quoted() {
 }
 
 #[test]
+fn what_is_no_csv_or_has_another_delimiter_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    fs::write(root.join("a.csv"), [0, 1]).unwrap();
+    let fault = read_all(&home(root, json!({"path": "a.csv"}))).unwrap_err();
+    assert_eq!(
+        fault.message,
+        "a.csv, line 1: a zero byte, which no CSV text holds"
+    );
+    let warned = |text: &str| {
+        fs::write(root.join("b.csv"), text).unwrap();
+        plan(&home(root, json!({"path": "b.csv"})))
+            .unwrap()
+            .warnings
+    };
+    assert_eq!(
+        warned("a;b\n1;2\n"),
+        ["b.csv has one column, named \"a;b\": if it has more, set `delimiter: \";\"`"]
+    );
+    assert!(warned("a\tb\n")[0].ends_with("set `delimiter: \"tab\"`"));
+    assert!(warned("a,b;c\n1,2\n").is_empty());
+    assert!(warned("a\n1;2\n").is_empty());
+}
+
+#[test]
 fn types_can_be_declared() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("a.csv"), "7;1,5\n8;x\n").unwrap();

@@ -91,6 +91,14 @@ impl Cut {
         }
         let width = tokens.ends.len();
         let text = utf8(&tokens, &self.name)?;
+        if memchr::memchr(0, text.as_bytes()).is_some() {
+            return Err(at_line(
+                &self.name,
+                tokens.lines[0],
+                "a zero byte, which no CSV text holds",
+            )
+            .advise("is this a CSV file? If it is one in UTF-16, convert it to UTF-8"));
+        }
         if !header {
             let names = match given {
                 Some(names) if names.len() == width => names.to_vec(),
@@ -150,6 +158,16 @@ fn utf8<'a>(tokens: &'a Tokens, name: &str) -> Result<&'a str> {
         at_line(name, line, "the text isn't valid UTF-8")
             .advise("convert the file, for example with `iconv -f WINDOWS-1252 -t UTF-8`")
     })
+}
+
+/// What to say when a file's only column is named as if it were several.
+pub(crate) fn other_delimiter(column: &str, path: &str) -> Option<String> {
+    let (_, name) = [(';', ";"), ('\t', "tab"), ('|', "|"), (',', ",")]
+        .into_iter()
+        .find(|(delimiter, _)| column.contains(*delimiter))?;
+    Some(format!(
+        "{path} has one column, named {column:?}: if it has more, set `delimiter: \"{name}\"`"
+    ))
 }
 
 /// What the start of one file shows: columns in order, and which types their values have.
