@@ -53,6 +53,12 @@ pub trait Reader: Send {
     /// The next rows, or `None` at the end. A batch may be empty. After an error the reader is
     /// dropped.
     async fn next(&mut self) -> Result<Option<Step>>;
+
+    /// Rows met so far that bounds leave out because they have no value in the watermark column:
+    /// nothing says whether an earlier run took them.
+    fn without_watermark(&self) -> u64 {
+        0
+    }
 }
 
 /// One thing that `check` found.

@@ -80,6 +80,18 @@ impl Mover {
                 window = (Some(state), Some(bytes));
             }
         }
+        let left_out = self.progress.without_watermark();
+        if let (Some(follow), 1..) = (&follow, left_out) {
+            self.note(
+                true,
+                format!(
+                    "{left_out} {} no value in {:?}, so nothing says whether they are new: left out; \
+                     a run with --full takes them",
+                    if left_out == 1 { "row has" } else { "rows have" },
+                    follow.column,
+                ),
+            );
+        }
         if let Some(warning) = watermark
             .as_ref()
             .and_then(|w| increment::in_the_future(w, jiff::Timestamp::now()))

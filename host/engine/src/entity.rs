@@ -42,7 +42,7 @@ pub(crate) struct Moved {
 pub(crate) struct Mover {
     pub(crate) shared: Arc<Shared>,
     pub(crate) planned: PlannedEntity,
-    progress: Arc<Progress>,
+    pub(crate) progress: Arc<Progress>,
     lent: Lent,
 }
 

@@ -45,12 +45,13 @@ impl Pipeline {
         let reading = self.read(split, &queue, cx);
         let writing = self.write(split, attempt, &queue, &mut moved, cx);
         let both = async { futures::try_join!(reading, writing) };
-        let ((rows_read, observed), receipt) = self
+        let ((rows_read, left_out, observed), receipt) = self
             .signal
             .or_stopped(both)
             .await
             .map_err(|fault| fault.with("split", &split.id))?;
         moved.done = true;
+        self.progress.left_out(left_out);
         Ok(SplitDone {
             receipt,
             rows_read,
@@ -63,7 +64,7 @@ impl Pipeline {
         split: &Split,
         queue: &Queue,
         cx: &Context,
-    ) -> Result<(u64, serde_json::Value)> {
+    ) -> Result<(u64, u64, serde_json::Value)> {
         let want = Want {
             batch_bytes: self
                 .want
@@ -128,7 +129,7 @@ impl Pipeline {
                 .map_err(|e| Fault::internal(e.to_string()))?,
             None => serde_json::Value::Null,
         };
-        Ok((rows_read, observed))
+        Ok((rows_read, reader.without_watermark(), observed))
     }
 
     async fn push(&self, batch: Batch, queue: &Queue, cx: &Context) -> Result<()> {

@@ -18,6 +18,7 @@ pub(crate) struct Progress {
     bytes: AtomicU64,
     splits: AtomicU64,
     told_ms: AtomicU64,
+    without_watermark: AtomicU64,
 }
 
 impl Progress {
@@ -30,6 +31,7 @@ impl Progress {
             bytes: AtomicU64::new(0),
             splits: AtomicU64::new(0),
             told_ms: AtomicU64::new(0),
+            without_watermark: AtomicU64::new(0),
         }
     }
 
@@ -53,6 +55,16 @@ impl Progress {
     pub(crate) fn take_back(&self, rows: u64, bytes: u64) {
         self.rows.fetch_sub(rows, Ordering::Relaxed);
         self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// A split left rows out as they have no value in the watermark column.
+    pub(crate) fn left_out(&self, rows: u64) {
+        self.without_watermark.fetch_add(rows, Ordering::Relaxed);
+    }
+
+    /// Rows that were left out so far.
+    pub(crate) fn without_watermark(&self) -> u64 {
+        self.without_watermark.load(Ordering::Relaxed)
     }
 
     pub(crate) fn split_done(&self) {

@@ -84,6 +84,33 @@ async fn watermarks_are_read_before_the_first_transform() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_without_a_watermark_are_said_to_be_left_out() {
+    let mut source = Source::of(numbers(2, 10));
+    source.without_watermark = 3;
+    let to = Arc::new(Destination::new());
+    let mut project = Project::new()
+        .flow("a", &Arc::new(source), &to)
+        .incremental();
+    project.run().await;
+    let told = project.told.0.lock().unwrap();
+    let said = told.iter().find_map(|event| match event {
+        Event::Note {
+            warning: true,
+            message,
+            ..
+        } => Some(message.as_str()),
+        _ => None,
+    });
+    assert_eq!(
+        said,
+        Some(
+            "6 rows have no value in \"n\", so nothing says whether they are new: left out; \
+             a run with --full takes them"
+        )
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_transform_that_does_not_fit_fails_before_anything_is_read() {
     let source = Arc::new(Source::of(numbers(3, 35)));
     let to = Arc::new(Destination::new());

@@ -33,6 +33,8 @@ pub(crate) struct Source {
     pub(crate) before_batch: Box<Hook>,
     pub(crate) opened: AtomicU32,
     pub(crate) acknowledged: AtomicU32,
+    /// What each reader says it left out.
+    pub(crate) without_watermark: u64,
 }
 
 impl Source {
@@ -43,6 +45,7 @@ impl Source {
             before_batch: Box::new(|_, _| Ok(())),
             opened: AtomicU32::new(0),
             acknowledged: AtomicU32::new(0),
+            without_watermark: 0,
         }
     }
 }
@@ -135,6 +138,10 @@ struct FakeReader {
 impl Reader for FakeReader {
     fn schema(&self) -> SchemaRef {
         schema()
+    }
+
+    fn without_watermark(&self) -> u64 {
+        self.source.without_watermark
     }
 
     async fn next(&mut self) -> Result<Option<Step>> {

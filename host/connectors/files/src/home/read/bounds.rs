@@ -1,4 +1,4 @@
-use arrow_array::{ArrayRef, BooleanArray, RecordBatch};
+use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch};
 use arrow_schema::SchemaRef;
 use arrow_select::filter::filter_record_batch;
 use hygge_core::{Bounds, Fault, Result, WatermarkType, code};
@@ -71,8 +71,8 @@ impl Low {
         Ok(ordinals.into_iter().flatten().any(|o| o >= self.low))
     }
 
-    /// The rows within the bound; NULLs aren't.
-    pub(crate) fn filter(&self, batch: &RecordBatch) -> Result<RecordBatch> {
+    /// The rows within the bound, and how many have NULL there: these aren't.
+    pub(crate) fn filter(&self, batch: &RecordBatch) -> Result<(RecordBatch, u64)> {
         let column = batch.column(self.index);
         let ordinals = WatermarkType::ordinals(column)?;
         let keep: BooleanArray = ordinals
@@ -80,9 +80,11 @@ impl Low {
             .map(|o| Some(o.is_some_and(|o| o >= self.low)))
             .collect();
         if keep.true_count() == batch.num_rows() {
-            return Ok(batch.clone());
+            return Ok((batch.clone(), 0));
         }
+        let nulls = column.logical_null_count() as u64;
         filter_record_batch(batch, &keep)
+            .map(|kept| (kept, nulls))
             .map_err(|e| Fault::internal(format!("rows can't be filtered: {e}")))
     }
 

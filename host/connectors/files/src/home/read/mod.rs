@@ -91,6 +91,8 @@ struct State {
     held: Option<Step>,
     /// Bytes decoded in this step, also those of rows that were left out.
     decoded: usize,
+    /// Rows left out as they have no value in the watermark column.
+    without_watermark: u64,
     cx: Context,
 }
 
@@ -122,6 +124,7 @@ impl FilesReader {
                 before: at,
                 held: None,
                 decoded: 0,
+                without_watermark: 0,
                 cx: cx.clone(),
             })),
         })
@@ -147,6 +150,12 @@ impl Reader for FilesReader {
             .await?;
         self.state = Some(state);
         Ok(step)
+    }
+
+    fn without_watermark(&self) -> u64 {
+        self.state
+            .as_ref()
+            .map_or(0, |state| state.without_watermark)
     }
 }
 
@@ -239,7 +248,11 @@ impl State {
                         guarded(name, || current.fit.apply(&batch, name))?
                     };
                     Batch::Rows(match &self.low {
-                        Some(low) => low.filter(&batch)?,
+                        Some(low) => {
+                            let (batch, nulls) = low.filter(&batch)?;
+                            self.without_watermark += nulls;
+                            batch
+                        }
                         None => batch,
                     })
                 }
