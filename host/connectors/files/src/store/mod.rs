@@ -18,6 +18,8 @@ mod destination;
 #[cfg(test)]
 #[cfg(feature = "failpoints")]
 mod failpoint_tests;
+#[cfg(test)]
+mod foreign_tests;
 mod instant;
 mod keys;
 mod kind;
