@@ -76,7 +76,7 @@ use self::record::{Begun, Staged};
 use self::settings::Layout;
 use self::writer::{Desk, FileWriter};
 use crate::config::Format;
-use crate::home::{FilesHomeKind, Fit};
+use crate::home::{FilesHomeKind, Fit, show};
 
 pub use self::kind::FileStoreKind;
 pub use self::settings::{Codec, CompressionSetting, LeveledCodec, StoreSettings};
@@ -312,7 +312,7 @@ impl Store for FileStore {
                 format!(
                     "column {:?} is {}, which CSV has no form for",
                     field.name(),
-                    field.data_type()
+                    show(field.data_type())
                 ),
             )
             .with("column", field.name())

@@ -10,6 +10,7 @@ use arrow_select::take::take_record_batch;
 use hygge_core::{Fault, Result, code};
 
 use super::{instant, name};
+use crate::home::show;
 
 /// Splits batches by partition.
 #[derive(Debug, Clone)]
@@ -42,7 +43,7 @@ impl Partitioner {
                     code::CONFIG,
                     format!(
                         "column {name:?} is {}, which can't name a folder",
-                        field.data_type()
+                        show(field.data_type())
                     ),
                 )
                 .with("column", name)

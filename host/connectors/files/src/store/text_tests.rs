@@ -4,7 +4,7 @@ use std::fs;
 use std::sync::Arc;
 
 use arrow_array::{Array as _, ArrayRef, RecordBatch, TimestampMicrosecondArray};
-use arrow_schema::DataType;
+use arrow_schema::{DataType, Field, Schema};
 use futures::executor::block_on;
 use hygge_core::{Action, Batch, Context, Position, SplitId, SplitRequest, Want};
 use serde_json::json;
@@ -107,4 +107,24 @@ fn files_without_quotes_are_read_back_without() {
     let (home, cx) = (project.store().read_back().unwrap(), Context::inline());
     let plan = block_on(home.splits(&SplitRequest::default(), &cx)).unwrap();
     assert_eq!(plan.schema.field(1).data_type(), &DataType::Utf8);
+}
+
+#[test]
+fn types_without_a_form_are_named_as_people_write_them() {
+    let list = DataType::new_list(DataType::Int64, true);
+    let schema = Arc::new(Schema::new(vec![Field::new("l", list, true)]));
+    for (settings, what) in [
+        (
+            json!({"path": "out/", "format": "csv"}),
+            "CSV has no form for",
+        ),
+        (
+            json!({"path": "out/", "format": "parquet", "partition_by": ["l"]}),
+            "can't name a folder",
+        ),
+    ] {
+        let refused = Project::new(settings).store().fits(&schema).unwrap_err();
+        let expected = format!("column \"l\" is list<int64>, which {what}");
+        assert_eq!(refused.message, expected);
+    }
 }
