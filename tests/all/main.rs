@@ -22,5 +22,6 @@ mod plugins;
 mod projects;
 mod recovery;
 mod references;
+mod strategies;
 mod verbs;
 mod wrong;

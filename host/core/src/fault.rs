@@ -33,6 +33,8 @@ pub mod code {
     /// What is remembered isn't true of the destination: another one was configured, or what
     /// stood there is gone.
     pub const STATE_ELSEWHERE: &str = "state.elsewhere";
+    /// Rows settled, but what is remembered doesn't say where an incremental run goes on.
+    pub const STATE_INCOMPLETE: &str = "state.incomplete";
     /// The state store failed.
     pub const STATE: &str = "state";
     /// Another run holds the entity.

@@ -134,5 +134,7 @@ pub enum Standing {
     Foreign {
         /// What was found, for the message.
         example: String,
+        /// Whether the settings say to take it over; otherwise `begin` refuses it.
+        adopted: bool,
     },
 }

@@ -51,9 +51,9 @@ impl Mover {
         let bytes = receipts.iter().map(|r| r.bytes).sum();
         let memories = |window| -> Memories {
             let mut memories = vec![("window", window)];
-            if plan.memory.is_some() || self.planned.incremental.is_none() {
-                memories.push(("home", plan.memory.clone()));
-            }
+            // Also when there is none: what an earlier run under `strategy: files` left isn't true
+            // any more once a watermark is followed.
+            memories.push(("home", plan.memory.clone()));
             memories
         };
         let old = start.low.as_ref().map(|low| low.watermark.clone());

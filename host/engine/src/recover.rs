@@ -209,7 +209,7 @@ pub async fn recover_state(
                 "`hygge start --full --entity {id}` loads everything"
             )));
         }
-        Standing::Foreign { example } => {
+        Standing::Foreign { example, .. } => {
             return Err(Fault::new(
                 code::DESTINATION_FOREIGN,
                 format!(

@@ -59,6 +59,7 @@ pub(crate) async fn decide(
 
     let mut warnings = Vec::new();
     let mut memory = remembered.memory(id, "store").await?;
+    let mut moved = false;
     if let Some((state, before)) = state.as_ref().and_then(|s| Some((s, s.ends.as_ref()?))) {
         let now = ends(planned, place, false);
         if before.store != now.store {
@@ -66,6 +67,7 @@ pub(crate) async fn decide(
                 return Err(elsewhere(planned, state, low.as_ref()));
             }
             memory = None;
+            moved = true;
             if before.filled {
                 warnings.push(format!(
                     "it settled in {} until now; what stands there stays",
@@ -86,6 +88,9 @@ pub(crate) async fn decide(
             ));
         }
     }
+    if let (Some(incremental), Some(state), false) = (incremental, &state, moved) {
+        knows_where(planned, incremental, state, action)?;
+    }
     let mut bounds = None;
     if let (Some(incremental), Some(low)) = (incremental, &low) {
         bounds = Some(low.bounds(incremental)?);
@@ -99,6 +104,55 @@ pub(crate) async fn decide(
         memory,
         warnings,
     })
+}
+
+/// A first run replaces what stands. Where rows settled before, what is remembered must say how
+/// an incremental run goes on: under another strategy, or without a watermark, it doesn't.
+fn knows_where(
+    planned: &PlannedEntity,
+    incremental: &Incremental,
+    state: &EntityState,
+    action: Action,
+) -> Result<()> {
+    let settled = state.watermark.is_some() || state.ends.as_ref().is_none_or(|ends| ends.filled);
+    let why = match (&incremental.column, action) {
+        (_, Action::Replace) if !settled => return Ok(()),
+        (Some(column), Action::Replace) => format!("left no watermark of {column} to go on from"),
+        (None, Action::Replace) => "left no list of files to go on from".to_owned(),
+        // A merge keeps no window, and whoever sets a watermark by hand was told what comes of it.
+        (Some(column), Action::Append) if state.window.is_none() && state.status != "set" => {
+            format!("didn't note which rows at the newest {column} it took")
+        }
+        _ => return Ok(()),
+    };
+    let id = &planned.id;
+    Err(Fault::new(
+        code::STATE_INCOMPLETE,
+        format!(
+            "rows settled in {}, but the run before {why}",
+            state.location
+        ),
+    )
+    .advise(format!(
+        "{}`hygge start --full --entity {id}` replaces what stands there by all that the source \
+         holds now, or put the old `incremental` back",
+        by_hand(planned)
+    )))
+}
+
+/// How a watermark that isn't remembered can be, if the entity follows one.
+fn by_hand(planned: &PlannedEntity) -> String {
+    let id = &planned.id;
+    let column = planned.incremental.as_ref().and_then(|i| i.column.as_ref());
+    let set = format!("`hygge state set {id} --watermark …` sets it by hand, ");
+    match column {
+        // What left a transform doesn't tell what was read.
+        Some(_) if !planned.transforms.is_empty() => set,
+        Some(_) => {
+            format!("`hygge state recover {id}` reads the watermark from the destination, {set}")
+        }
+        None => String::new(),
+    }
 }
 
 /// The remembered watermark says nothing about another destination: what settled in the old
@@ -136,19 +190,11 @@ pub(crate) async fn compare(
         return Ok(());
     }
     let standing = store.inspect(id, start.memory.as_deref(), cx).await?;
+    let replaces = start.action == Action::Replace;
     match (&start.state, standing) {
-        (None, Standing::Marked { run }) => {
+        (state, Standing::Marked { run }) if state.is_none() || replaces => {
             let by = run.map(|run| format!(" (run {run})")).unwrap_or_default();
-            let column = planned.incremental.as_ref().and_then(|i| i.column.as_ref());
-            let set = format!("`hygge state set {id} --watermark …` sets it by hand, ");
-            let by_hand = match column {
-                // What left a transform doesn't tell what was read.
-                Some(_) if !planned.transforms.is_empty() => set,
-                Some(_) => format!(
-                    "`hygge state recover {id}` reads the watermark from the destination, {set}"
-                ),
-                None => String::new(),
-            };
+            let by_hand = by_hand(planned);
             Err(Fault::new(
                 code::STATE_LOST,
                 format!(
@@ -161,15 +207,46 @@ pub(crate) async fn compare(
             )))
         }
         (Some(state), Standing::Vacant)
-            if start.action != Action::Replace
+            if !replaces
                 && planned.store.dated.is_none()
                 && !planned.emptied_by_others
                 && state.ends.as_ref().is_none_or(|ends| ends.filled) =>
         {
             Err(emptied(planned, state))
         }
+        (
+            _,
+            Standing::Foreign {
+                example,
+                adopted: true,
+            },
+        ) if replaces => Err(not_replaced(planned, &example)),
         _ => Ok(()),
     }
+}
+
+/// Taking files over doesn't mean throwing them away: only a full run is asked to replace.
+fn not_replaced(planned: &PlannedEntity, example: &str) -> Fault {
+    let id = &planned.id;
+    let goes_on = match planned.incremental.as_ref().and_then(|i| i.column.as_ref()) {
+        Some(_) => format!(
+            "`hygge state set {id} --watermark …` says how far what stands there came and keeps \
+             it, "
+        ),
+        None => String::new(),
+    };
+    Fault::new(
+        code::DESTINATION_FOREIGN,
+        format!(
+            "the first run of {id} would replace {example}, which it didn't write or nothing is \
+             remembered of"
+        ),
+    )
+    .with("file", example)
+    .advise(format!(
+        "{goes_on}`hygge start --full --entity {id}` replaces it by all that the source holds \
+         now, or move it away"
+    ))
 }
 
 fn emptied(planned: &PlannedEntity, state: &EntityState) -> Fault {

@@ -123,6 +123,7 @@ impl Store for PluginStore {
             }),
             "foreign" => Ok(Standing::Foreign {
                 example: clean(standing.example.as_deref().unwrap_or("something"), 1_024),
+                adopted: false,
             }),
             other => Err(self.invalid(format!("says that {:?} stands there", clean(other, 64)))),
         }

@@ -16,7 +16,7 @@ fn foreign_files_are_refused_and_adopted() {
     project.run(Action::Replace, &[&[1]]).unwrap();
     let lake = project.root().join(LAKE);
     fs::write(lake.join("notes.txt"), "hi").unwrap();
-    let Standing::Foreign { example } = project.standing() else {
+    let Standing::Foreign { example, .. } = project.standing() else {
         panic!("{:?}", project.standing());
     };
     assert!(example.ends_with("data/my läke/notes.txt"), "{example}");

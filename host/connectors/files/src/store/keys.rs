@@ -156,8 +156,8 @@ impl Keys {
             _ => Vec::new(),
         };
         let latest = match &self.latest {
-            Some((name, _)) => match batch.column_by_name(name) {
-                Some(column) => WatermarkType::ordinals(column.as_ref())?,
+            Some((name, kind)) => match batch.column_by_name(name) {
+                Some(stored) => later_as(name, stored.as_ref(), *kind)?,
                 None => Vec::new(),
             },
             None => Vec::new(),
@@ -218,4 +218,26 @@ impl Keys {
             })
             .collect())
     }
+}
+
+/// How late rows are, in the type of the rows that come: what stands may be in another unit.
+fn later_as(name: &str, column: &dyn Array, kind: WatermarkType) -> Result<Vec<Option<i128>>> {
+    let own = WatermarkType::of(name, column.data_type())?;
+    let mut ordinals = WatermarkType::ordinals(column)?;
+    if own == kind {
+        return Ok(ordinals);
+    }
+    for ordinal in ordinals.iter_mut().flatten() {
+        *ordinal = own.convert(*ordinal, kind).ok_or_else(|| {
+            Fault::new(
+                code::SCHEMA,
+                format!(
+                    "column {name:?} was {own} and is now {kind}, so what is later can't be told"
+                ),
+            )
+            .with("column", name)
+            .advise("a run with `--full` writes every file anew")
+        })?;
+    }
+    Ok(ordinals)
 }

@@ -94,8 +94,8 @@ impl Hasher for AsIs {
 
 type Winners = HashMap<u128, Winner, BuildHasherDefault<AsIs>>;
 
-/// Finds the rows that go: of several staged with one key all but the last, and of those that
-/// stand every one whose key is staged.
+/// Finds the rows that go: of all that have a staged key, those that stand and those that are
+/// staged, every one but the latest. Of rows that are equally late a staged one stays, the last.
 fn find(members: &mut [Member], keys: &Keys, passes: u64, cx: &Context) -> Result<()> {
     let mut range: Option<RangeInclusive<i128>> = None;
     let mut unsure = false;
@@ -135,17 +135,27 @@ fn find(members: &mut [Member], keys: &Keys, passes: u64, cx: &Context) -> Resul
         if nulls > 0 {
             return Err(null_keys(keys, nulls));
         }
-        for member in members.iter_mut().filter(|member| member.receipt.is_none()) {
+        for at in 0..members.len() {
+            if members[at].receipt.is_some() {
+                continue;
+            }
             cx.stop.check()?;
-            let origin = Origin::open(&member.path)?;
+            let origin = Origin::open(&members[at].path)?;
             let groups = keys.within(&origin, range.as_ref().filter(|_| !unsure))?;
             if groups.is_empty() {
                 continue;
             }
-            keys.scan(&origin, &groups, |seen| match seen.key {
-                Some(key) if here(key) && winners.contains_key(&key) => member.drop_row(seen.row),
-                _ => Ok(()),
+            let member = u32::try_from(at).map_err(|_| Fault::internal("too many files"))?;
+            let mut losers = Vec::new();
+            keys.scan(&origin, &groups, |seen| {
+                if let Some(key) = seen.key.filter(|key| here(*key)) {
+                    losers.extend(challenge(&mut winners, key, seen, member));
+                }
+                Ok(())
             })?;
+            for (member, row) in losers {
+                members[member as usize].drop_row(row)?;
+            }
         }
     }
     Ok(())
@@ -172,6 +182,24 @@ fn win(winners: &mut Winners, key: u128, seen: Seen, member: u32) -> Option<(u32
             Some((old.member, old.row))
         }
     }
+}
+
+/// Holds a row that stands against the one that stays so far; gives the one that loses.
+fn challenge(winners: &mut Winners, key: u128, seen: Seen, member: u32) -> Option<(u32, u64)> {
+    let best = winners.get_mut(&key)?;
+    // Read again within the lookback, or late: an older version doesn't undo a newer one.
+    if best.latest >= seen.latest {
+        return Some((member, seen.row));
+    }
+    let old = std::mem::replace(
+        best,
+        Winner {
+            latest: seen.latest,
+            member,
+            row: seen.row,
+        },
+    );
+    Some((old.member, old.row))
 }
 
 fn widen(range: &mut Option<RangeInclusive<i128>>, value: i128) {

@@ -284,7 +284,7 @@ impl Store for FileStore {
         cx: &Context,
     ) -> Result<Standing> {
         let destination = self.destination.clone();
-        let format = self.layout.format;
+        let (format, adopted) = (self.layout.format, self.layout.adopt);
         let entity = entity.clone();
         let memory = memory.map(<[u8]>::to_owned);
         cx.io(move || {
@@ -295,6 +295,7 @@ impl Store for FileStore {
                 (Some(run), _) => Standing::Marked { run },
                 (None, Some(file)) => Standing::Foreign {
                     example: within(&destination.path, &file.path).display().to_string(),
+                    adopted,
                 },
                 (None, None) if look.ours.0.is_empty() => Standing::Vacant,
                 (None, None) => Standing::Ours,
