@@ -9,13 +9,31 @@ use rustix::process::Signal;
 
 use crate::harness::{Chance, Command, Content, Order, Orders, Project, Watcher, pause, say};
 
-/// The three ways a run changes a destination, and the first run, which has none to change.
+/// The ways a run changes a destination, and the first run, which has none to change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
     First,
     Full,
     Append,
+    Files,
     Merge,
+    /// A merge in which rows move from one partition to another.
+    Partitions,
+}
+
+impl Way {
+    const ALL: [Self; 6] = [
+        Self::First,
+        Self::Full,
+        Self::Append,
+        Self::Files,
+        Self::Merge,
+        Self::Partitions,
+    ];
+
+    fn merges(self) -> bool {
+        matches!(self, Self::Merge | Self::Partitions)
+    }
 }
 
 /// A project whose source grows step by step, and what its destination must hold.
@@ -36,18 +54,25 @@ impl Scene {
         let incremental = match way {
             Way::First | Way::Full => "",
             Way::Append => "  incremental: {column: updated_at, strategy: append}\n",
-            Way::Merge => "  incremental: {column: updated_at, strategy: merge, key: [id]}\n",
+            Way::Files => "  incremental: {strategy: files}\n",
+            Way::Merge | Way::Partitions => {
+                "  incremental: {column: updated_at, strategy: merge, key: [id]}\n"
+            }
         };
-        let mode = match way {
-            Way::First | Way::Full => "full",
-            Way::Append | Way::Merge => "incremental",
+        let mode = match incremental {
+            "" => "full",
+            _ => "incremental",
+        };
+        let partitions = match way {
+            Way::Partitions => "  partition_by: [version]\n",
+            _ => "",
         };
         project.flow(
             "sales",
             &format!(
                 "mode: {mode}\n\
                  home:\n  type: parquet\n  path: data/orders\n{incremental}\
-                 store:\n  type: parquet\n  path: lake/orders\n  file_size: 64KiB\n"
+                 store:\n  type: parquet\n  path: lake/orders\n  file_size: 64KiB\n{partitions}"
             ),
         );
         let mut scene = Self {
@@ -70,7 +95,7 @@ impl Scene {
     fn grow(&mut self) {
         let begin = self.step * FILE;
         let mut file = Orders::new(begin..begin + FILE);
-        if self.way == Way::Merge && self.step > 0 {
+        if self.way.merges() && self.step > 0 {
             // Every hundredth of the earlier keys is updated, later than all that was there.
             for (k, id) in (0..begin).step_by(100).enumerate() {
                 file.0.push(Order {
@@ -92,9 +117,9 @@ impl Scene {
 
     /// What the destination must hold once a run has ended well.
     fn truth(&self) -> Content {
-        match self.way {
-            Way::Merge => self.source.latest().content(),
-            _ => self.source.content(),
+        match self.way.merges() {
+            true => self.source.latest().content(),
+            false => self.source.content(),
         }
     }
 
@@ -110,9 +135,10 @@ impl Scene {
     }
 
     /// Whoever reads while rows are replaced or merged never sees a mix; an append shows one
-    /// finished file after the other, as documented.
+    /// finished file after the other, and partitions are listed one after the other, as documented.
     fn watcher(&self, before: Option<Content>) -> Option<Watcher> {
-        (self.way != Way::Append).then(|| {
+        let whole = matches!(self.way, Way::First | Way::Full | Way::Merge);
+        whole.then(|| {
             let allowed = before.into_iter().chain([self.truth()]).collect();
             Watcher::new(&self.project.path("lake/orders"), allowed)
         })
@@ -159,7 +185,7 @@ fn killed_at(way: Way, point: &str, nth: u32) -> bool {
 #[test]
 fn killed_at_every_point_of_the_protocol() {
     let reached: BTreeSet<&str> = std::thread::scope(|scope| {
-        let ways = [Way::First, Way::Full, Way::Append, Way::Merge].map(|way| {
+        let ways = Way::ALL.map(|way| {
             scope.spawn(move || {
                 let mut reached = BTreeSet::new();
                 for point in POINTS {
@@ -235,7 +261,14 @@ fn killed_at_random(way: Way, kills: u32, seed: u64) {
 fn killed_at_random_instants() {
     let seed = Chance::seed("killed_at_random_instants");
     std::thread::scope(|scope| {
-        for (way, kills) in [(Way::Full, 67), (Way::Append, 67), (Way::Merge, 66)] {
+        let ways = [
+            (Way::Full, 60),
+            (Way::Append, 50),
+            (Way::Files, 20),
+            (Way::Merge, 50),
+            (Way::Partitions, 20),
+        ];
+        for (way, kills) in ways {
             scope.spawn(move || killed_at_random(way, kills, seed));
         }
     });

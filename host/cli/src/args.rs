@@ -18,6 +18,7 @@ Exit codes: 0 all well, 1 a flow failed, 2 wrong usage or configuration, 130 int
 #[derive(Debug, Parser)]
 #[command(
     name = "hygge",
+    bin_name = "hygge",
     version,
     after_help = EXAMPLES,
     arg_required_else_help = true,

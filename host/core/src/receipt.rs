@@ -10,7 +10,7 @@ pub struct Receipt {
     pub split: SplitId,
     /// Which attempt at it, counted from 1.
     pub attempt: u32,
-    /// Rows staged.
+    /// Rows staged; once prepared, those that stay, without any that stood there before.
     pub rows: u64,
     /// Bytes staged.
     pub bytes: u64,
@@ -43,8 +43,7 @@ pub struct CommitRecord {
     pub begun: serde_json::Value,
     /// One receipt a split, in split order.
     pub receipts: Vec<Receipt>,
-    /// Rows that the run moved; a merge's receipts may count more, since they also stand for
-    /// rows that were there before.
+    /// Rows of the run that stand once this is committed.
     pub rows: u64,
     /// Bytes that the run staged.
     pub bytes: u64,

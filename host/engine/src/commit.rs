@@ -46,8 +46,7 @@ impl Mover {
         } = ended;
         let rows_read = done.iter().map(|d| d.rows_read).sum();
         let receipts: Vec<Receipt> = done.into_iter().map(|d| d.receipt).collect();
-        // A merge rewrites rows that were there before; what was moved is what was staged.
-        let rows = receipts.iter().map(|r| r.rows).sum();
+        // A merge rewrites files that were there before; what was moved is what was staged.
         let bytes = receipts.iter().map(|r| r.bytes).sum();
         let memories = |window| -> Memories {
             let mut memories = vec![("window", window)];
@@ -103,8 +102,10 @@ impl Mover {
             .as_ref()
             .and_then(|state| state.ends.as_ref())
             .is_some_and(|ends| ends.filled && target.action != Action::Replace);
-        let filled = rows > 0 || kept;
         let receipts = store.prepare(&target, receipts, cx).await?;
+        // Of several with one key, a merge keeps one.
+        let rows = receipts.iter().map(|r| r.rows).sum();
+        let filled = rows > 0 || kept;
         hit("store.prepared")?;
         self.shared.events.event(&Event::Committing {
             id: self.planned.id.clone(),

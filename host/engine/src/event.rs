@@ -93,7 +93,7 @@ pub enum Event {
         action: Option<Action>,
         /// Rows committed.
         rows: u64,
-        /// Rows read; more than `rows` when some had been taken by an earlier run.
+        /// Rows read; more than `rows` when some had been taken by an earlier run, or were left out.
         rows_read: u64,
         /// Bytes committed, as stored.
         bytes: u64,

@@ -69,28 +69,43 @@ impl Local {
         }
     }
 
-    pub(crate) fn list(&self) -> Result<Vec<EntityState>> {
-        let mut states = Vec::new();
+    pub(crate) fn list(&self) -> Result<Vec<Result<EntityState>>> {
+        let (mut states, mut unread) = (Vec::new(), Vec::new());
         for flow in entries(&layout::states(&self.work))? {
             for path in entries(&flow)? {
                 let name = path.file_name().and_then(|n| n.to_str());
-                if !name.is_some_and(|n| n.ends_with(layout::STATE)) {
-                    continue;
-                }
-                // None: it was reset in between.
-                let Some(content) = read(&path)? else {
+                let Some(stem) = name.and_then(|n| n.strip_suffix(layout::STATE)) else {
                     continue;
                 };
-                let state = Sheet::read(&path, &content, None)?.state;
-                let entity = EntityId::new(&*state.flow, &*state.entity);
-                if self.files(&entity).state != path {
-                    return Err(misplaced(&path, &entity, None));
+                match self.listed(&path, stem) {
+                    Ok(state) => states.extend(state),
+                    Err(fault) => unread.push(fault),
                 }
-                states.push(state);
             }
         }
         states.sort_by(|a, b| (&a.flow, &a.entity).cmp(&(&b.flow, &b.entity)));
-        Ok(states)
+        unread.sort_by(|a, b| a.message.cmp(&b.message));
+        let unread = unread.into_iter().map(Err);
+        Ok(states.into_iter().map(Ok).chain(unread).collect())
+    }
+
+    /// The state in a file that was found; none when it was reset in between.
+    fn listed(&self, path: &Path, stem: &str) -> Result<Option<EntityState>> {
+        let Some(content) = read(path)? else {
+            return Ok(None);
+        };
+        // Most names are their file's; one that had to be escaped is known once it is read.
+        let folder = path
+            .parent()
+            .and_then(|folder| folder.file_name()?.to_str());
+        let named = folder.map(|flow| EntityId::new(flow, stem));
+        let named = named.filter(|entity| self.files(entity).state == path);
+        let state = Sheet::read(path, &content, named.as_ref())?.state;
+        let entity = EntityId::new(&*state.flow, &*state.entity);
+        if self.files(&entity).state != path {
+            return Err(misplaced(path, &entity, None));
+        }
+        Ok(Some(state))
     }
 
     pub(crate) fn begin_attempt(&self, entity: &EntityId, attempt: &Attempt) -> Result<()> {

@@ -79,7 +79,7 @@ impl StateStore for LocalState {
         self.run(move |f| f.memory(&entity, &name)).await
     }
 
-    async fn list(&self) -> Result<Vec<EntityState>> {
+    async fn list(&self) -> Result<Vec<Result<EntityState>>> {
         self.run(Local::list).await
     }
 

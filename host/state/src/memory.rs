@@ -86,12 +86,12 @@ impl StateStore for MemoryState {
         Ok(self.on(entity, |e| e.memories.get(name).cloned()))
     }
 
-    async fn list(&self) -> Result<Vec<EntityState>> {
+    async fn list(&self) -> Result<Vec<Result<EntityState>>> {
         let inner = locked(&self.0);
         let states = inner.entities.values().filter_map(|e| e.state.clone());
         let mut states: Vec<_> = states.collect();
         states.sort_by(|a, b| (&a.flow, &a.entity).cmp(&(&b.flow, &b.entity)));
-        Ok(states)
+        Ok(states.into_iter().map(Ok).collect())
     }
 
     async fn begin_attempt(&self, entity: &EntityId, attempt: &Attempt) -> Result<()> {

@@ -267,7 +267,11 @@ pub(crate) fn misplaced(path: &Path, found: &EntityId, wanted: Option<&EntityId>
 }
 
 fn advice(entity: Option<&EntityId>) -> String {
-    let name = entity.map_or_else(|| "FLOW.ENTITY".to_owned(), ToString::to_string);
+    let Some(name) = entity else {
+        return "put the file back from a copy, or mend it; if it is lost, remove it, then `hygge \
+                state recover` finds out what the destination can tell"
+            .to_owned();
+    };
     format!(
         "put the file back from a copy, or mend it; if it is lost, remove it, then `hygge state \
          recover {name}` finds out what the destination can tell, or `hygge start --full \

@@ -43,8 +43,8 @@ pub trait StateStore: Send + Sync + fmt::Debug {
     /// One of the entity's memories, as of its state.
     async fn memory(&self, entity: &EntityId, name: &str) -> Result<Option<Vec<u8>>>;
 
-    /// Every entity that has a state, by flow, then entity.
-    async fn list(&self) -> Result<Vec<EntityState>>;
+    /// Every entity that has a state, by flow, then entity; then why others can't be read.
+    async fn list(&self) -> Result<Vec<Result<EntityState>>>;
 
     /// Begins to remember an attempt; an earlier one of this entity is forgotten, for good.
     /// The new one survives the process only: without it, what it staged is of a dead run.

@@ -157,7 +157,11 @@ fn damage_is_said_and_never_taken_for_nothing() {
         );
         assert!(!fault.message.contains('\n'), "{}", fault.message);
         assert!(fault.advice.is_some());
-        assert!(block_on(store.list()).is_err());
+        let listed = block_on(store.list()).unwrap();
+        let [Err(listed)] = listed.as_slice() else {
+            panic!("{listed:?}");
+        };
+        assert_eq!(listed, &fault, "in {text}");
         assert!(block_on(store.close(&state(&orders(), 2), &Vec::new())).is_err());
     }
     fs::write(&path, b"version: 1\nflow: \xff\n").unwrap();

@@ -95,3 +95,20 @@ fn nothing_is_changed_while_a_run_holds_the_entity() {
     }
     assert_eq!(paused.go_on().code, Some(0));
 }
+
+#[test]
+fn list_shows_what_can_be_read_beside_what_is_damaged() {
+    let project = orders("");
+    project.hygge("start").succeed();
+    let torn = "version: 1\nflow: [\n";
+    project.write(".hygge/state/sales/lines.state.yml", torn);
+    let list = project.hygge("state list").run();
+    assert_eq!(list.code, Some(1), "{list}");
+    insta::assert_snapshot!("damaged", list.shown());
+    let json = project.hygge("state list --output json").run();
+    assert_eq!(json.code, Some(1), "{json}");
+    assert_eq!(json.stdout.lines().count(), 1, "{json}");
+    // A slip elsewhere is still answered.
+    let slip = project.hygge("state show sales.order").run();
+    assert!(slip.shown().contains("sales.orders"), "{slip}");
+}

@@ -118,6 +118,7 @@ impl Renderer for Plain {
             Event::EntityFinished {
                 id,
                 outcome,
+                action,
                 rows,
                 rows_read,
                 seconds,
@@ -130,7 +131,10 @@ impl Renderer for Plain {
                 let text = match outcome {
                     Outcome::Pass => {
                         let place = location.as_deref().unwrap_or_default();
-                        format!("{}, in {place}", words::moved(*rows, *rows_read, *seconds))
+                        format!(
+                            "{}, in {place}",
+                            words::moved(*action, *rows, *rows_read, *seconds)
+                        )
                     }
                     Outcome::Fail => fault
                         .as_ref()

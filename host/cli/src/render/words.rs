@@ -1,6 +1,6 @@
 //! The sentences that renderers share.
 
-use hygge_core::Fault;
+use hygge_core::{Action, Fault};
 use hygge_engine::Event;
 
 use crate::units;
@@ -62,12 +62,17 @@ pub(super) fn next_step(fault: &Fault, log: &str) -> String {
     }
 }
 
-/// How rows were moved: `27,004 rows in 0.21 s`, and what was left out.
-pub(super) fn moved(rows: u64, rows_read: u64, seconds: f64) -> String {
+/// How rows were moved: `27,004 rows in 0.21 s`, and what was left out: by an append rows that
+/// were taken before, otherwise by a transform, or all but the latest of several with one key.
+pub(super) fn moved(action: Option<Action>, rows: u64, rows_read: u64, seconds: f64) -> String {
     let mut text = format!("{} in {}", units::rows(rows), units::seconds(seconds));
     if rows_read > rows {
-        let known = units::count(rows_read - rows);
-        text.push_str(&format!(" ({known} were already there)"));
+        text.push_str(&match action {
+            Some(Action::Append) => {
+                format!(" ({} were already there)", units::count(rows_read - rows))
+            }
+            _ => format!(" (of {} read)", units::count(rows_read)),
+        });
     }
     text
 }

@@ -18,7 +18,8 @@ Examples:
   hygge debug                        Look at everything
   hygge debug --flow sales           ... at one flow
 
-Exits 1 when anything is wrong, and says how to mend it. Nothing is moved.";
+Exits 1 when anything it looks at is wrong, 2 when the configuration can't be used, and says how to
+mend it. Nothing is moved.";
 
 /// Check the configuration, and whether every home and store can be reached
 #[derive(Debug, Args)]

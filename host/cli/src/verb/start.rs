@@ -46,7 +46,7 @@ pub(crate) struct StartArgs {
     #[arg(long)]
     dry_run: bool,
     /// Splits open at once, over the whole run
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     concurrency: Option<u16>,
     /// Decode what is copied, and compare it with what was promised
     #[arg(long)]

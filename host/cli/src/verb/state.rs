@@ -2,7 +2,7 @@ use std::io::{BufRead, IsTerminal};
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
-use hygge_core::{EntityId, RunId, Strategy, Watermark, WatermarkType};
+use hygge_core::{EntityId, Fault, RunId, Strategy, Watermark, WatermarkType};
 use hygge_project::PlannedEntity;
 use hygge_state::{EntityLock, EntityState, Holder, StateStore};
 
@@ -19,7 +19,7 @@ Examples:
   hygge state list                             What is remembered, entity by entity
   hygge state show sales.orders                All of one
   hygge state set sales.orders --watermark 2026-01-01T00:00:00
-  hygge state reset sales.orders               Forget it; then `start --full` begins anew
+  hygge state reset sales.orders --yes         Forget it; then `start --full` begins anew
   hygge state recover sales.orders             Remember it again, from what was written";
 
 /// Show and mend what hygge remembers between runs
@@ -113,13 +113,16 @@ pub(crate) fn run(args: &StateArgs, global: &Global, console: &Arc<Console>) -> 
 fn list(args: &ListArgs, global: &Global, console: &Console) -> Ended {
     let state = project::state_of(&project::root(global)?);
     let all = runtime::small()?.block_on(state.list())?;
+    let unread = all.iter().filter_map(|each| each.as_ref().err());
+    let unread: Vec<&Fault> = unread.collect();
+    let all: Vec<&EntityState> = all.iter().filter_map(|each| each.as_ref().ok()).collect();
     if args.output.json() {
         for each in &all {
             console.out(&format!("{}\n", json(each)?));
         }
-    } else if all.is_empty() {
+    } else if all.is_empty() && unread.is_empty() {
         console.out("Nothing is remembered yet; the first `hygge start` changes that.\n");
-    } else {
+    } else if !all.is_empty() {
         let mut table = Table::new(&["ENTITY", "LAST RUN", "STATUS", ">ROWS", "WATERMARK"]);
         for each in &all {
             table.row(vec![
@@ -137,7 +140,14 @@ fn list(args: &ListArgs, global: &Global, console: &Console) -> Ended {
         }
         console.out(&table.show());
     }
-    Ok(Exit::Well)
+    for fault in &unread {
+        let complaint = Complaint::from((*fault).clone());
+        console.err(&complaint.show(&console.paint_err()));
+    }
+    Ok(match unread.is_empty() {
+        true => Exit::Well,
+        false => Exit::Failed,
+    })
 }
 
 fn show(args: &ShowArgs, global: &Global, console: &Console) -> Ended {
@@ -178,6 +188,7 @@ async fn known(state: &dyn StateStore, name: &str) -> Result<EntityState, Compla
         .list()
         .await?
         .iter()
+        .flatten()
         .map(|each| format!("{}.{}", each.flow, each.entity))
         .collect();
     let of_flow: Vec<&String> = there

@@ -228,8 +228,11 @@ fn later_as(name: &str, column: &dyn Array, kind: WatermarkType) -> Result<Vec<O
         return Ok(ordinals);
     }
     for ordinal in ordinals.iter_mut().flatten() {
-        *ordinal = own.convert(*ordinal, kind).ok_or_else(|| {
-            Fault::new(
+        let converted = own.convert(*ordinal, kind);
+        *ordinal = converted
+            .or_else(|| rounded(own, *ordinal, kind))
+            .ok_or_else(|| {
+                Fault::new(
                 code::SCHEMA,
                 format!(
                     "column {name:?} was {own} and is now {kind}, so what is later can't be told"
@@ -237,7 +240,20 @@ fn later_as(name: &str, column: &dyn Array, kind: WatermarkType) -> Result<Vec<O
             )
             .with("column", name)
             .advise("a run with `--full` writes every file anew")
-        })?;
+            })?;
     }
     Ok(ordinals)
+}
+
+/// A decimal with fewer digits than it has, rounded down as a finer timestamp is.
+fn rounded(own: WatermarkType, ordinal: i128, kind: WatermarkType) -> Option<i128> {
+    let WatermarkType::Decimal { scale } = own else {
+        return None;
+    };
+    let digits = match kind {
+        WatermarkType::Decimal { scale: fewer } => scale.checked_sub(fewer)?,
+        WatermarkType::Integer => scale,
+        _ => return None,
+    };
+    Some(ordinal.div_euclid(10_i128.checked_pow(digits.into())?))
 }

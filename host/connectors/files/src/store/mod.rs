@@ -449,6 +449,11 @@ impl Store for FileStore {
         for receipt in &receipts {
             staged.extend(Staged::read(receipt)?.files);
         }
+        if !self.layout.partition_by.is_empty()
+            && let Some(warning) = partition::tiny(&staged)
+        {
+            cx.notes.note(Level::Warning, &warning);
+        }
         if staged.is_empty() && target.action == Action::Replace {
             let empty = self.write_empty(target, cx).await?;
             staged.extend(Staged::read(&empty)?.files);

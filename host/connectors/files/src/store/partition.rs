@@ -1,6 +1,6 @@
 //! Tells rows apart by the values of the partition columns.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch, UInt32Array};
@@ -9,6 +9,7 @@ use arrow_schema::{DataType, Schema};
 use arrow_select::take::take_record_batch;
 use hygge_core::{Fault, Result, code};
 
+use super::record::StagedFile;
 use super::{instant, name};
 use crate::home::show;
 
@@ -96,6 +97,35 @@ impl Partitioner {
     }
 }
 
+/// More files than this may be too many.
+const MANY_FILES: usize = 1_000;
+
+/// Less than this on average makes them slow to list and to read.
+const TINY_BYTES: u64 = 128 << 10;
+
+/// What is said of a great many files that hold next to nothing: nobody asked for them, and the
+/// ways out are a person's to choose.
+pub(crate) fn tiny(staged: &[StagedFile]) -> Option<String> {
+    let bytes: u64 = staged.iter().map(|file| file.size).sum();
+    let average = bytes / (staged.len().max(1) as u64);
+    if staged.len() <= MANY_FILES || average >= TINY_BYTES {
+        return None;
+    }
+    let folder = |file: &StagedFile| {
+        file.name
+            .rsplit_once('/')
+            .map(|(folder, _)| folder.to_owned())
+    };
+    let partitions: BTreeSet<_> = staged.iter().filter_map(folder).collect();
+    Some(format!(
+        "{} files of {} KiB on average were written for {} partitions: partition by columns with \
+         fewer values, bring rows sorted by them, or raise max_open_partitions",
+        staged.len(),
+        average.div_ceil(1024),
+        partitions.len()
+    ))
+}
+
 fn append_segments(
     keys: &mut [String],
     column: &ArrayRef,
@@ -133,6 +163,27 @@ fn append_segments(
 mod tests {
     use super::*;
     use arrow_array::{Date32Array, Int64Array, StringArray};
+
+    #[test]
+    fn many_tiny_files_are_warned_of() {
+        let files = |count: usize, size: u64| -> Vec<StagedFile> {
+            let file = |at: usize| StagedFile {
+                staged: String::new(),
+                name: format!("day={}/part-{at}.parquet", at % 500),
+                size,
+                rows: 1,
+            };
+            (0..count).map(file).collect()
+        };
+        assert_eq!(tiny(&[]), None);
+        assert_eq!(tiny(&files(1_000, 1)), None);
+        assert_eq!(tiny(&files(2_000, 1 << 20)), None);
+        assert_eq!(
+            tiny(&files(1_500, 2_000)).unwrap(),
+            "1500 files of 2 KiB on average were written for 500 partitions: partition by columns \
+             with fewer values, bring rows sorted by them, or raise max_open_partitions"
+        );
+    }
 
     #[test]
     fn every_row_goes_to_one_partition_in_order() {
