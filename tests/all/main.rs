@@ -11,6 +11,7 @@
 
 mod crash;
 mod damage;
+mod evil;
 mod flights;
 mod guests;
 mod harness;

@@ -10,7 +10,7 @@ use crate::harness::Project;
 static SAMPLE: LazyLock<PathBuf> = LazyLock::new(|| build("sample", "wasm32-wasip2"));
 
 /// Builds a guest below `tests/guests`; cargo knows when there is nothing to do.
-fn build(guest: &str, target: &str) -> PathBuf {
+pub(crate) fn build(guest: &str, target: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("guests")
         .join(guest);

@@ -15,7 +15,7 @@ use wasmtime::component::ResourceAny;
 
 use crate::contract::{store as wit, types};
 use crate::fault::{self, clean};
-use crate::home::findings;
+use crate::home::{believable, findings};
 use crate::instance::{Instance, Live};
 use crate::limits::{MEMORY, OPAQUE};
 use crate::plugin::Plugin;
@@ -216,7 +216,7 @@ impl Store for PluginStore {
                 true => self.describe.clone(),
                 false => location,
             },
-            parts: settled.parts,
+            parts: believable(settled.parts),
             memory: settled.memory,
         })
     }
@@ -326,7 +326,7 @@ impl Writer for PluginWriter {
             split: self.split,
             attempt: self.attempt,
             rows: self.rows,
-            bytes: receipt.bytes,
+            bytes: believable(receipt.bytes),
             data: Value::String(receipt.data),
         })
     }
