@@ -83,6 +83,7 @@ fn moved(root: &Path, home: &Value, store: &Value) -> Result<u64> {
     let place = BuildContext {
         root: root.to_owned(),
         work: root.join(".hygge"),
+        entity: None,
     };
     let kind = |value: &Value| value["kind"].as_str().unwrap().to_owned();
     let settings = |value: &Value| Settings::new(value["settings"].clone(), []);

@@ -115,6 +115,7 @@ fn all() -> Vec<Event> {
             fault: None,
             reason: None,
         },
+        Event::PluginUsed(hygge_core::Usage::default()),
         Event::RunFinished {
             run: run(),
             passed: 1,

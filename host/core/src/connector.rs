@@ -3,7 +3,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::{Home, Place, Result, Settings, Store, TransformKind};
+use crate::{EntityId, Home, Metered, Place, Result, Settings, Store, TransformKind, Usage};
 
 /// A type of Home: what `home: {type: …}` names. Planning looks only at the settings; building
 /// comes later and may still not connect anywhere.
@@ -46,6 +46,19 @@ pub struct BuildContext {
     pub root: PathBuf,
     /// The project's own folder for what isn't data: `.hygge`.
     pub work: PathBuf,
+    /// The entity that something is made for; none while all of a project is looked at.
+    pub entity: Option<EntityId>,
+}
+
+impl BuildContext {
+    /// The same, for one entity.
+    #[must_use]
+    pub fn of(&self, entity: &EntityId) -> Self {
+        Self {
+            entity: Some(entity.clone()),
+            ..self.clone()
+        }
+    }
 }
 
 /// What is known of a Home before it is opened.
@@ -116,6 +129,7 @@ pub struct Registry {
     homes: BTreeMap<String, Arc<dyn HomeKind>>,
     stores: BTreeMap<String, Arc<dyn StoreKind>>,
     transforms: BTreeMap<String, Arc<dyn TransformKind>>,
+    metered: Vec<Arc<dyn Metered>>,
 }
 
 impl Registry {
@@ -133,6 +147,19 @@ impl Registry {
     pub fn add_transform(&mut self, kind: Arc<dyn TransformKind>) {
         let name = kind.name().to_owned();
         self.transforms.entry(name).or_insert(kind);
+    }
+
+    /// Adds something whose use is counted over a run.
+    pub fn add_metered(&mut self, metered: Arc<dyn Metered>) {
+        self.metered.push(metered);
+    }
+
+    /// What of it was used, and how much.
+    pub fn usage(&self) -> Vec<Usage> {
+        self.metered
+            .iter()
+            .filter_map(|each| each.usage())
+            .collect()
     }
 
     /// The Home type of a name.

@@ -26,6 +26,7 @@ mod settings;
 mod split;
 mod store;
 mod transform;
+mod usage;
 mod watermark;
 
 pub use action::{Action, Contradiction, Mode, Strategy, action};
@@ -45,6 +46,7 @@ pub use settings::{REDACTED, Settings};
 pub use split::{Bounds, Split, SplitPlan, SplitRequest};
 pub use store::{Standing, Store, Target, Writer};
 pub use transform::{Bound, Transform, TransformKind};
+pub use usage::{Egress, Metered, Usage};
 pub use watermark::{Watermark, WatermarkType};
 
 /// Boxed connectors and their futures are passed around by these names.

@@ -17,11 +17,12 @@ impl Chain {
         planned: &PlannedEntity,
         place: &BuildContext,
     ) -> Result<Self> {
+        let place = place.of(&planned.id);
         let build = |each: &hygge_project::PlannedTransform| {
             let kind = registry
                 .transform(&each.kind)
                 .ok_or_else(|| Fault::internal(format!("no transform of type {:?}", each.kind)))?;
-            Ok((each.kind.clone(), kind.build(&each.settings, place)?))
+            Ok((each.kind.clone(), kind.build(&each.settings, &place)?))
         };
         planned
             .transforms

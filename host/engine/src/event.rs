@@ -1,4 +1,4 @@
-use hygge_core::{Action, EntityId, Fault, RunId, Watermark};
+use hygge_core::{Action, EntityId, Fault, RunId, Usage, Watermark};
 use hygge_state::Outcome;
 use serde::Serialize;
 
@@ -108,6 +108,8 @@ pub enum Event {
         /// Why it was skipped.
         reason: Option<String>,
     },
+    /// What a plugin took in this run; before the run's end, one for each that was used.
+    PluginUsed(Usage),
     /// The run ended.
     RunFinished {
         /// The run.

@@ -81,7 +81,7 @@ async fn finish_with(
         )
     })?;
     let settings = with_secrets(&record.store, planned)?;
-    let store = kind.build(&settings, place)?;
+    let store = kind.build(&settings, &place.of(id))?;
     let (after, _) =
         commit::carry_out(state, store.as_ref(), &intent, "committed", retries, cx).await?;
     store.cleanup(id, None, cx).await?;
@@ -135,6 +135,7 @@ pub(crate) fn build(
     place: &BuildContext,
 ) -> Result<(Arc<dyn Home>, Arc<dyn Store>)> {
     let unknown = |kind: &str| Fault::internal(format!("no connector of type {kind:?}"));
+    let place = place.of(&planned.id);
     let home = registry
         .home(&planned.home.kind)
         .ok_or_else(|| unknown(&planned.home.kind))?;
@@ -142,8 +143,8 @@ pub(crate) fn build(
         .store(&planned.store.kind)
         .ok_or_else(|| unknown(&planned.store.kind))?;
     Ok((
-        home.build(&planned.home.settings, place)?,
-        store.build(&planned.store.settings, place)?,
+        home.build(&planned.home.settings, &place)?,
+        store.build(&planned.store.settings, &place)?,
     ))
 }
 

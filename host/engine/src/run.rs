@@ -111,6 +111,7 @@ pub async fn run(plan: &Plan, request: RunRequest) -> Result<RunSummary> {
         command: request.command,
         hygge: env!("CARGO_PKG_VERSION").to_owned(),
         entities: Vec::new(),
+        plugins: Vec::new(),
     };
     shared.state.put_run(&record).await?;
     shared.events.event(&Event::RunStarted {
@@ -125,6 +126,10 @@ pub async fn run(plan: &Plan, request: RunRequest) -> Result<RunSummary> {
     summary.seconds = clock.elapsed().as_secs_f64();
     record.ended = Some(jiff::Timestamp::now());
     record.entities = summary.entities.iter().map(remembered).collect();
+    record.plugins = shared.registry.usage();
+    for usage in &record.plugins {
+        shared.events.event(&Event::PluginUsed(usage.clone()));
+    }
     shared.state.put_run(&record).await?;
     let count = |outcome| summary.count(outcome) as u64;
     shared.events.event(&Event::RunFinished {

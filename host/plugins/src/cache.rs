@@ -1,13 +1,16 @@
 //! Compiled plugins, so that each is compiled once on a machine.
 //!
 //! What is loaded from here runs as it is, so the folder is the user's own (0700, checked each
-//! time), never a part of a project that may have come from elsewhere.
+//! time), never a part of a project that may have come from elsewhere. A file is read once, by
+//! its owner and mode and then by the hash that stands at its end, and what was checked is what
+//! is loaded: a file that was cut short, damaged or put there by someone else is compiled again.
 
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::io::{Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 
-use hygge_core::Result;
+use hygge_core::Fault;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
@@ -38,18 +41,21 @@ impl Cache {
         engine: &Engine,
         name: &str,
         digest: &Digest,
-        bytes: &dyn Fn() -> Result<Vec<u8>>,
-    ) -> Result<Component> {
+        bytes: &dyn Fn() -> Result<Vec<u8>, Fault>,
+    ) -> Result<Component, Fault> {
         let path = self.path(engine, digest);
-        if let Some(path) = path.as_deref().filter(|path| path.is_file()) {
-            // SAFETY: only this user can write the folder, this program alone writes such files
-            // there (whole, by renaming), and the name holds the digest of the component, the
-            // version of wasmtime and its settings.
-            match unsafe { Component::deserialize_file(engine, path) } {
+        if let Some(path) = path.as_deref().filter(|path| path.exists()) {
+            let loaded = sound(path).and_then(|compiled| {
+                // SAFETY: the file belongs to this user and nobody else can write it or its
+                // folder; it is whole, by its hash; this program alone writes such files; and
+                // the name holds the digest of the component, the version of wasmtime and its
+                // settings.
+                let component = unsafe { Component::deserialize(engine, compiled) };
+                component.map_err(|error| format!("{error:#}"))
+            });
+            match loaded {
                 Ok(component) => return Ok(component),
-                Err(error) => {
-                    tracing::warn!("{} is compiled again: {error:#}", path.display());
-                }
+                Err(why) => tracing::warn!("{} is compiled again: {why}", path.display()),
             }
         }
         let component = compile(engine, name, bytes()?)?;
@@ -102,8 +108,38 @@ fn private(folder: &Path) -> Result<(), String> {
     Ok(())
 }
 
+/// The compiled code in a file that only this user can have written, and that is whole.
+fn sound(path: &Path) -> Result<Vec<u8>, String> {
+    let told = |error: std::io::Error| error.to_string();
+    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+    let mut file = std::fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(i32::try_from(flags.bits()).unwrap_or(0))
+        .open(path)
+        .map_err(told)?;
+    let meta = file.metadata().map_err(told)?;
+    if !meta.is_file() {
+        return Err("it isn't a file".to_owned());
+    }
+    if meta.uid() != rustix::process::geteuid().as_raw() || meta.mode() & 0o022 != 0 {
+        return Err("someone else can write it".to_owned());
+    }
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).map_err(told)?;
+    let damaged = || "it is damaged".to_owned();
+    let at = bytes
+        .len()
+        .checked_sub(blake3::OUT_LEN)
+        .ok_or_else(damaged)?;
+    let hash = bytes.split_off(at);
+    match blake3::hash(&bytes).as_bytes()[..] == hash[..] {
+        true => Ok(bytes),
+        false => Err(damaged()),
+    }
+}
+
 /// Compiles on a thread of its own, since that can't be stopped once begun.
-fn compile(engine: &Engine, name: &str, bytes: Vec<u8>) -> Result<Component> {
+fn compile(engine: &Engine, name: &str, bytes: Vec<u8>) -> Result<Component, Fault> {
     let (done, result) = mpsc::channel();
     let engine = engine.clone();
     std::thread::Builder::new()
@@ -131,8 +167,20 @@ fn compile(engine: &Engine, name: &str, bytes: Vec<u8>) -> Result<Component> {
 /// Writes the compiled component beside its place, then renames it there.
 fn keep(component: &Component, path: &Path) -> std::io::Result<()> {
     let bytes = component.serialize().map_err(std::io::Error::other)?;
+    put(&bytes, path)
+}
+
+fn put(compiled: &[u8], path: &Path) -> std::io::Result<()> {
     let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
-    std::fs::write(&temporary, bytes)?;
+    // One that a process of this number left behind, or a link in its place.
+    drop(std::fs::remove_file(&temporary));
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&temporary)?;
+    file.write_all(compiled)?;
+    file.write_all(blake3::hash(compiled).as_bytes())?;
     std::fs::rename(&temporary, path)
 }
 
@@ -140,6 +188,30 @@ fn keep(component: &Component, path: &Path) -> std::io::Result<()> {
 mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_file_that_is_damaged_or_open_to_others_is_not_loaded() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.cwasm");
+        put(b"compiled", &path).unwrap();
+        assert_eq!(sound(&path).unwrap(), b"compiled");
+        assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o666)).unwrap();
+        assert!(sound(&path).unwrap_err().contains("someone else"));
+        put(b"compiled", &path).unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        for cut in [0, 10, whole.len() - 1] {
+            std::fs::write(&path, &whole[..cut]).unwrap();
+            assert_eq!(sound(&path).unwrap_err(), "it is damaged");
+        }
+        let mut flipped = whole.clone();
+        flipped[3] ^= 1;
+        std::fs::write(&path, flipped).unwrap();
+        assert_eq!(sound(&path).unwrap_err(), "it is damaged");
+        let link = folder.path().join("b.cwasm");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        assert!(sound(&link).is_err());
+    }
 
     #[test]
     fn a_folder_that_others_may_write_is_not_used() {

@@ -57,6 +57,7 @@ pub(crate) fn clean(text: &str, most: usize) -> String {
 
 /// Which plugin it was.
 fn named(fault: Fault, plugin: &Plugin) -> Fault {
+    plugin.tally.fault();
     fault
         .with("plugin", &plugin.name)
         .with("plugin_version", &plugin.version)
@@ -66,7 +67,7 @@ fn named(fault: Fault, plugin: &Plugin) -> Fault {
 /// What a guest says went wrong.
 pub(crate) fn told(fault: &types::Fault, plugin: &Plugin) -> Fault {
     let code = clean(&fault.code, 64);
-    let message = clean(&fault.message, MESSAGE);
+    let message = clean(&plugin.veil.over(&fault.message), MESSAGE);
     let mut told = Fault::new(
         code::INVALID,
         match message.is_empty() {
@@ -82,7 +83,7 @@ pub(crate) fn told(fault: &types::Fault, plugin: &Plugin) -> Fault {
         .after_ms
         .map(|ms| Duration::from_millis(ms.min(3_600_000)));
     for attribute in fault.attributes.iter().take(ATTRIBUTES) {
-        let value = clean(&attribute.value, 1_024);
+        let value = clean(&plugin.veil.over(&attribute.value), 1_024);
         match attribute.name.as_str() {
             "advice" => told.advice = Some(value),
             name => told = told.with(&clean(name, 64), value),
@@ -93,7 +94,11 @@ pub(crate) fn told(fault: &types::Fault, plugin: &Plugin) -> Fault {
 
 /// A guest that gave what it may not give.
 pub(crate) fn invalid(plugin: &Plugin, message: impl std::fmt::Display) -> Fault {
-    let fault = Fault::new(code::INVALID, format!("{} {message}", plugin.name)).advise(format!(
+    let fault = Fault::new(
+        code::INVALID,
+        plugin.veil.over(&format!("{} {message}", plugin.name)),
+    )
+    .advise(format!(
         "this is a defect in the plugin; `hygge plugin test` on {} shows it to its author",
         plugin.file.display()
     ));

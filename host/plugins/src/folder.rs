@@ -1,6 +1,7 @@
 //! The plugins of a project: every `*.wasm` in its `plugins/` folder.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -83,6 +84,8 @@ impl Shelf {
     pub fn register(&mut self, registry: &mut Registry) {
         let mut taken: BTreeMap<(&'static str, String), String> = BTreeMap::new();
         let mut kept = Vec::new();
+        // A file that was trusted keeps its name, whatever is dropped beside it.
+        self.plugins.sort_by_key(|plugin| !plugin.trusted);
         for plugin in std::mem::take(&mut self.plugins) {
             let name = plugin.name.clone();
             let described = &plugin.description;
@@ -137,9 +140,27 @@ impl Shelf {
                 taken.insert(("transform", name.clone()), show.clone());
                 registry.add_transform(Arc::new(PluginTransformKind::new(&plugin)));
             }
+            registry.add_metered(Arc::clone(&plugin) as _);
             kept.push(plugin);
         }
+        kept.sort_by(|a, b| a.file.cmp(&b.file));
         self.plugins = kept;
+    }
+}
+
+/// The bytes of a file, if it is one and isn't too large. A pipe or a device would never end.
+pub(crate) fn read(file: &Path) -> Result<Vec<u8>, String> {
+    let unreadable = |error: std::io::Error| format!("it can't be read: {error}");
+    if !std::fs::metadata(file).map_err(unreadable)?.is_file() {
+        return Err("it isn't a file".to_owned());
+    }
+    let mut bytes = Vec::new();
+    std::fs::File::open(file)
+        .and_then(|opened| opened.take(FILE + 1).read_to_end(&mut bytes))
+        .map_err(unreadable)?;
+    match bytes.len() as u64 > FILE {
+        true => Err(format!("it is larger than {} MiB", FILE >> 20)),
+        false => Ok(bytes),
     }
 }
 
@@ -163,14 +184,7 @@ fn take(
         advice,
     };
     let refuse = |why: String| bad(None, format!("{show} isn't used: {why}"), None);
-    let size = std::fs::metadata(file)
-        .map_err(|error| refuse(format!("it can't be read: {error}")))?
-        .len();
-    if size > FILE {
-        return Err(refuse(format!("it is larger than {} MiB", FILE >> 20)));
-    }
-    let bytes =
-        std::fs::read(file).map_err(|error| refuse(format!("it can't be read: {error}")))?;
+    let bytes = read(file).map_err(&refuse)?;
     let inspected = inspect(&bytes).map_err(&refuse)?;
     let Some(description) = inspected.description else {
         return Err(bad(
@@ -216,6 +230,23 @@ fn take(
             problem.advice.clone(),
         )
     })?;
+    if let Some(cache) = &place.cache
+        && let Some((folder, _)) = grants.write.iter().find(|(_, path)| {
+            let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.into());
+            let (path, cache) = (real(path), real(cache));
+            cache.starts_with(&path) || path.starts_with(&cache)
+        })
+    {
+        // What lies there is run as it is, outside of any sandbox.
+        return Err(bad(
+            Some(&name),
+            format!(
+                "{show} isn't used: `plugins.{key}.write`: {} holds compiled plugins",
+                clean(folder, 200)
+            ),
+            Some("grant a folder that holds data only".to_owned()),
+        ));
+    }
     if locked.is_none() && gives(written) {
         return Err(bad(
             Some(&name),
@@ -223,14 +254,16 @@ fn take(
             Some(trust),
         ));
     }
-    Ok(Plugin::new(
+    let mut plugin = Plugin::new(
         file.to_owned(),
         key,
         digest,
         description,
         grants,
         cache.clone(),
-    ))
+    );
+    plugin.trusted = locked.is_some();
+    Ok(plugin)
 }
 
 /// Whether something beyond limits is granted.

@@ -10,6 +10,7 @@ use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
 
 use crate::describe::Wanted;
 use crate::fault::code;
+use crate::folders;
 use crate::limits::{Limits, LimitsConfig};
 
 /// What one plugin may do, ready for use.
@@ -25,8 +26,11 @@ pub struct Grants {
     pub write: Vec<(String, PathBuf)>,
     /// Environment variables and their values.
     pub env: Vec<(String, String)>,
+    /// Environment variables that it may see, set or not.
+    pub env_named: Vec<String>,
     /// How much it may take.
     pub limits: Limits,
+    root: PathBuf,
 }
 
 /// An origin, and the methods allowed there.
@@ -40,6 +44,8 @@ pub struct HttpGrant {
     pub port: u16,
     /// Methods, upper case; empty: all.
     pub methods: Vec<String>,
+    /// Whether the name may lead to addresses that aren't of the open internet.
+    pub private: bool,
 }
 
 /// A secret, and the one host that it may be sent to.
@@ -77,23 +83,32 @@ struct Config {
 #[serde(untagged)]
 enum HttpConfig {
     Origin(String),
-    #[serde(rename_all = "snake_case")]
-    Full {
-        url: String,
-        #[serde(default)]
-        methods: Vec<String>,
-    },
+    Full(HttpWritten),
+}
+
+// A word that isn't known must not widen a grant: `method: [GET]` would allow every method.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HttpWritten {
+    url: String,
+    methods: Option<Vec<String>>,
+    #[serde(default)]
+    private: bool,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum SecretConfig {
     Host(String),
-    Full {
-        host: String,
-        #[serde(default)]
-        reveal: bool,
-    },
+    Full(SecretWritten),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SecretWritten {
+    host: String,
+    #[serde(default)]
+    reveal: bool,
 }
 
 impl Grants {
@@ -116,27 +131,40 @@ impl Grants {
         let config: Config = serde_json::from_value(written.clone())
             .map_err(|error| vec![wrong("", error.to_string())])?;
         let mut problems = Vec::new();
-        let mut grants = Self::default();
+        let mut grants = Self {
+            root: root.to_owned(),
+            ..Self::default()
+        };
         for (n, each) in config.http.iter().enumerate() {
-            let (url, methods) = match each {
-                HttpConfig::Origin(url) => (url, &[][..]),
-                HttpConfig::Full { url, methods } => (url, &methods[..]),
+            let (url, methods, private) = match each {
+                HttpConfig::Origin(url) => (url, None, false),
+                HttpConfig::Full(full) => (&full.url, full.methods.as_deref(), full.private),
             };
-            match HttpGrant::read(url, methods) {
-                Ok(grant) => grants.http.push(grant),
-                Err(why) => problems.push(wrong(&format!("/http/{n}"), why)),
+            let pointer = format!("/http/{n}");
+            if methods.is_some_and(<[String]>::is_empty) {
+                problems.push(wrong(&pointer, "no method is listed".to_owned()));
+            }
+            match HttpGrant::read(url, methods.unwrap_or_default()) {
+                Ok(grant) => grants.http.push(HttpGrant { private, ..grant }),
+                Err(why) => problems.push(wrong(&pointer, why)),
             }
         }
         for (name, each) in config.secrets {
             let (host, reveal) = match each {
                 SecretConfig::Host(host) => (host, false),
-                SecretConfig::Full { host, reveal } => (host, reveal),
+                SecretConfig::Full(full) => (full.host, full.reveal),
             };
             let pointer = format!("/secrets/{name}");
+            let host = match secret_host(&host) {
+                Ok(host) => host,
+                Err(why) => {
+                    problems.push(wrong(&pointer, why));
+                    continue;
+                }
+            };
             match env(&name) {
                 Some(value) if !value.is_empty() => {
                     let placeholder = placeholder(&name);
-                    let host = host.to_ascii_lowercase();
                     let value = Secret::new(value);
                     grants.secrets.insert(
                         name,
@@ -159,15 +187,31 @@ impl Grants {
             ("write", &config.write, &mut grants.write),
         ] {
             for (n, folder) in folders.iter().enumerate() {
-                match inside(root, folder) {
-                    Ok(path) => into.push((folder.clone(), path)),
-                    Err(why) => problems.push(wrong(&format!("/{what}/{n}"), why)),
+                let pointer = format!("/{what}/{n}");
+                match folders::inside(root, folder) {
+                    Ok(path) => {
+                        let governs = match what {
+                            "write" => folders::governs(root, &path),
+                            _ => None,
+                        };
+                        if let Some(why) = governs {
+                            problems.push(Problem {
+                                advice: Some("grant a folder that holds data only".to_owned()),
+                                ..wrong(&pointer, format!("{folder:?} can't be written: {why}"))
+                            });
+                        }
+                        into.push((folder.clone(), path));
+                    }
+                    Err(why) => problems.push(wrong(&pointer, why)),
                 }
             }
         }
         for name in config.env {
-            let value = env(&name).unwrap_or_default();
-            grants.env.push((name, value));
+            // One that isn't set isn't set inside either.
+            if let Some(value) = env(&name) {
+                grants.env.push((name.clone(), value));
+            }
+            grants.env_named.push(name);
         }
         match config.limits.read() {
             Ok(limits) => grants.limits = limits,
@@ -195,13 +239,15 @@ impl Grants {
         let read = self.read.iter().map(|each| (each, FsPerms::ReadOnly));
         let write = self.write.iter().map(|each| (each, FsPerms::ReadWrite));
         for ((name, path), may) in read.chain(write) {
-            wasi.preopened_dir(path, name, may).map_err(|error| {
-                let folder = path.display();
+            let denied = |why: String| {
                 Fault::new(
                     code::DENIED,
-                    format!("{plugin} is granted {folder}, which can't be opened: {error}"),
+                    format!("{plugin} is granted the folder {name:?}, but {why}"),
                 )
-            })?;
+            };
+            let folder = folders::open(&self.root, path).map_err(denied)?;
+            wasi.preopened_dir(folders::path_of(&folder, path), name, may)
+                .map_err(|error| denied(format!("it can't be opened: {error}")))?;
         }
         Ok(())
     }
@@ -253,7 +299,7 @@ impl Grants {
             .env
             .iter()
             .map(String::as_str)
-            .filter(|name| !self.env.iter().any(|(given, _)| given == name))
+            .filter(|name| !self.env_named.iter().any(|given| given == name))
             .collect();
         if !env.is_empty() {
             lines.push(format!("    env: {}", list(&env)));
@@ -288,9 +334,10 @@ impl HttpGrant {
         }
         Ok(Self {
             scheme,
-            host: authority.host().to_ascii_lowercase(),
+            host: host_of(authority),
             port: authority.port_u16().unwrap_or(default),
             methods: methods.iter().map(|m| m.to_ascii_uppercase()).collect(),
+            private: false,
         })
     }
 
@@ -318,22 +365,19 @@ fn placeholder(name: &str) -> String {
     )
 }
 
-/// The folder in the project; outside of it only when it is written absolute.
-fn inside(root: &Path, folder: &str) -> Result<PathBuf, String> {
-    use std::path::Component;
-    let path = Path::new(folder);
-    if folder.is_empty() {
-        return Err("a folder is missing".to_owned());
+/// The host as it is compared: lower case, without the dot of the root.
+pub(crate) fn host_of(authority: &http::uri::Authority) -> String {
+    authority.host().trim_end_matches('.').to_ascii_lowercase()
+}
+
+/// The host that a secret is bound to. Anything more would never fit, and be noticed too late.
+fn secret_host(written: &str) -> Result<String, String> {
+    let form = || format!("{written:?} is not a host, as api.example.com");
+    let authority: http::uri::Authority = written.parse().map_err(|_| form())?;
+    match authority.port().is_none() && !written.contains('@') && !written.ends_with(':') {
+        true => Ok(host_of(&authority)),
+        false => Err(form()),
     }
-    if path.is_absolute() {
-        return Ok(path.to_owned());
-    }
-    if path.components().any(|c| matches!(c, Component::ParentDir)) {
-        return Err(format!(
-            "{folder:?} leaves the project; write the whole path if that is meant"
-        ));
-    }
-    Ok(root.join(path))
 }
 
 #[cfg(test)]
@@ -386,6 +430,31 @@ mod tests {
         assert_eq!(grants.read[1].1, Path::new("/srv/in"));
         assert!(read(&json!({"read": ["../other"]})).is_err());
         assert!(read(&json!({"write": ["a/../../b"]})).is_err());
+        assert!(read(&json!({"write": ["."]})).is_err());
+        assert!(read(&json!({"write": ["plugins"]})).is_err());
+    }
+
+    /// A slip of the pen must not give more than was meant.
+    #[test]
+    fn unknown_words_do_not_widen_a_grant() {
+        for slip in [
+            json!({"http": [{"url": "https://a.example", "method": ["GET"]}]}),
+            json!({"http": [{"url": "https://a.example", "methods": []}]}),
+            json!({"secrets": {"TOKEN": {"host": "a.example", "revael": true}}}),
+            json!({"secrets": {"TOKEN": "https://a.example"}}),
+            json!({"secrets": {"TOKEN": "a.example:8443"}}),
+            json!({"htttp": []}),
+        ] {
+            assert!(read(&slip).is_err(), "{slip}");
+        }
+    }
+
+    #[test]
+    fn a_variable_that_is_not_set_is_not_set_inside() {
+        let grants = read(&json!({"env": ["TOKEN", "NOWHERE"]})).unwrap();
+        assert_eq!(grants.env, [("TOKEN".to_owned(), "s3cret".to_owned())]);
+        let wanted: Wanted = serde_json::from_value(json!({"env": ["NOWHERE"]})).unwrap();
+        assert_eq!(grants.missing(&wanted, "crm"), None);
     }
 
     #[test]

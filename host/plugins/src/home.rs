@@ -7,8 +7,8 @@ use std::sync::Arc;
 use arrow_array::{BooleanArray, RecordBatch};
 use arrow_schema::SchemaRef;
 use hygge_core::{
-    Batch, Bounds, Context, Discovered, Fault, Finding, Home, Position, Reader, Result, Split,
-    SplitId, SplitPlan, SplitRequest, Step, Want, WatermarkType, async_trait,
+    Batch, Bounds, Context, Discovered, EntityId, Fault, Finding, Home, Position, Reader, Result,
+    Split, SplitId, SplitPlan, SplitRequest, Step, Want, WatermarkType, async_trait,
 };
 use serde_json::Value;
 use wasmtime::component::ResourceAny;
@@ -34,14 +34,13 @@ pub(crate) struct PluginHome {
 }
 
 impl PluginHome {
-    pub(crate) fn new(plugin: Arc<Plugin>, config: String, entity: String) -> Self {
+    pub(crate) fn new(plugin: Arc<Plugin>, config: String, entity: Option<&EntityId>) -> Self {
+        let (flow, name) =
+            entity.map_or_else(Default::default, |id| (id.flow.clone(), id.entity.clone()));
         Self {
             plugin,
             config: config.into(),
-            entity: types::Entity {
-                flow: String::new(),
-                name: entity,
-            },
+            entity: types::Entity { flow, name },
         }
     }
 }
@@ -60,11 +59,13 @@ fn guest(live: &mut Live) -> wasmtime::Result<wit::Guest> {
 }
 
 /// What people are told of a check.
-pub(crate) fn findings(found: Vec<types::Finding>) -> Vec<Finding> {
+pub(crate) fn findings(found: Vec<types::Finding>, plugin: &Plugin) -> Vec<Finding> {
     let finding = |each: types::Finding| Finding {
         ok: each.ok,
-        message: clean(&each.message, MESSAGE),
-        advice: each.advice.map(|advice| clean(&advice, MESSAGE)),
+        message: clean(&plugin.veil.over(&each.message), MESSAGE),
+        advice: each
+            .advice
+            .map(|advice| clean(&plugin.veil.over(&advice), MESSAGE)),
     };
     found.into_iter().take(100).map(finding).collect()
 }
@@ -80,7 +81,7 @@ impl Home for PluginHome {
         let found = found
             .await?
             .map_err(|told| fault::told(&told, &self.plugin))?;
-        Ok(findings(found))
+        Ok(findings(found, &self.plugin))
     }
 
     async fn discover(&self, cx: &Context) -> Result<Vec<Discovered>> {
@@ -107,7 +108,7 @@ impl Home for PluginHome {
         };
         let mut instance = Instance::fresh(&self.plugin, cx).await?;
         if let Some(guest) = instance.guest() {
-            guest.scratch = Some(Scratch::read(request.memory.as_deref())?);
+            guest.scratch = Some(Scratch::read(request.memory.as_deref(), &self.plugin.key)?);
         }
         let (config, entity) = (Arc::clone(&self.config), self.entity.clone());
         let plan = instance.quick("home.splits", move |live| {
@@ -120,8 +121,12 @@ impl Home for PluginHome {
         let plan = plan
             .await?
             .map_err(|told| fault::told(&told, &self.plugin))?;
+        let mut plan = plan;
+        for warning in &mut plan.warnings {
+            *warning = self.plugin.veil.over(warning);
+        }
         let scratch = instance.guest().and_then(|guest| guest.scratch.take());
-        let memory = scratch.and_then(|scratch| scratch.write());
+        let memory = scratch.and_then(|scratch| scratch.write(&self.plugin.key));
         accept(plan, request, memory).map_err(|why| fault::invalid(&self.plugin, why))
     }
 
@@ -384,9 +389,11 @@ impl Reader for PluginReader {
                 ));
             }
             let schema = Arc::clone(&self.schema);
+            let bytes = batch.len();
             let read = move || Ok(ipc::read_batch(batch, &schema, ROWS as usize, limit));
             let batch = self.cx.cpu(read).await?;
             let mut batch = batch.map_err(|why| fault::invalid(&plugin, format!("gave {why}")))?;
+            plugin.tally.took(bytes, batch.num_rows());
             if let Some(low) = &self.low {
                 batch = low.apply(&batch)?;
             }

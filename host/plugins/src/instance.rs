@@ -36,7 +36,9 @@ impl Instance {
         let ready = cx.io(move || compiling.ready()).await?;
         let machine = Machine::get()?;
         let quota = Arc::clone(&plugin.quota);
-        let log = Arc::new(GuestLog::new(&plugin.name, quota, Arc::clone(&cx.notes)));
+        let veil = Arc::clone(&plugin.veil);
+        let notes = Arc::clone(&cx.notes);
+        let log = Arc::new(GuestLog::new(&plugin.name, quota, veil, notes));
         let guest = Guest::new(Arc::clone(plugin), log, cx.stop.clone())?;
         let mut store = Store::new(&machine.engine, guest);
         store.limiter(|guest| &mut guest.meter);
@@ -132,8 +134,21 @@ async fn run<H: Holds, R: Send + 'static>(
         let store = held.store();
         store.set_epoch_deadline(1);
         store.data_mut().deadline = Instant::now() + time;
-        // The guest is interrupted by its epoch; this is for the host's own waiting.
-        let called = tokio::time::timeout(time + crate::ticker::BEAT, call(&mut held)).await;
+        let (begun, mut wasm) = (Instant::now(), Duration::ZERO);
+        let called = {
+            let mut calling = call(&mut held);
+            let timed = std::future::poll_fn(|cx| {
+                let on = Instant::now();
+                let polled = calling.as_mut().poll(cx);
+                wasm += on.elapsed();
+                polled
+            });
+            // The guest is interrupted by its epoch; this is for the host's own waiting.
+            tokio::time::timeout(time + crate::ticker::BEAT, timed).await
+        };
+        let guest = held.store().data();
+        let host = begun.elapsed().saturating_sub(wasm);
+        guest.plugin.tally.call(wasm, host, guest.meter.peak);
         match called {
             Ok(Ok(result)) => Ok((held, result)),
             Ok(Err(error)) => Err(fault::trapped(held.store().data(), what, time, &error)),

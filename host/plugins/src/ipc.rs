@@ -83,10 +83,6 @@ pub(crate) fn read_batch(
     if batch.num_rows() != rows {
         return Err(format!("{} rows, {rows} were said", batch.num_rows()));
     }
-    let held = batch.get_array_memory_size();
-    if held > most_bytes.saturating_mul(4).max(1 << 20) {
-        return Err(format!("a batch that takes {held} bytes in memory"));
-    }
     columns::same(announced, &batch.schema()).map_err(|why| format!("a batch with {why}"))?;
     let rows = RecordBatchOptions::new().with_row_count(Some(rows));
     RecordBatch::try_new_with_options(Arc::clone(announced), batch.columns().to_vec(), &rows)
@@ -180,20 +176,32 @@ fn record_batch(framed: &Framed<'_>, most_rows: usize) -> Result<usize, String> 
             "a batch of {rows} rows, {most_rows} were asked for"
         ));
     }
+    let body = i64::try_from(framed.body).unwrap_or(i64::MAX);
+    // A value takes a bit at least, except nulls: without this, a list of a few bytes could
+    // claim billions of them, and whoever stores it would spell them out.
+    let most = body.saturating_mul(8).max(batch.length());
     for node in batch.nodes().iter().flatten() {
         let (length, nulls) = (node.length(), node.null_count());
         if length < 0 || length > i64::from(i32::MAX) || nulls < 0 || nulls > length {
             return Err("lengths that can't be".to_owned());
         }
+        if length > most {
+            return Err(format!("{length} values in {body} bytes"));
+        }
     }
-    let body = i64::try_from(framed.body).unwrap_or(i64::MAX);
+    // Buffers that lie over each other would take more memory apart than they do together.
+    let mut together: i64 = 0;
     for buffer in batch.buffers().iter().flatten() {
         let end = buffer.offset().checked_add(buffer.length());
         if buffer.offset() < 0 || buffer.length() < 0 || end.is_none_or(|end| end > body) {
             return Err("a buffer that lies outside the batch".to_owned());
         }
+        together = together.saturating_add(buffer.length());
     }
-    Ok(rows)
+    match together > body {
+        true => Err("buffers that lie over each other".to_owned()),
+        false => Ok(rows),
+    }
 }
 
 #[cfg(test)]
@@ -264,6 +272,30 @@ mod tests {
         assert!(read(write_schema(&batch().schema()).unwrap()).is_err());
         assert!(read(Vec::new()).is_err());
         assert!(read_schema(&whole).is_err());
+    }
+
+    /// All columns of a batch lie in one allocation, and must not be counted once each.
+    #[test]
+    fn a_wide_batch_is_as_large_as_its_bytes() {
+        let column: ArrayRef = Arc::new(Int64Array::from(vec![7; 5_000]));
+        let wide = (0..400).map(|n| (format!("c{n}"), Arc::clone(&column)));
+        let wide = RecordBatch::try_from_iter(wide).unwrap();
+        let bytes = write_batch(&wide).unwrap();
+        let read = read_batch(bytes, &wide.schema(), 10_000, 32 << 20).unwrap();
+        assert_eq!(read, wide);
+    }
+
+    #[test]
+    fn billions_of_nulls_in_a_few_bytes_are_refused() {
+        use arrow_array::{FixedSizeListArray, NullArray};
+        use arrow_schema::{DataType, Field};
+        let item = Arc::new(Field::new("item", DataType::Null, true));
+        let many = Arc::new(NullArray::new(1_000_000_000));
+        let list: ArrayRef = Arc::new(FixedSizeListArray::new(item, 100_000_000, many, None));
+        let bomb = RecordBatch::try_from_iter([("n", list)]).unwrap();
+        let bytes = write_batch(&bomb).unwrap();
+        let why = read_batch(bytes, &bomb.schema(), 1_000, 1 << 20).unwrap_err();
+        assert!(why.contains("values in"), "{why}");
     }
 
     #[test]

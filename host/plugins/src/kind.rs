@@ -80,7 +80,13 @@ impl Named {
 
     fn config(&self, settings: &Settings) -> Result<String> {
         match self.check(settings) {
-            Ok(()) => Ok(settings.expose().to_string()),
+            Ok(()) => {
+                let secrets = settings.secrets();
+                for value in secrets.filter_map(|at| settings.expose().pointer(at)?.as_str()) {
+                    self.plugin.veil.hide(value);
+                }
+                Ok(settings.expose().to_string())
+            }
             Err(problems) => {
                 let mut fault = Fault::new(code::CONFIG, problems[0].message.clone());
                 fault.advice = problems[0].advice.clone();
@@ -133,12 +139,12 @@ impl HomeKind for PluginHomeKind {
         })
     }
 
-    fn build(&self, settings: &Settings, _: &BuildContext) -> Result<Arc<dyn Home>> {
+    fn build(&self, settings: &Settings, cx: &BuildContext) -> Result<Arc<dyn Home>> {
         let config = self.0.config(settings)?;
         Ok(Arc::new(PluginHome::new(
             Arc::clone(&self.0.plugin),
             config,
-            self.0.describe(settings),
+            cx.entity.as_ref(),
         )))
     }
 }

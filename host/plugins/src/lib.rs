@@ -18,6 +18,7 @@ mod contract;
 mod describe;
 mod fault;
 mod folder;
+mod folders;
 mod grants;
 mod guest;
 mod home;
@@ -36,8 +37,10 @@ mod seal;
 mod staged;
 mod state;
 mod store;
+mod tally;
 mod ticker;
 mod transform;
+mod veil;
 
 pub use describe::{Description, Part, Wanted};
 pub use folder::{Place, Quarantined, Shelf};

@@ -18,6 +18,8 @@ pub struct Limits {
     pub batch: usize,
     /// HTTP requests a second; none: as many as it likes, four at once.
     pub rate: Option<u32>,
+    /// Bytes of one HTTP response. Default: 256 MiB.
+    pub response: usize,
     /// Bytes written below granted folders in one run. Default: 1 GiB.
     pub write: u64,
 }
@@ -30,6 +32,7 @@ impl Default for Limits {
             commit_timeout: Duration::from_secs(600),
             batch: 32 << 20,
             rate: None,
+            response: 256 << 20,
             write: 1 << 30,
         }
     }
@@ -65,6 +68,7 @@ pub(crate) struct LimitsConfig {
     call_timeout: Option<Written>,
     batch: Option<Written>,
     rate: Option<u32>,
+    response: Option<Written>,
     write: Option<Written>,
 }
 
@@ -139,7 +143,11 @@ impl LimitsConfig {
             call_timeout,
             commit_timeout: base.commit_timeout.max(call_timeout),
             batch: fits(size(&self.batch, "batch", base.batch as u64)?.min(1 << 30)),
-            rate: self.rate,
+            rate: match self.rate {
+                Some(0) => return Err(("rate", "requests a second, 1 or more")),
+                rate => rate,
+            },
+            response: fits(size(&self.response, "response", base.response as u64)?),
             write: size(&self.write, "write", base.write)?,
         })
     }

@@ -11,6 +11,7 @@ use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 
 use crate::fault::clean;
 use crate::limits::MESSAGE;
+use crate::veil::Veil;
 
 /// Bytes of log lines that a plugin may write in a run.
 const QUOTA: usize = 1 << 20;
@@ -48,23 +49,30 @@ pub(crate) struct Quota {
 pub(crate) struct GuestLog {
     name: String,
     quota: Arc<Quota>,
+    veil: Arc<Veil>,
     notes: Arc<dyn Notes>,
     /// The last lines of stdout and stderr, where a panic says why.
     tail: Mutex<Vec<String>>,
 }
 
 impl GuestLog {
-    pub(crate) fn new(name: &str, quota: Arc<Quota>, notes: Arc<dyn Notes>) -> Self {
+    pub(crate) fn new(
+        name: &str,
+        quota: Arc<Quota>,
+        veil: Arc<Veil>,
+        notes: Arc<dyn Notes>,
+    ) -> Self {
         Self {
             name: name.to_owned(),
             quota,
+            veil,
             notes,
             tail: Mutex::default(),
         }
     }
 
     pub(crate) fn line(&self, severity: Severity, text: &str) {
-        let text = clean(text, MESSAGE);
+        let text = clean(&self.veil.over(text), MESSAGE);
         if text.is_empty() {
             return;
         }
@@ -86,7 +94,7 @@ impl GuestLog {
 
     /// A line of stdout or stderr.
     fn printed(&self, text: &str) {
-        let text = clean(text, MESSAGE);
+        let text = clean(&self.veil.over(text), MESSAGE);
         if text.is_empty() {
             return;
         }
@@ -200,7 +208,11 @@ mod tests {
 
     fn log() -> (Arc<Heard>, Arc<GuestLog>) {
         let heard = Arc::new(Heard::default());
-        let log = GuestLog::new("crm", Arc::default(), Arc::clone(&heard) as _);
+        let log = {
+            let veil = Veil::default();
+            veil.hide("s3cret");
+            GuestLog::new("crm", Arc::default(), veil.into(), Arc::clone(&heard) as _)
+        };
         (heard, Arc::new(log))
     }
 
@@ -220,6 +232,18 @@ mod tests {
         let (heard, log) = log();
         log.line(Severity::Info, "a\u{1b}[31mred\u{7}\nnext\u{202e}");
         assert_eq!(*heard.0.lock().unwrap(), ["crm: a[31mred next"]);
+    }
+
+    #[test]
+    fn secrets_do_not_reach_the_log() {
+        let (heard, log) = log();
+        log.line(Severity::Info, "it is s3cret");
+        Stdio::new(Arc::clone(&log)).take(b"panicked at s3cret\n");
+        assert_eq!(
+            *heard.0.lock().unwrap(),
+            ["crm: it is ***", "crm: panicked at ***"]
+        );
+        assert_eq!(log.panic().as_deref(), Some("panicked at ***"));
     }
 
     #[test]

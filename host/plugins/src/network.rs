@@ -1,49 +1,85 @@
 //! Requests of guests: refused unless granted, and sent to the very address that was checked.
 //!
 //! A name is resolved once. Every address it has must be public unless the operator named the
-//! host as an address or as `localhost`, and the connection is made to one of the addresses that
+//! host as an address, as `localhost` or with `private: true`, and the connection is made to one of the addresses that
 //! were checked, so that a name which resolves differently the second time gains nothing.
 //! Redirects are the guest's to follow, and each is a request like any other.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use http::{HeaderValue, Request, Response, Uri};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
 use http_body_util::{BodyExt, Limited};
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::AbortHandle;
 use wasmtime_wasi_http::io::TokioIo;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
-use crate::grants::{HttpGrant, SecretGrant};
+use crate::grants::{HttpGrant, host_of};
+use crate::log::{GuestLog, Severity};
 use crate::plugin::Plugin;
+use crate::tally::Sent as Account;
 
-/// Requests of one instance that may be open at once.
+/// Requests of one plugin that may be open at once, all its instances together.
 const AT_ONCE: usize = 4;
-/// Bytes of one response.
-const RESPONSE: usize = 1 << 30;
-/// How long connecting, the first byte, and the wait between two may take.
+/// How long connecting and the first byte may take at most. Waiting for the rest counts into the
+/// time of the guest's call.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How many requests of a plugin are under way, and when the next may leave.
+#[derive(Debug)]
+pub(crate) struct Traffic {
+    open: Arc<Semaphore>,
+    next: Mutex<Option<Instant>>,
+}
+
+impl Default for Traffic {
+    fn default() -> Self {
+        Self {
+            open: Arc::new(Semaphore::new(AT_ONCE)),
+            next: Mutex::default(),
+        }
+    }
+}
+
+impl Traffic {
+    /// Waits for a place, and then for the moment that `rate` requests a second leave.
+    async fn turn(&self, rate: Option<u32>) -> Result<OwnedSemaphorePermit, Error> {
+        let open = Arc::clone(&self.open).acquire_owned().await;
+        let turn = open.map_err(|_| Error::HttpRequestDenied)?;
+        if let Some(rate) = rate {
+            let at = {
+                let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+                let now = Instant::now();
+                let at = next.map_or(now, |next| next.max(now));
+                *next = Some(at + Duration::from_secs(1) / rate.max(1));
+                at
+            };
+            tokio::time::sleep_until(at.into()).await;
+        }
+        Ok(turn)
+    }
+}
 
 /// What one instance may reach.
 pub(crate) struct Network {
-    http: Arc<[HttpGrant]>,
-    secrets: Arc<[SecretGrant]>,
-    open: Arc<Semaphore>,
+    plugin: Arc<Plugin>,
+    log: Arc<GuestLog>,
     tls: Option<Arc<rustls::ClientConfig>>,
 }
 
 impl Network {
-    pub(crate) fn new(plugin: &Plugin) -> Self {
-        let grants = &plugin.grants;
-        let https = grants.http.iter().any(|grant| grant.scheme == "https");
+    pub(crate) fn new(plugin: &Arc<Plugin>, log: &Arc<GuestLog>) -> Self {
+        let https = |grant: &HttpGrant| grant.scheme == "https";
+        let https = plugin.grants.http.iter().any(https);
         Self {
-            http: grants.http.clone().into(),
-            secrets: grants.secrets.values().cloned().collect(),
-            open: Arc::new(Semaphore::new(AT_ONCE)),
+            plugin: Arc::clone(plugin),
+            log: Arc::clone(log),
             tls: https.then(tls),
         }
     }
@@ -53,20 +89,39 @@ impl Network {
         let uri = request.uri();
         let scheme = uri.scheme_str()?.to_ascii_lowercase();
         let authority = uri.authority()?;
+        // TRACE sends back what it was sent, secrets too; CONNECT leads on to anywhere.
+        if matches!(*request.method(), Method::TRACE | Method::CONNECT) {
+            return None;
+        }
         // `https://granted@elsewhere` and the like: the host is what comes after, but there is
         // no honest use.
         if authority.as_str().contains('@') {
             return None;
         }
-        let host = authority.host().trim_end_matches('.').to_ascii_lowercase();
+        let host = host_of(authority);
         let port = authority
             .port_u16()
             .unwrap_or(if scheme == "https" { 443 } else { 80 });
         let method = request.method().as_str();
-        self.http
-            .iter()
-            .any(|grant| grant.allows(&scheme, &host, port, method))
-            .then_some(Target { scheme, host, port })
+        let mut grants = self.plugin.grants.http.iter();
+        let fits = |grant: &&HttpGrant| grant.allows(&scheme, &host, port, method);
+        let private = grants.clone().filter(fits).any(|grant| grant.private);
+        grants.find(fits).map(|_| Target {
+            private,
+            port,
+            scheme: scheme.clone(),
+            host: host.clone(),
+        })
+    }
+
+    /// Counts a request that isn't sent, and says so the first time.
+    fn deny(&self, request: &Request<WasiBody>, why: &str) {
+        Refusal {
+            plugin: Arc::clone(&self.plugin),
+            log: Arc::clone(&self.log),
+            what: asked(request),
+        }
+        .tell(why);
     }
 
     /// Puts secrets where their placeholders stand; false when one is bound to another host.
@@ -75,7 +130,7 @@ impl Network {
             let Ok(text) = value.to_str() else { continue };
             let mut text = text.to_owned();
             let mut changed = false;
-            for secret in self.secrets.iter() {
+            for secret in self.plugin.grants.secrets.values() {
                 if !text.contains(secret.placeholder()) {
                     continue;
                 }
@@ -101,6 +156,42 @@ struct Target {
     scheme: String,
     host: String,
     port: u16,
+    private: bool,
+}
+
+/// A request that may not be sent.
+struct Refusal {
+    plugin: Arc<Plugin>,
+    log: Arc<GuestLog>,
+    what: String,
+}
+
+impl Refusal {
+    fn tell(&self, why: &str) {
+        if self.plugin.tally.deny(&self.what) {
+            let line = format!("was refused {}: {why}", self.what);
+            self.log.line(Severity::Warning, &line);
+        }
+    }
+}
+
+/// `GET https://api.example.com`, without what may be secret or endless.
+fn asked(request: &Request<WasiBody>) -> String {
+    let uri = request.uri();
+    let host = uri.authority().map_or("", |authority| {
+        let whole = authority.as_str();
+        whole.rsplit_once('@').map_or(whole, |(_, host)| host)
+    });
+    let scheme = uri.scheme_str().unwrap_or("?");
+    crate::fault::clean(&format!("{} {scheme}://{host}", request.method()), 300)
+}
+
+/// About how many bytes a head takes.
+fn head(headers: &HeaderMap) -> u64 {
+    let each = |(name, value): (&http::HeaderName, &HeaderValue)| {
+        (name.as_str().len() + value.len() + 4) as u64
+    };
+    headers.iter().map(each).sum()
 }
 
 type Ending = Box<dyn Future<Output = Result<(), Error>> + Send>;
@@ -114,18 +205,33 @@ impl WasiHttpHooks for Network {
         _: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Box<dyn Future<Output = Sent> + Send> {
         let Some(target) = self.granted(&request) else {
+            self.deny(&request, "it isn't granted");
             return Box::new(async { Err(Error::HttpRequestDenied) });
         };
         if !self.reveal(&mut request, &target.host) {
+            self.deny(&request, "a secret in it is bound to another host");
             return Box::new(async { Err(Error::HttpRequestDenied) });
         }
-        let (open, tls) = (Arc::clone(&self.open), self.tls.clone());
+        let (plugin, tls) = (Arc::clone(&self.plugin), self.tls.clone());
+        let refusal = Refusal {
+            plugin: Arc::clone(&plugin),
+            log: Arc::clone(&self.log),
+            what: asked(&request),
+        };
         Box::new(async move {
-            let turn = open
-                .acquire_owned()
-                .await
-                .map_err(|_| Error::HttpRequestDenied)?;
-            let (response, ending) = send(request, options, &target, tls).await?;
+            let limits = plugin.grants.limits;
+            let turn = plugin.traffic.turn(limits.rate).await?;
+            let account = plugin
+                .tally
+                .host(&format!("{}:{}", target.host, target.port));
+            let sent = send(request, options, &target, tls, &account, limits.response).await;
+            if matches!(sent, Err(Error::DestinationIpProhibited)) {
+                refusal.tell(
+                    "it leads into a private network; if that is meant, grant \
+                     {url: …, private: true}",
+                );
+            }
+            let (response, ending) = sent?;
             let ending: Ending = Box::new(async move {
                 let _turn = turn;
                 Box::into_pin(ending).await
@@ -140,6 +246,8 @@ async fn send(
     options: Option<RequestOptions>,
     target: &Target,
     tls: Option<Arc<rustls::ClientConfig>>,
+    account: &Arc<Account>,
+    most: usize,
 ) -> Sent {
     let asked = |time: Option<Duration>| time.unwrap_or(PATIENCE).min(PATIENCE);
     let connect_time = asked(options.as_ref().and_then(|o| o.connect_timeout));
@@ -166,20 +274,43 @@ async fn send(
     *request.uri_mut() = path
         .parse::<Uri>()
         .map_err(|_| Error::HttpRequestUriInvalid)?;
+    let uri = request.uri().to_string().len() as u64;
+    account.requests.fetch_add(1, Ordering::Relaxed);
+    let up = head(request.headers()) + uri;
+    account.sent.fetch_add(up, Ordering::Relaxed);
+    let counted = Arc::clone(account);
+    let request = request.map(|body| {
+        body.map_frame(move |frame| {
+            let bytes = frame.data_ref().map_or(0, |data| data.len() as u64);
+            counted.sent.fetch_add(bytes, Ordering::Relaxed);
+            frame
+        })
+        .boxed_unsync()
+    });
     let driven = tokio::spawn(connection);
+    // However this ends, the connection ends with it.
+    let closing = Closing(driven.abort_handle());
     let response = tokio::time::timeout(first_byte, sender.send_request(request))
         .await
         .map_err(|_| Error::ConnectionReadTimeout)??;
+    let down = head(response.headers());
+    account.received.fetch_add(down, Ordering::Relaxed);
+    let counted = Arc::clone(account);
     let response = response.map(|body| {
-        Limited::new(body, RESPONSE)
-            .map_err(|error| match error.downcast::<hyper::Error>() {
+        let body = body.map_frame(move |frame| {
+            let bytes = frame.data_ref().map_or(0, |data| data.len() as u64);
+            counted.received.fetch_add(bytes, Ordering::Relaxed);
+            frame
+        });
+        Limited::new(body, most)
+            .map_err(move |error| match error.downcast::<hyper::Error>() {
                 Ok(error) => Error::from(*error),
-                Err(_) => Error::HttpResponseBodySize(Some(RESPONSE as u64)),
+                Err(_) => Error::HttpResponseBodySize(Some(most as u64)),
             })
             .boxed_unsync()
     });
     let ending: Ending = Box::new(async move {
-        let _sender = sender;
+        let (_sender, _closing) = (sender, closing);
         match driven.await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(Error::from(error)),
@@ -187,6 +318,15 @@ async fn send(
         }
     });
     Ok((response, ending))
+}
+
+/// Ends a connection when dropped.
+struct Closing(AbortHandle);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -204,7 +344,7 @@ async fn dial(target: &Target) -> Result<TcpStream, Error> {
             .map_err(Error::Connect)?
             .collect(),
     };
-    let named = literal.is_some() || host == "localhost";
+    let named = target.private || literal.is_some() || host == "localhost";
     if !named && addresses.iter().any(|address| !public(address.ip())) {
         return Err(Error::DestinationIpProhibited);
     }

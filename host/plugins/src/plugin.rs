@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use hygge_core::Result;
+use hygge_core::{Metered, Result, Usage};
 use wasmtime::component::InstancePre;
 
 use crate::cache::Cache;
@@ -15,6 +15,9 @@ use crate::grants::Grants;
 use crate::guest::Guest;
 use crate::log::Quota;
 use crate::machine::Machine;
+use crate::network::Traffic;
+use crate::tally::Tally;
+use crate::veil::Veil;
 
 /// The digest of a file: `blake3:` and 64 hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,8 +59,13 @@ pub struct Plugin {
     pub digest: Digest,
     /// What it says of itself.
     pub description: Description,
+    /// Whether `hygge.lock` has this very file.
+    pub trusted: bool,
     /// What it may do.
     pub grants: Grants,
+    pub(crate) veil: Arc<Veil>,
+    pub(crate) tally: Tally,
+    pub(crate) traffic: Traffic,
     pub(crate) quota: Arc<Quota>,
     pub(crate) cache: Cache,
     ready: OnceLock<Result<Arc<Ready>>>,
@@ -80,6 +88,10 @@ impl Plugin {
         grants: Grants,
         cache: Cache,
     ) -> Self {
+        let veil = Veil::default();
+        for secret in grants.secrets.values() {
+            veil.hide(secret.value.expose());
+        }
         Self {
             name: description.name.clone(),
             version: description.version.clone(),
@@ -87,7 +99,11 @@ impl Plugin {
             key,
             digest,
             description,
+            trusted: false,
             grants,
+            veil: Arc::new(veil),
+            tally: Tally::default(),
+            traffic: Traffic::default(),
             quota: Arc::default(),
             cache,
             ready: OnceLock::new(),
@@ -105,8 +121,8 @@ impl Plugin {
         let machine = Machine::get()?;
         let bytes = || {
             let show = self.file.display();
-            let bytes = std::fs::read(&self.file)
-                .map_err(|error| fault::load(format!("{show} can't be read: {error}")))?;
+            let bytes = crate::folder::read(&self.file)
+                .map_err(|why| fault::load(format!("{show} can't be used: {why}")))?;
             match Digest::of(&bytes) == self.digest {
                 true => Ok(bytes),
                 false => Err(fault::load(format!("{show} was changed a moment ago"))
@@ -156,6 +172,18 @@ impl Plugin {
                 .transpose()
                 .map_err(wrong)?,
             pre,
+        })
+    }
+}
+
+impl Metered for Plugin {
+    fn usage(&self) -> Option<Usage> {
+        let usage = self.tally.usage()?;
+        Some(Usage {
+            plugin: self.key.clone(),
+            version: self.version.clone(),
+            digest: self.digest.to_string(),
+            ..usage
         })
     }
 }

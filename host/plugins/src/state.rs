@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
 use hygge_core::{Fault, Result, code};
+use serde::{Deserialize, Serialize};
 
 const KEY: usize = 200;
 const QUOTA: usize = 256 << 10;
@@ -14,32 +15,44 @@ const QUOTA: usize = 256 << 10;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Scratch(BTreeMap<String, Vec<u8>>);
 
+/// State as it is kept: with the plugin that it belongs to, by the name of its file.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    plugin: String,
+    values: BTreeMap<String, String>,
+}
+
 impl Scratch {
-    /// Reads what the last commit left.
-    pub(crate) fn read(memory: Option<&[u8]>) -> Result<Self> {
-        let Some(memory) = memory else {
+    /// Reads what the last commit left. What another plugin, or a connector of hygge's own,
+    /// remembered for the same entity is none of this one's business.
+    pub(crate) fn read(memory: Option<&[u8]>, plugin: &str) -> Result<Self> {
+        let kept = memory.and_then(|memory| serde_json::from_slice::<Kept>(memory).ok());
+        let Some(kept) = kept.filter(|kept| kept.plugin == plugin) else {
             return Ok(Self::default());
         };
         let lost = || Fault::new(code::STATE, "what a plugin had remembered can't be read");
-        let text: BTreeMap<String, String> = serde_json::from_slice(memory).map_err(|_| lost())?;
         let mut map = BTreeMap::new();
-        for (key, value) in text {
+        for (key, value) in kept.values {
             map.insert(key, BASE64.decode(value).map_err(|_| lost())?);
         }
         Ok(Self(map))
     }
 
     /// What is to be committed; none when there is nothing.
-    pub(crate) fn write(&self) -> Option<Vec<u8>> {
+    pub(crate) fn write(&self, plugin: &str) -> Option<Vec<u8>> {
         if self.0.is_empty() {
             return None;
         }
-        let text: BTreeMap<&str, String> = self
+        let values = self
             .0
             .iter()
-            .map(|(key, value)| (key.as_str(), BASE64.encode(value)))
+            .map(|(key, value)| (key.clone(), BASE64.encode(value)))
             .collect();
-        serde_json::to_vec(&text).ok()
+        serde_json::to_vec(&Kept {
+            plugin: plugin.to_owned(),
+            values,
+        })
+        .ok()
     }
 
     pub(crate) fn get(&self, key: &str) -> Option<Vec<u8>> {
@@ -80,12 +93,18 @@ mod tests {
     #[test]
     fn what_is_set_is_read_again() {
         let mut scratch = Scratch::default();
-        assert_eq!(scratch.write(), None);
+        assert_eq!(scratch.write("crm"), None);
         scratch.set("cursor".into(), Some(vec![0, 255])).unwrap();
-        let again = Scratch::read(scratch.write().as_deref()).unwrap();
+        let kept = scratch.write("crm");
+        let again = Scratch::read(kept.as_deref(), "crm").unwrap();
+        let other = Scratch::read(kept.as_deref(), "other").unwrap();
+        assert!(other.keys().is_empty());
         assert_eq!(again.get("cursor"), Some(vec![0, 255]));
         assert_eq!(again, scratch);
-        assert!(Scratch::read(Some(b"garbage")).is_err());
+        assert_eq!(
+            Scratch::read(Some(b"else's"), "crm").unwrap(),
+            Scratch::default()
+        );
     }
 
     #[test]

@@ -64,12 +64,26 @@ fn entity(id: &EntityId) -> types::Entity {
     }
 }
 
+/// What a plugin wants to be given again, with the name of its file before it: what another
+/// Store remembered for the same entity is none of its business.
+fn remember(plugin: &Plugin, memory: Vec<u8>) -> Vec<u8> {
+    let mut kept = format!("{}\0", plugin.key).into_bytes();
+    kept.extend(memory);
+    kept
+}
+
+/// What this plugin remembered, if it was this one.
+fn remembered(plugin: &Plugin, memory: Option<&[u8]>) -> Option<Vec<u8>> {
+    let kept = memory?.strip_prefix(plugin.key.as_bytes())?;
+    kept.strip_prefix(b"\0").map(<[u8]>::to_vec)
+}
+
 /// The text that `begin` gave.
 fn text(begun: &Value) -> String {
     begun.as_str().unwrap_or_default().to_owned()
 }
 
-fn target(target: &Target, schema: &SchemaRef) -> Result<wit::Target> {
+fn target(plugin: &Plugin, target: &Target, schema: &SchemaRef) -> Result<wit::Target> {
     Ok(wit::Target {
         run: target.run.to_string(),
         entity: entity(&target.entity),
@@ -77,7 +91,7 @@ fn target(target: &Target, schema: &SchemaRef) -> Result<wit::Target> {
         action: target.action.to_string(),
         key: target.key.clone(),
         latest_by: target.latest_by.clone(),
-        memory: target.memory.clone(),
+        memory: remembered(plugin, target.memory.as_deref()),
         attributes: Vec::new(),
     })
 }
@@ -93,7 +107,7 @@ impl Store for PluginStore {
         let found = found
             .await?
             .map_err(|told| fault::told(&told, &self.plugin))?;
-        Ok(findings(found))
+        Ok(findings(found, &self.plugin))
     }
 
     async fn inspect(
@@ -103,7 +117,7 @@ impl Store for PluginStore {
         cx: &Context,
     ) -> Result<Standing> {
         let (config, entity) = (Arc::clone(&self.config), entity(id));
-        let memory = memory.map(<[u8]>::to_vec);
+        let memory = remembered(&self.plugin, memory);
         let mut instance = Instance::fresh(&self.plugin, cx).await?;
         let standing = instance.quick("store.inspect", move |live| {
             Box::pin(async move {
@@ -122,7 +136,13 @@ impl Store for PluginStore {
                 run: standing.run.as_deref().and_then(RunId::parse),
             }),
             "foreign" => Ok(Standing::Foreign {
-                example: clean(standing.example.as_deref().unwrap_or("something"), 1_024),
+                example: clean(
+                    &self
+                        .plugin
+                        .veil
+                        .over(standing.example.as_deref().unwrap_or("something")),
+                    1_024,
+                ),
                 adopted: false,
             }),
             other => Err(self.invalid(format!("says that {:?} stands there", clean(other, 64)))),
@@ -131,7 +151,10 @@ impl Store for PluginStore {
 
     async fn begin(&self, told: &Target, cx: &Context) -> Result<Value> {
         let schema = columns::plain_schema(&told.schema)?;
-        let (config, target) = (Arc::clone(&self.config), target(told, &schema)?);
+        let (config, target) = (
+            Arc::clone(&self.config),
+            target(&self.plugin, told, &schema)?,
+        );
         // Before anything is staged: what isn't written down can't be cleaned up.
         self.staged.add(&told.entity, &told.run, cx).await?;
         let mut instance = Instance::fresh(&self.plugin, cx).await?;
@@ -159,7 +182,10 @@ impl Store for PluginStore {
         cx: &Context,
     ) -> Result<Box<dyn Writer>> {
         let schema = columns::plain_schema(&told.schema)?;
-        let (config, target) = (Arc::clone(&self.config), target(told, &schema)?);
+        let (config, target) = (
+            Arc::clone(&self.config),
+            target(&self.plugin, told, &schema)?,
+        );
         let (begun, name) = (text(&told.begun), split.0.clone());
         let mut instance = Instance::fresh(&self.plugin, cx).await?;
         let writer = instance.quick("store.open-writer", move |live| {
@@ -210,14 +236,14 @@ impl Store for PluginStore {
         if settled.memory.as_ref().is_some_and(|m| m.len() > MEMORY) {
             return Err(self.invalid("wants more than 4 MiB to be remembered"));
         }
-        let location = clean(&settled.location, 1_024);
+        let location = clean(&self.plugin.veil.over(&settled.location), 1_024);
         Ok(Settled {
             location: match location.is_empty() {
                 true => self.describe.clone(),
                 false => location,
             },
             parts: believable(settled.parts),
-            memory: settled.memory,
+            memory: settled.memory.map(|memory| remember(&self.plugin, memory)),
         })
     }
 
@@ -277,10 +303,13 @@ impl Writer for PluginWriter {
         let plugin = Arc::clone(self.instance.plugin());
         let (schema, most) = (Arc::clone(&self.schema), plugin.grants.limits.batch);
         self.rows += batch.num_rows() as u64;
+        let counted = Arc::clone(&plugin);
         let parts = self.cx.cpu(move || {
             let batch = columns::plain_batch(&batch, &schema)?;
             let mut parts = Vec::new();
             encode(&batch, most, &mut parts)?;
+            let bytes = parts.iter().map(Vec::len).sum();
+            counted.tally.gave(bytes, batch.num_rows());
             Ok(parts)
         });
         for bytes in parts.await? {

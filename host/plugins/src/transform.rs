@@ -104,10 +104,13 @@ impl Bound for PluginBound {
     async fn apply(&mut self, batch: RecordBatch) -> Result<Vec<RecordBatch>> {
         let plugin = Arc::clone(self.instance.plugin());
         let (input, most) = (Arc::clone(&self.input), plugin.grants.limits.batch);
+        let counted = Arc::clone(&plugin);
         let parts = self.cx.cpu(move || {
             let batch = columns::plain_batch(&batch, &input)?;
             let mut parts = Vec::new();
             encode(&batch, most, &mut parts)?;
+            let bytes = parts.iter().map(Vec::len).sum();
+            counted.tally.gave(bytes, batch.num_rows());
             Ok(parts)
         });
         let mut out = Vec::new();
@@ -161,6 +164,9 @@ impl PluginBound {
             let each = |bytes| ipc::read_batch(bytes, &schema, ROWS, most);
             Ok(given.into_iter().map(each).collect::<Result<Vec<_>, _>>())
         });
-        read.await?.map_err(invalid)
+        let read = read.await?.map_err(invalid)?;
+        let rows = read.iter().map(RecordBatch::num_rows).sum();
+        plugin.tally.took(bytes, rows);
+        Ok(read)
     }
 }

@@ -90,6 +90,7 @@ pub fn load(request: &Load<'_>, registry: &Registry) -> Result<Plan, Problems> {
         registry,
         cx: BuildContext {
             work: root.join(".hygge"),
+            entity: None,
             root,
         },
         problems: Vec::new(),

@@ -128,6 +128,7 @@ pub fn run(n: u64) -> RunRecord {
             location: Some("data/orders".into()),
             error: None,
         }],
+        plugins: Vec::new(),
     }
 }
 

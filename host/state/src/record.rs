@@ -1,4 +1,4 @@
-use hygge_core::{Action, CommitRecord, EntityId, Position, Receipt, RunId, Watermark};
+use hygge_core::{Action, CommitRecord, EntityId, Position, Receipt, RunId, Usage, Watermark};
 use serde::{Deserialize, Serialize};
 
 /// What is remembered of an entity between runs.
@@ -122,6 +122,9 @@ pub struct RunRecord {
     pub hygge: String,
     /// Its entities, in plan order.
     pub entities: Vec<RunEntity>,
+    /// What its plugins took, and what they sent where.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub plugins: Vec<Usage>,
 }
 
 /// One entity of one run, for the history.

@@ -1,7 +1,8 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use hygge_core::RunId;
+use hygge_core::{RunId, Usage};
 use hygge_state::{Outcome, RunRecord, StateStore};
 
 use super::Ended;
@@ -229,5 +230,56 @@ fn story(run: &RunRecord) -> String {
     }
     text.push('\n');
     text.push_str(&table.show());
+    text.push_str(&plugins(&run.plugins));
+    text
+}
+
+/// What plugins took, and what they sent where.
+fn plugins(used: &[Usage]) -> String {
+    if used.is_empty() {
+        return String::new();
+    }
+    let mut table = Table::new(&[
+        "PLUGIN",
+        ">CALLS",
+        ">WASM",
+        ">HOST",
+        ">MEMORY",
+        ">ROWS IN",
+        ">ROWS OUT",
+        ">FAULTS",
+        ">REFUSED",
+    ]);
+    let mut sent = Table::new(&["PLUGIN", "SENT TO", ">REQUESTS", ">SENT", ">RECEIVED"]);
+    let mut any = false;
+    for each in used {
+        let name = || format!("{} {}", each.plugin, each.version);
+        let time = |ms| units::seconds(Duration::from_millis(ms).as_secs_f64());
+        table.row(vec![
+            name().into(),
+            units::count(each.calls).into(),
+            time(each.wasm_ms).into(),
+            time(each.host_ms).into(),
+            units::bytes(each.peak_memory).into(),
+            units::count(each.rows_in).into(),
+            units::count(each.rows_out).into(),
+            units::count(each.faults).into(),
+            units::count(each.denied).into(),
+        ]);
+        for to in &each.egress {
+            any = true;
+            sent.row(vec![
+                name().into(),
+                to.host.clone().into(),
+                units::count(to.requests).into(),
+                units::bytes(to.sent).into(),
+                units::bytes(to.received).into(),
+            ]);
+        }
+    }
+    let mut text = format!("\n{}", table.show());
+    if any {
+        text.push_str(&format!("\n{}", sent.show()));
+    }
     text
 }

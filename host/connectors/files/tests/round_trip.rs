@@ -31,6 +31,7 @@ fn write(root: &Path, kind: &str, settings: Value, batches: &[RecordBatch]) {
     let place = BuildContext {
         root: root.to_owned(),
         work: root.join(".hygge"),
+        entity: None,
     };
     let settings = Settings::new(settings, []);
     let store = registry()
@@ -76,6 +77,7 @@ fn read(root: &Path, kind: &str, settings: Value, batch_bytes: usize) -> RecordB
     let place = BuildContext {
         root: root.to_owned(),
         work: root.join(".hygge"),
+        entity: None,
     };
     let settings = Settings::new(settings, []);
     let kind = Arc::clone(registry().home(kind).unwrap());

@@ -495,6 +495,7 @@ impl Project {
                 place: BuildContext {
                     root: PathBuf::from("/"),
                     work: PathBuf::from("/.hygge"),
+                    entity: None,
                 },
                 options: Options {
                     concurrency: 4,

@@ -227,6 +227,7 @@ mod tests {
         BuildContext {
             root: "/p".into(),
             work: "/p/.hygge".into(),
+            entity: None,
         }
     }
 

@@ -28,6 +28,7 @@ fn commit(root: &Path) -> hygge_core::Result<hygge_core::Settled> {
     let place = hygge_core::BuildContext {
         root: root.to_owned(),
         work: root.join(".hygge"),
+        entity: None,
     };
     let settings = json!({"path": "out", "format": "parquet"});
     let settings = hygge_core::Settings::new(settings, []);

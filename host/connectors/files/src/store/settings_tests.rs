@@ -11,6 +11,7 @@ fn read(fixed: Option<Format>, value: Value) -> Result<Layout, Vec<Problem>> {
     let cx = BuildContext {
         root: "/p".into(),
         work: "/p/.hygge".into(),
+        entity: None,
     };
     Layout::read(&Settings::new(value, []), fixed, &cx)
 }

@@ -44,6 +44,7 @@ impl Project {
         BuildContext {
             root: self.root().to_owned(),
             work: self.root().join(".hygge"),
+            entity: None,
         }
     }
 

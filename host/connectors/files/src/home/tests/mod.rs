@@ -31,6 +31,7 @@ pub(super) fn home(root: &Path, settings: serde_json::Value) -> FilesHome {
     let cx = BuildContext {
         root: root.to_path_buf(),
         work: root.join(".hygge"),
+        entity: None,
     };
     FilesHome::new(settings, &cx).unwrap()
 }
