@@ -62,6 +62,45 @@ fn a_home_that_was_dropped_in_is_moved_to_parquet() {
 }
 
 #[test]
+fn the_history_shows_what_a_plugin_took() {
+    let project = project(
+        "home: {type: sample, rows: 1000, splits: 2}\n\
+         store: {type: parquet, path: lake}\n",
+    );
+    project.hygge("start").succeed();
+    let shown = project.hygge("runs show --output json").succeed();
+    let run: serde_json::Value = serde_json::from_str(&shown.stdout).unwrap();
+    let used = &run["plugins"][0];
+    assert_eq!(used["plugin"], "sample", "{run}");
+    assert_eq!(used["rows_out"], 1000, "{run}");
+    assert!(used["calls"].as_u64() > Some(4), "{run}");
+    assert!(used["peak_memory"].as_u64() > Some(0), "{run}");
+    let story = project.hygge("runs show").succeed();
+    assert!(story.stdout.contains("PLUGIN"), "{story}");
+}
+
+/// A file that is dropped beside a trusted one can't take its type, and with it its settings.
+#[test]
+fn a_trusted_file_keeps_its_type() {
+    let project = project(
+        "home: {type: sample, rows: 10}\n\
+         store: {type: parquet, path: lake}\n",
+    );
+    let bytes = std::fs::read(&*SAMPLE).unwrap();
+    let digest = hygge_plugins::Digest::of(&bytes);
+    project.write("plugins/a.wasm", &bytes);
+    let lock = format!(
+        r#"{{"version": 1, "plugins": {{"sample":
+            {{"digest": "{digest}", "type": "sample", "version": "0.1.0"}}}}}}"#
+    );
+    project.write("hygge.lock", lock);
+    let outcome = project.hygge("start").succeed();
+    let said = "plugins/a.wasm isn't used: it is a home of type `sample`, and so is \
+                plugins/sample.wasm";
+    assert!(outcome.stderr.contains(said), "{outcome}");
+}
+
+#[test]
 fn a_home_is_read_by_its_watermark() {
     let flow = |rows: u32| {
         format!(
