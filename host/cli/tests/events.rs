@@ -115,7 +115,9 @@ fn all() -> Vec<Event> {
             fault: None,
             reason: None,
         },
-        Event::PluginUsed(hygge_core::Usage::default()),
+        Event::PluginUsed {
+            usage: hygge_core::Usage::default(),
+        },
         Event::RunFinished {
             run: run(),
             passed: 1,

@@ -109,7 +109,11 @@ pub enum Event {
         reason: Option<String>,
     },
     /// What a plugin took in this run; before the run's end, one for each that was used.
-    PluginUsed(Usage),
+    PluginUsed {
+        /// The counters, as fields of the event.
+        #[serde(flatten)]
+        usage: Usage,
+    },
     /// The run ended.
     RunFinished {
         /// The run.

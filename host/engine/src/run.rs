@@ -128,7 +128,8 @@ pub async fn run(plan: &Plan, request: RunRequest) -> Result<RunSummary> {
     record.entities = summary.entities.iter().map(remembered).collect();
     record.plugins = shared.registry.usage();
     for usage in &record.plugins {
-        shared.events.event(&Event::PluginUsed(usage.clone()));
+        let usage = usage.clone();
+        shared.events.event(&Event::PluginUsed { usage });
     }
     shared.state.put_run(&record).await?;
     let count = |outcome| summary.count(outcome) as u64;

@@ -19,7 +19,7 @@ fn lines(scene: &Scene, tries: &[&str]) -> String {
 
 /// A secret beside the folders, and links to it inside of them.
 fn scene() -> Scene {
-    let scene = Scene::granted("read: [in]\n    write: [out]\n    env: [EVIL_LANGUAGE]");
+    let scene = Scene::granted("read: [in]\n    write: [out]\n    env: [HOME, EVIL_LANGUAGE]");
     let project = &scene.project;
     project.write("secret.txt", "nobody may read this");
     project.write("in/public.txt", "anybody may");
@@ -109,7 +109,7 @@ fn no_path_leads_out_of_a_folder() {
     assert_eq!(kept(scene.project.tree()), kept(before));
 }
 
-/// Only what was named, whatever else the program's environment has.
+/// Only what was named and is set, whatever else the program's environment has.
 #[test]
 fn only_the_granted_part_of_the_environment_is_there() {
     insta::assert_snapshot!(lines(&scene(), &["env", "arguments"]));
