@@ -19,6 +19,7 @@ mod interrupt;
 mod known_failures;
 mod mutation;
 mod parquet_testing;
+mod plugin_verbs;
 mod plugins;
 mod projects;
 mod recovery;

@@ -56,6 +56,7 @@ pub(crate) enum Verb {
     Debug(verb::debug::DebugArgs),
     List(verb::list::ListArgs),
     Schema(verb::schema::SchemaArgs),
+    Plugin(verb::plugin::PluginArgs),
     State(verb::state::StateArgs),
     Runs(verb::runs::RunsArgs),
     Completions(verb::completions::CompletionsArgs),

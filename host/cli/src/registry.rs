@@ -1,7 +1,9 @@
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use hygge_core::Registry;
 use hygge_plugins::{Place, Shelf};
+use serde_json::Value;
 
 /// Every type of Home and Store this program knows: one line a connector.
 pub fn registry() -> Registry {
@@ -19,16 +21,22 @@ pub(crate) fn with_plugins(root: &Path) -> (Registry, Shelf) {
     let env = |name: &str| std::env::var(name).ok();
     let mut shelf = Shelf::look(&Place {
         root,
-        granted: &hygge_project::granted(root, &env),
+        granted: &granted(root),
         env: &env,
-        cache: cache(&env),
+        cache: cache(),
     });
     shelf.register(&mut registry);
     (registry, shelf)
 }
 
+/// `plugins:` of the project's hygge.yml: what each may do.
+pub(crate) fn granted(root: &Path) -> BTreeMap<String, Value> {
+    hygge_project::granted(root, &|name| std::env::var(name).ok())
+}
+
 /// The user's own folder for what can be made again.
-fn cache(env: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf> {
+pub(crate) fn cache() -> Option<PathBuf> {
+    let env = |name: &str| std::env::var(name).ok();
     let given = env("XDG_CACHE_HOME").map(PathBuf::from);
     let home = || env("HOME").map(|home| Path::new(&home).join(".cache"));
     let folder = given.filter(|path| path.is_absolute()).or_else(home)?;

@@ -1,11 +1,11 @@
 use std::path::{Path, PathBuf};
 
-use hygge_core::{Fault, code};
+use hygge_core::{Fault, Registry, code};
 use hygge_project::FileKind;
 use serde_json::Value;
 
 use crate::complaint::Complaint;
-use crate::registry::registry;
+use crate::registry::with_plugins;
 
 /// Where editors find the schemas: the first line of each YAML file that `hygge init` writes
 /// points here.
@@ -18,9 +18,10 @@ pub(crate) fn write(root: &Path) -> Result<PathBuf, Complaint> {
         Complaint::from(Fault::io(code::STATE, "can't write", path, error))
     };
     std::fs::create_dir_all(&folder).map_err(|error| refused(&folder, &error))?;
+    let (registry, _) = with_plugins(root);
     for kind in [FileKind::Project, FileKind::Flow, FileKind::Entity] {
         let path = folder.join(format!("{}.json", name(kind)));
-        let text = format!("{}\n", print(&of(kind))?);
+        let text = format!("{}\n", print(&of(kind, &registry))?);
         std::fs::write(&path, text).map_err(|error| refused(&path, &error))?;
     }
     Ok(folder)
@@ -36,8 +37,8 @@ pub(crate) fn write_if_missing(root: &Path) {
 }
 
 /// The schema of a kind of file, with the settings of every connector there is.
-pub(crate) fn of(kind: FileKind) -> Value {
-    hygge_project::schema(kind, &registry())
+pub(crate) fn of(kind: FileKind, registry: &Registry) -> Value {
+    hygge_project::schema(kind, registry)
 }
 
 fn name(kind: FileKind) -> &'static str {

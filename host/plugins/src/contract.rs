@@ -21,5 +21,5 @@ mod v0_1 {
     });
 }
 
-pub(crate) use v0_1::exports::hygge::plugin::{home, store, transform};
+pub(crate) use v0_1::exports::hygge::plugin::{describe, home, store, transform};
 pub(crate) use v0_1::hygge::plugin::{control, log, secrets, state, types};

@@ -103,6 +103,7 @@ impl Description {
                 clean(&read.name, 64)
             ));
         }
+        read.grants.check()?;
         read.version = clean(&read.version, 64);
         read.summary = clean(&read.summary, 200);
         if read.version.is_empty() {
@@ -120,6 +121,122 @@ impl Description {
             }
         }
         Ok(read)
+    }
+}
+
+/// One of the settings of a plugin, for lists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    /// Its key.
+    pub name: String,
+    /// What it takes, in the words of JSON Schema: `string`.
+    pub takes: String,
+    /// Whether it must be there.
+    pub needed: bool,
+    /// What it means.
+    pub meaning: String,
+}
+
+impl Part {
+    /// The settings at the top level of the schema, in lines that are safe to show.
+    pub fn settings(&self) -> Vec<Setting> {
+        const SHOWN: usize = 200;
+        let needed = self.config["required"].as_array();
+        let properties = self.config["properties"].as_object();
+        let shown = properties.into_iter().flatten().take(SHOWN);
+        shown
+            .map(|(name, schema)| Setting {
+                name: clean(name, 64),
+                takes: takes(schema),
+                needed: needed.is_some_and(|all| all.iter().any(|each| each == name)),
+                meaning: clean(schema["description"].as_str().unwrap_or_default(), 300),
+            })
+            .collect()
+    }
+}
+
+fn takes(schema: &Value) -> String {
+    let words = match &schema["type"] {
+        Value::String(word) => word.clone(),
+        Value::Array(words) => {
+            let words = words.iter().filter_map(Value::as_str);
+            words
+                .filter(|w| *w != "null")
+                .collect::<Vec<_>>()
+                .join(" or ")
+        }
+        _ => String::new(),
+    };
+    clean(&words, 64)
+}
+
+impl Wanted {
+    /// Whether it wants nothing.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// What of this wasn't wanted before.
+    #[must_use]
+    pub fn beyond(&self, before: &Self) -> Self {
+        let new = |now: &[String], before: &[String]| -> Vec<String> {
+            let now = now.iter().filter(|each| !before.contains(each));
+            now.cloned().collect()
+        };
+        let secrets = self.secrets.iter();
+        Self {
+            http: new(&self.http, &before.http),
+            secrets: secrets
+                .filter(|(name, host)| before.secrets.get(*name) != Some(*host))
+                .map(|(name, host)| (name.clone(), host.clone()))
+                .collect(),
+            read: new(&self.read, &before.read),
+            write: new(&self.write, &before.write),
+            env: new(&self.env, &before.env),
+        }
+    }
+
+    /// What is wanted, one thing a line.
+    pub fn lines(&self) -> Vec<String> {
+        let each = |what: &'static str, names: &[String]| -> Vec<String> {
+            names.iter().map(|name| format!("{what} {name}")).collect()
+        };
+        let secrets = self.secrets.iter();
+        let secrets = secrets.map(|(name, host)| format!("secret {name} for {host}"));
+        let mut lines = each("http", &self.http);
+        lines.extend(secrets);
+        lines.extend(each("read", &self.read));
+        lines.extend(each("write", &self.write));
+        lines.extend(each("env", &self.env));
+        lines
+    }
+
+    /// What is wanted is shown as lines to put into hygge.yml, so it must not be able to say
+    /// anything there but itself.
+    fn check(&self) -> Result<(), String> {
+        let plain = |text: &str, more: &str| {
+            !text.is_empty()
+                && text.len() <= 1_024
+                && text
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || more.as_bytes().contains(&b))
+        };
+        let shown = |text: &str| !text.is_empty() && clean(text, 1_024) == text;
+        let fine = self.http.iter().all(|url| shown(url))
+            && self
+                .read
+                .iter()
+                .chain(&self.write)
+                .all(|folder| shown(folder))
+            && self.env.iter().all(|name| plain(name, "_"))
+            && self
+                .secrets
+                .iter()
+                .all(|(name, host)| plain(name, "_") && plain(host, ".-:[]"));
+        match fine {
+            true => Ok(()),
+            false => Err("what it wants to be granted can't be read".to_owned()),
+        }
     }
 }
 
@@ -162,9 +279,47 @@ mod tests {
             r#"{"describe": 1, "name": "", "version": "1"}"#,
             r#"{"describe": 1, "name": "crm", "version": "\u001b"}"#,
             r#"{"describe": 1, "name": "crm", "version": "1", "home": {"config": 3}}"#,
+            r#"{"describe": 1, "name": "crm", "version": "1", "grants": {"read": ["a\nb"]}}"#,
+            r#"{"describe": 1, "name": "crm", "version": "1", "grants": {"secrets": {"A}": "b"}}}"#,
             "[]",
         ] {
             assert!(read(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn what_is_new_is_told_apart() {
+        let wants = |text: &str| serde_json::from_str::<Wanted>(text).unwrap();
+        let before = wants(r#"{"http": ["https://a"], "secrets": {"T": "a"}, "read": ["in"]}"#);
+        let after = wants(
+            r#"{"http": ["https://a", "https://b"], "secrets": {"T": "b"}, "env": ["LANG"]}"#,
+        );
+        assert!(before.beyond(&before).is_empty());
+        assert_eq!(
+            after.beyond(&before).lines(),
+            ["http https://b", "secret T for b", "env LANG"]
+        );
+    }
+
+    #[test]
+    fn settings_are_told_in_safe_lines() {
+        let part = Part {
+            config: serde_json::json!({
+                "required": ["url"],
+                "properties": {
+                    "url": {"type": "string", "description": "Where\u{1b}[31m\nit is"},
+                    "rows": {"type": ["integer", "null"]},
+                },
+            }),
+            ..Part::default()
+        };
+        let settings = part.settings();
+        let shown = |n: usize| {
+            let each = &settings[n];
+            (each.name.as_str(), each.takes.as_str(), each.needed)
+        };
+        assert_eq!(shown(0), ("rows", "integer", false));
+        assert_eq!(shown(1), ("url", "string", true));
+        assert_eq!(settings[1].meaning, "Where[31m it is");
     }
 }

@@ -72,10 +72,33 @@ impl Shelf {
         let lock = Lock::read(place.root);
         let cache = Cache::open(place.cache.as_deref());
         for file in files {
-            match take(&file, place, &lock, &cache) {
+            match take(&file, &shown(&file), place, &lock, &cache) {
                 Ok(plugin) => shelf.plugins.push(Arc::new(plugin)),
                 Err(quarantined) => shelf.quarantined.push(quarantined),
             }
+        }
+        shelf
+    }
+
+    /// One file from anywhere, with nothing granted.
+    pub fn alone(file: &Path, cache: Option<&Path>) -> Self {
+        let place = Place {
+            root: file.parent().unwrap_or(Path::new("")),
+            granted: &BTreeMap::new(),
+            env: &|_| None,
+            cache: None,
+        };
+        let cache = Cache::open(cache);
+        let mut shelf = Self::default();
+        match take(
+            file,
+            &clean(&file.display().to_string(), 500),
+            &place,
+            &Ok(Lock::default()),
+            &cache,
+        ) {
+            Ok(plugin) => shelf.plugins.push(Arc::new(plugin)),
+            Err(quarantined) => shelf.quarantined.push(quarantined),
         }
         shelf
     }
@@ -172,11 +195,11 @@ fn shown(file: &Path) -> String {
 
 fn take(
     file: &Path,
+    show: &str,
     place: &Place<'_>,
     lock: &Result<Lock, String>,
     cache: &Cache,
 ) -> Result<Plugin, Quarantined> {
-    let show = shown(file);
     let bad = |name: Option<&str>, message: String, advice: Option<String>| Quarantined {
         file: file.to_owned(),
         name: name.map(str::to_owned),
@@ -211,9 +234,13 @@ fn take(
     if let Some(locked) = locked
         && locked.digest != digest.as_str()
     {
+        let difference = locked
+            .difference(&description)
+            .map(|difference| format!(" ({difference})"))
+            .unwrap_or_default();
         return Err(bad(
             Some(&name),
-            format!("{show} isn't used: it isn't the file that was trusted"),
+            format!("{show} isn't used: it isn't the file that was trusted{difference}"),
             Some(trust),
         ));
     }

@@ -12,6 +12,7 @@
 //! `limits`, `ipc` checks what it hands over, and `home`, `store` and `transform` make it what
 //! the engine knows.
 
+mod ask;
 mod cache;
 mod columns;
 mod contract;
@@ -42,7 +43,8 @@ mod ticker;
 mod transform;
 mod veil;
 
-pub use describe::{Description, Part, Wanted};
+pub use ask::Sealed;
+pub use describe::{Description, Part, Setting, Wanted};
 pub use folder::{Place, Quarantined, Shelf};
 pub use grants::{Grants, HttpGrant, SecretGrant};
 pub use inspect::{Inspected, inspect};

@@ -2,11 +2,15 @@
 //! never to the name that a plugin gives itself.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::describe::Wanted;
+use hygge_core::{Fault, Result, code};
+
+use crate::describe::{Description, Wanted};
+use crate::plugin::Digest;
 
 /// The file's name, beside hygge.yml.
 pub(crate) const LOCK_FILE: &str = "hygge.lock";
@@ -53,6 +57,11 @@ impl Lock {
         Ok(lock)
     }
 
+    /// Writes the lock of a project, in one step.
+    pub fn write(&self, root: &Path) -> Result<()> {
+        put(&root.join(LOCK_FILE), self.text().as_bytes())
+    }
+
     /// The file's text.
     pub fn text(&self) -> String {
         let lock = Self {
@@ -60,5 +69,80 @@ impl Lock {
             ..self.clone()
         };
         serde_json::to_string_pretty(&lock).unwrap_or_default() + "\n"
+    }
+}
+
+impl Locked {
+    /// What is remembered of a file that is trusted now.
+    pub fn of(description: &Description, digest: &Digest) -> Self {
+        Self {
+            digest: digest.to_string(),
+            kind: description.name.clone(),
+            version: description.version.clone(),
+            wants: description.grants.clone(),
+        }
+    }
+
+    /// How a file differs from the one that was trusted: `1.0.0 became 1.1.0, and wants more: http
+    /// https://api.example.com`. None when it says the same of itself.
+    pub fn difference(&self, now: &Description) -> Option<String> {
+        let mut parts = Vec::new();
+        if self.kind != now.name {
+            parts.push(format!("the type {} became {}", self.kind, now.name));
+        }
+        if self.version != now.version {
+            parts.push(format!("{} became {}", self.version, now.version));
+        }
+        let more = now.grants.beyond(&self.wants);
+        if !more.is_empty() {
+            parts.push(format!("wants more: {}", more.lines().join(", ")));
+        }
+        (!parts.is_empty()).then(|| parts.join(", "))
+    }
+}
+
+/// Writes a file whole or not at all.
+pub(crate) fn put(path: &Path, bytes: &[u8]) -> Result<()> {
+    let temporary = path.with_extension(format!("new-{}", std::process::id()));
+    let write = || {
+        let mut file = std::fs::File::create(&temporary)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        std::fs::rename(&temporary, path)
+    };
+    write().map_err(|error| {
+        // What was begun must not lie about; that it can't be removed is no news.
+        drop(std::fs::remove_file(&temporary));
+        Fault::io(code::DESTINATION_IO, "can't write", path, &error)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_reads_back_and_tells_differences() {
+        let folder = tempfile::tempdir().unwrap();
+        let describe = |version: &str, more: &str| {
+            let text = format!(
+                r#"{{"describe": 1, "name": "crm", "version": "{version}",
+                    "grants": {{"http": ["https://a"{more}]}}}}"#
+            );
+            Description::read(text.as_bytes()).unwrap()
+        };
+        let (old, new) = (describe("1.0.0", ""), describe("1.1.0", r#", "https://b""#));
+        let mut lock = Lock::default();
+        let locked = Locked::of(&old, &Digest::of(b"x"));
+        lock.plugins.insert("crm".to_owned(), locked.clone());
+        lock.write(folder.path()).unwrap();
+        let read = Lock::read(folder.path()).unwrap();
+        assert_eq!(read.plugins, lock.plugins);
+        assert_eq!(folder.path().read_dir().unwrap().count(), 1);
+        assert_eq!(locked.difference(&old), None);
+        assert_eq!(
+            locked.difference(&new).unwrap(),
+            "1.0.0 became 1.1.0, wants more: http https://b"
+        );
     }
 }

@@ -4,6 +4,7 @@ pub(crate) mod completions;
 pub(crate) mod debug;
 pub(crate) mod init;
 pub(crate) mod list;
+pub(crate) mod plugin;
 pub(crate) mod runs;
 pub(crate) mod schema;
 pub(crate) mod start;
@@ -25,6 +26,7 @@ pub(crate) fn run(cli: Cli, console: &std::sync::Arc<Console>) -> Ended {
         Verb::Debug(args) => debug::run(&args, &global, console),
         Verb::List(args) => list::run(&args, &global, console),
         Verb::Schema(args) => schema::run(&args, &global, console),
+        Verb::Plugin(args) => plugin::run(&args, &global, console),
         Verb::State(args) => state::run(&args, &global, console),
         Verb::Runs(args) => runs::run(&args, &global, console),
         Verb::Completions(args) => Ok(completions::run(&args, console)),

@@ -7,7 +7,7 @@ use super::Ended;
 use crate::args::Global;
 use crate::complaint::Exit;
 use crate::console::Console;
-use crate::{project, schema_files};
+use crate::{project, registry, schema_files};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -15,7 +15,8 @@ Examples:
   hygge schema --write               Write all of them to .hygge/schema, for editors
 
 Files that `hygge init` writes begin with a line that tells editors (the YAML language server)
-where their schema is; nothing is fetched from anywhere.";
+where their schema is; nothing is fetched from anywhere. In a project the schemas know the types
+that its plugins bring.";
 
 /// Print the JSON Schema of a kind of file
 #[derive(Debug, Args)]
@@ -54,7 +55,12 @@ pub(crate) fn run(args: &SchemaArgs, global: &Global, console: &Arc<Console>) ->
         Asked::Flow => FileKind::Flow,
         Asked::Entity => FileKind::Entity,
     };
-    console.out(&schema_files::print(&schema_files::of(kind))?);
+    // Outside of a project the types are those that hygge brings.
+    let known = match project::root(global) {
+        Ok(root) => registry::with_plugins(&root).0,
+        Err(_) => registry(),
+    };
+    console.out(&schema_files::print(&schema_files::of(kind, &known))?);
     console.out("\n");
     Ok(Exit::Well)
 }

@@ -1,0 +1,54 @@
+use std::path::PathBuf;
+
+use clap::Args;
+use hygge_plugins::{Digest, Sealed};
+
+use super::with_context;
+use crate::args::Global;
+use crate::complaint::{Complaint, Exit};
+use crate::console::Console;
+use crate::verb::Ended;
+
+const EXAMPLES: &str = "\
+Examples:
+  hygge plugin seal crm.wasm              Write its description into it
+  hygge plugin seal build/crm.wasm --out plugins/crm.wasm
+
+Runs the plugin's `describe` once, with nothing granted, 128 MiB of memory and ten seconds.
+Plugins made with the Rust SDK are sealed when they are built.";
+
+/// Write into a file what its plugin says of itself
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct SealArgs {
+    /// A .wasm file
+    file: PathBuf,
+    /// Where to write it [default: over the file]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+pub(super) fn run(args: &SealArgs, _: &Global, console: &Console) -> Ended {
+    if !args.file.is_file() {
+        let shown = args.file.display();
+        return Err(Complaint::usage(format!("there is no file {shown}")));
+    }
+    let sealed = with_context(async |cx| Sealed::read(&args.file, true, cx).await)?;
+    let to = args.out.as_ref().unwrap_or(&args.file);
+    if sealed.asked || to != &args.file {
+        sealed.write(to)?;
+    }
+    let how = match sealed.asked {
+        true => "is sealed",
+        false => "was sealed already",
+    };
+    let description = &sealed.description;
+    console.out(&format!(
+        "{} {how}: {} {}\n  {}\n",
+        to.display(),
+        description.name,
+        description.version,
+        Digest::of(&sealed.bytes)
+    ));
+    Ok(Exit::Well)
+}

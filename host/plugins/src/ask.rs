@@ -1,0 +1,126 @@
+//! Asking a component what it says of itself, for toolchains that can't write it into the file.
+//!
+//! The only call of guest code that isn't part of a run, so it has nothing granted and little of
+//! time and memory.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hygge_core::{Context, Result};
+
+use crate::cache::Cache;
+use crate::contract;
+use crate::describe::Description;
+use crate::fault::{self, clean};
+use crate::grants::Grants;
+use crate::inspect::inspect;
+use crate::instance::Instance;
+use crate::limits::{FILE, Limits};
+use crate::lock::put;
+use crate::plugin::{Digest, Plugin};
+use crate::seal::seal;
+
+/// Enough for the runtimes of interpreted languages to come up.
+const MEMORY: usize = 128 << 20;
+const TIME: Duration = Duration::from_secs(10);
+
+/// A component that says in its file what it is.
+#[derive(Debug)]
+pub struct Sealed {
+    /// The file's bytes, with the section.
+    pub bytes: Vec<u8>,
+    /// What the section says.
+    pub description: Description,
+    /// Whether it was asked just now, and the section is new.
+    pub asked: bool,
+}
+
+impl Sealed {
+    /// Reads a file that may not be sealed yet. `anew`: asks also one that is.
+    pub async fn read(file: &Path, anew: bool, cx: &Context) -> Result<Self> {
+        let show = clean(&file.display().to_string(), 1_000);
+        let load = |why: String| fault::load(format!("{show} can't be used: {why}"));
+        let unread = |error: std::io::Error| load(format!("it can't be read: {error}"));
+        let size = std::fs::metadata(file).map_err(unread)?.len();
+        if size > FILE {
+            return Err(load(format!("it is larger than {} MiB", FILE >> 20)));
+        }
+        let bytes = std::fs::read(file).map_err(unread)?;
+        let inspected = inspect(&bytes).map_err(load)?;
+        if let Some(description) = inspected.description
+            && !anew
+        {
+            return Ok(Self {
+                bytes,
+                description,
+                asked: false,
+            });
+        }
+        let said = ask(file, &bytes, cx).await?;
+        if inspected.sealed.as_ref() == Some(&said)
+            && let Ok(description) = Description::read(&said)
+        {
+            return Ok(Self {
+                bytes,
+                description,
+                asked: false,
+            });
+        }
+        let bytes = seal(&bytes, &said).map_err(load)?;
+        // As it will be read from now on: what it says must agree with what it exports.
+        let again = inspect(&bytes).map_err(load)?;
+        let description = again
+            .description
+            .ok_or_else(|| load("its description can't be read back".to_owned()))?;
+        Ok(Self {
+            bytes,
+            description,
+            asked: true,
+        })
+    }
+
+    /// Writes the sealed component, whole or not at all.
+    pub fn write(&self, file: &Path) -> Result<()> {
+        put(file, &self.bytes)
+    }
+}
+
+/// Runs `describe` once.
+async fn ask(file: &Path, bytes: &[u8], cx: &Context) -> Result<Vec<u8>> {
+    let name = file.file_stem().unwrap_or_default().to_string_lossy();
+    let name = clean(&name, 64);
+    let unknown = Description {
+        describe: 1,
+        name: name.clone(),
+        version: "?".to_owned(),
+        summary: String::new(),
+        home: None,
+        store: None,
+        transform: None,
+        grants: crate::describe::Wanted::default(),
+        delivery: None,
+    };
+    let grants = Grants {
+        limits: Limits {
+            memory: MEMORY,
+            call_timeout: TIME,
+            ..Limits::default()
+        },
+        ..Grants::default()
+    };
+    // Not kept compiled: the sealed file is another one.
+    let cache = Cache::open(None);
+    let digest = Digest::of(bytes);
+    let plugin = Plugin::new(file.to_owned(), name, digest, unknown, grants, cache);
+    let plugin = Arc::new(plugin);
+    let mut instance = Instance::fresh(&plugin, cx).await?;
+    let said = instance.quick("describe", |live| {
+        Box::pin(async move {
+            let guest = contract::describe::GuestIndices::new(&live.ready.pre)?
+                .load(&mut live.store, &live.linked)?;
+            guest.call_describe(&mut live.store).await
+        })
+    });
+    Ok(said.await?.into_bytes())
+}

@@ -1,0 +1,228 @@
+//! `hygge plugin`, as a person meets it: exit code, stdout and stderr together.
+
+use hygge_plugins::Digest;
+
+use crate::harness::{self, Outcome, Project};
+
+/// A component as it once was built, so its digest stands in snapshots: a home and a transform.
+fn guest() -> Vec<u8> {
+    std::fs::read(harness::fixture("../guests/golden/0.1.0/c-guest.wasm")).unwrap()
+}
+
+/// A project with the guest in plugins/.
+fn project() -> Project {
+    let project = Project::new();
+    project.write("plugins/c-guest.wasm", guest());
+    project
+}
+
+/// The program, with what it compiles kept for the other tests here.
+fn hygge(project: &Project, arguments: &str) -> harness::Command {
+    let cache = concat!(env!("CARGO_TARGET_TMPDIR"), "/cache");
+    project.hygge(arguments).env("XDG_CACHE_HOME", cache)
+}
+
+/// The guest with another description in its section.
+fn described(change: impl Fn(&mut serde_json::Value)) -> Vec<u8> {
+    let bytes = guest();
+    let said = hygge_plugins::inspect(&bytes).unwrap().sealed.unwrap();
+    let mut description: serde_json::Value = serde_json::from_slice(&said).unwrap();
+    change(&mut description);
+    hygge_plugins::seal(&bytes, description.to_string().as_bytes()).unwrap()
+}
+
+/// The guest as a toolchain that can't write the section leaves it.
+fn unsealed() -> Vec<u8> {
+    let mut bytes = guest();
+    let section = b"hygge:describe";
+    let at = bytes.windows(section.len()).position(|w| w == section);
+    bytes[at.unwrap()..][..section.len()].copy_from_slice(b"other-describe");
+    bytes
+}
+
+fn shown(outcome: &Outcome) -> String {
+    outcome.shown()
+}
+
+#[test]
+fn lists_what_is_there_and_why_it_isn_t_used() {
+    let project = project();
+    project.write("plugins/broken.wasm", "not wasm at all");
+    project.write(
+        "plugins/greedy.wasm",
+        described(|d| {
+            d["name"] = "greedy".into();
+            d["grants"] = serde_json::json!({"http": ["https://api.example.com"],
+                "secrets": {"TOKEN": "api.example.com"}});
+        }),
+    );
+    insta::assert_snapshot!(shown(&hygge(&project, "plugin list").succeed()));
+    insta::assert_snapshot!(
+        "in_json",
+        shown(&hygge(&project, "plugin list --output json").succeed())
+    );
+    let empty = hygge(&Project::new(), "plugin list").succeed();
+    insta::assert_snapshot!("none", shown(&empty));
+}
+
+#[test]
+fn inspects_without_running() {
+    let project = project();
+    insta::assert_snapshot!(shown(&hygge(&project, "plugin inspect c-guest").succeed()));
+    let json = hygge(
+        &project,
+        "plugin inspect plugins/c-guest.wasm --output json",
+    );
+    let json: serde_json::Value = serde_json::from_str(&json.succeed().stdout).unwrap();
+    assert_eq!(json["digest"], Digest::of(&guest()).as_str());
+    assert_eq!(json["is"], serde_json::json!(["home", "transform"]));
+    assert_eq!(json["trusted"], false);
+
+    let elsewhere = Project::bare();
+    elsewhere.write("some.wasm", unsealed());
+    elsewhere.write("bad.wasm", b"\0asm\x01\0\0\0");
+    insta::assert_snapshot!(
+        "not_sealed",
+        shown(&hygge(&elsewhere, "plugin inspect some.wasm").succeed())
+    );
+    insta::assert_snapshot!(
+        "no_plugin",
+        shown(&hygge(&elsewhere, "plugin inspect bad.wasm").run())
+    );
+    insta::assert_snapshot!(
+        "no_file",
+        shown(&hygge(&elsewhere, "plugin inspect crm").run())
+    );
+}
+
+/// A file that was trusted and is another now is refused, with the difference, until it is
+/// trusted again.
+#[test]
+fn an_upgrade_that_wants_more_is_refused_until_trusted() {
+    let project = project();
+    project.write(
+        "hygge.yml",
+        "name: test\nplugins: {c-guest: {env: [LANG]}}\n",
+    );
+    project.flow(
+        "count",
+        "home: {type: c-guest, rows: 10}\nstore: {type: parquet, path: lake}\n",
+    );
+    let never = hygge(&project, "start").run();
+    assert!(never.stderr.contains("never trusted"), "{never}");
+    insta::assert_snapshot!(shown(&hygge(&project, "plugin trust c-guest").succeed()));
+    hygge(&project, "start").succeed();
+
+    project.write(
+        "plugins/c-guest.wasm",
+        described(|d| {
+            d["version"] = "0.2.0".into();
+            d["grants"] = serde_json::json!({"http": ["https://api.example.com"]});
+        }),
+    );
+    let refused = hygge(&project, "start").run();
+    assert_ne!(refused.code, Some(0), "{refused}");
+    insta::assert_snapshot!("refused", shown(&hygge(&project, "plugin list").succeed()));
+    insta::assert_snapshot!(
+        "again",
+        shown(&hygge(&project, "plugin trust c-guest").succeed())
+    );
+    // It is trusted, and still hasn't what it wants.
+    let wants = hygge(&project, "start").run();
+    assert!(
+        wants.stderr.contains("wants more than it is granted"),
+        "{wants}"
+    );
+    let yaml = "name: test\nplugins: {c-guest: {http: [\"https://api.example.com\"]}}\n";
+    project.write("hygge.yml", yaml);
+    hygge(&project, "start").succeed();
+    insta::assert_snapshot!("unknown", shown(&hygge(&project, "plugin trust crm").run()));
+}
+
+#[test]
+fn seals_what_can_t_seal_itself() {
+    let project = Project::new();
+    project.write("raw.wasm", unsealed());
+    project.write("plugins/c-guest.wasm", unsealed());
+    project.flow(
+        "count",
+        "home: {type: c-guest, rows: 10}\nstore: {type: parquet, path: lake}\n",
+    );
+    let refused = hygge(&project, "start").run();
+    assert!(refused.stderr.contains("not sealed"), "{refused}");
+    insta::assert_snapshot!(shown(
+        &hygge(&project, "plugin seal plugins/c-guest.wasm").succeed()
+    ));
+    hygge(&project, "start").succeed();
+    assert_eq!(project.content("lake").rows, 10);
+    let again = hygge(&project, "plugin seal plugins/c-guest.wasm").succeed();
+    assert!(again.stdout.contains("was sealed already"), "{again}");
+    hygge(&project, "plugin seal raw.wasm --out other.wasm").succeed();
+    let (other, sealed) = (
+        project.path("other.wasm"),
+        project.path("plugins/c-guest.wasm"),
+    );
+    assert_eq!(
+        std::fs::read(other).unwrap(),
+        std::fs::read(sealed).unwrap()
+    );
+}
+
+#[test]
+fn adds_and_removes() {
+    let project = Project::new();
+    project.write("raw.wasm", unsealed());
+    project.write(
+        "more.wasm",
+        described(|d| {
+            d["grants"] = serde_json::json!({"env": ["LANG"]});
+            d["version"] = "0.2.0".into();
+        }),
+    );
+    insta::assert_snapshot!(shown(
+        &hygge(&project, "plugin add raw.wasm --name c-guest").succeed()
+    ));
+    assert!(project.path("plugins/c-guest.wasm").is_file());
+    insta::assert_snapshot!(
+        "there",
+        shown(&hygge(&project, "plugin add more.wasm --name c-guest").run())
+    );
+    insta::assert_snapshot!(
+        "taken",
+        shown(&hygge(&project, "plugin add more.wasm").run())
+    );
+    assert!(!project.path("plugins/more.wasm").exists());
+    insta::assert_snapshot!(
+        "replaced",
+        shown(&hygge(&project, "plugin add more.wasm --name c-guest --replace").succeed())
+    );
+    insta::assert_snapshot!(
+        "address",
+        shown(&hygge(&project, "plugin add https://example.com/crm.wasm").run())
+    );
+    project.write("parquet.wasm", described(|d| d["name"] = "parquet".into()));
+    let built_in = hygge(&project, "plugin add parquet.wasm").run();
+    assert!(
+        built_in.stderr.contains("and so is hygge itself"),
+        "{built_in}"
+    );
+
+    hygge(&project, "plugin trust c-guest").succeed();
+    insta::assert_snapshot!(
+        "removed",
+        shown(&hygge(&project, "plugin remove c-guest").succeed())
+    );
+    assert!(!project.path("plugins/c-guest.wasm").exists());
+    let lock = std::fs::read_to_string(project.path("hygge.lock")).unwrap();
+    assert!(!lock.contains("c-guest"), "{lock}");
+}
+
+/// Editors know the types that plugins bring.
+#[test]
+fn the_schema_knows_the_types_of_plugins() {
+    let project = project();
+    let schema = hygge(&project, "schema flow").succeed().stdout;
+    assert!(schema.contains("\"c-guest\""), "{schema}");
+    let without = hygge(&Project::new(), "schema flow").succeed().stdout;
+    assert!(!without.contains("\"c-guest\""));
+}
