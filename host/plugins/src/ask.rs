@@ -101,13 +101,11 @@ async fn ask(file: &Path, bytes: &[u8], cx: &Context) -> Result<Vec<u8>> {
         grants: crate::describe::Wanted::default(),
         delivery: None,
     };
-    let grants = Grants {
-        limits: Limits {
-            memory: MEMORY,
-            call_timeout: TIME,
-            ..Limits::default()
-        },
-        ..Grants::default()
+    let mut grants = Grants::default();
+    grants.limits = Limits {
+        memory: MEMORY,
+        call_timeout: TIME,
+        ..Limits::default()
     };
     // Not kept compiled: the sealed file is another one.
     let cache = Cache::open(None);
