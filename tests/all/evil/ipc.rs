@@ -31,8 +31,8 @@ fn patched(from: &[u8], to: &[u8], nth: Option<usize>) -> Vec<u8> {
     bytes
 }
 
-fn one(batch: Vec<u8>) -> Value {
-    home(json!({"batches": [hex(&batch)]}))
+fn one(batch: impl AsRef<[u8]>) -> Value {
+    home(json!({"batches": [hex(batch.as_ref())]}))
 }
 
 /// A Home of this schema, also when it is one that may not be.
@@ -74,10 +74,7 @@ fn garbage_is_refused() {
     let twice = stream(&rows().schema(), &[rows(), rows()]);
     let cases = [
         ("nothing", one(Vec::new())),
-        (
-            "words",
-            one(b"these are words, and no rows at all".to_vec()),
-        ),
+        ("words", one(b"these are words, and no rows at all")),
         ("zeros", one(vec![0; 1_000])),
         ("half of it", one(honest[..honest.len() / 2].to_vec())),
         ("without its end", one(honest[..honest.len() - 8].to_vec())),
