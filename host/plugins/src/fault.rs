@@ -99,7 +99,7 @@ pub(crate) fn invalid(plugin: &Plugin, message: impl std::fmt::Display) -> Fault
         plugin.veil.over(&format!("{} {message}", plugin.name)),
     )
     .advise(format!(
-        "this is a defect in the plugin; `hygge plugin test` on {} shows it to its author",
+        "this is a defect in {}: its author can mend it",
         plugin.file.display()
     ));
     named(fault, plugin)
