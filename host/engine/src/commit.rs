@@ -11,7 +11,7 @@ use hygge_core::{
 use hygge_state::{EntityState, Intent, Memories, SplitDone, StateStore};
 
 use crate::entity::{Moved, Mover};
-use crate::retry::retrying;
+use crate::retry::Retries;
 use crate::start::{self, Start};
 use crate::window::{Follow, Seen, Taken};
 use crate::{Event, increment, recover};
@@ -170,7 +170,8 @@ pub(crate) async fn carry_out(
     cx: &Context,
 ) -> Result<(EntityState, Settled)> {
     let record = &intent.record;
-    let settled = retrying(retries, |_, _, _| {}, |_| store.commit(record, cx)).await?;
+    let retries = Retries::new(retries, |_, _, _| {});
+    let settled = retries.run(|_| store.commit(record, cx)).await?;
     hit("store.committed")?;
     let after = state_after(intent, &settled, status);
     let memories: Memories = vec![("store", settled.memory.clone())];

@@ -21,7 +21,7 @@ use crate::commit::Ended;
 use crate::increment;
 use crate::pipeline::Pipeline;
 use crate::progress::Progress;
-use crate::retry::retrying;
+use crate::retry::Retries;
 use crate::shared::{Lent, Shared};
 use crate::start::{self, Start};
 use crate::window::{Follow, Seen, Taken};
@@ -197,11 +197,8 @@ impl Mover {
             only_new,
             max_splits: self.planned.store_plan.capabilities.single.then_some(1),
         };
-        let split = retrying(
-            self.shared.options.retries,
-            |attempt, fault, wait| self.retrying("plan", attempt, fault, wait),
-            |_| home.splits(&request, cx),
-        );
+        let retries = self.retries("plan".to_owned());
+        let split = retries.run(|_| home.splits(&request, cx));
         let plan = self.shared.signal.or_stopped(split).await;
         let plan = match plan {
             Err(fault) if fault.code == code::SOURCE_MISSING && self.planned.allow_empty => {
@@ -418,7 +415,7 @@ impl Mover {
         let shared = Arc::clone(&self.shared);
         let connections = shared.connections_of(&self.planned);
         let lent = self.lent.clone();
-        let id = self.planned.id.clone();
+        let retries = self.retries(split.id.to_string());
         async move {
             let closed = |_| Fault::internal("a semaphore was closed");
             let _turn = shared
@@ -431,26 +428,14 @@ impl Mover {
             for connection in connections {
                 _held.push(connection.acquire_owned().await.map_err(closed)?);
             }
-            retrying(
-                shared.options.retries,
-                |attempt, fault, wait| {
-                    shared.events.event(&Event::Retrying {
-                        id: id.clone(),
-                        split: split.id.to_string(),
-                        attempt,
-                        fault: fault.clone(),
-                        wait_ms: millis(wait),
-                    });
-                },
-                async |tries| {
-                    shared.signal.stop().check()?;
-                    let cx = lent.context(&shared.memory);
-                    pipeline
-                        .move_split(&split, first_attempt + tries, &cx)
-                        .await
-                },
-            )
-            .await
+            let moving = retries.run(async |tries| {
+                shared.signal.stop().check()?;
+                let cx = lent.context(&shared.memory);
+                pipeline
+                    .move_split(&split, first_attempt + tries, &retries, &cx)
+                    .await
+            });
+            moving.await
         }
     }
 
@@ -475,14 +460,18 @@ impl Mover {
         });
     }
 
-    fn retrying(&self, split: &str, attempt: u32, fault: &Fault, wait: Duration) {
-        self.shared.events.event(&Event::Retrying {
-            id: self.planned.id.clone(),
-            split: split.to_owned(),
-            attempt,
-            fault: fault.clone(),
-            wait_ms: millis(wait),
-        });
+    /// Tries that people hear of.
+    fn retries(&self, split: String) -> Retries<'static> {
+        let (events, id) = (Arc::clone(&self.shared.events), self.planned.id.clone());
+        Retries::new(self.shared.options.retries, move |attempt, fault, wait| {
+            events.event(&Event::Retrying {
+                id: id.clone(),
+                split: split.clone(),
+                attempt,
+                fault: fault.clone(),
+                wait_ms: millis(wait),
+            });
+        })
     }
 }
 

@@ -26,6 +26,7 @@ mod set;
 mod shared;
 mod signal;
 mod start;
+mod steps;
 mod widened;
 mod window;
 mod workers;

@@ -1,15 +1,15 @@
 use std::sync::Arc;
 
 use hygge_core::failpoint::hit;
-use hygge_core::{
-    Batch, Context, Fault, Home, Position, Receipt, Result, Split, Store, Target, Want,
-};
+use hygge_core::{Batch, Context, Fault, Home, Receipt, Result, Split, Store, Target, Want};
 use hygge_state::SplitDone;
 
 use crate::StopSignal;
 use crate::chain::Chain;
 use crate::progress::Progress;
 use crate::queue::Queue;
+use crate::retry::Retries;
+use crate::steps::Steps;
 use crate::window::{Follow, Observer};
 
 /// What every split of an entity is moved with.
@@ -33,6 +33,7 @@ impl Pipeline {
         &self,
         split: &Split,
         attempt: u32,
+        retries: &Retries<'_>,
         cx: &Context,
     ) -> Result<SplitDone> {
         let queue = Queue::default();
@@ -42,7 +43,7 @@ impl Pipeline {
             bytes: 0,
             done: false,
         };
-        let reading = self.read(split, &queue, cx);
+        let reading = self.read(split, retries, &queue, cx);
         let writing = self.write(split, attempt, &queue, &mut moved, cx);
         let both = async { futures::try_join!(reading, writing) };
         let ((rows_read, left_out, observed), receipt) = self
@@ -62,6 +63,7 @@ impl Pipeline {
     async fn read(
         &self,
         split: &Split,
+        retries: &Retries<'_>,
         queue: &Queue,
         cx: &Context,
     ) -> Result<(u64, u64, serde_json::Value)> {
@@ -73,15 +75,15 @@ impl Pipeline {
                 .max(64 << 10),
             ..self.want.clone()
         };
-        let mut reader = self.home.open(split, &Position::start(), &want, cx).await?;
+        let mut steps = Steps::open(&self.home, split, &want, retries, cx).await?;
         hit("split.opened")?;
         let mut observer = self.follow.as_ref().map(|f| Observer::new(Arc::clone(f)));
         let mut chain = match self.chain.is_empty() {
             true => None,
-            false => Some(self.chain.bind(&reader.schema(), cx).await?),
+            false => Some(self.chain.bind(&steps.schema(), cx).await?),
         };
         let mut rows_read = 0;
-        while let Some(step) = reader.next().await? {
+        while let Some(step) = steps.next().await? {
             hit("split.batch")?;
             cx.stop.check()?;
             rows_read += step.batch.rows();
@@ -129,7 +131,7 @@ impl Pipeline {
                 .map_err(|e| Fault::internal(e.to_string()))?,
             None => serde_json::Value::Null,
         };
-        Ok((rows_read, reader.without_watermark(), observed))
+        Ok((rows_read, steps.without_watermark(), observed))
     }
 
     async fn push(&self, batch: Batch, queue: &Queue, cx: &Context) -> Result<()> {

@@ -1,3 +1,4 @@
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use hygge_core::{Fault, Result};
@@ -19,27 +20,66 @@ pub(crate) fn backoff(failed: u32, fault: &Fault) -> Duration {
     jittered.max(fault.retry_after.unwrap_or_default())
 }
 
-/// Calls `work` until it succeeds, fails for good, or failed `retries` times in a way that may
-/// pass. `failed` is told of each failure that will be retried, and the wait; `work` gets the
-/// number of the try, counted from 1.
-pub(crate) async fn retrying<T, F: Future<Output = Result<T>>>(
-    retries: u32,
-    mut failed: impl FnMut(u32, &Fault, Duration),
-    mut work: impl FnMut(u32) -> F,
-) -> Result<T> {
-    let mut tries = 1;
-    loop {
-        match work(tries).await {
-            Err(fault) if fault.retryable && tries <= retries => {
-                let wait = backoff(tries, &fault);
-                failed(tries, &fault, wait);
-                tokio::time::sleep(wait).await;
-                tries += 1;
+/// Hears of each failure after which there is another try, and of the wait before it.
+type Told<'a> = dyn Fn(u32, &Fault, Duration) + Send + Sync + 'a;
+
+/// How often something is tried again, whatever of it fails.
+pub(crate) struct Retries<'a> {
+    most: u32,
+    failed: AtomicU32,
+    told: Box<Told<'a>>,
+}
+
+impl<'a> Retries<'a> {
+    pub(crate) fn new(most: u32, told: impl Fn(u32, &Fault, Duration) + Send + Sync + 'a) -> Self {
+        Self {
+            most,
+            failed: AtomicU32::new(0),
+            told: Box::new(told),
+        }
+    }
+
+    /// Calls `work` until it succeeds, fails for good, or failed too often in a way that may
+    /// pass. `work` gets the number of the try, counted from 1.
+    pub(crate) async fn run<T, F: Future<Output = Result<T>>>(
+        &self,
+        mut work: impl FnMut(u32) -> F,
+    ) -> Result<T> {
+        let mut tries = 1;
+        loop {
+            match work(tries).await {
+                Err(fault) => self
+                    .again(fault)
+                    .await
+                    .map_err(|fault| self.counted(fault))?,
+                done => return done,
             }
-            Err(fault) if fault.retryable && retries > 0 => {
-                return Err(fault.with("tries", tries));
-            }
-            other => return other,
+            tries += 1;
+        }
+    }
+
+    /// After a failure of the whole or of a part: waits until it is time to try again, or gives
+    /// the fault back when there is no other try.
+    pub(crate) async fn again(&self, fault: Fault) -> Result<()> {
+        let more = |failed| (failed < self.most).then_some(failed + 1);
+        let failed = match fault.retryable {
+            true => (self.failed).fetch_update(Ordering::Relaxed, Ordering::Relaxed, more),
+            false => Err(0),
+        };
+        let Ok(before) = failed else {
+            return Err(fault);
+        };
+        let wait = backoff(before + 1, &fault);
+        (self.told)(before + 1, &fault, wait);
+        tokio::time::sleep(wait).await;
+        Ok(())
+    }
+
+    /// With how often it was tried, when that is more than it would have been without retries.
+    fn counted(&self, fault: Fault) -> Fault {
+        match fault.retryable && self.most > 0 {
+            true => fault.with("tries", self.failed.load(Ordering::Relaxed) + 1),
+            false => fault,
         }
     }
 }
@@ -51,26 +91,20 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn tries_again_only_what_may_pass() {
         let mut calls = 0;
-        let passes = retrying(
-            3,
-            |_, _, _| {},
-            |_| {
-                calls += 1;
-                let well = calls == 3;
-                async move { well.then_some(3).ok_or(Fault::internal("x").retryable()) }
-            },
-        );
+        let retries = Retries::new(3, |_, _, _| {});
+        let passes = retries.run(|_| {
+            calls += 1;
+            let well = calls == 3;
+            async move { well.then_some(3).ok_or(Fault::internal("x").retryable()) }
+        });
         assert_eq!(passes.await.unwrap(), 3);
 
         let mut calls = 0;
-        let fails = retrying(
-            3,
-            |_, _, _| {},
-            |_| {
-                calls += 1;
-                async { Err::<(), _>(Fault::internal("x")) }
-            },
-        );
+        let retries = Retries::new(3, |_, _, _| {});
+        let fails = retries.run(|_| {
+            calls += 1;
+            async { Err::<(), _>(Fault::internal("x")) }
+        });
         assert!(fails.await.is_err());
         assert_eq!(calls, 1);
     }
@@ -78,16 +112,30 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn gives_up_after_so_many_retries() {
         let mut calls = 0;
-        let fails = retrying(
-            2,
-            |_, _, _| {},
-            |_| {
-                calls += 1;
-                async { Err::<(), _>(Fault::internal("x").retryable()) }
-            },
-        );
+        let retries = Retries::new(2, |_, _, _| {});
+        let fails = retries.run(|_| {
+            calls += 1;
+            async { Err::<(), _>(Fault::internal("x").retryable()) }
+        });
         assert_eq!(fails.await.unwrap_err().attribute("tries"), Some("3"));
         assert_eq!(calls, 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_mended_in_the_middle_counts_as_well() {
+        let (mut calls, heard) = (0, AtomicU32::new(0));
+        let retries = Retries::new(3, |failed, _, _| heard.store(failed, Ordering::Relaxed));
+        let fails = retries.run(|_| {
+            calls += 1;
+            async {
+                let fault = || Fault::internal("x").retryable();
+                retries.again(fault()).await?;
+                Err::<(), _>(fault())
+            }
+        });
+        assert_eq!(fails.await.unwrap_err().attribute("tries"), Some("4"));
+        assert_eq!(heard.load(Ordering::Relaxed), 3);
+        assert_eq!(calls, 2);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 )]
 
 mod fake;
+mod resume;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};

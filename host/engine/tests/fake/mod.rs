@@ -35,6 +35,10 @@ pub(crate) struct Source {
     pub(crate) acknowledged: AtomicU32,
     /// What each reader says it left out.
     pub(crate) without_watermark: u64,
+    /// Every how many batches a reader says where it is; 0: never.
+    pub(crate) positions: usize,
+    /// Called when a split is opened at a position: (split, batch).
+    pub(crate) before_resume: Box<Hook>,
 }
 
 impl Source {
@@ -46,6 +50,8 @@ impl Source {
             opened: AtomicU32::new(0),
             acknowledged: AtomicU32::new(0),
             without_watermark: 0,
+            positions: 0,
+            before_resume: Box::new(|_, _| Ok(())),
         }
     }
 }
@@ -103,19 +109,23 @@ impl Home for FakeHome {
     async fn open(
         &self,
         split: &Split,
-        _: &Position,
+        resume: &Position,
         _: &Want,
         cx: &Context,
     ) -> Result<Box<dyn Reader>> {
         self.0.opened.fetch_add(1, Ordering::SeqCst);
         let rows: Vec<i64> = serde_json::from_value(split.spec["rows"].clone()).unwrap();
         let split = split.spec["n"].as_u64().unwrap() as usize;
+        let at = resume.0.as_u64().map_or(0, |at| at as usize);
+        if !resume.is_start() {
+            (self.0.before_resume)(split, at)?;
+        }
         let source = Arc::clone(&self.0);
         Ok(Box::new(FakeReader {
             source,
             split,
             rows,
-            at: 0,
+            at,
             cx: cx.clone(),
         }))
     }
@@ -157,7 +167,10 @@ impl Reader for FakeReader {
         let batch = RecordBatch::try_new(schema(), vec![column]).unwrap();
         Ok(Some(Step {
             batch: Batch::Rows(batch),
-            position: Position::start(),
+            position: match self.source.positions {
+                every @ 1.. if self.at.is_multiple_of(every) => Position(self.at.into()),
+                _ => Position::start(),
+            },
         }))
     }
 }
