@@ -11,7 +11,7 @@ use crate::{
 /// Where data settles: the destination of one entity, as configured.
 ///
 /// The order of a run: `inspect`, `begin`, any number of `open_writer`, `prepare`, `commit`,
-/// `cleanup`. Nothing is visible before `commit`, and `commit` may run in another process that
+/// `cleanup`; of one that is given up `abort` and `cleanup`. Nothing is visible before `commit`, and `commit` may run in another process that
 /// was given nothing but the [`CommitRecord`].
 #[async_trait]
 pub trait Store: Send + Sync + fmt::Debug {
@@ -57,6 +57,13 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Makes everything in the record visible at once. Idempotent: after it succeeded, or died
     /// anywhere within, the same call gives the same result.
     async fn commit(&self, record: &CommitRecord, cx: &Context) -> Result<Settled>;
+
+    /// The run is given up before its commit, and these are the receipts that are known: throws
+    /// away what they name. [`cleanup`](Self::cleanup) follows and finds it too; this is for
+    /// Stores that would have to search for it. Idempotent.
+    async fn abort(&self, _target: &Target, _receipts: Vec<Receipt>, _cx: &Context) -> Result<()> {
+        Ok(())
+    }
 
     /// Throws away what a run staged and didn't commit. `live` is a run whose staged data must
     /// stay; everything else staged for the entity is of dead runs.

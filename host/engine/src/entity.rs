@@ -2,14 +2,14 @@
 //! visible. docs/architecture.md draws it; each named point below is one at which the crash
 //! tests kill the process.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arrow_schema::SchemaRef;
 use hygge_core::failpoint::hit;
 use hygge_core::{
-    Action, Bounds, Context, Fault, Home, Mode, Result, Split, SplitPlan, SplitRequest, Store,
-    Strategy, Target, Want, Watermark, code,
+    Action, Bounds, Context, Fault, Home, Mode, Receipt, Result, Split, SplitPlan, SplitRequest,
+    Store, Strategy, Target, Want, Watermark, code,
 };
 use hygge_project::PlannedEntity;
 use hygge_state::{Holder, SplitDone};
@@ -44,6 +44,8 @@ pub(crate) struct Mover {
     pub(crate) planned: PlannedEntity,
     pub(crate) progress: Arc<Progress>,
     lent: Lent,
+    /// What the Store was told that is coming, once it was.
+    target: OnceLock<Target>,
 }
 
 impl Mover {
@@ -58,6 +60,7 @@ impl Mover {
             planned,
             progress,
             lent,
+            target: OnceLock::new(),
         }
     }
 
@@ -285,6 +288,8 @@ impl Mover {
         let live = (!begun.fresh).then_some(&target.run);
         store.cleanup(id, live, cx).await?;
         target.begun = store.begin(&target, cx).await?;
+        // Once a run.
+        drop(self.target.set(target.clone()));
         hit("store.begun")?;
         begun.attempt.begun = target.begun.clone();
         if begun.fresh {
@@ -446,10 +451,33 @@ impl Mover {
         if fault.retryable || self.shared.state.intent(id).await?.is_some() {
             return Ok(());
         }
-        let (_, store) = self.build()?;
+        let ((_, store), cx) = (self.build()?, self.context());
+        let receipts = self.receipts().await?;
         // In this order, so that a kill in between leaves no receipt without its data.
         self.shared.state.drop_attempt(id).await?;
-        store.cleanup(id, None, &self.context()).await
+        if let (Some(target), false) = (self.target.get(), receipts.is_empty()) {
+            let aborted = store.abort(target, receipts, &cx).await;
+            if let Err(fault) = aborted {
+                // Not the end: cleaning up finds the same, and what went wrong before is the news.
+                self.note(
+                    true,
+                    format!("what was staged isn't thrown away yet: {fault}"),
+                );
+            }
+        }
+        store.cleanup(id, None, &cx).await
+    }
+
+    /// The receipts of what this run staged, or went on with.
+    async fn receipts(&self) -> Result<Vec<Receipt>> {
+        let staged = self.shared.state.attempt(&self.planned.id).await?;
+        // What another run staged may have been for another Store.
+        let own = staged.filter(|(staged, _)| {
+            let target = self.target.get();
+            target.is_some_and(|target| target.run == staged.run)
+        });
+        let done = own.map(|(_, done)| done).unwrap_or_default();
+        Ok(done.into_iter().map(|split| split.receipt).collect())
     }
 
     pub(crate) fn note(&self, warning: bool, message: String) {

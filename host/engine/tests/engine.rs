@@ -424,6 +424,31 @@ async fn a_stop_throws_away_what_is_staged() {
     assert!(project.state.attempt(&id).await.unwrap().is_none());
 }
 
+/// The Store is told what it staged for a run that is given up, but nothing of one that the next
+/// run goes on with.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_given_up_is_aborted_by_its_receipts() {
+    for passing in [true, false] {
+        let mut source = Source::of(numbers(3, 30));
+        source.before_batch = Box::new(move |split, batch| match (split, batch) {
+            (2, 1) if passing => Err(Fault::new(code::SOURCE_IO, "gone").retryable()),
+            (2, 1) => Err(Fault::new(code::SOURCE_INVALID, "broken")),
+            _ => Ok(()),
+        });
+        let to = Arc::new(Destination::new());
+        let mut project = Project::new().flow("a", &Arc::new(source), &to);
+        project.plan.options.retries = 0;
+        project.plan.options.concurrency = 1;
+        assert_eq!(project.run().await.count(Outcome::Fail), 1);
+        let shelf = to.shelf.lock().unwrap();
+        let aborted: Vec<_> = shelf.aborted.iter().map(|r| r.rows).collect();
+        match passing {
+            true => assert_eq!((aborted, shelf.staged.len()), (vec![], 2)),
+            false => assert_eq!((aborted, shelf.staged.len()), (vec![30, 30], 0)),
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_panic_fails_its_entity_alone() {
     let mut source = Source::of(numbers(1, 10));

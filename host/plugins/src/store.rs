@@ -247,6 +247,29 @@ impl Store for PluginStore {
         })
     }
 
+    async fn abort(&self, given_up: &Target, receipts: Vec<Receipt>, cx: &Context) -> Result<()> {
+        let receipts = receipts.iter().map(given).collect::<Vec<_>>();
+        let told = wit::CommitRecord {
+            run: given_up.run.to_string(),
+            entity: entity(&given_up.entity),
+            action: given_up.action.to_string(),
+            key: given_up.key.clone(),
+            begun: text(&given_up.begun),
+            attributes: Vec::new(),
+        };
+        let config = Arc::clone(&self.config);
+        let mut instance = Instance::fresh(&self.plugin, cx).await?;
+        let aborted = instance.quick("store.abort", move |live| {
+            Box::pin(async move {
+                guest(live)?
+                    .call_abort(&mut live.store, &config, &told, &receipts)
+                    .await
+            })
+        });
+        let told = |told| fault::told(&told, &self.plugin);
+        aborted.await?.map_err(told)
+    }
+
     async fn cleanup(&self, id: &EntityId, live: Option<&RunId>, cx: &Context) -> Result<()> {
         let dead = self.staged.but(id, live, cx).await?;
         for runs in dead.chunks(1_000) {

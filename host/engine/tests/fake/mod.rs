@@ -182,6 +182,8 @@ pub(crate) struct Shelf {
     pub(crate) settled: Vec<i64>,
     pub(crate) runs: BTreeSet<String>,
     pub(crate) commits: u32,
+    /// Receipts of runs that were given up.
+    pub(crate) aborted: Vec<Receipt>,
     pub(crate) standing: Option<Standing>,
 }
 
@@ -289,6 +291,20 @@ impl Store for FakeStore {
             parts: 1,
             memory: None,
         })
+    }
+
+    async fn abort(&self, target: &Target, receipts: Vec<Receipt>, _: &Context) -> Result<()> {
+        let mut shelf = self.0.shelf.lock().unwrap();
+        for receipt in receipts {
+            let run = target.run.to_string();
+            let key = (run, receipt.split.to_string(), receipt.attempt);
+            shelf
+                .staged
+                .remove(&key)
+                .expect("what a receipt names is staged");
+            shelf.aborted.push(receipt);
+        }
+        Ok(())
     }
 
     async fn cleanup(&self, _: &EntityId, live: Option<&RunId>, _: &Context) -> Result<()> {
