@@ -10,6 +10,7 @@ use crate::contract::types;
 use crate::guest::Guest;
 use crate::limits::MESSAGE;
 use crate::plugin::Plugin;
+use crate::writes::Full;
 
 /// Most attributes of a fault or a log line.
 pub(crate) const ATTRIBUTES: usize = 64;
@@ -22,6 +23,8 @@ pub(crate) mod code {
     pub(crate) const TIMEOUT: &str = "plugin.timeout";
     /// It wanted more memory than it may have.
     pub(crate) const MEMORY: &str = "plugin.memory";
+    /// It wrote more to disk than it may.
+    pub(crate) const QUOTA: &str = "plugin.quota";
     /// What it gave isn't what the contract says.
     pub(crate) const INVALID: &str = "plugin.invalid";
     /// The file can't be used as a plugin.
@@ -139,6 +142,18 @@ pub(crate) fn trapped(guest: &Guest, what: &str, time: Duration, error: &wasmtim
         ));
         return named(fault, plugin);
     }
+    if error.downcast_ref::<Full>().is_some() {
+        let limit = shown(plugin.grants.limits.write);
+        let fault = Fault::new(
+            code::QUOTA,
+            format!("{name} wanted to write more than its {limit} of this run in `{what}`"),
+        )
+        .advise(format!(
+            "if it may write that much, give it more: `plugins: {{{}: {{limits: {{write: …}}}}}}`",
+            plugin.key
+        ));
+        return named(fault, plugin);
+    }
     let why = match (guest.log.panic(), trap) {
         (Some(panic), _) => panic,
         (None, Some(trap)) => trap.to_string(),
@@ -148,6 +163,18 @@ pub(crate) fn trapped(guest: &Guest, what: &str, time: Duration, error: &wasmtim
         Fault::new(code::TRAP, format!("{name} crashed in `{what}`: {why}")),
         plugin,
     )
+}
+
+/// A size in the largest unit that shows it in full.
+fn shown(bytes: u64) -> String {
+    let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    let fits = units
+        .iter()
+        .find(|(unit, _)| bytes >= *unit && bytes.is_multiple_of(*unit));
+    match fits {
+        Some((unit, name)) => format!("{} {name}", bytes / unit),
+        None => format!("{bytes} bytes"),
+    }
 }
 
 /// A file that can't be used.
@@ -163,5 +190,12 @@ mod tests {
     fn texts_are_cut_between_characters() {
         assert_eq!(clean("äää", 4), "ää…");
         assert_eq!(clean("a\u{9b}31mb\r\n", 100), "a31mb");
+    }
+
+    #[test]
+    fn sizes_are_shown_as_they_are_written() {
+        assert_eq!(shown(10 << 30), "10 GiB");
+        assert_eq!(shown(1_536 << 10), "1536 KiB");
+        assert_eq!(shown(1_000), "1000 bytes");
     }
 }

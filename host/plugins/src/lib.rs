@@ -42,6 +42,7 @@ mod tally;
 mod ticker;
 mod transform;
 mod veil;
+mod writes;
 
 pub use ask::Sealed;
 pub use describe::{Description, Part, Setting, Wanted};

@@ -20,7 +20,7 @@ pub struct Limits {
     pub rate: Option<u32>,
     /// Bytes of one HTTP response. Default: 256 MiB.
     pub response: usize,
-    /// Bytes written below granted folders in one run. Default: 1 GiB.
+    /// Bytes written below granted folders in one run. Default: 10 GiB.
     pub write: u64,
 }
 
@@ -33,7 +33,7 @@ impl Default for Limits {
             batch: 32 << 20,
             rate: None,
             response: 256 << 20,
-            write: 1 << 30,
+            write: 10 << 30,
         }
     }
 }

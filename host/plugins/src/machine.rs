@@ -11,6 +11,7 @@ use wasmtime::{Config, Engine};
 use crate::contract;
 use crate::guest::Guest;
 use crate::ticker::Ticker;
+use crate::writes::{self, Files};
 
 /// What all plugins of a process share.
 pub(crate) struct Machine {
@@ -70,6 +71,13 @@ fn linker(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
+    // Writing is counted, so the interface that can write is one of our own.
+    linker.allow_shadowing(true);
+    wasmtime_wasi::p2::bindings::filesystem::types::add_to_linker::<_, Files<'static>>(
+        &mut linker,
+        writes::files,
+    )?;
+    linker.allow_shadowing(false);
     contract::log::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest: &mut Guest| guest)?;
     contract::control::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest: &mut Guest| guest)?;
     contract::secrets::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest: &mut Guest| guest)?;

@@ -18,6 +18,7 @@ use crate::machine::Machine;
 use crate::network::Traffic;
 use crate::tally::Tally;
 use crate::veil::Veil;
+use crate::writes::Writes;
 
 /// The digest of a file: `blake3:` and 64 hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,6 +68,7 @@ pub struct Plugin {
     pub(crate) tally: Tally,
     pub(crate) traffic: Traffic,
     pub(crate) quota: Arc<Quota>,
+    pub(crate) writes: Arc<Writes>,
     pub(crate) cache: Cache,
     ready: OnceLock<Result<Arc<Ready>>>,
 }
@@ -100,11 +102,12 @@ impl Plugin {
             digest,
             description,
             trusted: false,
-            grants,
             veil: Arc::new(veil),
             tally: Tally::default(),
             traffic: Traffic::default(),
             quota: Arc::default(),
+            writes: Arc::new(Writes::new(grants.limits.write)),
+            grants,
             cache,
             ready: OnceLock::new(),
         }

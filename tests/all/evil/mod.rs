@@ -2,6 +2,7 @@
 //! say. Whatever that is, the run ends within its limits with a fault that has the plugin's name,
 //! the other entities of the run succeed, and what stood at the destination still stands.
 
+mod disk;
 mod files;
 mod host;
 mod ipc;
@@ -75,6 +76,19 @@ impl Scene {
     /// With these grants, as YAML of one line, for the file as it is.
     fn granted(grants: &str) -> Self {
         Self::of(&EVIL, grants)
+    }
+
+    /// With one more limit, as well.
+    fn limited(limit: &str, grants: &str) -> Self {
+        let scene = Self::granted(grants);
+        let path = scene.project.path("hygge.yml");
+        let config = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(
+            path,
+            config.replace("limits: {", &format!("limits: {{{limit}, ")),
+        )
+        .unwrap();
+        scene
     }
 
     fn of(component: &[u8], grants: &str) -> Self {

@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::fs;
+use std::io::{Seek, SeekFrom, Write};
 
 use wasip2::http::outgoing_handler;
 use wasip2::http::types::{Fields, Method, OutgoingRequest, Scheme};
@@ -34,6 +35,15 @@ fn reach(what: &str, with: &str) -> String {
         "read" => told(fs::read_to_string(with)),
         "list" => told(fs::read_dir(with).map(Iterator::count)),
         "write" => told(fs::write(with, "evil").map(|()| "in")),
+        "spend" => {
+            let (bytes, to) = with.split_once(' ').unwrap_or_default();
+            let bytes = vec![b'x'; bytes.parse().unwrap_or(0)];
+            told(fs::write(format!("{to}/spent"), bytes).map(|()| "it all"))
+        }
+        "fill" => {
+            let (how, to) = with.split_once(' ').unwrap_or_default();
+            told(fill(how, to).map(|()| "all there is"))
+        }
         "remove" => told(fs::remove_file(with).map(|()| "rid of it")),
         "link" => {
             let (from, to) = with.split_once(' ').unwrap_or_default();
@@ -65,6 +75,7 @@ fn reach(what: &str, with: &str) -> String {
             }
         }
         "reveal" => told(secrets::reveal(with).map_err(|fault| fault.code)),
+        "placeholder" => told(secrets::placeholder(with).map_err(|fault| fault.code)),
         "handles" => {
             let count = with.parse().unwrap_or(0);
             for _ in 0..count {
@@ -92,6 +103,78 @@ fn reach(what: &str, with: &str) -> String {
         }
         other => panic!("there is no way to {other}"),
     }
+}
+
+/// Takes room below a folder for as long as it is given any.
+fn fill(how: &str, to: &str) -> std::io::Result<()> {
+    let bytes = [b'x'; 1 << 16];
+    let file = |n: u64| {
+        let path = format!("{to}/{how}-{n}");
+        let mut options = fs::OpenOptions::new();
+        options.write(true).create(true).truncate(true).open(path)
+    };
+    match how {
+        "written" => {
+            let mut file = file(0)?;
+            loop {
+                file.write_all(&bytes)?;
+            }
+        }
+        "appended" => {
+            let path = format!("{to}/{how}");
+            let mut file = fs::OpenOptions::new().append(true).create(true).open(path)?;
+            loop {
+                file.write_all(&bytes)?;
+            }
+        }
+        "removed" => loop {
+            // A file without a name takes as much as one with it.
+            let mut file = file(0)?;
+            fs::remove_file(format!("{to}/{how}-0"))?;
+            for _ in 0..64 {
+                file.write_all(&bytes)?;
+            }
+            std::mem::forget(file);
+        },
+        "lengthened" => {
+            let file = file(0)?;
+            for n in 1.. {
+                file.set_len(n << 20)?;
+            }
+        }
+        "holes" => {
+            // A byte in each block takes all of them.
+            let mut file = file(0)?;
+            for n in 1.. {
+                file.seek(SeekFrom::Start(n << 12))?;
+                file.write_all(b"x")?;
+            }
+        }
+        "files" => {
+            for n in 0.. {
+                file(n)?;
+            }
+        }
+        "folders" => {
+            for n in 0.. {
+                fs::create_dir(format!("{to}/{how}-{n}"))?;
+            }
+        }
+        "links" => {
+            for n in 0.. {
+                #[expect(deprecated, reason = "what is left of it without std's unstable ones")]
+                fs::soft_link("nowhere", format!("{to}/{how}-{n}"))?;
+            }
+        }
+        "names" => {
+            file(0)?;
+            for n in 1.. {
+                fs::hard_link(format!("{to}/{how}-0"), format!("{to}/{how}-{n}"))?;
+            }
+        }
+        other => panic!("there is no way to fill with {other}"),
+    }
+    Ok(())
 }
 
 /// A request to `SCHEME AUTHORITY PATH`, given as a URL that is taken apart as literally as can
