@@ -44,6 +44,9 @@ use console::Console;
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
+    if let Some(compiled) = hygge_plugins::compiler() {
+        return compiled;
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

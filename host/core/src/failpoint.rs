@@ -38,8 +38,16 @@ pub fn hit(_name: &'static str) -> crate::Result<()> {
     Ok(())
 }
 
+/// What a test puts in the place of something that nobody can set: the environment variable
+/// `HYGGE_STAND_IN_` and the name.
+#[cfg(not(feature = "failpoints"))]
+#[inline(always)]
+pub fn stand_in(_name: &str) -> Option<String> {
+    None
+}
+
 #[cfg(feature = "failpoints")]
-pub use armed::hit;
+pub use armed::{hit, stand_in};
 
 #[cfg(feature = "failpoints")]
 mod armed {
@@ -119,6 +127,11 @@ mod armed {
                 }
             }
         }
+    }
+
+    /// What a test puts in the place of something that nobody can set.
+    pub fn stand_in(name: &str) -> Option<String> {
+        std::env::var(format!("HYGGE_STAND_IN_{name}")).ok()
     }
 
     /// Tells the test that the point is reached, and waits for it.

@@ -8,14 +8,13 @@
 use std::io::{Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
 
-use hygge_core::Fault;
+use hygge_core::{Fault, Stop};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+use crate::compile::compile;
 use crate::fault::{self, clean};
-use crate::limits::COMPILE;
 use crate::plugin::Digest;
 
 /// Where compiled plugins are kept; without one each process compiles anew.
@@ -34,14 +33,15 @@ impl Cache {
         }))
     }
 
-    /// The compiled component. Takes up to [`COMPILE`] when it isn't there yet, so it is called
-    /// where blocking is allowed.
+    /// The compiled component. Takes its time when it isn't there yet, so it is called where
+    /// blocking is allowed.
     pub(crate) fn component(
         &self,
         engine: &Engine,
         name: &str,
         digest: &Digest,
         bytes: &dyn Fn() -> Result<Vec<u8>, Fault>,
+        stop: &Stop,
     ) -> Result<Component, Fault> {
         let path = self.path(engine, digest);
         if let Some(path) = path.as_deref().filter(|path| path.exists()) {
@@ -58,13 +58,19 @@ impl Cache {
                 Err(why) => tracing::warn!("{} is compiled again: {why}", path.display()),
             }
         }
-        let component = compile(engine, name, bytes()?)?;
+        let compiled = compile(engine, name, bytes()?, stop)?;
         if let Some(path) = path
-            && let Err(error) = keep(&component, &path)
+            && let Err(error) = put(&compiled, &path)
         {
             tracing::warn!("{} isn't kept: {error}", path.display());
         }
-        Ok(component)
+        // SAFETY: this program, with these settings, compiled it just now, and handed it over
+        // through a pipe that nobody else has.
+        let component = unsafe { Component::deserialize(engine, compiled) };
+        component.map_err(|error| {
+            let why = clean(&format!("{error:#}"), 500);
+            fault::load(format!("{name} can't be loaded once compiled: {why}"))
+        })
     }
 
     fn path(&self, engine: &Engine, digest: &Digest) -> Option<PathBuf> {
@@ -138,38 +144,7 @@ fn sound(path: &Path) -> Result<Vec<u8>, String> {
     }
 }
 
-/// Compiles on a thread of its own, since that can't be stopped once begun.
-fn compile(engine: &Engine, name: &str, bytes: Vec<u8>) -> Result<Component, Fault> {
-    let (done, result) = mpsc::channel();
-    let engine = engine.clone();
-    std::thread::Builder::new()
-        .name("hygge-compile".to_owned())
-        .spawn(move || {
-            // Whoever waited may have given up.
-            drop(done.send(Component::new(&engine, &bytes)));
-        })
-        .map_err(|error| fault::load(format!("no thread to compile {name} on: {error}")))?;
-    match result.recv_timeout(COMPILE) {
-        Ok(Ok(component)) => Ok(component),
-        Ok(Err(error)) => Err(fault::load(format!(
-            "{name} can't be compiled: {}",
-            clean(&error.root_cause().to_string(), 500)
-        ))),
-        Err(mpsc::RecvTimeoutError::Timeout) => Err(fault::load(format!(
-            "{name} takes longer than {COMPILE:?} to compile"
-        ))),
-        Err(mpsc::RecvTimeoutError::Disconnected) => {
-            Err(fault::load(format!("{name} can't be compiled")))
-        }
-    }
-}
-
-/// Writes the compiled component beside its place, then renames it there.
-fn keep(component: &Component, path: &Path) -> std::io::Result<()> {
-    let bytes = component.serialize().map_err(std::io::Error::other)?;
-    put(&bytes, path)
-}
-
+/// Writes compiled code beside its place, then renames it there.
 fn put(compiled: &[u8], path: &Path) -> std::io::Result<()> {
     let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
     // One that a process of this number left behind, or a link in its place.

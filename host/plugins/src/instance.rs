@@ -32,8 +32,14 @@ pub(crate) struct Live {
 impl Instance {
     /// Compiles the plugin if need be, and makes a fresh instance of it.
     pub(crate) async fn fresh(plugin: &Arc<Plugin>, cx: &Context) -> Result<Self> {
-        let compiling = Arc::clone(plugin);
-        let ready = cx.io(move || compiling.ready()).await?;
+        ask::agrees(plugin, cx).await?;
+        Self::start(plugin, cx).await
+    }
+
+    /// As [`fresh`](Self::fresh), whatever it says of itself.
+    pub(crate) async fn start(plugin: &Arc<Plugin>, cx: &Context) -> Result<Self> {
+        let (compiling, stop) = (Arc::clone(plugin), cx.stop.clone());
+        let ready = cx.io(move || compiling.ready(&stop)).await?;
         let machine = Machine::get()?;
         let quota = Arc::clone(&plugin.quota);
         let veil = Arc::clone(&plugin.veil);

@@ -7,7 +7,7 @@
 //! is paid by plugins alone: without a `plugins/` folder none of this is even set up.
 //!
 //! From a file to rows, a module each: `folder` finds it, `inspect` and `seal` read what it says
-//! of itself without running it, `lock` and `grants` say what it may do, `cache` compiles it once,
+//! of itself without running it, `lock` and `grants` say what it may do, `cache` keeps it compiled,
 //! `machine` has the engine and the threads that guests run on, `instance` calls it within
 //! `limits`, `ipc` checks what it hands over, and `home`, `store` and `transform` make it what
 //! the engine knows.
@@ -15,6 +15,7 @@
 mod ask;
 mod cache;
 mod columns;
+mod compile;
 mod contract;
 mod describe;
 mod fault;
@@ -45,6 +46,7 @@ mod veil;
 mod writes;
 
 pub use ask::Sealed;
+pub use compile::compiler;
 pub use describe::{Description, Part, Setting, Wanted};
 pub use folder::{Place, Quarantined, Shelf};
 pub use grants::{Grants, HttpGrant, SecretGrant};

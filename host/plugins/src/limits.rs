@@ -42,6 +42,8 @@ impl Default for Limits {
 pub(crate) const FILE: u64 = 64 << 20;
 /// The longest time that compiling one may take.
 pub(crate) const COMPILE: Duration = Duration::from_secs(120);
+/// The most memory that compiling one may take.
+pub(crate) const COMPILE_MEMORY: u64 = 4 << 30;
 /// The longest text of a message or log line.
 pub(crate) const MESSAGE: usize = 10_000;
 /// The longest opaque text: positions, specs, receipts.

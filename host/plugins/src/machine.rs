@@ -57,7 +57,8 @@ impl Machine {
     }
 }
 
-fn config() -> Config {
+/// How guests are compiled and run.
+pub(crate) fn config() -> Config {
     let mut config = Config::new();
     config.epoch_interruption(true);
     // Both are made for guests that recurse without end: the fault comes before the host's own

@@ -4,7 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use hygge_core::{Metered, Result, Usage};
+use hygge_core::{Metered, Result, Stop, Usage};
+use tokio::sync::OnceCell;
 use wasmtime::component::InstancePre;
 
 use crate::cache::Cache;
@@ -114,13 +115,13 @@ impl Plugin {
     }
 
     /// Compiles and links, the first time. Blocks.
-    pub(crate) fn ready(&self) -> Result<Arc<Ready>> {
+    pub(crate) fn ready(&self, stop: &Stop) -> Result<Arc<Ready>> {
         self.ready
-            .get_or_init(|| self.make_ready().map(Arc::new))
+            .get_or_init(|| self.make_ready(stop).map(Arc::new))
             .clone()
     }
 
-    fn make_ready(&self) -> Result<Ready> {
+    fn make_ready(&self, stop: &Stop) -> Result<Ready> {
         let machine = Machine::get()?;
         let bytes = || {
             let show = self.file.display();
@@ -132,9 +133,9 @@ impl Plugin {
                     .advise("run the command again")),
             }
         };
-        let component = self
-            .cache
-            .component(&machine.engine, &self.name, &self.digest, &bytes)?;
+        let component =
+            self.cache
+                .component(&machine.engine, &self.name, &self.digest, &bytes, stop)?;
         let pre = machine
             .linker
             .instantiate_pre(&component)
