@@ -1,7 +1,6 @@
-//! Asking a component what it says of itself, for toolchains that can't write it into the file.
-//!
-//! The only call of guest code that isn't part of a run, so it has nothing granted and little of
-//! time and memory.
+//! Asking a component what it says of itself, with nothing granted and little time: for toolchains
+//! that can't write it into the file, and in each run once, before a plugin is used, whether it
+//! still says what the file says.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -111,8 +110,37 @@ async fn ask(file: &Path, bytes: &[u8], cx: &Context) -> Result<Vec<u8>> {
     let cache = Cache::open(None);
     let digest = Digest::of(bytes);
     let plugin = Plugin::new(file.to_owned(), name, digest, unknown, grants, cache);
-    let plugin = Arc::new(plugin);
-    let mut instance = Instance::fresh(&plugin, cx).await?;
+    describe(&Arc::new(plugin), cx).await
+}
+
+/// Makes sure, the first time, that a plugin says what stands in its file: that is what people
+/// looked at, and what it is held to.
+pub(crate) async fn agrees(plugin: &Arc<Plugin>, cx: &Context) -> Result<()> {
+    let Some(sealed) = plugin.sealed else {
+        return Ok(());
+    };
+    let asked = plugin.agrees.get_or_init(|| async {
+        let mut grants = Grants::default();
+        let limits = plugin.grants.limits;
+        grants.limits = Limits {
+            call_timeout: limits.call_timeout.min(TIME),
+            ..limits
+        };
+        let said = describe(&Arc::new(plugin.with(grants)), cx).await?;
+        match blake3::hash(&said) == sealed {
+            true => Ok(()),
+            false => Err(fault::invalid(
+                plugin,
+                "says something else of itself in `describe` than its file says",
+            )),
+        }
+    });
+    asked.await.clone()
+}
+
+/// Calls `describe` in an instance of its own.
+async fn describe(plugin: &Arc<Plugin>, cx: &Context) -> Result<Vec<u8>> {
+    let mut instance = Instance::start(plugin, cx).await?;
     let said = instance.quick("describe", |live| {
         Box::pin(async move {
             let guest = contract::describe::GuestIndices::new(&live.ready.pre)?

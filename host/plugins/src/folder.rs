@@ -290,6 +290,7 @@ fn take(
         cache.clone(),
     );
     plugin.trusted = locked.is_some();
+    plugin.sealed = inspected.sealed.as_deref().map(blake3::hash);
     Ok(plugin)
 }
 

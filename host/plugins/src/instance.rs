@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 use wasmtime::component::Instance as Linked;
 use wasmtime::{Store, UpdateDeadline};
 
+use crate::ask;
 use crate::fault;
 use crate::guest::Guest;
 use crate::log::GuestLog;

@@ -66,11 +66,15 @@ pub struct Plugin {
     /// What it may do.
     pub grants: Grants,
     pub(crate) veil: Arc<Veil>,
-    pub(crate) tally: Tally,
+    pub(crate) tally: Arc<Tally>,
     pub(crate) traffic: Traffic,
     pub(crate) quota: Arc<Quota>,
     pub(crate) writes: Arc<Writes>,
     pub(crate) cache: Cache,
+    /// The hash of what its file says of it; none where that doesn't matter.
+    pub(crate) sealed: Option<blake3::Hash>,
+    /// Whether it says the same when asked.
+    pub(crate) agrees: OnceCell<Result<()>>,
     ready: OnceLock<Result<Arc<Ready>>>,
 }
 
@@ -104,13 +108,38 @@ impl Plugin {
             description,
             trusted: false,
             veil: Arc::new(veil),
-            tally: Tally::default(),
+            tally: Arc::default(),
             traffic: Traffic::default(),
             quota: Arc::default(),
             writes: Arc::new(Writes::new(grants.limits.write)),
             grants,
             cache,
+            sealed: None,
+            agrees: OnceCell::new(),
             ready: OnceLock::new(),
+        }
+    }
+
+    /// The same code, which may do this and nothing else.
+    pub(crate) fn with(&self, grants: Grants) -> Self {
+        Self {
+            name: self.name.clone(),
+            version: self.version.clone(),
+            file: self.file.clone(),
+            key: self.key.clone(),
+            digest: self.digest.clone(),
+            description: self.description.clone(),
+            trusted: self.trusted,
+            veil: Arc::clone(&self.veil),
+            tally: Arc::clone(&self.tally),
+            traffic: Traffic::default(),
+            quota: Arc::clone(&self.quota),
+            writes: Arc::clone(&self.writes),
+            grants,
+            cache: self.cache.clone(),
+            sealed: self.sealed,
+            agrees: OnceCell::new(),
+            ready: self.ready.clone(),
         }
     }
 

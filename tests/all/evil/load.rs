@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use hygge_plugins::{inspect, seal};
 use serde_json::json;
 
-use super::{EVIL, Part, Scene, home, hygge};
-use crate::harness::Chance;
+use super::{EVIL, Part, Scene, home, hygge, store};
+use crate::harness::{Chance, Events};
 
 /// Runs a project with one more file, and gives what the program says of it.
 fn beside(name: &str, bytes: &[u8]) -> String {
@@ -75,6 +75,110 @@ fn the_name_of_a_built_in_type_can_not_be_taken() {
     let described = String::from_utf8_lossy(super::describe()).replace("\"evil\"", "\"parquet\"");
     let thief = seal(&EVIL, described.as_bytes()).unwrap();
     insta::assert_snapshot!(why(&beside("thief", &thief)));
+}
+
+/// What people look at, and what it is held to, is what stands in the file.
+#[test]
+fn a_plugin_that_says_something_else_than_its_file_is_not_used() {
+    let described = String::from_utf8_lossy(super::describe()).replace("0.1.0", "1.0.0");
+    let scene = Scene::of(&seal(&EVIL, described.as_bytes()).unwrap(), "");
+    // Nothing of it runs for this.
+    let listed = hygge(&scene.project, "plugin list").succeed();
+    assert!(listed.stdout.contains("1.0.0"), "{listed}");
+    insta::assert_snapshot!(scene.shown([
+        ("as a home", Part::Home, home(json!({}))),
+        ("as a transform", Part::Transform, json!({})),
+        ("as a store", Part::Store, store(json!({}))),
+    ]));
+}
+
+/// Valid, and with a function so long that compiling it takes its time.
+fn slow() -> Vec<u8> {
+    fn section(id: u8, content: &[u8], into: &mut Vec<u8>) {
+        into.push(id);
+        length(content.len(), into);
+        into.extend(content);
+    }
+    fn length(mut of: usize, into: &mut Vec<u8>) {
+        while of > 0x7f {
+            into.push((of & 0x7f) as u8 | 0x80);
+            of >>= 7;
+        }
+        into.push(of as u8);
+    }
+    let mut body = vec![1, 1, 0x7f];
+    for n in 0..800_000_u32 {
+        // local 0 is itself times n plus itself.
+        body.extend([0x20, 0, 0x41, (n & 0x3f) as u8, 0x6c, 0x20, 0]);
+        body.extend([0x6a, 0x21, 0]);
+    }
+    body.truncate(7_000_000 / 10 * 10 + 3);
+    body.push(0x0b);
+    let mut code = vec![1];
+    length(body.len(), &mut code);
+    code.extend(body);
+    let mut module = b"\0asm\x01\0\0\0".to_vec();
+    section(1, &[1, 0x60, 0, 0], &mut module);
+    section(3, &[1, 0], &mut module);
+    section(10, &code, &mut module);
+    let mut component = EVIL.clone();
+    section(1, &module, &mut component);
+    component
+}
+
+/// Processes that compile and whose parent is gone.
+fn orphans() -> Vec<String> {
+    let of = |process: &std::path::Path| -> Option<String> {
+        let command = std::fs::read_to_string(process.join("cmdline")).ok()?;
+        let status = std::fs::read_to_string(process.join("status")).ok()?;
+        let orphan = status.lines().any(|line| line == "PPid:\t1");
+        (orphan && command.contains("__compile-plugin")).then_some(command)
+    };
+    let all = std::fs::read_dir("/proc").unwrap();
+    all.filter_map(|entry| of(&entry.unwrap().path())).collect()
+}
+
+#[test]
+fn compiling_ends_when_its_time_is_up() {
+    let scene = Scene::new();
+    let component = slow();
+    scene.project.write("plugins/evil.wasm", &component);
+    scene.flow(Part::Home, &home(json!({})));
+    scene.forget();
+    let began = Instant::now();
+    let run = hygge(&scene.project, "start --output json");
+    let outcome = run.env("HYGGE_STAND_IN_COMPILE_MS", "300").run();
+    assert!(began.elapsed() < super::PATIENCE, "{outcome}");
+    let events = Events::of(&outcome);
+    assert_eq!(events.finished("copy.copy")["outcome"], "pass", "{outcome}");
+    let told = events.fault("bad.bad");
+    assert_eq!(told, "evil takes longer than 300ms to compile", "{outcome}");
+    crate::harness::eventually("the end of the compiler", || {
+        orphans().is_empty().then_some(())
+    });
+}
+
+/// The compiler goes with whoever asked it.
+#[test]
+fn compiling_ends_with_the_program() {
+    let scene = Scene::new();
+    scene.project.write("plugins/evil.wasm", slow());
+    scene.flow(Part::Home, &home(json!({})));
+    scene.forget();
+    let mut running = hygge(&scene.project, "start --output json").spawn();
+    let parent = format!("PPid:\t{}", running.pid());
+    crate::harness::eventually("the compiler", || {
+        let mut all = std::fs::read_dir("/proc").unwrap().flatten();
+        all.find(|entry| {
+            let status = std::fs::read_to_string(entry.path().join("status"));
+            status.is_ok_and(|status| status.lines().any(|line| line == parent))
+        })
+    });
+    running.signal(rustix::process::Signal::KILL);
+    assert!(running.wait().was_killed());
+    crate::harness::eventually("the end of the compiler", || {
+        orphans().is_empty().then_some(())
+    });
 }
 
 /// Changes a valid component in a few places: looking at it and sealing it end soon, in an
