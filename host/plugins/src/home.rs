@@ -2,16 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use arrow_array::{BooleanArray, RecordBatch};
 use arrow_schema::SchemaRef;
 use hygge_core::{
-    Batch, Bounds, Context, Discovered, EntityId, Fault, Finding, Home, Position, Reader, Result,
-    Split, SplitId, SplitPlan, SplitRequest, Step, Want, WatermarkType, async_trait,
+    Bounds, Context, Discovered, EntityId, Finding, Home, Position, Reader, Result, Split, SplitId,
+    SplitPlan, SplitRequest, Want, WatermarkType, async_trait,
 };
 use serde_json::Value;
-use wasmtime::component::ResourceAny;
 
 use crate::contract::{home as wit, types};
 use crate::fault::{self, clean};
@@ -19,18 +17,16 @@ use crate::instance::{Instance, Live};
 use crate::ipc;
 use crate::limits::{CATALOG, MESSAGE, OPAQUE, SPLITS};
 use crate::plugin::Plugin;
+use crate::reader::Opening;
 use crate::state::Scratch;
-
-/// Most rows that are asked for at once.
-const ROWS: u32 = 1 << 20;
-/// How long a reader may wait for the first row of a batch.
-const WAIT_MS: u32 = 1_000;
 
 /// A Home in a sandbox.
 pub(crate) struct PluginHome {
     plugin: Arc<Plugin>,
     config: Arc<str>,
     entity: types::Entity,
+    /// What the last plan announced.
+    planned: Mutex<Option<SchemaRef>>,
 }
 
 impl PluginHome {
@@ -41,7 +37,12 @@ impl PluginHome {
             plugin,
             config: config.into(),
             entity: types::Entity { flow, name },
+            planned: Mutex::default(),
         }
+    }
+
+    fn planned(&self) -> MutexGuard<'_, Option<SchemaRef>> {
+        self.planned.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -52,7 +53,7 @@ impl fmt::Debug for PluginHome {
 }
 
 /// The interface of a live guest.
-fn guest(live: &mut Live) -> wasmtime::Result<wit::Guest> {
+pub(crate) fn guest(live: &mut Live) -> wasmtime::Result<wit::Guest> {
     let indices = live.ready.home.as_ref();
     let indices = indices.ok_or_else(|| wasmtime::format_err!("it exports no home"))?;
     indices.load(&mut live.store, &live.linked)
@@ -127,7 +128,10 @@ impl Home for PluginHome {
         }
         let scratch = instance.guest().and_then(|guest| guest.scratch.take());
         let memory = scratch.and_then(|scratch| scratch.write(&self.plugin.key));
-        accept(plan, request, memory).map_err(|why| fault::invalid(&self.plugin, why))
+        let plan = accept(plan, request, memory);
+        let plan = plan.map_err(|why| fault::invalid(&self.plugin, why))?;
+        *self.planned() = Some(Arc::clone(&plan.schema));
+        Ok(plan)
     }
 
     async fn open(
@@ -137,45 +141,20 @@ impl Home for PluginHome {
         want: &Want,
         cx: &Context,
     ) -> Result<Box<dyn Reader>> {
-        let mut instance = Instance::fresh(&self.plugin, cx).await?;
-        let given = wit::Split {
-            id: split.id.0.clone(),
-            spec: split.spec.as_str().unwrap_or_default().to_owned(),
-            rows: split.rows,
-            bytes: split.bytes,
-        };
-        let (config, entity) = (Arc::clone(&self.config), self.entity.clone());
-        let resume = text(resume);
-        let reader = instance.quick("home.open", move |live| {
-            Box::pin(async move {
-                guest(live)?
-                    .call_open(&mut live.store, &config, &entity, &given, resume.as_ref())
-                    .await
-            })
-        });
-        let reader = reader
-            .await?
-            .map_err(|told| fault::told(&told, &self.plugin))?;
-        let schema = instance.quick("reader.schema", move |live| {
-            Box::pin(async move {
-                let guest = guest(live)?;
-                guest.reader().call_schema(&mut live.store, reader).await
-            })
-        });
-        let schema = schema
-            .await?
-            .map_err(|told| fault::told(&told, &self.plugin))?;
-        let schema = ipc::read_schema(&schema)
-            .map_err(|why| fault::invalid(&self.plugin, format!("gave {why}")))?;
-        let low = want.bounds.as_ref().map(|each| Low::of(each, &schema));
-        Ok(Box::new(PluginReader {
-            instance,
-            reader,
-            schema,
-            low: low.transpose()?,
-            batch_bytes: want.batch_bytes as u64,
+        let opening = Opening {
+            plugin: Arc::clone(&self.plugin),
+            config: Arc::clone(&self.config),
+            entity: self.entity.clone(),
+            split: wit::Split {
+                id: split.id.0.clone(),
+                spec: split.spec.as_str().unwrap_or_default().to_owned(),
+                rows: split.rows,
+                bytes: split.bytes,
+            },
+            announced: self.planned().clone(),
             cx: cx.clone(),
-        }))
+        };
+        Ok(Box::new(opening.open(text(resume), want).await?))
     }
 
     async fn acknowledge(&self, position: &Position, cx: &Context) -> Result<()> {
@@ -309,111 +288,4 @@ fn accept(
             .map(|warning| clean(warning, MESSAGE))
             .collect(),
     })
-}
-
-/// The least watermark wanted, in the type of the column.
-struct Low {
-    column: usize,
-    low: i128,
-}
-
-impl Low {
-    fn of(bounds: &Bounds, schema: &SchemaRef) -> Result<Self> {
-        let column = schema.index_of(&bounds.column).map_err(|_| {
-            Fault::new(
-                hygge_core::code::SCHEMA,
-                format!("there is no column {:?} to follow", bounds.column),
-            )
-        })?;
-        let kind = WatermarkType::of(&bounds.column, schema.field(column).data_type())?;
-        // A low that doesn't fit the type lets everything pass; the engine looks again.
-        let low = bounds.kind.convert(bounds.low, kind).unwrap_or(i128::MIN);
-        Ok(Self { column, low })
-    }
-
-    fn apply(&self, batch: &RecordBatch) -> Result<RecordBatch> {
-        let values = WatermarkType::ordinals(batch.column(self.column))?;
-        let wanted: BooleanArray = values
-            .into_iter()
-            .map(|value| Some(value.is_some_and(|value| value >= self.low)))
-            .collect();
-        arrow_select::filter::filter_record_batch(batch, &wanted)
-            .map_err(|error| Fault::internal(error.to_string()))
-    }
-}
-
-/// A reader in a sandbox, with an instance of its own.
-struct PluginReader {
-    instance: Instance,
-    reader: ResourceAny,
-    schema: SchemaRef,
-    low: Option<Low>,
-    batch_bytes: u64,
-    cx: Context,
-}
-
-#[async_trait]
-impl Reader for PluginReader {
-    fn schema(&self) -> SchemaRef {
-        Arc::clone(&self.schema)
-    }
-
-    async fn next(&mut self) -> Result<Option<Step>> {
-        let plugin = Arc::clone(self.instance.plugin());
-        let limit = plugin.grants.limits.batch;
-        loop {
-            self.cx.stop.check()?;
-            let share = self.cx.share.bytes() as u64 / 4;
-            let (reader, bytes) = (self.reader, self.batch_bytes.min(share).max(64 << 10));
-            let step = self.instance.quick("reader.next", move |live| {
-                Box::pin(async move {
-                    let guest = guest(live)?;
-                    let reader_of = guest.reader();
-                    reader_of
-                        .call_next(&mut live.store, reader, ROWS, bytes, WAIT_MS)
-                        .await
-                })
-            });
-            let step = step.await?.map_err(|told| fault::told(&told, &plugin))?;
-            let Some(step) = step else {
-                self.close().await?;
-                return Ok(None);
-            };
-            let Some(batch) = step.batch else {
-                continue;
-            };
-            if step.position.as_ref().is_some_and(|p| p.len() > OPAQUE) {
-                return Err(fault::invalid(
-                    &plugin,
-                    "gave a position larger than 64 KiB",
-                ));
-            }
-            let schema = Arc::clone(&self.schema);
-            let bytes = batch.len();
-            let read = move || Ok(ipc::read_batch(batch, &schema, ROWS as usize, limit));
-            let batch = self.cx.cpu(read).await?;
-            let mut batch = batch.map_err(|why| fault::invalid(&plugin, format!("gave {why}")))?;
-            plugin.tally.took(bytes, batch.num_rows());
-            if let Some(low) = &self.low {
-                batch = low.apply(&batch)?;
-            }
-            return Ok(Some(Step {
-                batch: Batch::Rows(batch),
-                position: step
-                    .position
-                    .map_or_else(Position::start, |text| Position(Value::String(text))),
-            }));
-        }
-    }
-}
-
-impl PluginReader {
-    /// Lets the guest put its things away.
-    async fn close(&mut self) -> Result<()> {
-        let reader = self.reader;
-        let closed = self.instance.quick("reader.drop", move |live| {
-            Box::pin(async move { reader.resource_drop_async(&mut live.store).await })
-        });
-        closed.await
-    }
 }

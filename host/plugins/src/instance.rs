@@ -31,7 +31,7 @@ pub(crate) struct Live {
 }
 
 impl Instance {
-    /// Compiles the plugin if need be, and makes a fresh instance of it.
+    /// A fresh instance of a plugin, which is compiled and looked at if it wasn't yet.
     pub(crate) async fn fresh(plugin: &Arc<Plugin>, cx: &Context) -> Result<Self> {
         ask::agrees(plugin, cx).await?;
         Self::start(plugin, cx).await
@@ -103,6 +103,18 @@ impl Instance {
         let (live, result) = run(self.machine, live, what, time, call).await?;
         self.live = Some(live);
         Ok(result)
+    }
+
+    /// It is ready to work: from here its memory grows because of that.
+    pub(crate) fn settled(&mut self) {
+        if let Some(guest) = self.guest() {
+            guest.meter.settled();
+        }
+    }
+
+    /// Whether its memory is past the mark at which one that can be replaced is.
+    pub(crate) fn grown(&mut self) -> bool {
+        self.guest().is_some_and(|guest| guest.meter.grown())
     }
 
     /// The host's side, between calls; none after a crash.

@@ -9,8 +9,8 @@
 //! From a file to rows, a module each: `folder` finds it, `inspect` and `seal` read what it says
 //! of itself without running it, `lock` and `grants` say what it may do, `cache` keeps it compiled,
 //! `machine` has the engine and the threads that guests run on, `instance` calls it within
-//! `limits`, `ipc` checks what it hands over, and `home`, `store` and `transform` make it what
-//! the engine knows.
+//! `limits`, `ipc` checks what it hands over, and `home` with its `reader`, `store` and
+//! `transform` make it what the engine knows.
 
 mod ask;
 mod cache;
@@ -35,6 +35,7 @@ mod log;
 mod machine;
 mod network;
 mod plugin;
+mod reader;
 mod seal;
 mod staged;
 mod state;

@@ -159,6 +159,7 @@ impl LimitsConfig {
 #[derive(Debug)]
 pub(crate) struct Meter {
     limit: usize,
+    mark: usize,
     now: usize,
     /// The most it ever had.
     pub(crate) peak: usize,
@@ -170,10 +171,21 @@ impl Meter {
     pub(crate) fn new(limit: usize) -> Self {
         Self {
             limit,
+            mark: limit,
             now: 0,
             peak: 0,
             refused: false,
         }
+    }
+
+    /// What it has by now is what it needs; half of the rest may come, then it has grown.
+    pub(crate) fn settled(&mut self) {
+        self.mark = self.now + self.limit.saturating_sub(self.now) / 2;
+    }
+
+    /// Whether an instance that can be replaced should be.
+    pub(crate) fn grown(&self) -> bool {
+        self.now > self.mark
     }
 }
 
@@ -255,5 +267,16 @@ mod tests {
         assert!(meter.refused);
         assert!(meter.memory_growing(60, 100, None).unwrap());
         assert_eq!(meter.peak, 100);
+    }
+
+    #[test]
+    fn what_was_there_at_first_is_no_growth() {
+        let mut meter = Meter::new(100);
+        assert!(meter.memory_growing(0, 60, None).unwrap());
+        meter.settled();
+        assert!(meter.memory_growing(60, 80, None).unwrap());
+        assert!(!meter.grown());
+        assert!(meter.memory_growing(80, 81, None).unwrap());
+        assert!(meter.grown());
     }
 }

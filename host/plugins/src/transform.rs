@@ -1,7 +1,7 @@
 //! A component as a core transform.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
@@ -21,9 +21,12 @@ const BATCHES: usize = 1_000;
 const ROWS: usize = 1 << 24;
 
 /// A transform in a sandbox.
+#[derive(Clone)]
 pub(crate) struct PluginTransform {
     plugin: Arc<Plugin>,
     config: Arc<str>,
+    /// What came in and what came out when it was bound last: the same must lead to the same.
+    known: Arc<Mutex<Option<(SchemaRef, SchemaRef)>>>,
 }
 
 impl PluginTransform {
@@ -31,6 +34,7 @@ impl PluginTransform {
         Self {
             plugin,
             config: config.into(),
+            known: Arc::default(),
         }
     }
 }
@@ -51,7 +55,26 @@ fn guest(live: &mut Live) -> wasmtime::Result<wit::Guest> {
 impl Transform for PluginTransform {
     async fn bind(&self, input: &SchemaRef, cx: &Context) -> Result<Box<dyn Bound>> {
         let input = columns::plain_schema(input)?;
-        let (config, given) = (Arc::clone(&self.config), ipc::write_schema(&input)?);
+        let (instance, bound, schema) = self.begin(&input, cx).await?;
+        Ok(Box::new(PluginBound {
+            of: self.clone(),
+            instance,
+            bound,
+            input,
+            schema,
+            cx: cx.clone(),
+        }))
+    }
+}
+
+impl PluginTransform {
+    /// Binds it in a fresh instance.
+    async fn begin(
+        &self,
+        input: &SchemaRef,
+        cx: &Context,
+    ) -> Result<(Instance, ResourceAny, SchemaRef)> {
+        let (config, given) = (Arc::clone(&self.config), ipc::write_schema(input)?);
         let mut instance = Instance::fresh(&self.plugin, cx).await?;
         let bound = instance.quick("transform.bind", move |live| {
             Box::pin(async move {
@@ -76,18 +99,40 @@ impl Transform for PluginTransform {
             .map_err(|told| fault::told(&told, &self.plugin))?;
         let schema = ipc::read_schema(&schema)
             .map_err(|why| fault::invalid(&self.plugin, format!("gave {why}")))?;
-        Ok(Box::new(PluginBound {
-            instance,
-            bound,
-            input,
-            schema,
-            cx: cx.clone(),
-        }))
+        let schema = self.same(input, schema)?;
+        instance.settled();
+        Ok((instance, bound, schema))
+    }
+
+    /// What comes out, which must be what came out before.
+    fn same(&self, input: &SchemaRef, schema: SchemaRef) -> Result<SchemaRef> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*known {
+            Some((of, before)) if of == input => {
+                columns::same(before, &schema).map_err(|why| {
+                    let other = "gave another schema when it was bound again";
+                    fault::invalid(&self.plugin, format!("{other}: {why}"))
+                })?;
+                Ok(Arc::clone(before))
+            }
+            _ => {
+                *known = Some((Arc::clone(input), Arc::clone(&schema)));
+                Ok(schema)
+            }
+        }
+    }
+
+    /// Whether each batch is on its own, so that another instance can take the next one.
+    fn stateless(&self) -> bool {
+        let part = self.plugin.description.transform.as_ref();
+        part.is_some_and(|part| part.able("stateless"))
     }
 }
 
-/// A bound transform in a sandbox, with an instance of its own.
+/// A bound transform in a sandbox: an instance of its own, and, when it is stateless, another
+/// once that one has grown.
 struct PluginBound {
+    of: PluginTransform,
     instance: Instance,
     bound: ResourceAny,
     input: SchemaRef,
@@ -115,6 +160,7 @@ impl Bound for PluginBound {
         });
         let mut out = Vec::new();
         for bytes in parts.await? {
+            self.recycle().await?;
             let bound = self.bound;
             let given = self.instance.quick("bound.apply", move |live| {
                 Box::pin(async move {
@@ -148,6 +194,21 @@ impl Bound for PluginBound {
 }
 
 impl PluginBound {
+    /// A guest's memory never shrinks: one that has grown gives way to a fresh one.
+    async fn recycle(&mut self) -> Result<()> {
+        if !self.instance.grown() || !self.of.stateless() {
+            return Ok(());
+        }
+        let bound = self.bound;
+        let closed = self.instance.quick("bound.drop", move |live| {
+            Box::pin(async move { bound.resource_drop_async(&mut live.store).await })
+        });
+        closed.await?;
+        let (instance, bound, _) = self.of.begin(&self.input, &self.cx).await?;
+        (self.instance, self.bound) = (instance, bound);
+        Ok(())
+    }
+
     async fn read(&mut self, given: Vec<Vec<u8>>) -> Result<Vec<RecordBatch>> {
         let plugin = self.instance.plugin();
         let most = plugin.grants.limits.batch;

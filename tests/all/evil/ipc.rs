@@ -167,7 +167,13 @@ fn another_schema_than_was_announced_is_refused() {
     let swapped = rows().project(&[1, 0]).unwrap();
     let bytes = |batch: &RecordBatch| hex(&stream(&batch.schema(), std::slice::from_ref(batch)));
     let after = |batch: &RecordBatch| home(json!({"batches": [bytes(&rows()), bytes(batch)]}));
+    let reader = |batch: &RecordBatch| {
+        let schema = hex(&stream(&batch.schema(), &[]));
+        home(json!({"read_schema": schema, "batches": [bytes(batch)]}))
+    };
     insta::assert_snapshot!(Scene::new().shown([
+        ("a reader of fewer columns", Part::Home, reader(&other)),
+        ("a reader of other columns", Part::Home, reader(&renamed)),
         ("a column less, midway", Part::Home, after(&other)),
         ("another name, midway", Part::Home, after(&renamed)),
         ("another order, midway", Part::Home, after(&swapped)),

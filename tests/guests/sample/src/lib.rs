@@ -129,6 +129,7 @@ impl home::Guest for Sample {
     ) -> Result<home::Reader, Fault> {
         let bad = || fault("source.invalid", format!("no split: {}", split.spec));
         let (low, high) = split.spec.split_once(' ').ok_or_else(bad)?;
+        let resumed = resume.is_some();
         let low: i64 = resume
             .as_deref()
             .unwrap_or(low)
@@ -142,6 +143,11 @@ impl home::Guest for Sample {
             most: number(&config, "batch", 4_096),
             fail: number(&config, "panic_at", u64::MAX),
             spin: number(&config, "spin_at", u64::MAX),
+            flaky: match resumed {
+                true => u64::MAX,
+                false => number(&config, "flaky_at", u64::MAX),
+            },
+            leak: number(&config, "leak", 0),
         }))
     }
 
@@ -157,12 +163,20 @@ fn numbers(values: &[i64]) -> RecordBatch {
         .expect("one column fits itself")
 }
 
+/// Memory that nobody has any more, and that was written to.
+fn leak(bytes: u64) {
+    let bytes = usize::try_from(bytes).unwrap_or(0);
+    std::mem::forget(std::hint::black_box(vec![1_u8; bytes]));
+}
+
 struct Reader {
     at: RefCell<i64>,
     end: i64,
     most: u64,
     fail: u64,
     spin: u64,
+    flaky: u64,
+    leak: u64,
 }
 
 impl home::GuestReader for Reader {
@@ -185,6 +199,13 @@ impl home::GuestReader for Reader {
             "told to fail at {}",
             self.fail
         );
+        if end.unsigned_abs() >= self.flaky {
+            return Err(Fault {
+                retryable: true,
+                ..fault("source.io", format!("lost the thread at {}", self.flaky))
+            });
+        }
+        leak(self.leak);
         while end.unsigned_abs() >= self.spin {
             std::hint::spin_loop();
         }
@@ -355,13 +376,15 @@ impl transform::Guest for Sample {
         }
         let name = schema.field(0).name().clone();
         let add = i64::try_from(number(&config, "add", 1)).unwrap_or(0);
-        Ok(transform::Bound::new(Bound { add, name }))
+        let leak = number(&config, "leak", 0);
+        Ok(transform::Bound::new(Bound { add, name, leak }))
     }
 }
 
 struct Bound {
     add: i64,
     name: String,
+    leak: u64,
 }
 
 impl Bound {
@@ -378,6 +401,7 @@ impl transform::GuestBound for Bound {
     }
 
     fn apply(&self, batch: Vec<u8>) -> Result<Vec<Vec<u8>>, Fault> {
+        leak(self.leak);
         let batch = rows::decode(&batch).map_err(|why| fault("schema", why))?;
         let column = batch.column(0).as_primitive::<Int64Type>();
         let values = column
