@@ -36,6 +36,8 @@ pub struct Shelf {
     pub plugins: Vec<Arc<Plugin>>,
     /// Those that can't.
     pub quarantined: Vec<Quarantined>,
+    /// Types that `hygge.lock` keeps, and the file that each is kept for.
+    kept: Vec<(String, String)>,
 }
 
 /// A file that isn't used.
@@ -70,6 +72,12 @@ impl Shelf {
         }
         files.sort();
         let lock = Lock::read(place.root);
+        if let Ok(lock) = &lock {
+            let locked = lock.plugins.iter();
+            shelf.kept = locked
+                .map(|(k, locked)| (locked.kind.clone(), k.clone()))
+                .collect();
+        }
         let cache = Cache::open(place.cache.as_deref());
         for file in files {
             match take(&file, &shown(&file), place, &lock, &cache) {
@@ -140,12 +148,29 @@ impl Shelf {
             .filter(|(_, is_one, _)| *is_one)
             .find_map(|(what, _, there)| by(what, there));
             let show = shown(&plugin.file);
-            if let Some((what, by)) = clash {
-                self.quarantined.push(Quarantined {
-                    message: format!(
-                        "{show} isn't used: it is a {what} of type `{name}`, and so is {by}"
+            // Also while the file that was trusted is gone, or is another by now: what a flow
+            // hands to that type isn't for whoever comes first.
+            let other = |(kind, key): &&(String, String)| *kind == name && *key != plugin.key;
+            let held = (!plugin.trusted)
+                .then(|| self.kept.iter().find(other))
+                .flatten();
+            let why = match (clash, held) {
+                (Some((what, by)), _) => Some((
+                    format!("it is a {what} of type `{name}`, and so is {by}"),
+                    format!("remove {show}"),
+                )),
+                (None, Some((_, key))) => Some((
+                    format!(
+                        "it is of type `{name}`, which hygge.lock keeps for plugins/{key}.wasm"
                     ),
-                    advice: Some(format!("remove {show}")),
+                    format!("remove {show}, or give the type free: `hygge plugin remove {key}`"),
+                )),
+                (None, None) => None,
+            };
+            if let Some((why, advice)) = why {
+                self.quarantined.push(Quarantined {
+                    message: format!("{show} isn't used: {why}"),
+                    advice: Some(advice),
                     file: plugin.file.clone(),
                     name: Some(name),
                 });
