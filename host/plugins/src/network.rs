@@ -6,12 +6,13 @@
 //! Redirects are the guest's to follow, and each is a request like any other.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
 use http_body_util::{BodyExt, Limited};
+use hygge_core::failpoint;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -339,10 +340,7 @@ async fn dial(target: &Target) -> Result<TcpStream, Error> {
     let addresses: Vec<SocketAddr> = match literal {
         // The operator wrote this very address.
         Some(address) => vec![SocketAddr::new(address, target.port)],
-        None => tokio::net::lookup_host((host, target.port))
-            .await
-            .map_err(Error::Connect)?
-            .collect(),
+        None => resolve(host, target.port).await.map_err(Error::Connect)?,
     };
     let named = target.private || literal.is_some() || host == "localhost";
     if !named && addresses.iter().any(|address| !public(address.ip())) {
@@ -356,6 +354,27 @@ async fn dial(target: &Target) -> Result<TcpStream, Error> {
         }
     }
     Err(last)
+}
+
+/// The addresses of a name. Asked for once a request: another answer could be another host.
+async fn resolve(host: &str, port: u16) -> std::io::Result<Vec<SocketAddr>> {
+    if let Some(names) = failpoint::stand_in("DNS") {
+        return Ok(stood_in(&names, host, port));
+    }
+    Ok(tokio::net::lookup_host((host, port)).await?.collect())
+}
+
+/// What a test answers: `NAME=ADDRESS+ADDRESS,ADDRESS`, one answer after the other.
+fn stood_in(names: &str, host: &str, port: u16) -> Vec<SocketAddr> {
+    static ASKED: AtomicUsize = AtomicUsize::new(0);
+    let answers = names
+        .strip_prefix(host)
+        .and_then(|rest| rest.strip_prefix('='));
+    let nth = ASKED.fetch_add(1, Ordering::Relaxed);
+    let answer = answers.and_then(|answers| answers.split(',').cycle().nth(nth));
+    let addresses = answer.unwrap_or_default().split('+');
+    let read = addresses.filter_map(|address| address.parse::<IpAddr>().ok());
+    read.map(|address| SocketAddr::new(address, port)).collect()
 }
 
 /// `::1` of `[::1]`.

@@ -66,6 +66,63 @@ fn functions_of_the_host_hold_when_misused() {
     insta::assert_snapshot!(Scene::new().shown(cases));
 }
 
+/// The same plugin under another name, byte for byte as long.
+fn renamed() -> Vec<u8> {
+    let mut bytes = EVIL.clone();
+    let (from, to) = (b"\"name\": \"evil\"", b"\"name\": \"twin\"");
+    let places: Vec<usize> = (0..bytes.len() - from.len())
+        .filter(|at| bytes[*at..].starts_with(from))
+        .collect();
+    assert!(!places.is_empty());
+    for at in places {
+        bytes[at..at + to.len()].copy_from_slice(to);
+    }
+    bytes
+}
+
+/// What one plugin keeps, or is granted, another doesn't see, also not in the same entity.
+#[test]
+fn another_plugin_has_another_state_and_other_secrets() {
+    let scene = Scene::new();
+    super::grant(&scene.project, "secrets: {EVIL_TOKEN: 127.0.0.1}");
+    trust(&scene.project, "evil", &EVIL);
+    scene.project.write("plugins/twin.wasm", renamed());
+    let run = |kind: &str, settings: Value| {
+        scene.flow(Part::Home, &settings);
+        let path = scene.project.path("flows/bad/flow.yml");
+        let flow = std::fs::read_to_string(&path).unwrap();
+        let flow = flow.replace("\"type\":\"evil\"", &format!("\"type\":\"{kind}\""));
+        std::fs::write(path, flow).unwrap();
+        let run = hygge(&scene.project, "start --output json");
+        let outcome = run.env("EVIL_TOKEN", "s3cret-value").run();
+        format!("{}{}", outcome.stdout, outcome.stderr)
+    };
+    let remember = |text: &str| home(json!({"at": "splits", "deed": "state", "text": text}));
+    scene.forget();
+    assert!(run("evil", remember("mine")).contains("evil: remembers mine=mine"));
+    assert!(run("evil", remember("")).contains("evil: remembers mine=mine"));
+    // The entity is read by the twin now, and its memory is of the other one.
+    let said = run("twin", remember(""));
+    assert!(said.contains("twin: remembers\""), "{said}");
+    let reach = home(json!({
+        "at": "open", "deed": "reach",
+        "tries": ["placeholder EVIL_TOKEN", "reveal EVIL_TOKEN"],
+    }));
+    let said = run("twin", reach.clone());
+    let denied = "placeholder EVIL_TOKEN: refused: secret.denied; \
+                  reveal EVIL_TOKEN: refused: secret.denied";
+    assert!(said.contains(denied), "{said}");
+    let said = run("evil", reach);
+    assert!(
+        said.contains("placeholder EVIL_TOKEN: got hygge-secret-"),
+        "{said}"
+    );
+    assert!(
+        said.contains("reveal EVIL_TOKEN: refused: secret.denied"),
+        "{said}"
+    );
+}
+
 /// The rows are there when it traps; committing them again is the same as once.
 #[test]
 fn a_trap_after_the_commit_commits_once() {

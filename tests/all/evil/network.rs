@@ -18,7 +18,12 @@ struct Server {
 impl Server {
     /// `location`: where it sends whoever asks for `/away`.
     fn start(location: String) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::at(([127, 0, 0, 1], 0).into(), location).unwrap()
+    }
+
+    /// At this address, if it can be had.
+    fn at(address: SocketAddr, location: String) -> Option<Self> {
+        let listener = TcpListener::bind(address).ok()?;
         let address = listener.local_addr().unwrap();
         let heard: Arc<Mutex<Vec<String>>> = Arc::default();
         let hears = Arc::clone(&heard);
@@ -40,7 +45,7 @@ impl Server {
                 drop(stream.write_all(answer.as_bytes()));
             }
         });
-        Self { address, heard }
+        Some(Self { address, heard })
     }
 
     fn heard(&self) -> Vec<String> {
@@ -140,6 +145,50 @@ fn a_granted_name_may_not_stand_for_a_private_address() {
     let told = shown(&seen.told(), [&granted, &other]).replace(name, "[NAME]");
     insta::assert_snapshot!(told);
     assert!(granted.heard().is_empty());
+}
+
+/// The owner of a name answers as he likes, each time anew.
+#[test]
+fn a_name_is_asked_for_once_a_request() {
+    // On another address of this machine, with the same port.
+    let first = Server::start(String::new());
+    let port = first.address.port();
+    let Some(second) = Server::at(([127, 0, 0, 2], port).into(), String::new()) else {
+        return crate::harness::say("SKIPPED: 127.0.0.2 can't be listened on");
+    };
+    let url = format!("http://turn.example:{port}");
+    let run = |grants: &str, answers: &str, tries: &[String]| {
+        let scene = Scene::granted(grants);
+        scene.flow(Part::Home, &reach(tries));
+        scene.forget();
+        let run = super::hygge(&scene.project, "start --output json");
+        let outcome = run
+            .env("HYGGE_STAND_IN_DNS", format!("turn.example={answers}"))
+            .run();
+        crate::harness::Events::of(&outcome)
+            .fault("bad.bad")
+            .to_owned()
+    };
+    // Looked at and dialled are the same: if they were two questions, the second would lead to
+    // the other server.
+    let private = format!("http: [{{url: \"{url}\", private: true}}]");
+    let get = format!("get {url}/");
+    let told = run(&private, "127.0.0.1,127.0.0.2", &[get.clone()]);
+    assert!(told.ends_with("got 200"), "{told}");
+    assert_eq!((first.heard().len(), second.heard().len()), (1, 0));
+    let told = run(&private, "127.0.0.1,127.0.0.2", &[get.clone(), get.clone()]);
+    assert_eq!(told.matches("got 200").count(), 2, "{told}");
+    assert_eq!((first.heard().len(), second.heard().len()), (1, 1));
+    // Every request is looked at, and every address: one that is fine vouches for no other.
+    let public = format!("http: [\"{url}\"]");
+    for answers in ["127.0.0.1", "8.8.8.8+127.0.0.1", "127.0.0.1+8.8.8.8", "::1"] {
+        let told = run(&public, answers, &[get.clone()]);
+        assert!(
+            told.contains("DestinationIpProhibited"),
+            "{answers}: {told}"
+        );
+    }
+    assert_eq!((first.heard().len(), second.heard().len()), (0, 0));
 }
 
 /// The program with the secret in its environment, and everything it says searched for it.
