@@ -36,10 +36,20 @@ impl Way {
     }
 }
 
+/// What moves rows to their destination.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Into {
+    /// Files, as hygge writes them itself.
+    Files,
+    /// A plugin that writes files, in its sandbox.
+    Plugin,
+}
+
 /// A project whose source grows step by step, and what its destination must hold.
 struct Scene {
     project: Project,
     way: Way,
+    into: Into,
     source: Orders,
     step: i64,
 }
@@ -49,8 +59,16 @@ struct Scene {
 const FILE: i64 = 2_500;
 
 impl Scene {
-    fn new(way: Way) -> Self {
+    fn new(way: Way, into: Into) -> Self {
         let project = Project::new();
+        let store = match into {
+            Into::Files => "type: parquet\n  path: lake/orders\n  file_size: 64KiB",
+            Into::Plugin => {
+                crate::plugins::add_ndjson(&project, "{write: [lake]}");
+                std::fs::create_dir(project.path("lake")).unwrap();
+                "type: ndjson-wasm\n  path: lake/orders"
+            }
+        };
         let incremental = match way {
             Way::First | Way::Full => "",
             Way::Append => "  incremental: {column: updated_at, strategy: append}\n",
@@ -72,12 +90,13 @@ impl Scene {
             &format!(
                 "mode: {mode}\n\
                  home:\n  type: parquet\n  path: data/orders\n{incremental}\
-                 store:\n  type: parquet\n  path: lake/orders\n  file_size: 64KiB\n{partitions}"
+                 store:\n  {store}\n{partitions}"
             ),
         );
         let mut scene = Self {
             project,
             way,
+            into,
             source: Orders::default(),
             step: 0,
         };
@@ -112,7 +131,15 @@ impl Scene {
     }
 
     fn start(&self) -> Command {
-        self.project.hygge("start")
+        crate::plugins::hygge(&self.project, "start")
+    }
+
+    /// What the destination holds.
+    fn content(&self) -> Content {
+        match self.into {
+            Into::Files => self.project.content("lake/orders"),
+            Into::Plugin => Orders::of_ndjson(&self.project.path("lake/orders")).content(),
+        }
     }
 
     /// What the destination must hold once a run has ended well.
@@ -124,7 +151,7 @@ impl Scene {
     }
 
     fn check(&self) {
-        assert_eq!(self.project.content("lake/orders"), self.truth());
+        assert_eq!(self.content(), self.truth());
         let lake: Vec<_> = self
             .project
             .tree()
@@ -135,9 +162,11 @@ impl Scene {
     }
 
     /// Whoever reads while rows are replaced or merged never sees a mix; an append shows one
-    /// finished file after the other, and partitions are listed one after the other, as documented.
+    /// finished file after the other, partitions are listed one after the other, and a sandbox has
+    /// no call that swaps folders, as documented.
     fn watcher(&self, before: Option<Content>) -> Option<Watcher> {
-        let whole = matches!(self.way, Way::First | Way::Full | Way::Merge);
+        let whole =
+            matches!(self.way, Way::First | Way::Full | Way::Merge) && self.into == Into::Files;
         whole.then(|| {
             let allowed = before.into_iter().chain([self.truth()]).collect();
             Watcher::new(&self.project.path("lake/orders"), allowed)
@@ -147,17 +176,14 @@ impl Scene {
 
 /// What stood before the scene's last step.
 fn before(scene: &Scene) -> Option<Content> {
-    scene
-        .project
-        .path("lake/orders")
-        .exists()
-        .then(|| scene.project.content("lake/orders"))
+    let there = scene.project.path("lake/orders").exists();
+    there.then(|| scene.content())
 }
 
 /// Kills a run at the `nth` pass of a point, lets the next one recover; says whether the point
 /// was reached.
-fn killed_at(way: Way, point: &str, nth: u32) -> bool {
-    let scene = Scene::new(way);
+fn killed_at(way: Way, into: Into, point: &str, nth: u32) -> bool {
+    let scene = Scene::new(way, into);
     let watcher = scene.watcher(before(&scene));
     let killed = scene
         .start()
@@ -165,33 +191,35 @@ fn killed_at(way: Way, point: &str, nth: u32) -> bool {
         .run();
     assert!(
         killed.was_killed() || killed.code == Some(0),
-        "{way:?} {point}: {killed}"
+        "{way:?} {into:?} {point}: {killed}"
     );
     let reached = killed.was_killed();
     let recovering = scene.start().run();
     assert_eq!(
         recovering.code,
         Some(0),
-        "{way:?} {point}@{nth}: {recovering}"
+        "{way:?} {into:?} {point}@{nth}: {recovering}"
     );
     if let Some(watcher) = watcher {
         watcher.finish();
     }
-    say(&format!("{way:?} {point}@{nth}: reached {reached}"));
+    say(&format!(
+        "{way:?} {into:?} {point}@{nth}: reached {reached}"
+    ));
     scene.check();
     reached
 }
 
-#[test]
-fn killed_at_every_point_of_the_protocol() {
-    let reached: BTreeSet<&str> = std::thread::scope(|scope| {
-        let ways = Way::ALL.map(|way| {
+/// Goes through all points in all of these ways, and gives those that were reached.
+fn killed_at_every_point<const N: usize>(ways: [Way; N], into: Into) -> BTreeSet<&'static str> {
+    std::thread::scope(|scope| {
+        let ways = ways.map(|way| {
             scope.spawn(move || {
                 let mut reached = BTreeSet::new();
                 for point in POINTS {
                     // Later passes matter where a point is passed once a split or file.
                     for nth in [1, 2, 5] {
-                        if !killed_at(way, point, nth) {
+                        if !killed_at(way, into, point, nth) {
                             break;
                         }
                         reached.insert(*point);
@@ -203,15 +231,30 @@ fn killed_at_every_point_of_the_protocol() {
         ways.into_iter()
             .flat_map(|way| way.join().unwrap_or_else(|p| std::panic::resume_unwind(p)))
             .collect()
-    });
+    })
+}
+
+#[test]
+fn killed_at_every_point_of_the_protocol() {
+    let reached = killed_at_every_point(Way::ALL, Into::Files);
     let missed: Vec<_> = POINTS.iter().filter(|p| !reached.contains(*p)).collect();
     assert!(missed.is_empty(), "no scene reaches {missed:?}");
 }
 
+/// With a Store in a sandbox in place of the built-in one: its commit has no points of the
+/// host's, and is killed at random instants below.
+#[test]
+fn a_sandboxed_store_is_as_safe() {
+    let reached = killed_at_every_point([Way::First, Way::Full, Way::Append], Into::Plugin);
+    let points = POINTS.iter().filter(|point| !point.starts_with("commit."));
+    let missed: Vec<_> = points.filter(|point| !reached.contains(*point)).collect();
+    assert!(missed.is_empty(), "no scene reaches {missed:?}");
+}
+
 /// Kills runs at random instants, sometimes those that recover as well.
-fn killed_at_random(way: Way, kills: u32, seed: u64) {
-    let mut chance = Chance::new(seed, &format!("{way:?}"));
-    let mut scene = Scene::new(way);
+fn killed_at_random(way: Way, into: Into, kills: u32, seed: u64) {
+    let mut chance = Chance::new(seed, &format!("{way:?} {into:?}"));
+    let mut scene = Scene::new(way, into);
     let began = Instant::now();
     scene.start().succeed();
     let whole = began.elapsed();
@@ -219,7 +262,7 @@ fn killed_at_random(way: Way, kills: u32, seed: u64) {
     while done < kills {
         // A source that only grows makes every run longer than the one before.
         if scene.step > 12 {
-            scene = Scene::new(way);
+            scene = Scene::new(way, into);
             scene.start().succeed();
         }
         let old = before(&scene);
@@ -247,13 +290,15 @@ fn killed_at_random(way: Way, kills: u32, seed: u64) {
             }
         }
         let recovering = scene.start().run();
-        assert_eq!(recovering.code, Some(0), "{way:?}: {recovering}");
+        assert_eq!(recovering.code, Some(0), "{way:?} {into:?}: {recovering}");
         if let Some(watcher) = watcher {
             watcher.finish();
         }
         scene.check();
     }
-    say(&format!("{way:?}: {hit} of {done} kills hit a run"));
+    say(&format!(
+        "{way:?} {into:?}: {hit} of {done} kills hit a run"
+    ));
     assert!(hit > done / 4, "most kills came too late to test anything");
 }
 
@@ -262,14 +307,16 @@ fn killed_at_random_instants() {
     let seed = Chance::seed("killed_at_random_instants");
     std::thread::scope(|scope| {
         let ways = [
-            (Way::Full, 60),
-            (Way::Append, 50),
-            (Way::Files, 20),
-            (Way::Merge, 50),
-            (Way::Partitions, 20),
+            (Way::Full, Into::Files, 60),
+            (Way::Append, Into::Files, 50),
+            (Way::Files, Into::Files, 20),
+            (Way::Merge, Into::Files, 50),
+            (Way::Partitions, Into::Files, 20),
+            (Way::Full, Into::Plugin, 20),
+            (Way::Append, Into::Plugin, 20),
         ];
-        for (way, kills) in ways {
-            scope.spawn(move || killed_at_random(way, kills, seed));
+        for (way, into, kills) in ways {
+            scope.spawn(move || killed_at_random(way, into, kills, seed));
         }
     });
 }

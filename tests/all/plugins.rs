@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use crate::harness::Project;
+use crate::harness::{Command, Project};
 
 /// The sample guest, built for the stock target of WASI.
 static SAMPLE: LazyLock<PathBuf> = LazyLock::new(|| build("sample", "wasm32-wasip2"));
@@ -37,6 +37,48 @@ pub(crate) fn build(guest: &str, target: &str) -> PathBuf {
         .join(target)
         .join("release")
         .join(format!("{guest}.wasm"))
+}
+
+/// One of the plugins of `plugins/`, built as its README says.
+fn shipped(plugin: &str) -> PathBuf {
+    let built = Path::new(env!("CARGO_TARGET_TMPDIR")).join("guests");
+    let build = "build --locked --quiet --profile plugin --target wasm32-wasip2 \
+                 -p hygge-mask -p hygge-http-json -p hygge-ndjson";
+    let status = std::process::Command::new(env!("CARGO"))
+        .args(build.split_whitespace())
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
+        .env("CARGO_TARGET_DIR", &built)
+        .env_remove("RUSTFLAGS")
+        .status()
+        .unwrap();
+    assert!(status.success(), "the plugins can't be built");
+    let name = format!("hygge_{}.wasm", plugin.replace('-', "_"));
+    built.join("wasm32-wasip2/plugin").join(name)
+}
+
+/// Puts the Store of `plugins/ndjson` into a project, trusted and with these grants.
+pub(crate) fn add_ndjson(project: &Project, grants: &str) {
+    static NDJSON: LazyLock<Vec<u8>> = LazyLock::new(|| std::fs::read(shipped("ndjson")).unwrap());
+    project.write("plugins/ndjson.wasm", &*NDJSON);
+    let granted = format!("name: test\nplugins: {{ndjson: {grants}}}\n");
+    project.write("hygge.yml", granted);
+    lock(project, "ndjson", "ndjson-wasm", &NDJSON);
+}
+
+/// Writes a file down as trusted.
+fn lock(project: &Project, key: &str, kind: &str, component: &[u8]) {
+    let digest = hygge_plugins::Digest::of(component);
+    let lock = format!(
+        r#"{{"version": 1, "plugins": {{"{key}":
+            {{"digest": "{digest}", "type": "{kind}", "version": "0.1.0"}}}}}}"#
+    );
+    project.write("hygge.lock", lock);
+}
+
+/// The program, with what it compiles kept for the other tests.
+pub(crate) fn hygge(project: &Project, arguments: &str) -> Command {
+    let cache = concat!(env!("CARGO_TARGET_TMPDIR"), "/cache");
+    project.hygge(arguments).env("XDG_CACHE_HOME", cache)
 }
 
 fn project(flow: &str) -> Project {
@@ -87,17 +129,95 @@ fn a_trusted_file_keeps_its_type() {
          store: {type: parquet, path: lake}\n",
     );
     let bytes = std::fs::read(&*SAMPLE).unwrap();
-    let digest = hygge_plugins::Digest::of(&bytes);
     project.write("plugins/a.wasm", &bytes);
-    let lock = format!(
-        r#"{{"version": 1, "plugins": {{"sample":
-            {{"digest": "{digest}", "type": "sample", "version": "0.1.0"}}}}}}"#
-    );
-    project.write("hygge.lock", lock);
+    lock(&project, "sample", "sample", &bytes);
     let outcome = project.hygge("start").succeed();
     let said = "plugins/a.wasm isn't used: it is a home of type `sample`, and so is \
                 plugins/sample.wasm";
     assert!(outcome.stderr.contains(said), "{outcome}");
+}
+
+/// Also once its file is another, or is gone: nobody else gets what was meant for it.
+#[test]
+fn a_type_is_kept_for_the_file_that_was_trusted() {
+    let project = project(
+        "home: {type: sample, rows: 10}\n\
+         store: {type: parquet, path: lake}\n",
+    );
+    let bytes = std::fs::read(&*SAMPLE).unwrap();
+    lock(&project, "sample", "sample", b"what it was");
+    project.write("plugins/a.wasm", &bytes);
+    let kept = "plugins/a.wasm isn't used: it is of type `sample`, which hygge.lock keeps for \
+                plugins/sample.wasm";
+    let changed = project.hygge("start").run();
+    assert_eq!(changed.code, Some(2), "{changed}");
+    assert!(changed.stderr.contains(kept), "{changed}");
+    assert!(
+        changed
+            .stderr
+            .contains("plugins/sample.wasm isn't used: it isn't the file that was trusted"),
+        "{changed}"
+    );
+    std::fs::remove_file(project.path("plugins/sample.wasm")).unwrap();
+    let gone = project.hygge("start").run();
+    assert_eq!(gone.code, Some(2), "{gone}");
+    assert!(gone.stderr.contains(kept), "{gone}");
+    // Whoever trusts the other one says that it shall have it.
+    lock(&project, "a", "sample", &bytes);
+    project.hygge("start").succeed();
+    assert_eq!(project.content("lake").rows, 10);
+}
+
+/// 100 batches that lose half a MiB each, in 16 MiB.
+#[test]
+fn a_guest_that_has_grown_gives_way_to_a_fresh_one() {
+    let project = project("{}");
+    project.write(
+        "hygge.yml",
+        "name: test\nplugins: {sample: {limits: {memory: 16 MiB}}}\n",
+    );
+    let leaks = "leak: 524288";
+    let flows = [
+        format!("home: {{type: sample, rows: 10000, batch: 100, {leaks}}}"),
+        format!(
+            "home: {{type: sample, rows: 10000, batch: 100}}\n\
+             transforms: [{{type: sample, add: 1, {leaks}}}]"
+        ),
+    ];
+    for flow in flows {
+        project.flow(
+            "count",
+            &format!("{flow}\nstore: {{type: csv, path: out.csv}}\n"),
+        );
+        project.hygge("start").succeed();
+        let text = std::fs::read_to_string(project.path("out.csv")).unwrap();
+        let rows: std::collections::BTreeSet<&str> = text.lines().skip(1).collect();
+        assert_eq!(
+            (text.lines().count(), rows.len()),
+            (10_001, 10_000),
+            "{flow}"
+        );
+        let shown = project.hygge("runs show --output json").succeed();
+        let run: serde_json::Value = serde_json::from_str(&shown.stdout).unwrap();
+        let peak = run["plugins"][0]["peak_memory"].as_u64().unwrap();
+        assert!(peak <= 16 << 20, "{run}");
+    }
+}
+
+/// A reader that fails in a way that may pass goes on where it was, in another instance.
+#[test]
+fn a_reader_is_resumed_where_it_was() {
+    let project = project(
+        "home: {type: sample, rows: 1000, batch: 10, flaky_at: 500}\n\
+         transforms: [{type: sample, add: 1}]\n\
+         store: {type: csv, path: out.csv}\n",
+    );
+    let outcome = project.hygge("start --verbose").succeed();
+    let said = format!("{}{}", outcome.stdout, outcome.stderr);
+    assert!(said.contains("lost the thread at 500"), "{outcome}");
+    let text = std::fs::read_to_string(project.path("out.csv")).unwrap();
+    let rows: Vec<i64> = text.lines().skip(1).map(|n| n.parse().unwrap()).collect();
+    assert_eq!(rows, (1..1_001).collect::<Vec<_>>());
 }
 
 #[test]
@@ -148,12 +268,12 @@ fn a_store_writes_only_where_it_may() {
     let untrusted = project.hygge("start").run();
     assert!(untrusted.stderr.contains("never trusted"), "{untrusted}");
 
-    let digest = hygge_plugins::Digest::of(&std::fs::read(&*SAMPLE).unwrap());
-    let lock = format!(
-        r#"{{"version": 1, "plugins": {{"sample":
-            {{"digest": "{digest}", "type": "sample", "version": "0.1.0"}}}}}}"#
+    lock(
+        &project,
+        "sample",
+        "sample",
+        &std::fs::read(&*SAMPLE).unwrap(),
     );
-    project.write("hygge.lock", lock);
     project.hygge("start").succeed();
     assert_eq!(numbers(&project), (0..10).collect::<Vec<_>>());
     project.hygge("start").succeed();

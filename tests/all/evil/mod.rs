@@ -22,6 +22,7 @@ use arrow_schema::Schema;
 use serde_json::{Value, json};
 
 use crate::harness::{Content, Events, Orders, Outcome, Project};
+use crate::plugins::hygge;
 
 /// The component.
 static EVIL: LazyLock<Vec<u8>> =
@@ -206,12 +207,6 @@ fn trust(project: &Project, key: &str, component: &[u8]) {
         "hygge.lock",
         json!({"version": 1, "plugins": {key: locked}}).to_string(),
     );
-}
-
-/// The program, with what it compiles kept for the other tests.
-fn hygge(project: &Project, arguments: &str) -> crate::harness::Command {
-    let cache = concat!(env!("CARGO_TARGET_TMPDIR"), "/cache");
-    project.hygge(arguments).env("XDG_CACHE_HOME", cache)
 }
 
 /// A batch as rows of an honest guest.

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::{Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
@@ -6,7 +7,9 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
 
-use super::Content;
+use serde_json::Value;
+
+use super::{Content, walk};
 
 /// Midnight of 2024-01-01, in microseconds.
 const EPOCH: i64 = 1_704_067_200_000_000;
@@ -20,6 +23,16 @@ pub(crate) struct Order {
     pub(crate) version: i64,
     /// Seconds since the start of 2024; none for a row without a watermark.
     pub(crate) updated: Option<i64>,
+}
+
+impl Order {
+    fn customer(&self) -> Option<String> {
+        (self.id % 20 != 0).then(|| format!("customer {}", self.id * 7919 % 1000))
+    }
+
+    fn amount(&self) -> f64 {
+        (self.id * 31 + self.version) as f64 / 8.0
+    }
 }
 
 /// Rows, and what they look like as Parquet.
@@ -58,6 +71,38 @@ impl Orders {
         Self(latest.into_values().cloned().collect())
     }
 
+    /// What stands in a folder of NDJSON files, of which each line must be an order to the last
+    /// value.
+    pub(crate) fn of_ndjson(folder: &Path) -> Self {
+        let mut orders = Vec::new();
+        walk(folder, &mut |path, is_folder| {
+            assert!(!is_folder, "{} was left", path.display());
+            for line in std::fs::read_to_string(path).unwrap().lines() {
+                let line: Value = serde_json::from_str(line).unwrap();
+                let updated = line["updated_at"].as_str().map(|text| {
+                    let at: jiff::civil::DateTime = text.parse().unwrap();
+                    let since = at
+                        .since(jiff::civil::date(2024, 1, 1).at(0, 0, 0, 0))
+                        .unwrap();
+                    since.total((jiff::Unit::Second, at.date())).unwrap() as i64
+                });
+                let order = Order {
+                    id: line["id"].as_i64().unwrap(),
+                    version: line["version"].as_i64().unwrap(),
+                    updated,
+                };
+                assert_eq!(
+                    line["customer"].as_str(),
+                    order.customer().as_deref(),
+                    "{line}"
+                );
+                assert_eq!(line["amount"].as_f64(), Some(order.amount()), "{line}");
+                orders.push(order);
+            }
+        });
+        Self(orders)
+    }
+
     /// What a destination holds when it holds exactly these.
     pub(crate) fn content(&self) -> Content {
         Content::of_batches(&schema(), &[self.batch()])
@@ -67,11 +112,8 @@ impl Orders {
     pub(crate) fn batch(&self) -> RecordBatch {
         let rows = &self.0;
         let ids = rows.iter().map(|o| o.id);
-        let names = rows.iter().map(|o| match o.id % 20 {
-            0 => None,
-            _ => Some(format!("customer {}", o.id * 7919 % 1000)),
-        });
-        let amounts = rows.iter().map(|o| (o.id * 31 + o.version) as f64 / 8.0);
+        let names = rows.iter().map(Order::customer);
+        let amounts = rows.iter().map(Order::amount);
         let versions = rows.iter().map(|o| o.version);
         let updated = rows
             .iter()
