@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener};
+use std::slice;
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
@@ -173,7 +174,7 @@ fn a_name_is_asked_for_once_a_request() {
     // the other server.
     let private = format!("http: [{{url: \"{url}\", private: true}}]");
     let get = format!("get {url}/");
-    let told = run(&private, "127.0.0.1,127.0.0.2", &[get.clone()]);
+    let told = run(&private, "127.0.0.1,127.0.0.2", slice::from_ref(&get));
     assert!(told.ends_with("got 200"), "{told}");
     assert_eq!((first.heard().len(), second.heard().len()), (1, 0));
     let told = run(&private, "127.0.0.1,127.0.0.2", &[get.clone(), get.clone()]);
@@ -182,7 +183,7 @@ fn a_name_is_asked_for_once_a_request() {
     // Every request is looked at, and every address: one that is fine vouches for no other.
     let public = format!("http: [\"{url}\"]");
     for answers in ["127.0.0.1", "8.8.8.8+127.0.0.1", "127.0.0.1+8.8.8.8", "::1"] {
-        let told = run(&public, answers, &[get.clone()]);
+        let told = run(&public, answers, slice::from_ref(&get));
         assert!(
             told.contains("DestinationIpProhibited"),
             "{answers}: {told}"

@@ -81,10 +81,8 @@ impl Orders {
                 let line: Value = serde_json::from_str(line).unwrap();
                 let updated = line["updated_at"].as_str().map(|text| {
                     let at: jiff::civil::DateTime = text.parse().unwrap();
-                    let since = at
-                        .since(jiff::civil::date(2024, 1, 1).at(0, 0, 0, 0))
-                        .unwrap();
-                    since.total((jiff::Unit::Second, at.date())).unwrap() as i64
+                    let epoch = jiff::civil::date(2024, 1, 1).at(0, 0, 0, 0);
+                    at.duration_since(epoch).as_secs()
                 });
                 let order = Order {
                     id: line["id"].as_i64().unwrap(),
