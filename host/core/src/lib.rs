@@ -26,6 +26,7 @@ mod settings;
 mod split;
 mod store;
 mod transform;
+mod type_name;
 mod usage;
 mod watermark;
 
@@ -46,6 +47,7 @@ pub use settings::{REDACTED, Settings};
 pub use split::{Bounds, Split, SplitPlan, SplitRequest};
 pub use store::{Standing, Store, Target, Writer};
 pub use transform::{Bound, Transform, TransformKind};
+pub use type_name::type_name;
 pub use usage::{Egress, Metered, Usage};
 pub use watermark::{Watermark, WatermarkType};
 

@@ -10,7 +10,7 @@ use arrow_array::{Array, ArrowPrimitiveType, PrimitiveArray};
 use arrow_schema::{DataType, TimeUnit};
 use serde::{Deserialize, Serialize};
 
-use crate::{Fault, Result, code};
+use crate::{Fault, Result, code, type_name};
 
 /// How far an incremental entity came: the greatest value of one column that was committed,
 /// as text in full precision so that a person can read it in the state.
@@ -88,7 +88,10 @@ impl WatermarkType {
             other => {
                 return Err(Fault::new(
                     code::CONFIG,
-                    format!("column {column:?} is {other}, which can't be a watermark"),
+                    format!(
+                        "column {column:?} is {}, which can't be a watermark",
+                        type_name(other)
+                    ),
                 )
                 .with("column", column)
                 .advise("use an integer, date, timestamp or decimal column"));
@@ -128,7 +131,8 @@ impl WatermarkType {
             DataType::Decimal128(..) => all::<Decimal128Type>(column),
             other => {
                 return Err(Fault::internal(format!(
-                    "{other} column used as a watermark"
+                    "{} column used as a watermark",
+                    type_name(other)
                 )));
             }
         })

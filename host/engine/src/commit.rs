@@ -6,7 +6,7 @@ use arrow_schema::Schema;
 use hygge_core::failpoint::hit;
 use hygge_core::{
     Action, CommitRecord, Context, Fault, Position, Receipt, Result, Settled, SplitPlan, Store,
-    Target, Watermark,
+    Target, Watermark, type_name,
 };
 use hygge_state::{EntityState, Intent, Memories, SplitDone, StateStore};
 
@@ -209,7 +209,7 @@ fn state_after(intent: &Intent, settled: &Settled, status: &str) -> EntityState 
 pub(crate) fn columns(schema: &Schema) -> Vec<String> {
     let fields = schema.fields().iter();
     fields
-        .map(|field| format!("{}: {}", field.name(), field.data_type()))
+        .map(|field| format!("{}: {}", field.name(), type_name(field.data_type())))
         .collect()
 }
 

@@ -33,7 +33,6 @@ use self::read::{FilesReader, Task};
 pub(crate) use self::reconcile::{Fit, Merged};
 pub use self::settings::{HomeSettings, INFER_ROWS, SPLIT_SIZE};
 use self::spec::{Place, Spec};
-pub(crate) use self::types::show;
 use crate::config::CsvOptions;
 use crate::size::shown;
 

@@ -8,11 +8,10 @@ use std::path::{Path, PathBuf};
 
 use arrow_array::{ArrayRef, UInt64Array};
 use arrow_schema::{DataType, Schema};
-use hygge_core::{Fault, Result, code};
+use hygge_core::{Fault, Result, code, type_name};
 
 use super::list;
 use super::read::csv::{Candidates, one_value};
-use super::types::show;
 
 /// How Hive names the folder of NULL.
 const NULL: &str = "__HIVE_DEFAULT_PARTITION__";
@@ -124,7 +123,7 @@ pub(crate) fn constants(
                 code::SCHEMA,
                 format!(
                     "{name}: {value:?} in the folder's name is not of column {column:?}'s type, {}",
-                    show(field.data_type())
+                    type_name(field.data_type())
                 ),
             )
             .with("file", name)

@@ -13,10 +13,9 @@ use arrow_array::{
 };
 use arrow_cast::{CastOptions, cast_with_options};
 use arrow_schema::{DataType, Field, FieldRef, Fields, Metadata, Schema, SchemaRef, TimeUnit};
-use hygge_core::{Fault, Result, code};
+use hygge_core::{Fault, Result, code, type_name};
 
 use super::partition;
-use super::types::show;
 
 /// Gathers the schemas of files, in order, into one.
 #[derive(Debug, Default)]
@@ -107,8 +106,8 @@ fn disagree(known: &Field, first: &str, field: &Field, file: &str) -> Fault {
         format!(
             "column {:?} is {} in {first}, but {} in {file}",
             field.name(),
-            show(known.data_type()),
-            show(field.data_type())
+            type_name(known.data_type()),
+            type_name(field.data_type())
         ),
     )
     .with("column", field.name())
@@ -338,7 +337,7 @@ impl Fit {
                         format!(
                             "{file}: column {:?} can't become {}: {why}",
                             field.name(),
-                            show(field.data_type())
+                            type_name(field.data_type())
                         ),
                     )
                     .with("file", file)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow_array::timezone::Tz;
-use arrow_schema::{DataType, Field, Fields, IntervalUnit, TimeUnit};
+use arrow_schema::{DataType, Field, Fields, TimeUnit};
 
 /// What is accepted, for messages.
 pub(crate) const NAMES: &str = "bool, int8 to int64, uint8 to uint64, float32, float64, \
@@ -140,68 +140,10 @@ fn eat(rest: &mut &str, expected: char) -> Option<()> {
     Some(())
 }
 
-/// Shows a type the way [`parse`] reads it; types it doesn't read get Arrow's name in lower
-/// case.
-pub(crate) fn show(data_type: &DataType) -> String {
-    match data_type {
-        DataType::Null => "null".into(),
-        DataType::Boolean => "bool".into(),
-        DataType::Utf8 | DataType::Utf8View => "string".into(),
-        DataType::LargeUtf8 => "large string".into(),
-        DataType::Binary | DataType::BinaryView => "binary".into(),
-        DataType::LargeBinary => "large binary".into(),
-        DataType::FixedSizeBinary(bytes) => format!("binary({bytes})"),
-        DataType::Date32 => "date".into(),
-        DataType::Date64 => "date64".into(),
-        DataType::Time32(unit) | DataType::Time64(unit) => format!("time[{}]", ticks(*unit)),
-        DataType::Timestamp(unit, None) => format!("timestamp[{}]", ticks(*unit)),
-        DataType::Timestamp(unit, Some(zone)) => format!("timestamp[{}, {zone}]", ticks(*unit)),
-        DataType::Duration(unit) => format!("duration[{}]", ticks(*unit)),
-        DataType::Interval(IntervalUnit::YearMonth) => "interval[year, month]".into(),
-        DataType::Interval(IntervalUnit::DayTime) => "interval[day, time]".into(),
-        DataType::Interval(IntervalUnit::MonthDayNano) => "interval[month, day, ns]".into(),
-        DataType::Decimal32(p, s)
-        | DataType::Decimal64(p, s)
-        | DataType::Decimal128(p, s)
-        | DataType::Decimal256(p, s) => format!("decimal({p}, {s})"),
-        DataType::List(item) | DataType::LargeList(item) | DataType::ListView(item) => {
-            format!("list<{}>", show(item.data_type()))
-        }
-        DataType::FixedSizeList(item, size) => {
-            format!("list<{}>[{size}]", show(item.data_type()))
-        }
-        DataType::Struct(fields) => {
-            let inner: Vec<String> = fields
-                .iter()
-                .map(|f| format!("{}: {}", f.name(), show(f.data_type())))
-                .collect();
-            format!("struct<{}>", inner.join(", "))
-        }
-        DataType::Dictionary(_, value) => format!("dictionary<{}>", show(value)),
-        DataType::Map(entries, _) => match entries.data_type() {
-            DataType::Struct(pair) if pair.len() == 2 => format!(
-                "map<{}, {}>",
-                show(pair[0].data_type()),
-                show(pair[1].data_type())
-            ),
-            other => format!("map<{}>", show(other)),
-        },
-        other => other.to_string().to_ascii_lowercase(),
-    }
-}
-
-fn ticks(unit: TimeUnit) -> &'static str {
-    match unit {
-        TimeUnit::Second => "s",
-        TimeUnit::Millisecond => "ms",
-        TimeUnit::Microsecond => "us",
-        TimeUnit::Nanosecond => "ns",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hygge_core::type_name;
 
     #[test]
     fn what_is_shown_reads_back() {
@@ -221,7 +163,7 @@ mod tests {
             "struct<a: int64, b: struct<c: list<string>>>",
         ] {
             let read = parse(text).unwrap();
-            assert_eq!(show(&read), text);
+            assert_eq!(type_name(&read), text);
         }
     }
 

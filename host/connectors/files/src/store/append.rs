@@ -4,12 +4,12 @@
 //! of those that stand where these hold every new value, NULLs in columns that rows no longer
 //! have, and in CSV the order of columns that stands; what can't be brought in line is said.
 
+use hygge_core::type_name;
 use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef};
 
 use crate::config::Format;
-use crate::home::show;
 
 /// The columns to write: `coming` brought in line with `joined`, which holds them and those that
 /// stand, the latter first.
@@ -55,8 +55,8 @@ pub(super) fn warning(standing: &SchemaRef, joined: &SchemaRef, at: &str) -> Opt
             Ok(old) if plain(old.data_type()) != plain(field.data_type()) => Some(format!(
                 "column {:?} becomes {}, from {}",
                 field.name(),
-                show(field.data_type()),
-                show(old.data_type())
+                type_name(field.data_type()),
+                type_name(old.data_type())
             )),
             Ok(_) => None,
         })

@@ -10,11 +10,10 @@ use ::parquet::arrow::arrow_reader::{
 use arrow_array::{ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray, StringViewArray};
 use arrow_schema::SchemaRef;
 use futures::executor::block_on;
-use hygge_core::{Action, Batch, Context, Level, Notes, SplitId};
+use hygge_core::{Action, Batch, Context, Level, Notes, SplitId, type_name};
 use serde_json::json;
 
 use super::tests::Project;
-use crate::home::show;
 use crate::parquet::{RowGroup, Source};
 
 #[derive(Debug, Default)]
@@ -91,7 +90,7 @@ fn columns(project: &Project) -> Vec<String> {
         let file = File::open(project.root().join("out").join(file)).unwrap();
         let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
         let fields = reader.schema().fields().iter();
-        let shown = fields.map(|f| format!("{} {}", f.name(), show(f.data_type())));
+        let shown = fields.map(|f| format!("{} {}", f.name(), type_name(f.data_type())));
         shown.collect::<Vec<_>>().join(", ")
     };
     files.map(look).collect()

@@ -62,7 +62,7 @@ use arrow_schema::SchemaRef;
 use hygge_core::{
     Action, BuildContext, CommitRecord, Context, EntityId, Fault, Finding, Home, HomeKind, Level,
     Receipt, Result, RunId, Settings, Settled, SplitId, Standing, Store, Target, Writer,
-    async_trait, code,
+    async_trait, code, type_name,
 };
 use serde_json::json;
 
@@ -76,7 +76,7 @@ use self::record::{Begun, Staged};
 use self::settings::Layout;
 use self::writer::{Desk, FileWriter};
 use crate::config::Format;
-use crate::home::{FilesHomeKind, Fit, show};
+use crate::home::{FilesHomeKind, Fit};
 
 pub use self::kind::FileStoreKind;
 pub use self::settings::{Codec, CompressionSetting, LeveledCodec, StoreSettings};
@@ -313,7 +313,7 @@ impl Store for FileStore {
                 format!(
                     "column {:?} is {}, which CSV has no form for",
                     field.name(),
-                    show(field.data_type())
+                    type_name(field.data_type())
                 ),
             )
             .with("column", field.name())

@@ -7,11 +7,10 @@ use arrow_array::{ArrayRef, RecordBatch, UInt32Array};
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_schema::{DataType, Schema};
 use arrow_select::take::take_record_batch;
-use hygge_core::{Fault, Result, code};
+use hygge_core::{Fault, Result, code, type_name};
 
 use super::record::StagedFile;
 use super::{instant, name};
-use crate::home::show;
 
 /// Splits batches by partition.
 #[derive(Debug, Clone)]
@@ -44,7 +43,7 @@ impl Partitioner {
                     code::CONFIG,
                     format!(
                         "column {name:?} is {}, which can't name a folder",
-                        show(field.data_type())
+                        type_name(field.data_type())
                     ),
                 )
                 .with("column", name)

@@ -1,9 +1,7 @@
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch};
 use arrow_schema::SchemaRef;
 use arrow_select::filter::filter_record_batch;
-use hygge_core::{Bounds, Fault, Result, WatermarkType, code};
-
-use crate::home::types::show;
+use hygge_core::{Bounds, Fault, Result, WatermarkType, code, type_name};
 
 /// The lower bound of a watermark column, in the column's own unit.
 #[derive(Debug, Clone)]
@@ -32,7 +30,7 @@ impl Low {
                 format!(
                     "the watermark of column {column:?} is {}, but the column is {} now",
                     bounds.kind,
-                    show(field.data_type())
+                    type_name(field.data_type())
                 ),
             )
             .with("column", column)

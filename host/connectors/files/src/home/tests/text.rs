@@ -323,7 +323,7 @@ fn types_can_be_declared() {
     let types: Vec<String> = schema
         .fields()
         .iter()
-        .map(|f| crate::home::types::show(f.data_type()))
+        .map(|f| hygge_core::type_name(f.data_type()))
         .collect();
     assert_eq!(types, ["decimal(10, 2)", "string"]);
     fs::write(
@@ -339,7 +339,7 @@ fn types_can_be_declared() {
     let types: Vec<String> = schema
         .fields()
         .iter()
-        .map(|f| crate::home::types::show(f.data_type()))
+        .map(|f| hygge_core::type_name(f.data_type()))
         .collect();
     assert_eq!(
         types,

@@ -156,14 +156,14 @@ fn fraction_digits(text: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::home::types::show;
+    use hygge_core::type_name;
 
     fn inferred(values: &[&str]) -> String {
         let mut candidates = Candidates::default();
         for value in values {
             candidates.see(value);
         }
-        show(&candidates.data_type())
+        type_name(&candidates.data_type())
     }
 
     #[test]

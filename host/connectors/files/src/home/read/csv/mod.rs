@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
-use hygge_core::{Fault, Result, code};
+use hygge_core::{Fault, Result, code, type_name};
 
 pub(crate) use self::infer::Candidates;
 use self::tokens::{Cutter, Tokens};
@@ -18,7 +18,6 @@ use super::input::Text;
 use super::{Chunk, Rows, Source, Task, at_line};
 use crate::config::CsvOptions;
 use crate::home::spec::Part;
-use crate::home::types::show;
 
 /// Bytes handed to the cutter at a time.
 const CHUNK: usize = 128 << 10;
@@ -325,7 +324,7 @@ impl CsvSource {
                         &format!(
                             "\"{shown}{dots}\" in column {:?} is not of type {}",
                             field.name(),
-                            show(field.data_type())
+                            type_name(field.data_type())
                         ),
                     )
                     .with("column", field.name())

@@ -2,6 +2,7 @@
 //! the integer 1, cuts fractions of seconds off, rounds decimals and large integers, and passes
 //! over a key that stands twice.
 
+use hygge_core::type_name;
 use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, Int64Array, make_array};
@@ -11,7 +12,6 @@ use arrow_schema::{ArrowError, DataType, FieldRef, TimeUnit};
 use super::twice::Distinct;
 use crate::home::read::csv::values;
 use crate::home::read::exact_floats::{float32_holds, float64_holds};
-use crate::home::types::show;
 
 /// Puts a check in front of the decoders of types that could lose something.
 #[derive(Debug)]
@@ -85,7 +85,7 @@ fn misfit(shown: &str, data_type: &DataType) -> ArrowError {
         Some((end, _)) => format!("{}…", &shown[..end]),
         None => shown.to_owned(),
     };
-    let kind = show(data_type);
+    let kind = type_name(data_type);
     ArrowError::JsonError(format!("{shown} is not of type {kind}"))
 }
 

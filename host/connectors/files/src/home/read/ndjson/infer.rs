@@ -269,7 +269,7 @@ impl Shape {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::home::types::show;
+    use hygge_core::type_name;
 
     fn inferred(lines: &[&str]) -> String {
         let mut keys = Keys::default();
@@ -281,7 +281,7 @@ mod tests {
             ..Shape::default()
         };
         match shape.data_type("row") {
-            Ok(data_type) => show(&data_type),
+            Ok(data_type) => type_name(&data_type),
             Err(mixed) => format!("{}: {}", mixed.path, mixed.what),
         }
     }
