@@ -125,6 +125,20 @@ fn a_fault_that_may_pass_is_tried_again() {
     );
 }
 
+/// The reader had ended when the writer failed: its next attempt reads the window again.
+#[test]
+fn a_writer_that_is_tried_again_appends_nothing_twice() {
+    for point in ["writer.finishing", "writer.finished", "split.batch"] {
+        let (project, first, more) = once_run(APPEND);
+        let run = project
+            .hygge("start --output json")
+            .failpoints(&format!("{point}=retryable"))
+            .succeed();
+        assert_eq!(Events::of(&run).all("retrying").count(), 1, "{run}");
+        assert_eq!(project.content("lake/orders"), first.and(&more).content());
+    }
+}
+
 #[test]
 fn a_file_that_comes_while_rows_move_holds_the_commit_up_until_it_is_moved_away() {
     let project = project("full", "");

@@ -2,9 +2,9 @@ use std::fmt;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    Date32Type, Date64Type, Decimal128Type, Int8Type, Int16Type, Int32Type, Int64Type,
-    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
-    TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    Date32Type, Date64Type, Decimal32Type, Decimal64Type, Decimal128Type, Int8Type, Int16Type,
+    Int32Type, Int64Type, TimestampMicrosecondType, TimestampMillisecondType,
+    TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow_array::{Array, ArrowPrimitiveType, PrimitiveArray};
 use arrow_schema::{DataType, TimeUnit};
@@ -82,9 +82,15 @@ impl WatermarkType {
                 },
                 utc: zone.is_some(),
             },
-            DataType::Decimal128(_, scale) if *scale >= 0 => Self::Decimal {
-                scale: scale.unsigned_abs(),
-            },
+            DataType::Decimal32(_, scale)
+            | DataType::Decimal64(_, scale)
+            | DataType::Decimal128(_, scale)
+                if *scale >= 0 =>
+            {
+                Self::Decimal {
+                    scale: scale.unsigned_abs(),
+                }
+            }
             other => {
                 return Err(Fault::new(
                     code::CONFIG,
@@ -94,7 +100,9 @@ impl WatermarkType {
                     ),
                 )
                 .with("column", column)
-                .advise("use an integer, date, timestamp or decimal column"));
+                .advise(
+                    "use an integer, date or timestamp column, or a decimal of up to 38 digits",
+                ));
             }
         };
         Ok(kind)
@@ -128,6 +136,8 @@ impl WatermarkType {
                 all::<TimestampMicrosecondType>(column)
             }
             DataType::Timestamp(TimeUnit::Nanosecond, _) => all::<TimestampNanosecondType>(column),
+            DataType::Decimal32(..) => all::<Decimal32Type>(column),
+            DataType::Decimal64(..) => all::<Decimal64Type>(column),
             DataType::Decimal128(..) => all::<Decimal128Type>(column),
             other => {
                 return Err(Fault::internal(format!(

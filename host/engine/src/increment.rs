@@ -3,13 +3,16 @@
 use std::sync::Arc;
 
 use arrow_schema::Schema;
-use hygge_core::{Action, Bounds, Fault, Result, Strategy, Watermark, WatermarkType, code};
+use hygge_core::{
+    Action, Bounds, Fault, Result, Strategy, Watermark, WatermarkType, code, type_name,
+};
 use hygge_project::{Incremental, Lookback};
 use hygge_state::EntityState;
 
+use crate::newest::Highest;
 use crate::rowhash::hashed_as;
 use crate::widened::{Widened, lossless};
-use crate::window::{Before, Follow, Taken, WindowState, unpack};
+use crate::window::{Before, Follow, Taken, WINDOW_ROWS, WindowState, unpack};
 
 /// How far back a timestamp is read again by default: rows written by a transaction that was
 /// open at the last run appear with times before its end.
@@ -240,6 +243,8 @@ pub(crate) fn follow(
         columns,
         types,
         before,
+        highest: Highest::default(),
+        most: WINDOW_ROWS,
     };
     Ok(Some((Arc::new(follow), rows)))
 }
@@ -271,7 +276,7 @@ fn widened(window: &WindowState, schema: &Schema) -> Result<Widened> {
                 format!("column {column:?} is gone, so rows taken earlier can't be recognised"),
             )
             .with("column", column)
-            .advise("run it once with `--full`, or give `incremental` a `key`"));
+            .advise("run it once with `--full` to begin anew with what it is now"));
         };
         let is = hashed_as(field.data_type());
         if is.to_string() != *was {
@@ -284,12 +289,13 @@ fn widened(window: &WindowState, schema: &Schema) -> Result<Widened> {
             return Err(Fault::new(
                 code::SCHEMA,
                 format!(
-                    "column {column:?} was {was} and is now {is}, so rows taken earlier can't be \
-                     recognised"
+                    "column {column:?} was {was} and is now {}, so rows taken earlier can't be \
+                     recognised",
+                    type_name(&is)
                 ),
             )
             .with("column", column)
-            .advise("run it once with `--full`, or give `incremental` a `key`"));
+            .advise("run it once with `--full` to begin anew with what it is now"));
         }
     }
     Ok(widened)

@@ -14,6 +14,7 @@ mod empty;
 mod entity;
 mod event;
 mod increment;
+mod newest;
 mod pipeline;
 mod preview;
 mod progress;

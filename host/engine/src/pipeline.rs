@@ -46,13 +46,18 @@ impl Pipeline {
         let reading = self.read(split, retries, &queue, cx);
         let writing = self.write(split, attempt, &queue, &mut moved, cx);
         let both = async { futures::try_join!(reading, writing) };
-        let ((rows_read, left_out, observed), receipt) = self
+        let ((rows_read, left_out, observer), receipt) = self
             .signal
             .or_stopped(both)
             .await
             .map_err(|fault| fault.with("split", &split.id))?;
         moved.done = true;
         self.progress.left_out(left_out);
+        // Not before the writer has ended well: the next attempt meets the same rows again.
+        let observed = match observer {
+            Some(observer) => cx.cpu(move || observer.finish()).await?,
+            None => serde_json::Value::Null,
+        };
         Ok(SplitDone {
             receipt,
             rows_read,
@@ -66,7 +71,7 @@ impl Pipeline {
         retries: &Retries<'_>,
         queue: &Queue,
         cx: &Context,
-    ) -> Result<(u64, u64, serde_json::Value)> {
+    ) -> Result<(u64, u64, Option<Observer>)> {
         let want = Want {
             batch_bytes: self
                 .want
@@ -126,12 +131,7 @@ impl Pipeline {
             }
         }
         queue.close();
-        let observed = match observer {
-            Some(observer) => serde_json::to_value(observer.finish())
-                .map_err(|e| Fault::internal(e.to_string()))?,
-            None => serde_json::Value::Null,
-        };
-        Ok((rows_read, steps.without_watermark(), observed))
+        Ok((rows_read, steps.without_watermark(), observer))
     }
 
     async fn push(&self, batch: Batch, queue: &Queue, cx: &Context) -> Result<()> {

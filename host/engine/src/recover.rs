@@ -261,9 +261,7 @@ pub async fn recover_state(
                 observer.take(batch)?;
             }
         }
-        let observed =
-            serde_json::to_value(observer.finish()).map_err(|e| Fault::internal(e.to_string()))?;
-        seen.add(&observed, &follow, false)?;
+        seen.add(&observer.finish()?, &follow, false)?;
     }
     let high = seen.high(None);
     let watermark = commit::watermark_of(&follow.column, follow.kind, high);

@@ -8,7 +8,8 @@ use xxhash_rust::xxh3::xxh3_128;
 /// Hashes the named columns of every row in `keep` (row numbers) to 128 bits.
 ///
 /// Equal values hash alike whatever width their column has: integers are widened to 64 bits,
-/// floats to 64, strings and binaries to the plain form. So a source whose `int` became `bigint` still recognises its rows.
+/// floats to 64, strings and binaries to the plain form, moments are in UTC. So a source whose
+/// `int` became `bigint` still recognises its rows.
 pub(crate) fn hash_rows(
     batch: &RecordBatch,
     columns: &[String],
@@ -58,6 +59,10 @@ fn canonical(data_type: &DataType) -> Option<DataType> {
         D::Int8 | D::Int16 | D::Int32 | D::UInt8 | D::UInt16 | D::UInt32 => Some(D::Int64),
         D::Float16 | D::Float32 => Some(D::Float64),
         D::LargeUtf8 | D::Utf8View => Some(D::Utf8),
+        // A moment is the same in every zone.
+        D::Timestamp(unit, Some(zone)) if zone.as_ref() != "UTC" => {
+            Some(D::Timestamp(*unit, Some("UTC".into())))
+        }
         D::LargeBinary | D::BinaryView | D::FixedSizeBinary(_) => Some(D::Binary),
         D::Dictionary(_, values) => {
             Some(canonical(values).unwrap_or_else(|| values.as_ref().clone()))
@@ -105,6 +110,18 @@ mod tests {
                 .len(),
             3
         );
+    }
+
+    #[test]
+    fn a_moment_is_the_same_in_every_zone() {
+        use arrow_array::TimestampMicrosecondArray;
+        let at = |zone: &str| {
+            let moments = TimestampMicrosecondArray::from(vec![1, 2]).with_timezone(zone);
+            batch(vec![("at", Arc::new(moments))])
+        };
+        let hash = |zone: &str| hash_rows(&at(zone), &["at".to_owned()], &[0, 1]).unwrap();
+        assert_eq!(hash("UTC"), hash("+02:00"));
+        assert_eq!(hash("UTC"), hash("Europe/Berlin"));
     }
 
     #[test]

@@ -23,7 +23,11 @@ pub(crate) fn lossless(was: &DataType, is: &DataType) -> bool {
             | D::Decimal256(wide, same),
         ) => scale == same && precision <= wide,
         (D::Timestamp(unit, zone), D::Timestamp(fine, same)) => {
-            zone == same && rank(*unit) <= rank(*fine)
+            zone.is_some() == same.is_some() && rank(*unit) <= rank(*fine)
+        }
+        // 19 digits hold every whole number of 64 bits.
+        (D::Int64, D::Decimal128(precision, scale) | D::Decimal256(precision, scale)) => {
+            u8::try_from(*scale).is_ok_and(|scale| *precision >= 19 + scale)
         }
         _ => false,
     }
@@ -120,6 +124,8 @@ mod tests {
         assert!(lossless(&D::Decimal128(10, 2), &D::Decimal256(40, 2)));
         assert!(!lossless(&D::Decimal128(10, 2), &D::Decimal128(12, 3)));
         assert!(!lossless(&D::Decimal128(10, 2), &D::Decimal128(9, 2)));
+        assert!(lossless(&D::Int64, &D::Decimal128(21, 2)));
+        assert!(!lossless(&D::Int64, &D::Decimal128(20, 2)));
         assert!(!lossless(&D::Int64, &D::Float64) && !lossless(&D::Utf8, &D::Date32));
     }
 

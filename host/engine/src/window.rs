@@ -15,6 +15,7 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use hygge_core::{Fault, Result, WatermarkType, code};
 use serde::{Deserialize, Serialize};
 
+use crate::newest::{Gone, GoneText, Highest, Newest};
 use crate::rowhash::hash_rows;
 use crate::widened::Widened;
 
@@ -82,7 +83,7 @@ pub(crate) struct WindowState {
 }
 
 /// What a run needs to know to follow a watermark column.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Follow {
     /// The column.
     pub(crate) column: String,
@@ -96,6 +97,17 @@ pub(crate) struct Follow {
     pub(crate) types: Vec<String>,
     /// Rows an earlier run took, by hash, with the columns it hashed.
     pub(crate) before: Option<Arc<Before>>,
+    /// The greatest watermark that this run has seen.
+    pub(crate) highest: Highest,
+    /// Most rows that a window may hold: [`WINDOW_ROWS`], except in tests.
+    pub(crate) most: usize,
+}
+
+impl Follow {
+    /// The least watermark that the next run reads, when `high` is the greatest there is.
+    fn edge(&self, high: i128) -> i128 {
+        high.saturating_sub(self.lookback)
+    }
 }
 
 /// Rows that an earlier run took and that this run may meet again.
@@ -156,7 +168,7 @@ impl Before {
 pub(crate) struct Observer {
     follow: Arc<Follow>,
     high: Option<i128>,
-    taken: Vec<Taken>,
+    taken: Newest,
     met: Vec<u128>,
     done: bool,
 }
@@ -166,7 +178,7 @@ impl Observer {
         Self {
             follow,
             high: None,
-            taken: Vec::new(),
+            taken: Newest::default(),
             met: Vec::new(),
             done: false,
         }
@@ -230,12 +242,10 @@ impl Observer {
         // The source has other columns or types now: what was taken must be known by its new hash.
         if before.columns != self.follow.columns || !before.widened.is_empty() {
             let hashes = hash_rows(&batch, &self.follow.columns, &again)?;
-            self.taken.extend(
-                again
-                    .into_iter()
-                    .zip(hashes)
-                    .filter_map(|(row, hash)| ordinals[row].map(|ordinal| Taken { ordinal, hash })),
-            );
+            let rows = again.into_iter().zip(hashes);
+            let rows =
+                rows.filter_map(|(row, hash)| ordinals[row].map(|ordinal| Taken { ordinal, hash }));
+            self.taken.rows.extend(rows);
         }
         if self.met.len() == met {
             return Ok(Kept::All(batch));
@@ -247,49 +257,48 @@ impl Observer {
 
     /// Keeps the hashes of rows that the next run will read again.
     fn remember(&mut self, batch: &RecordBatch, ordinals: &[Option<i128>]) -> Result<()> {
-        let Some(edge) = self
-            .high
-            .map(|high| high.saturating_sub(self.follow.lookback))
-        else {
+        let Some(high) = self.follow.highest.raise(self.high) else {
             return Ok(());
         };
-        let inside: Vec<usize> = ordinals
-            .iter()
-            .enumerate()
-            .filter_map(|(row, ordinal)| ordinal.is_some_and(|o| o >= edge).then_some(row))
-            .collect();
+        let edge = self.follow.edge(high);
+        let mut inside = Vec::new();
+        for (row, ordinal) in ordinals.iter().enumerate() {
+            match ordinal {
+                Some(ordinal) if *ordinal >= edge => inside.push(row),
+                Some(ordinal) => self.taken.pass(*ordinal),
+                None => {}
+            }
+        }
         if inside.is_empty() {
             return Ok(());
         }
         let hashes = hash_rows(batch, &self.follow.columns, &inside)?;
         let rows = inside.into_iter().zip(hashes);
-        self.taken.extend(
+        self.taken.rows.extend(
             rows.filter_map(|(row, hash)| ordinals[row].map(|ordinal| Taken { ordinal, hash })),
         );
-        if self.taken.len() > WINDOW_ROWS {
-            self.taken.retain(|row| row.ordinal >= edge);
-            bounded(self.taken.len(), &self.follow)?;
-        }
+        self.taken.make_room(edge, self.follow.most);
         Ok(())
     }
 
-    /// What to store with the split's receipt.
-    pub(crate) fn finish(mut self) -> Observed {
+    /// What to store with the split's receipt, an [`Observed`].
+    pub(crate) fn finish(mut self) -> Result<serde_json::Value> {
         self.done = true;
-        if let Some(high) = self.high {
-            let edge = high.saturating_sub(self.follow.lookback);
-            self.taken.retain(|row| row.ordinal >= edge);
+        if let Some(high) = self.follow.highest.raise(self.high) {
+            self.taken.trim(self.follow.edge(high));
         }
         let met: Vec<Taken> = self
             .met
             .iter()
             .map(|&hash| Taken { ordinal: 0, hash })
             .collect();
-        Observed {
+        let observed = Observed {
             high: self.high.map(|high| high.to_string()),
-            taken: STANDARD_NO_PAD.encode(pack(&self.taken)),
+            taken: STANDARD_NO_PAD.encode(pack(&self.taken.rows)),
+            gone: self.taken.gone.into(),
             met: STANDARD_NO_PAD.encode(pack(&met)),
-        }
+        };
+        serde_json::to_value(observed).map_err(|error| Fault::internal(error.to_string()))
     }
 }
 
@@ -308,19 +317,16 @@ enum Kept {
     Some(RecordBatch),
 }
 
-fn bounded(rows: usize, follow: &Follow) -> Result<()> {
-    if rows <= WINDOW_ROWS {
-        return Ok(());
-    }
-    Err(Fault::new(
+fn too_many(follow: &Follow) -> Fault {
+    Fault::new(
         code::MEMORY,
         format!(
-            "more than {WINDOW_ROWS} rows lie within the lookback of the newest {:?}",
-            follow.column
+            "more than {} rows lie within the lookback of the newest {:?}",
+            follow.most, follow.column
         ),
     )
     .with("column", &follow.column)
-    .advise("use `strategy: merge` with a key, or a shorter `lookback`"))
+    .advise("use `strategy: merge` with a key, or a shorter `lookback`")
 }
 
 /// What was seen in one split; stored with its receipt.
@@ -329,6 +335,8 @@ pub(crate) struct Observed {
     #[serde(skip_serializing_if = "Option::is_none")]
     high: Option<String>,
     taken: String,
+    #[serde(flatten)]
+    gone: GoneText,
     met: String,
 }
 
@@ -336,7 +344,7 @@ pub(crate) struct Observed {
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     high: Option<i128>,
-    taken: Vec<Taken>,
+    taken: Newest,
 }
 
 impl Seen {
@@ -359,21 +367,19 @@ impl Seen {
         if let Some(high) = observed.high {
             self.high = self.high.max(Some(high.parse().map_err(|_| damaged())?));
         }
-        self.taken.extend(rows(&observed.taken)?);
+        self.taken.rows.extend(rows(&observed.taken)?);
+        let gone = Gone::try_from(observed.gone).map_err(|_| damaged())?;
+        self.taken.gone.add(gone);
         if let (true, Some(before)) = (again, &follow.before) {
             for row in rows(&observed.met)? {
                 before.meet(row.hash);
             }
         }
-        self.trim(follow);
-        Ok(())
-    }
-
-    fn trim(&mut self, follow: &Follow) {
         if let Some(high) = self.high {
-            let edge = high.saturating_sub(follow.lookback);
-            self.taken.retain(|row| row.ordinal >= edge);
+            self.taken.trim(follow.edge(high));
+            self.taken.make_room(follow.edge(high), follow.most);
         }
+        Ok(())
     }
 
     /// The watermark after the run: the greatest seen, never less than `before`.
@@ -385,25 +391,39 @@ impl Seen {
     /// `before`. It never covers more than was read, from `low` on: rows below that were taken
     /// by nobody who remembers.
     pub(crate) fn window(
-        mut self,
+        self,
         before: Vec<Taken>,
         high: Option<i128>,
         low: Option<i128>,
         follow: &Follow,
     ) -> Result<(WindowState, Vec<u8>)> {
-        let edge = high.map_or(i128::MIN, |high| high.saturating_sub(follow.lookback));
+        let edge = high.map_or(i128::MIN, |high| follow.edge(high));
         let edge = low.map_or(edge, |low| edge.max(low));
-        self.taken.extend(before);
-        self.taken.retain(|row| row.ordinal >= edge);
-        bounded(self.taken.len(), follow)?;
-        self.taken.sort_unstable();
+        let Newest { mut rows, gone } = self.taken;
+        rows.extend(before);
+        rows.retain(|row| row.ordinal >= edge);
+        if rows.len() > follow.most || gone.cut >= Some(edge) {
+            return Err(too_many(follow));
+        }
+        if gone.passed >= Some(edge) {
+            return Err(Fault::new(
+                code::SOURCE_CHANGED,
+                format!(
+                    "the newest {:?} went away while the source was read",
+                    follow.column
+                ),
+            )
+            .with("column", &follow.column)
+            .advise("run it again once the source is at rest"));
+        }
+        rows.sort_unstable();
         let state = WindowState {
             from: edge.to_string(),
             columns: follow.columns.clone(),
             types: follow.types.clone(),
-            rows: self.taken.len(),
+            rows: rows.len(),
         };
-        Ok((state, pack(&self.taken)))
+        Ok((state, pack(&rows)))
     }
 }
 

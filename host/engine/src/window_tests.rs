@@ -28,6 +28,8 @@ fn follow(lookback: i128, before: Option<Before>) -> Arc<Follow> {
         columns: vec!["k".into(), "w".into()],
         types: Vec::new(),
         before: before.map(Arc::new),
+        highest: Highest::default(),
+        most: 100,
     })
 }
 
@@ -58,7 +60,7 @@ fn run(
         drop(failing);
         let mut observer = Observer::new(Arc::clone(&follow));
         taken.extend(keys(&observer.take(batch(part)).unwrap()));
-        let observed = serde_json::to_value(observer.finish()).unwrap();
+        let observed = observer.finish().unwrap();
         seen.add(&observed, &follow, false).unwrap();
     }
     let high = seen.high(state.as_ref().map(|s| s.0));
@@ -118,10 +120,13 @@ fn the_first_run_takes_nulls_and_later_ones_leave_them() {
 fn a_window_covers_no_more_than_was_read() {
     let seen = Seen {
         high: Some(20),
-        taken: vec![Taken {
-            ordinal: 18,
-            hash: 1,
-        }],
+        taken: Newest {
+            rows: vec![Taken {
+                ordinal: 18,
+                hash: 1,
+            }],
+            ..Newest::default()
+        },
     };
     let (window, _) = seen
         .window(Vec::new(), Some(20), Some(15), &follow(10, None))
@@ -135,13 +140,52 @@ fn an_updated_row_is_a_new_row() {
     assert_eq!(run(&[(1, Some(6))], 0, 10, state).0, [1]);
 }
 
+/// What the window would be after rows that come in batches.
+fn window(batches: &[Vec<(i64, Option<i64>)>], lookback: i128) -> Result<WindowState> {
+    let follow = follow(lookback, None);
+    let mut observer = Observer::new(Arc::clone(&follow));
+    for rows in batches {
+        observer.take(batch(rows))?;
+    }
+    let mut seen = Seen::default();
+    seen.add(&observer.finish()?, &follow, false)?;
+    let high = seen.high(None);
+    Ok(seen.window(Vec::new(), high, None, &follow)?.0)
+}
+
 #[test]
-fn a_window_that_grows_too_large_proposes_merge() {
-    let rows: Vec<_> = (0..=WINDOW_ROWS as i64).map(|n| (n, Some(1))).collect();
-    let mut observer = Observer::new(follow(0, None));
-    let fault = observer.take(batch(&rows)).unwrap_err();
-    assert_eq!(fault.code, code::MEMORY);
-    assert!(fault.advice.unwrap().contains("merge"));
+fn a_window_that_is_too_large_proposes_merge() {
+    let rows = |at: i64, n: i64| (0..n).map(|k| (k, Some(at))).collect::<Vec<_>>();
+    assert_eq!(window(&[rows(1, 100)], 0).unwrap().rows, 100);
+    for batches in [vec![rows(1, 101)], vec![rows(1, 200), rows(1, 200)]] {
+        let fault = window(&batches, 0).unwrap_err();
+        assert_eq!(fault.code, code::MEMORY);
+        assert!(fault.advice.unwrap().contains("merge"));
+    }
+}
+
+#[test]
+fn many_old_rows_of_one_moment_are_no_window() {
+    let old = (0..1_000).map(|k| (k, Some(1))).collect();
+    let new = vec![(1_000, Some(50)), (1_001, Some(51))];
+    assert_eq!(window(&[old, new], 10).unwrap().rows, 2);
+}
+
+#[test]
+fn rows_that_another_split_had_passed_are_missed_when_its_rows_go_away() {
+    let follow = follow(10, None);
+    let mut dies = Observer::new(Arc::clone(&follow));
+    dies.take(batch(&[(1, Some(100))])).unwrap();
+    drop(dies);
+    let mut observer = Observer::new(Arc::clone(&follow));
+    observer.take(batch(&[(2, Some(50))])).unwrap();
+    let mut seen = Seen::default();
+    seen.add(&observer.finish().unwrap(), &follow, false)
+        .unwrap();
+    let fault = seen
+        .window(Vec::new(), Some(50), None, &follow)
+        .unwrap_err();
+    assert_eq!(fault.code, code::SOURCE_CHANGED);
 }
 
 #[test]
@@ -174,13 +218,15 @@ fn a_new_column_doubles_nothing() {
             columns: names(&["k", "w", "x"]),
             types: Vec::new(),
             before: Some(Arc::new(Before::new(hashed.clone(), 5, &rows))),
+            highest: Highest::default(),
+            most: 100,
         });
         let mut source: Vec<(i64, Option<i64>)> = (1..new[0]).map(|k| (k, Some(5))).collect();
         source.extend(new.map(|k| (k, Some(5))));
         let mut observer = Observer::new(Arc::clone(&follow));
         assert_eq!(keys(&observer.take(wide(&source)).unwrap()), new);
         let mut seen = Seen::default();
-        let observed = serde_json::to_value(observer.finish()).unwrap();
+        let observed = observer.finish().unwrap();
         seen.add(&observed, &follow, false).unwrap();
         let carried = if hashed == follow.columns {
             rows
@@ -231,12 +277,14 @@ fn a_wider_column_doubles_nothing() {
             columns: columns.clone(),
             types: Vec::new(),
             before: Some(Arc::new(before)),
+            highest: Highest::default(),
+            most: 100,
         });
         let mut observer = Observer::new(Arc::clone(&follow));
         let taken = observer.take(source(wide, there)).unwrap();
         assert_eq!(taken.num_rows(), new, "wide: {wide}, rows: {there}");
         let mut seen = Seen::default();
-        let observed = serde_json::to_value(observer.finish()).unwrap();
+        let observed = observer.finish().unwrap();
         seen.add(&observed, &follow, false).unwrap();
         rows = unpack(&seen.window(carried, Some(5), None, &follow).unwrap().1).unwrap();
     }
