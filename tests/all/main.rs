@@ -24,6 +24,7 @@ mod plugins;
 mod projects;
 mod recovery;
 mod references;
+mod shipped;
 mod strategies;
 mod verbs;
 mod wrong;

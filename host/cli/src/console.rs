@@ -31,9 +31,15 @@ impl Veil {
         let settings = plan
             .entities()
             .flat_map(|entity| [&entity.home.settings, &entity.store.settings]);
-        let mut secrets: Vec<String> = settings
-            .flat_map(Settings::secret_values)
-            .map(str::to_owned)
+        let secrets = settings.flat_map(Settings::secret_values);
+        Self::of(secrets.map(str::to_owned))
+    }
+
+    /// Over these, as far as they are long enough to be told from other words.
+    pub(crate) fn of(secrets: impl IntoIterator<Item = String>) -> Self {
+        let mut secrets: Vec<String> = secrets
+            .into_iter()
+            .filter(|secret| secret.len() >= 4)
             .collect();
         // The longest first: one may be part of another.
         secrets.sort_by(|a, b| b.len().cmp(&a.len()).then(a.cmp(b)));

@@ -22,6 +22,7 @@ mod project;
 mod recover;
 mod registry;
 mod render;
+mod rows;
 mod run_log;
 mod runtime;
 mod schema_files;

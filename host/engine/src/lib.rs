@@ -6,6 +6,7 @@
 //! what happens as [`Event`]s; so the order of what is made durable, the one thing that decides
 //! whether rows are lost or doubled, can be read in one file (`entity.rs`).
 
+mod alone;
 mod attempt;
 mod chain;
 mod check;
@@ -32,6 +33,7 @@ mod widened;
 mod window;
 mod workers;
 
+pub use alone::{FirstRows, Pour, first_rows, pour};
 pub use check::{Checked, check, discover};
 pub use event::{Event, Events};
 pub use preview::{Preview, preview};

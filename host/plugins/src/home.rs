@@ -192,7 +192,7 @@ pub(crate) fn believable(number: u64) -> u64 {
     number.min(1 << 48)
 }
 
-fn discovered(catalog: &str) -> Result<Vec<Discovered>, String> {
+pub(crate) fn discovered(catalog: &str) -> Result<Vec<Discovered>, String> {
     if catalog.len() > CATALOG {
         return Err("gave a catalog larger than 16 MiB".to_owned());
     }
@@ -212,7 +212,7 @@ fn discovered(catalog: &str) -> Result<Vec<Discovered>, String> {
 }
 
 /// Checks a plan, and makes it the host's own.
-fn accept(
+pub(crate) fn accept(
     plan: wit::SplitPlan,
     request: &SplitRequest,
     memory: Option<Vec<u8>>,

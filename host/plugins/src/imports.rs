@@ -5,6 +5,7 @@ use wasmtime::Result;
 use crate::contract::{control, log, secrets, state, types};
 use crate::guest::Guest;
 use crate::log::Severity;
+use crate::plugin::Plugin;
 
 fn refused(code: &str, message: impl Into<String>) -> types::Fault {
     types::Fault {
@@ -48,7 +49,7 @@ impl secrets::Host for Guest {
     fn placeholder(&mut self, name: String) -> Result<Result<String, types::Fault>> {
         Ok(match self.plugin.grants.secret(&name) {
             Some(secret) => Ok(secret.placeholder().to_owned()),
-            None => Err(denied(&self.plugin.name, &name)),
+            None => Err(denied(&self.plugin, &name)),
         })
     }
 
@@ -59,17 +60,26 @@ impl secrets::Host for Guest {
                 "secret.denied",
                 format!("the secret {name:?} may be used, but not seen"),
             )),
-            None => Err(denied(&self.plugin.name, &name)),
+            None => Err(denied(&self.plugin, &name)),
         })
     }
 }
 
-fn denied(plugin: &str, secret: &str) -> types::Fault {
+fn denied(plugin: &Plugin, secret: &str) -> types::Fault {
     let secret = crate::fault::clean(secret, 100);
-    refused(
+    let (name, key) = (&plugin.name, &plugin.key);
+    let mut fault = refused(
         "secret.denied",
-        format!("the secret {secret:?} isn't granted to {plugin}"),
-    )
+        format!("the secret {secret:?} isn't granted to {name}"),
+    );
+    fault.attributes.push(types::Attribute {
+        name: "advice".to_owned(),
+        value: format!(
+            "if it may have it, put `plugins: {{{key}: {{secrets: {{{secret}: HOST}}}}}}` into \
+             hygge.yml, with the one host it is for; then `hygge plugin trust {key}`"
+        ),
+    });
+    fault
 }
 
 impl state::Host for Guest {

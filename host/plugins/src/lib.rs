@@ -10,12 +10,14 @@
 //! of itself without running it, `lock` and `grants` say what it may do, `cache` keeps it compiled,
 //! `machine` has the engine and the threads that guests run on, `instance` calls it within
 //! `limits`, `ipc` checks what it hands over, and `home` with its `reader`, `store` and
-//! `transform` make it what the engine knows.
+//! `transform` make it what the engine knows. `trial` runs one alone, and `conformance` says
+//! whether it keeps the contract.
 
 mod ask;
 mod cache;
 mod columns;
 mod compile;
+mod conformance;
 mod contract;
 mod describe;
 mod fault;
@@ -43,11 +45,13 @@ mod store;
 mod tally;
 mod ticker;
 mod transform;
+mod trial;
 mod veil;
 mod writes;
 
 pub use ask::Sealed;
 pub use compile::compiler;
+pub use conformance::{Aspect, Check, Exam, Outcome, Report, examine};
 pub use describe::{Description, Part, Setting, Wanted};
 pub use folder::{Place, Quarantined, Shelf};
 pub use grants::{Grants, HttpGrant, SecretGrant};
@@ -56,3 +60,4 @@ pub use limits::Limits;
 pub use lock::{Lock, Locked};
 pub use plugin::{Digest, Plugin};
 pub use seal::seal;
+pub use trial::Trial;

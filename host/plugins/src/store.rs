@@ -51,7 +51,7 @@ impl fmt::Debug for PluginStore {
     }
 }
 
-fn guest(live: &mut Live) -> wasmtime::Result<wit::Guest> {
+pub(crate) fn guest(live: &mut Live) -> wasmtime::Result<wit::Guest> {
     let indices = live.ready.store.as_ref();
     let indices = indices.ok_or_else(|| wasmtime::format_err!("it exports no store"))?;
     indices.load(&mut live.store, &live.linked)

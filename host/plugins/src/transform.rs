@@ -45,7 +45,7 @@ impl fmt::Debug for PluginTransform {
     }
 }
 
-fn guest(live: &mut Live) -> wasmtime::Result<wit::Guest> {
+pub(crate) fn guest(live: &mut Live) -> wasmtime::Result<wit::Guest> {
     let indices = live.ready.transform.as_ref();
     let indices = indices.ok_or_else(|| wasmtime::format_err!("it exports no transform"))?;
     indices.load(&mut live.store, &live.linked)

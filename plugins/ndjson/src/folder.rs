@@ -137,12 +137,25 @@ fn gone(done: io::Result<()>) -> io::Result<()> {
     }
 }
 
+/// The folder that would have to be granted for a path: below the project the first one of it,
+/// elsewhere the destination itself.
+fn granted(path: &Path) -> PathBuf {
+    let parts = path
+        .components()
+        .take_while(|part| part.as_os_str() != STAGING);
+    parts
+        .take(if path.is_absolute() { usize::MAX } else { 1 })
+        .collect()
+}
+
 pub(crate) fn failed(doing: &str, path: &Path, error: &io::Error) -> Fault {
     let fault = Fault::io(code::DESTINATION_IO, doing, path, error);
     match error.kind() {
-        ErrorKind::PermissionDenied | ErrorKind::NotFound => {
-            fault.advise("grant the folder in hygge.yml: `write: [FOLDER]` under the plugin")
-        }
+        ErrorKind::PermissionDenied | ErrorKind::NotFound => fault.advise(format!(
+            "if it may write there, put `plugins: {{ndjson: {{write: [{}]}}}}` into hygge.yml, \
+                 with the name of the plugin's file; then `hygge plugin trust ndjson`",
+            granted(path).display()
+        )),
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
             fault.advise("free some space, or raise the plugin's quota")
         }

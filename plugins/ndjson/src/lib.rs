@@ -2,6 +2,7 @@
 
 mod folder;
 mod writer;
+mod zones;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;

@@ -7,7 +7,7 @@ use arrow_json::writer::LineDelimited;
 use hygge_sdk::{Fault, RecordBatch, Result, Staged, Writer, code};
 
 use crate::folder::failed;
-use crate::{Part, json};
+use crate::{Part, json, zones};
 
 /// Stages lines in a file.
 pub struct Lines {
@@ -57,6 +57,7 @@ impl Lines {
 impl Writer for Lines {
     fn write(&mut self, batch: RecordBatch) -> Result<()> {
         self.rows += batch.num_rows();
+        let batch = zones::in_utc(batch)?;
         // One a batch: the writer keeps nothing from one to the next, and its schema isn't known
         // before the first.
         let builder = WriterBuilder::new().with_explicit_nulls(self.nulls);

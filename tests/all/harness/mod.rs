@@ -8,6 +8,7 @@ mod guests;
 mod orders;
 mod other_reader;
 mod project;
+mod server;
 mod tmpfs;
 mod watcher;
 
@@ -18,6 +19,7 @@ pub(crate) use guests::built;
 pub(crate) use orders::{Order, Orders};
 pub(crate) use other_reader::{compare, other_reader};
 pub(crate) use project::{Project, fixture, walk};
+pub(crate) use server::{Answer, Server};
 pub(crate) use tmpfs::Tmpfs;
 pub(crate) use watcher::Watcher;
 

@@ -128,8 +128,10 @@ fn interrupted(error: &StreamError) -> Fault {
 fn failed(code: &ErrorCode) -> Fault {
     match code {
         ErrorCode::HttpRequestDenied | ErrorCode::DestinationIpProhibited => {
-            Fault::new("http.denied", "the request was denied")
-                .advise("grant the host in hygge.yml, under `plugins`")
+            Fault::new("http.denied", "the request was denied").advise(
+                "if it may be sent, add its origin to `http` of the plugin in hygge.yml, then \
+                     trust the plugin",
+            )
         }
         ErrorCode::DestinationNotFound | ErrorCode::DnsError(_) => {
             broken("the host wasn't found").retryable()

@@ -5,7 +5,10 @@ mod given;
 mod inspect;
 mod list;
 mod remove;
+mod run;
 mod seal;
+mod test;
+mod tried;
 mod trust;
 
 use std::collections::BTreeMap;
@@ -29,6 +32,8 @@ Examples:
   hygge plugin inspect crm.wasm           What a file says of itself; runs none of it
   hygge plugin add crm.wasm               Copy it into plugins/
   hygge plugin trust crm                  Let it have what hygge.yml grants it
+  hygge plugin run crm.wasm               Try one alone
+  hygge plugin test crm.wasm              Whether one keeps the contract, for who writes it
 
 A plugin is a WebAssembly component in plugins/. It runs in a sandbox with nothing granted, until
 `plugins:` in hygge.yml says what it may do and `trust` says that it is this very file.";
@@ -49,6 +54,8 @@ enum What {
     Remove(remove::RemoveArgs),
     Trust(trust::TrustArgs),
     Seal(seal::SealArgs),
+    Run(run::RunArgs),
+    Test(test::TestArgs),
 }
 
 pub(crate) fn run(args: &PluginArgs, global: &Global, console: &Arc<Console>) -> Ended {
@@ -60,6 +67,8 @@ pub(crate) fn run(args: &PluginArgs, global: &Global, console: &Arc<Console>) ->
         What::Remove(args) => remove::run(args, global, console),
         What::Trust(args) => trust::run(args, global, console),
         What::Seal(args) => seal::run(args, global, console),
+        What::Run(args) => run::run(args, global, console),
+        What::Test(args) => test::run(args, global, console),
     }
 }
 

@@ -1,0 +1,92 @@
+use arrow_array::RecordBatch;
+use arrow_cast::display::{ArrayFormatter, FormatOptions};
+use arrow_json::WriterBuilder;
+use arrow_json::writer::LineDelimited;
+use arrow_schema::{ArrowError, SchemaRef};
+
+use crate::table::{Cell, Table};
+
+/// Letters of a value that are shown in a table.
+const WIDE: usize = 40;
+
+/// Rows as a table for people.
+pub(crate) fn table(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<String, ArrowError> {
+    let headings: Vec<String> = schema
+        .fields()
+        .iter()
+        .map(|field| match field.data_type().is_numeric() {
+            true => format!(">{}", short(field.name())),
+            false => short(field.name()),
+        })
+        .collect();
+    let headings: Vec<&str> = headings.iter().map(String::as_str).collect();
+    let mut table = Table::new(&headings);
+    let options = FormatOptions::default();
+    for batch in batches {
+        let columns = batch.columns().iter();
+        let columns: Vec<ArrayFormatter<'_>> = columns
+            .map(|column| ArrayFormatter::try_new(column.as_ref(), &options))
+            .collect::<Result<_, _>>()?;
+        for row in 0..batch.num_rows() {
+            let cell = |column: &ArrayFormatter<'_>| -> Result<Cell, ArrowError> {
+                Ok(short(&column.value(row).try_to_string()?).into())
+            };
+            table.row(columns.iter().map(cell).collect::<Result<_, _>>()?);
+        }
+    }
+    Ok(table.show())
+}
+
+/// Rows as JSON for programs, one object a line, nulls included.
+pub(crate) fn json(batches: &[RecordBatch]) -> Result<String, ArrowError> {
+    let mut bytes = Vec::new();
+    let builder = WriterBuilder::new().with_explicit_nulls(true);
+    let mut writer = builder.build::<_, LineDelimited>(&mut bytes);
+    for batch in batches {
+        writer.write(batch)?;
+    }
+    writer.finish()?;
+    drop(writer);
+    String::from_utf8(bytes).map_err(|error| ArrowError::JsonError(error.to_string()))
+}
+
+/// A value on one line, without what moves a terminal's cursor, and not too wide.
+fn short(text: &str) -> String {
+    let mut letters = text.chars().map(|c| match c.is_control() {
+        true => ' ',
+        false => c,
+    });
+    let mut short: String = letters.by_ref().take(WIDE).collect();
+    if letters.next().is_some() {
+        short.pop();
+        short.push('…');
+    }
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use arrow_array::{ArrayRef, Int64Array, StringArray};
+
+    #[test]
+    fn rows_are_shown_on_a_line_each() {
+        let n: ArrayRef = Arc::new(Int64Array::from(vec![Some(1), None, Some(300)]));
+        let long = "x".repeat(100);
+        let text: ArrayRef = Arc::new(StringArray::from(vec!["a\nb", "\u{1b}[31m", &long]));
+        let batch = RecordBatch::try_from_iter([("n", n), ("text", text)]).unwrap();
+        let shown = table(&batch.schema(), std::slice::from_ref(&batch)).unwrap();
+        let wide = format!("{}…", "x".repeat(39));
+        assert_eq!(
+            shown,
+            format!("  n  text\n  1  a b\n      [31m\n300  {wide}\n")
+        );
+        let json = json(&[batch.slice(0, 2)]).unwrap();
+        assert_eq!(
+            json,
+            "{\"n\":1,\"text\":\"a\\nb\"}\n{\"n\":null,\"text\":\"\\u001b[31m\"}\n"
+        );
+    }
+}

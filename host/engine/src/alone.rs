@@ -1,0 +1,222 @@
+//! One home, transform or store tried by itself: nothing of it is remembered, and nothing is
+//! retried. Rows are staged and committed as in a run.
+
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use hygge_core::{
+    Action, Batch, Bound, CommitRecord, Context, EntityId, Fault, Home, Position, Result, RunId,
+    Settled, Split, SplitId, SplitPlan, SplitRequest, Standing, Store, Target, Transform, Want,
+    Writer, code,
+};
+
+/// The first rows of a Home.
+#[derive(Debug)]
+pub struct FirstRows {
+    /// Their schema.
+    pub schema: SchemaRef,
+    /// The rows.
+    pub batches: Vec<RecordBatch>,
+    /// Whether there are more.
+    pub more: bool,
+    /// What the Home had to say.
+    pub warnings: Vec<String>,
+}
+
+/// Reads the first rows of a Home, through a transform if there is one.
+pub async fn first_rows(
+    home: &dyn Home,
+    transform: Option<&dyn Transform>,
+    most: usize,
+    cx: &Context,
+) -> Result<FirstRows> {
+    let plan = home.splits(&SplitRequest::default(), cx).await?;
+    let schema = match transform {
+        Some(transform) => transform.bind(&plan.schema, cx).await?.schema(),
+        None => Arc::clone(&plan.schema),
+    };
+    let (mut batches, mut rows, mut more) = (Vec::new(), 0, false);
+    'splits: for split in &plan.splits {
+        let mut reading = Reading::open(home, transform, &plan, split, cx).await?;
+        while let Some(given) = reading.next().await? {
+            for batch in given {
+                let left = most - rows;
+                more |= batch.num_rows() > left;
+                let taken = batch.slice(0, batch.num_rows().min(left));
+                rows += taken.num_rows();
+                batches.push(taken);
+            }
+            if more {
+                break 'splits;
+            }
+        }
+    }
+    Ok(FirstRows {
+        schema,
+        batches,
+        more,
+        warnings: plan.warnings,
+    })
+}
+
+/// A split on its way through a transform.
+struct Reading {
+    reader: Box<dyn hygge_core::Reader>,
+    bound: Option<Box<dyn Bound>>,
+    ended: bool,
+}
+
+impl Reading {
+    async fn open(
+        home: &dyn Home,
+        transform: Option<&dyn Transform>,
+        plan: &SplitPlan,
+        split: &Split,
+        cx: &Context,
+    ) -> Result<Self> {
+        let want = Want {
+            batch_bytes: 1 << 20,
+            encoded: None,
+            bounds: None,
+        };
+        let reader = home.open(split, &Position::start(), &want, cx).await?;
+        let bound = match transform {
+            Some(transform) => Some(transform.bind(&plan.schema, cx).await?),
+            None => None,
+        };
+        Ok(Self {
+            reader,
+            bound,
+            ended: false,
+        })
+    }
+
+    /// The next batches, of which there may be none; none of all when the split is read.
+    async fn next(&mut self) -> Result<Option<Vec<RecordBatch>>> {
+        if self.ended {
+            return Ok(None);
+        }
+        let Some(step) = self.reader.next().await? else {
+            self.ended = true;
+            return match &mut self.bound {
+                Some(bound) => bound.finish().await.map(Some),
+                None => Ok(None),
+            };
+        };
+        let Batch::Rows(batch) = step.batch else {
+            return Err(Fault::internal("rows came encoded that nobody asked for"));
+        };
+        match &mut self.bound {
+            Some(bound) => bound.apply(batch).await.map(Some),
+            None => Ok(Some(vec![batch])),
+        }
+    }
+}
+
+/// Where rows are poured.
+#[derive(Debug)]
+pub struct Pour<'a> {
+    /// The store.
+    pub store: &'a dyn Store,
+    /// Its type, for the commit's record.
+    pub kind: &'a str,
+    /// What becomes of rows that are there.
+    pub action: Action,
+    /// For whom: the store's mark of whose rows these are.
+    pub entity: EntityId,
+    /// The run.
+    pub run: RunId,
+}
+
+/// Moves all rows of a Home into a Store, through a transform if there is one, in one split and
+/// one commit. Gives the rows that settled, and where.
+pub async fn pour(
+    home: &dyn Home,
+    transform: Option<&dyn Transform>,
+    into: &Pour<'_>,
+    cx: &Context,
+) -> Result<(u64, Settled)> {
+    let Pour {
+        store,
+        action,
+        entity,
+        run,
+        ..
+    } = into;
+    let plan = home.splits(&SplitRequest::default(), cx).await?;
+    let schema = match transform {
+        Some(transform) => transform.bind(&plan.schema, cx).await?.schema(),
+        None => Arc::clone(&plan.schema),
+    };
+    store.fits(&schema)?;
+    if let Standing::Foreign { example, .. } = store.inspect(entity, None, cx).await? {
+        return Err(Fault::new(
+            code::DESTINATION_FOREIGN,
+            format!("something is there already: {example}"),
+        )
+        .advise("name a place with nothing in it"));
+    }
+    let mut target = Target {
+        run: run.clone(),
+        entity: entity.clone(),
+        schema,
+        action: *action,
+        key: Vec::new(),
+        latest_by: None,
+        memory: None,
+        begun: serde_json::Value::Null,
+    };
+    target.begun = store.begin(&target, cx).await?;
+    let committed = stage_and_commit(home, transform, &plan, &target, into, cx).await;
+    // Of a run that failed this is what was staged; of one that succeeded, what is left of it.
+    let cleaned = store.cleanup(entity, None, cx).await;
+    let committed = committed?;
+    cleaned?;
+    Ok(committed)
+}
+
+async fn stage_and_commit(
+    home: &dyn Home,
+    transform: Option<&dyn Transform>,
+    plan: &SplitPlan,
+    target: &Target,
+    into: &Pour<'_>,
+    cx: &Context,
+) -> Result<(u64, Settled)> {
+    let store = into.store;
+    let split = SplitId("all".to_owned());
+    let mut writer: Box<dyn Writer> = store.open_writer(target, &split, 1, cx).await?;
+    for split in &plan.splits {
+        let mut reading = Reading::open(home, transform, plan, split, cx).await?;
+        while let Some(given) = reading.next().await? {
+            for batch in given {
+                cx.stop.check()?;
+                writer.write(Batch::Rows(batch)).await?;
+            }
+        }
+    }
+    let receipts = vec![writer.finish().await?];
+    let receipts = store.prepare(target, receipts, cx).await?;
+    let rows = receipts.iter().map(|receipt| receipt.rows).sum();
+    let record = CommitRecord {
+        version: CommitRecord::VERSION,
+        hygge: env!("CARGO_PKG_VERSION").to_owned(),
+        run: target.run.clone(),
+        entity: target.entity.clone(),
+        action: target.action,
+        key: Vec::new(),
+        store_type: into.kind.to_owned(),
+        store: serde_json::Value::Null,
+        begun: target.begun.clone(),
+        rows,
+        bytes: receipts.iter().map(|receipt| receipt.bytes).sum(),
+        receipts,
+        watermark: None,
+        position: None,
+        schema: Vec::new(),
+        began: jiff::Timestamp::now(),
+    };
+    let settled = store.commit(&record, cx).await?;
+    Ok((rows, settled))
+}

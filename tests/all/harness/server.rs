@@ -1,0 +1,136 @@
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+
+/// A request as it came.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Asked {
+    /// `GET`.
+    pub(crate) method: String,
+    /// `/deals?page=2`.
+    pub(crate) target: String,
+    /// Names in lower case.
+    headers: Vec<(String, String)>,
+}
+
+impl Asked {
+    /// The value of a header.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let mut found = self.headers.iter().filter(|(each, _)| each == name);
+        found.next().map(|(_, value)| value.as_str())
+    }
+
+    /// What the path ends before, and the value of a parameter of the query.
+    pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
+        let (_, query) = self.target.split_once('?')?;
+        let mut all = query.split('&').filter_map(|each| each.split_once('='));
+        all.find(|(each, _)| *each == name).map(|(_, value)| value)
+    }
+}
+
+/// What is answered.
+pub(crate) struct Answer {
+    status: &'static str,
+    headers: String,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    /// `200 OK` and this.
+    pub(crate) fn ok(body: impl Into<Vec<u8>>) -> Self {
+        Self::of("200 OK", body)
+    }
+
+    /// A status and a body.
+    pub(crate) fn of(status: &'static str, body: impl Into<Vec<u8>>) -> Self {
+        Self {
+            status,
+            headers: String::new(),
+            body: body.into(),
+        }
+    }
+
+    /// One more header.
+    pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
+        self.headers.push_str(&format!("{name}: {value}\r\n"));
+        self
+    }
+}
+
+/// A web server of this machine that writes down what it was asked. Its thread ends with the
+/// process.
+pub(crate) struct Server {
+    address: SocketAddr,
+    asked: Arc<Mutex<Vec<Asked>>>,
+}
+
+impl Server {
+    /// Answers as `answer` says, one request after the other.
+    pub(crate) fn start(mut answer: impl FnMut(&Asked) -> Answer + Send + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
+        let heard = Arc::clone(&asked);
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let Ok(stream) = stream else { return };
+                let Some(request) = read(&stream) else {
+                    continue;
+                };
+                heard.lock().unwrap().push(request.clone());
+                // Whoever asked may have gone away; the next one is answered all the same.
+                drop(write(stream, &answer(&request)));
+            }
+        });
+        Self { address, asked }
+    }
+
+    /// `http://127.0.0.1:PORT`.
+    pub(crate) fn origin(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// What was asked since the last call.
+    pub(crate) fn asked(&self) -> Vec<Asked> {
+        std::mem::take(&mut *self.asked.lock().unwrap())
+    }
+}
+
+fn read(stream: &TcpStream) -> Option<Asked> {
+    let mut reader = BufReader::new(stream);
+    let mut line = String::new();
+    reader.read_line(&mut line).ok()?;
+    let mut words = line.split_whitespace();
+    let mut asked = Asked {
+        method: words.next()?.to_owned(),
+        target: words.next()?.to_owned(),
+        headers: Vec::new(),
+    };
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).ok()?;
+        let Some((name, value)) = line.trim_end().split_once(':') else {
+            break;
+        };
+        let named = (name.to_ascii_lowercase(), value.trim().to_owned());
+        asked.headers.push(named);
+    }
+    let length = asked.header("content-length").map_or(Ok(0), str::parse);
+    let mut body = vec![0; length.ok()?];
+    reader.read_exact(&mut body).ok()?;
+    Some(asked)
+}
+
+fn write(mut stream: TcpStream, answer: &Answer) -> std::io::Result<()> {
+    let Answer {
+        status,
+        headers,
+        body,
+    } = answer;
+    let length = body.len();
+    let head = format!(
+        "HTTP/1.1 {status}\r\n{headers}content-length: {length}\r\nconnection: close\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes())?;
+    stream.write_all(body)
+}
