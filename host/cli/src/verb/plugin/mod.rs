@@ -4,6 +4,7 @@ mod add;
 mod given;
 mod inspect;
 mod list;
+mod new;
 mod remove;
 mod run;
 mod seal;
@@ -32,6 +33,7 @@ Examples:
   hygge plugin inspect crm.wasm           What a file says of itself; runs none of it
   hygge plugin add crm.wasm               Copy it into plugins/
   hygge plugin trust crm                  Let it have what hygge.yml grants it
+  hygge plugin new --kind home crm        Begin to write one
   hygge plugin run crm.wasm               Try one alone
   hygge plugin test crm.wasm              Whether one keeps the contract, for who writes it
 
@@ -54,6 +56,7 @@ enum What {
     Remove(remove::RemoveArgs),
     Trust(trust::TrustArgs),
     Seal(seal::SealArgs),
+    New(new::NewArgs),
     Run(run::RunArgs),
     Test(test::TestArgs),
 }
@@ -67,6 +70,7 @@ pub(crate) fn run(args: &PluginArgs, global: &Global, console: &Arc<Console>) ->
         What::Remove(args) => remove::run(args, global, console),
         What::Trust(args) => trust::run(args, global, console),
         What::Seal(args) => seal::run(args, global, console),
+        What::New(args) => new::run(args, global, console),
         What::Run(args) => run::run(args, global, console),
         What::Test(args) => test::run(args, global, console),
     }
