@@ -198,7 +198,7 @@ fn adds_and_removes() {
     );
     insta::assert_snapshot!(
         "address",
-        shown(&hygge(&project, "plugin add https://example.com/crm.wasm").run())
+        shown(&hygge(&project, "plugin add http://example.com/crm.wasm").run())
     );
     project.write("parquet.wasm", described(|d| d["name"] = "parquet".into()));
     let built_in = hygge(&project, "plugin add parquet.wasm").run();

@@ -36,7 +36,10 @@ impl Home for Settings {
 
     /// What `hygge debug` says. Here: look whether the source can be reached.
     fn check(&self) -> Result<Vec<Finding>> {
-        Ok(vec![Finding::good(format!("{} rows can be read", self.rows))])
+        Ok(vec![Finding::good(format!(
+            "{} rows can be read",
+            self.rows
+        ))])
     }
 
     /// Parts that can be read side by side; one is fine.
@@ -71,7 +74,9 @@ impl Reader for Rows {
         if self.at >= self.home.rows {
             return Ok(None);
         }
-        let most = u32::try_from(want.rows).unwrap_or(u32::MAX).clamp(1, 10_000);
+        let most = u32::try_from(want.rows)
+            .unwrap_or(u32::MAX)
+            .clamp(1, 10_000);
         let end = self.at.saturating_add(most).min(self.home.rows);
         let greeting = self.home.greeting.as_deref().unwrap_or("hello");
         let ids: ArrayRef = Arc::new(Int64Array::from_iter_values((self.at..end).map(i64::from)));
@@ -100,14 +105,26 @@ mod tests {
     #[test]
     fn reading_on_gives_the_rest() {
         let home: Settings = serde_json::from_str(r#"{"rows": 5}"#).unwrap();
-        let entity = Entity { flow: "f".into(), name: "e".into() };
+        let entity = Entity {
+            flow: "f".into(),
+            name: "e".into(),
+        };
         let split = Split::new("all");
-        let want = Want { rows: 3, bytes: 1 << 20, wait: Duration::ZERO };
+        let want = Want {
+            rows: 3,
+            bytes: 1 << 20,
+            wait: Duration::ZERO,
+        };
         let mut reader = home.open(&entity, &split, None).unwrap();
         let first = reader.next(want).unwrap().unwrap();
         assert_eq!(first.batch.unwrap().num_rows(), 3);
-        let mut rest = home.open(&entity, &split, first.position.as_deref()).unwrap();
-        assert_eq!(rest.next(want).unwrap().unwrap().batch.unwrap().num_rows(), 2);
+        let mut rest = home
+            .open(&entity, &split, first.position.as_deref())
+            .unwrap();
+        assert_eq!(
+            rest.next(want).unwrap().unwrap().batch.unwrap().num_rows(),
+            2
+        );
         assert!(rest.next(want).unwrap().is_none());
     }
 }

@@ -19,7 +19,7 @@ const STAGING: &str = ".staging";
 pub struct Settings {
     /// The folder, in one that is granted: `write: [out]` for `out/people`. Rows stand in it as
     /// Arrow files.
-    path: PathBuf,
+    path: String,
 }
 
 /// The names of the files that earlier runs of this entity committed.
@@ -33,18 +33,25 @@ fn text(own: &BTreeSet<String>) -> String {
 }
 
 impl Settings {
+    fn path(&self, name: &str) -> PathBuf {
+        Path::new(&self.path).join(name)
+    }
+
     fn staging(&self, run: &str) -> PathBuf {
-        self.path.join(STAGING).join(run)
+        self.path(STAGING).join(run)
     }
 
     /// A file that none of these is, if there is one.
     fn foreign(&self, own: &BTreeSet<String>) -> Result<Option<String>> {
         let entries = match fs::read_dir(&self.path) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            entries => entries.map_err(|error| failed("can't list", &self.path, &error))?,
+            entries => {
+                entries.map_err(|error| failed("can't list", Path::new(&self.path), &error))?
+            }
         };
         for entry in entries {
-            let entry = entry.map_err(|error| failed("can't list", &self.path, &error))?;
+            let entry =
+                entry.map_err(|error| failed("can't list", Path::new(&self.path), &error))?;
             let name = entry.file_name().to_string_lossy().into_owned();
             if name != STAGING && !own.contains(&name) {
                 return Ok(Some(name));
@@ -59,7 +66,7 @@ fn failed(doing: &str, path: &Path, error: &std::io::Error) -> Fault {
 }
 
 impl Store for Settings {
-    type Writer = Lines;
+    type Writer = Files;
 
     const LOCATION: Option<&'static str> = Some("path");
     const ABILITIES: &'static [&'static str] = &["append", "replace"];
@@ -67,7 +74,7 @@ impl Store for Settings {
     /// What `hygge debug` says. Changes nothing.
     fn check(&self) -> Result<Vec<Finding>> {
         self.foreign(&BTreeSet::new())?;
-        Ok(vec![Finding::good(format!("{} can be written", self.path.display()))])
+        Ok(vec![Finding::good(format!("{} can be written", self.path))])
     }
 
     fn inspect(&self, _: &Entity, memory: Option<&[u8]>) -> Result<Standing> {
@@ -87,7 +94,7 @@ impl Store for Settings {
         fs::create_dir_all(&part).map_err(|error| failed("can't create", &part, &error))?;
         if let Some(name) = self.foreign(&own)? {
             if !name.starts_with(&target.run) {
-                let message = format!("{} holds {name}, which isn't ours", self.path.display());
+                let message = format!("{} holds {name}, which isn't ours", self.path);
                 return Err(Fault::new(code::DESTINATION_FOREIGN, message));
             }
         }
@@ -108,11 +115,14 @@ impl Store for Settings {
     /// was moved already is moved already.
     fn commit(&self, record: &CommitRecord, receipts: &[Receipt]) -> Result<Settled> {
         let before = own(Some(record.begun.as_bytes()));
-        let mut now: BTreeSet<String> = receipts.iter().flat_map(|each| staged(&each.data)).collect();
+        let mut now: BTreeSet<String> = receipts
+            .iter()
+            .flat_map(|each| staged(&each.data))
+            .collect();
         for name in &now {
             let from = self.staging(&record.run).join(name);
-            match fs::rename(&from, self.path.join(name)) {
-                Err(error) if error.kind() == ErrorKind::NotFound && self.path.join(name).exists() => {}
+            match fs::rename(&from, self.path(name)) {
+                Err(error) if error.kind() == ErrorKind::NotFound && self.path(name).exists() => {}
                 done => done.map_err(|error| failed("can't move", &from, &error))?,
             }
         }
@@ -120,7 +130,7 @@ impl Store for Settings {
             now.extend(before);
         } else {
             for name in before.difference(&now) {
-                let path = self.path.join(name);
+                let path = self.path(name);
                 match fs::remove_file(&path) {
                     Err(error) if error.kind() == ErrorKind::NotFound => {}
                     done => done.map_err(|error| failed("can't remove", &path, &error))?,
@@ -128,7 +138,7 @@ impl Store for Settings {
             }
         }
         Ok(Settled {
-            location: self.path.display().to_string(),
+            location: self.path.clone(),
             parts: now.len() as u64,
             memory: Some(text(&now).into_bytes()),
         })
@@ -144,7 +154,7 @@ impl Store for Settings {
             }
         }
         // Gone when it is empty; else another run is under way.
-        let _ = fs::remove_dir(self.path.join(STAGING));
+        let _ = fs::remove_dir(self.path(STAGING));
         Ok(())
     }
 }
@@ -153,7 +163,9 @@ impl Store for Settings {
 fn staged(data: &str) -> Vec<String> {
     let (prefix, files) = data.split_once(' ').unwrap_or((data, "0"));
     let files: u64 = files.parse().unwrap_or(0);
-    (0..files).map(|n| format!("{prefix}-{n:06}.arrow")).collect()
+    (0..files)
+        .map(|n| format!("{prefix}-{n:06}.arrow"))
+        .collect()
 }
 
 /// Stages one attempt at one split: a file for each batch.
@@ -170,7 +182,9 @@ impl Writer for Files {
             return Ok(());
         }
         let bytes = ipc::encode(&batch)?;
-        let path = self.folder.join(format!("{}-{:06}.arrow", self.prefix, self.files));
+        let path = self
+            .folder
+            .join(format!("{}-{:06}.arrow", self.prefix, self.files));
         let written = File::create(&path).and_then(|mut file| {
             file.write_all(&bytes)?;
             file.sync_all()
@@ -209,7 +223,10 @@ mod tests {
         let path = folder.path().join("out");
         let settings = format!(r#"{{"path": {:?}}}"#, path.display().to_string());
         let store: Settings = serde_json::from_str(&settings).unwrap();
-        let entity = Entity { flow: "f".into(), name: "e".into() };
+        let entity = Entity {
+            flow: "f".into(),
+            name: "e".into(),
+        };
         let n = Arc::new(Int64Array::from(vec![1, 2]));
         let rows = RecordBatch::try_from_iter([("n", n as _)]).unwrap();
         let target = Target {
@@ -245,7 +262,10 @@ mod tests {
         let once = store.commit(&record, &[receipt.clone()]).unwrap();
         store.cleanup(&entity, &[record.run.clone()]).unwrap();
         assert_eq!(store.commit(&record, &[receipt]).unwrap(), once);
-        let files: Vec<_> = fs::read_dir(&path).unwrap().map(|e| e.unwrap().path()).collect();
+        let files: Vec<_> = fs::read_dir(&path)
+            .unwrap()
+            .map(|e| e.unwrap().path())
+            .collect();
         assert_eq!(files.len(), 1);
         let stored = ipc::decode(fs::read(&files[0]).unwrap()).unwrap();
         assert_eq!(stored, rows);

@@ -52,7 +52,10 @@ impl Bound for Bind {
 
     fn apply(&mut self, batch: RecordBatch) -> Result<Vec<RecordBatch>> {
         let texts = batch.column(self.at).as_string::<i32>();
-        let upper: StringArray = texts.iter().map(|text| Some(text?.to_uppercase())).collect();
+        let upper: StringArray = texts
+            .iter()
+            .map(|text| Some(text?.to_uppercase()))
+            .collect();
         let mut columns = batch.columns().to_vec();
         columns[self.at] = Arc::new(upper);
         Ok(vec![RecordBatch::try_new(self.schema.clone(), columns)?])

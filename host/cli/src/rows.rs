@@ -3,6 +3,7 @@ use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_json::WriterBuilder;
 use arrow_json::writer::LineDelimited;
 use arrow_schema::{ArrowError, SchemaRef};
+use hygge_files::store::in_utc;
 
 use crate::table::{Cell, Table};
 
@@ -23,6 +24,7 @@ pub(crate) fn table(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<Strin
     let mut table = Table::new(&headings);
     let options = FormatOptions::default();
     for batch in batches {
+        let batch = in_utc(batch)?;
         let columns = batch.columns().iter();
         let columns: Vec<ArrayFormatter<'_>> = columns
             .map(|column| ArrayFormatter::try_new(column.as_ref(), &options))
@@ -43,7 +45,7 @@ pub(crate) fn json(batches: &[RecordBatch]) -> Result<String, ArrowError> {
     let builder = WriterBuilder::new().with_explicit_nulls(true);
     let mut writer = builder.build::<_, LineDelimited>(&mut bytes);
     for batch in batches {
-        writer.write(batch)?;
+        writer.write(&in_utc(batch)?)?;
     }
     writer.finish()?;
     drop(writer);

@@ -422,7 +422,7 @@ fn public_v6(address: Ipv6Addr) -> bool {
     global && !(teredo || documentation || six_to_four)
 }
 
-fn tls() -> Arc<rustls::ClientConfig> {
+pub(crate) fn tls() -> Arc<rustls::ClientConfig> {
     let roots = rustls::RootCertStore {
         roots: webpki_roots::TLS_SERVER_ROOTS.into(),
     };

@@ -2,6 +2,7 @@
 //! say. Whatever that is, the run ends within its limits with a fault that has the plugin's name,
 //! the other entities of the run succeed, and what stood at the destination still stands.
 
+mod conformance;
 mod disk;
 mod files;
 mod host;

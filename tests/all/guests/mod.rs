@@ -3,7 +3,7 @@
 mod c;
 mod codecs;
 mod golden;
-mod python;
+pub(crate) mod python;
 
 use std::sync::Arc;
 

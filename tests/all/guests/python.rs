@@ -12,7 +12,7 @@ use super::{content, hygge};
 use crate::harness::{Content, Project, built};
 
 /// The component, sealed, as its compiler can't do that. None, loudly, when it couldn't be built.
-fn component() -> Option<&'static [u8]> {
+pub(crate) fn component() -> Option<&'static [u8]> {
     static COMPONENT: LazyLock<Option<Vec<u8>>> = LazyLock::new(|| {
         let component = std::fs::read(built("python.wasm")?).unwrap();
         let text = Path::new(env!("CARGO_MANIFEST_DIR")).join("guests/python/describe.json");

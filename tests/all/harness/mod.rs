@@ -4,6 +4,7 @@
 mod command;
 mod content;
 mod events;
+mod follow;
 mod guests;
 mod orders;
 mod other_reader;
@@ -15,6 +16,7 @@ mod watcher;
 pub(crate) use command::{Command, Outcome};
 pub(crate) use content::Content;
 pub(crate) use events::Events;
+pub(crate) use follow::{Follower, free_port, page};
 pub(crate) use guests::built;
 pub(crate) use orders::{Order, Orders};
 pub(crate) use other_reader::{compare, other_reader};

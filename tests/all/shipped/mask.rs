@@ -128,3 +128,25 @@ fn what_cannot_be_masked_is_refused_and_leaves_what_stood_there() {
     insta::assert_snapshot!("no_such_way", hygge(&project, "start").run().shown());
     assert_eq!(project.content("lake"), before);
 }
+
+/// The line that `hygge init` writes, with its `#` taken off.
+#[test]
+fn the_first_project_shows_a_line_that_works() {
+    let folder = Project::bare();
+    hygge(&folder, "init demo").succeed();
+    let project = |arguments: &str| hygge(&folder, &format!("--project demo {arguments}"));
+    let file = super::file("mask");
+    let add = project("plugin add").argument(file.to_str().unwrap());
+    add.argument("--name").argument("mask").succeed();
+    let planes = "demo/flows/nycflights/entities/planes.yml";
+    let text = std::fs::read_to_string(folder.path(planes)).unwrap();
+    let shown = text.replace("\n# transforms:", "\ntransforms:");
+    assert_ne!(text, shown);
+    folder.write(planes, shown);
+    let plain = folder.content("demo/data/landing/planes.parquet");
+    let start = project("start --entity nycflights.planes").env("MASK_KEY", "k");
+    start.succeed();
+    let masked = folder.content("demo/data/lake/planes");
+    assert_eq!(masked.rows, plain.rows);
+    assert_ne!(masked, plain);
+}

@@ -87,6 +87,13 @@ def begin(config, target):
     if target.action not in ("append", "replace"):
         raise fault("destination.unsupported", f"{target.action} isn't something this store can")
     try:
+        schema, _ = arrow_ipc.read(target.schema)
+    except arrow_ipc.Invalid as error:
+        raise fault("schema", str(error)) from None
+    for field in schema:
+        if field.type == arrow_ipc.BINARY:
+            raise fault("schema", f"column {field.name} is binary, which JSON has no form for")
+    try:
         os.makedirs(f"{folder(config)}/stage/{target.run}", exist_ok=True)
         os.makedirs(f"{folder(config)}/rows", exist_ok=True)
     except OSError as error:

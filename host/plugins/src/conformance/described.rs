@@ -6,7 +6,7 @@ use hygge_core::Context;
 use serde_json::Value;
 
 use super::calls::{self, Caller};
-use super::{Sheet, Verdict, wrong};
+use super::{Sheet, Verdict, unseen, wrong};
 use crate::describe::{Description, Part};
 use crate::fault::clean;
 use crate::inspect::Inspected;
@@ -25,7 +25,8 @@ pub(super) async fn look(
 ) {
     let sealed = match &inspected.sealed {
         Some(_) => Ok(String::new()),
-        None => wrong(
+        // Some toolchains can't write sections, and no plugin is used before it is sealed.
+        None => unseen(
             "it has no section `hygge:describe`; `hygge plugin seal FILE` writes it, and `add` and \
              `trust` do so in their copies",
         ),

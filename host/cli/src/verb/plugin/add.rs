@@ -1,9 +1,10 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use hygge_core::{Fault, code};
-use hygge_plugins::{Description, Sealed};
+use hygge_plugins::{Description, Digest, Sealed, download};
 use serde_json::Value;
+use tempfile::TempDir;
 
 use super::given::{self, Compared};
 use super::{Here, is_a, with_context};
@@ -17,14 +18,17 @@ const EXAMPLES: &str = "\
 Examples:
   hygge plugin add target/wasm32-wasip2/release/crm.wasm
   hygge plugin add crm-1.1.wasm --name crm --replace
+  hygge plugin add https://example.com/crm.wasm --digest blake3:0f3a…
 
-The file is copied into plugins/, and sealed if it isn't. Nothing is granted to it.";
+The file is copied into plugins/, and sealed if it isn't. Nothing is granted to it. A URL is fetched
+over https, or over http from this machine; redirects are followed.";
 
 /// Copy a plugin into this project
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct AddArgs {
-    /// A .wasm file
+    /// A .wasm file, or the URL of one
+    #[arg(value_name = "FILE|URL")]
     file: String,
     /// What it is called in plugins/, hygge.yml and hygge.lock [default: the file's name]
     #[arg(long)]
@@ -32,18 +36,20 @@ pub(super) struct AddArgs {
     /// Put it in the place of one of that name
     #[arg(long)]
     replace: bool,
+    /// Refuse any other file than the one with this digest, as `inspect` shows it
+    #[arg(long)]
+    digest: Option<String>,
 }
 
 pub(super) fn run(args: &AddArgs, global: &Global, console: &Console) -> Ended {
     let here = Here::find(global)?;
-    let from = Path::new(&args.file);
-    if args.file.contains("://") {
-        return Err(
-            Complaint::usage("hygge doesn't download plugins".to_owned()).advise(
-                "download it, look at it with `hygge plugin inspect FILE`, then add the file",
-            ),
-        );
-    }
+    let fetched = match args.file.contains("://") {
+        true => Some(Fetched::from(&args.file)?),
+        false => None,
+    };
+    let from = fetched
+        .as_ref()
+        .map_or(Path::new(&args.file), |fetched| &fetched.file);
     if !from.is_file() {
         return Err(Complaint::usage(format!("there is no file {}", args.file)));
     }
@@ -69,7 +75,9 @@ pub(super) fn run(args: &AddArgs, global: &Global, console: &Console) -> Ended {
                 .advise("put the new one in its place with --replace, or choose another --name"),
         );
     }
-    let sealed = with_context(async |cx| Sealed::read(from, false, cx).await)?;
+    let digest = digest(from, args)?;
+    let sealed = with_context(async |cx| Sealed::read(from, false, cx).await)
+        .map_err(|complaint| named(complaint, from, &args.file))?;
     if let Some(by) = taken(&here, &key, &sealed.description) {
         let name = &sealed.description.name;
         return Err(
@@ -86,7 +94,62 @@ pub(super) fn run(args: &AddArgs, global: &Global, console: &Console) -> Ended {
         tracing::info!("no schemas for editors: {}", complaint.message);
     }
     console.out(&said(&here, &key, &sealed));
+    if fetched.is_some() {
+        console.out(&format!("  {digest}\n"));
+    }
     Ok(Exit::Well)
+}
+
+/// A file that was fetched, in a folder that goes away with it.
+struct Fetched {
+    file: PathBuf,
+    _folder: TempDir,
+}
+
+impl Fetched {
+    fn from(url: &str) -> Result<Self, Complaint> {
+        let unkept = |error: std::io::Error| {
+            Complaint::failed(format!("what was downloaded can't be kept: {error}"))
+        };
+        let bytes = with_context(async |_| download(url).await)?;
+        let folder = TempDir::with_prefix("hygge-add-").map_err(unkept)?;
+        let path = url.split(['?', '#']).next().unwrap_or_default();
+        let name = path.rsplit('/').next().unwrap_or_default();
+        let stem = name.strip_suffix(".wasm").unwrap_or(name);
+        let file = folder.path().join(match check_name(stem) {
+            Ok(()) => format!("{stem}.wasm"),
+            // Then --name must say it.
+            Err(_) => "_.wasm".to_owned(),
+        });
+        std::fs::write(&file, bytes).map_err(unkept)?;
+        Ok(Self {
+            file,
+            _folder: folder,
+        })
+    }
+}
+
+/// The digest of the file, which is the one that was asked for if one was.
+fn digest(from: &Path, args: &AddArgs) -> Result<Digest, Complaint> {
+    let bytes = std::fs::read(from)
+        .map_err(|error| Complaint::failed(format!("can't read {}: {error}", args.file)))?;
+    let found = Digest::of(&bytes);
+    match &args.digest {
+        Some(wanted) if wanted != found.as_str() => Err(Complaint::failed(format!(
+            "{} isn't the file that was asked for",
+            args.file
+        ))
+        .advise(format!("its digest is {found}"))),
+        _ => Ok(found),
+    }
+}
+
+/// A complaint about what was fetched names the URL, not where it was kept for a moment.
+fn named(mut complaint: Complaint, from: &Path, written: &str) -> Complaint {
+    complaint.message = complaint
+        .message
+        .replace(&from.display().to_string(), written);
+    complaint
 }
 
 /// The name stands in YAML, in file names and in messages.

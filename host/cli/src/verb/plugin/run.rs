@@ -70,12 +70,29 @@ pub(super) fn run(args: &RunArgs, global: &Global, console: &Console) -> Ended {
         let plugin = trial.plugin(&cx).await?;
         args.tried.enough(&plugin.description, &granted)?;
         let bench = Bench::new(&plugin, config, here.clone())?;
-        match part(&plugin, args.tried.part)? {
+        let ended = match part(&plugin, args.tried.part)? {
             Part::Home => args.home(&bench, console, &cx).await,
             Part::Transform => args.transform(&bench, console, &cx).await,
             Part::Store => args.store(&bench, console, &cx).await,
-        }
+        };
+        ended.map_err(|complaint| here_not_there(complaint, &plugin))
     })
+}
+
+/// What a plugin lacks is granted here by flags: advice about hygge.yml would lead astray.
+fn here_not_there(complaint: Complaint, plugin: &Plugin) -> Complaint {
+    let about_the_project = complaint
+        .advice
+        .as_ref()
+        .is_some_and(|advice| advice.contains("hygge.yml"));
+    match about_the_project {
+        true => complaint.advise(format!(
+            "if {} may: --grant-http ORIGIN, --grant-secret NAME=HOST, --grant-read DIR, \
+             --grant-write DIR, --grant-env NAME",
+            plugin.name
+        )),
+        false => complaint,
+    }
 }
 
 /// Which of the things that it is.
@@ -95,10 +112,13 @@ fn part(plugin: &Plugin, wanted: Option<Part>) -> Result<Part, Complaint> {
     match (wanted, &is[..]) {
         (Some(wanted), is) if is.iter().any(|(part, ..)| *part == wanted) => Ok(wanted),
         (None, [(part, ..)]) => Ok(*part),
-        (Some(_), _) => Err(Complaint::usage(format!(
-            "{} is a {}",
+        (Some(wanted), _) => Err(Complaint::usage(format!(
+            "{} is a {}, not a {}",
             plugin.name,
-            names.join(" and ")
+            names.join(" and "),
+            all.iter()
+                .find(|(part, ..)| *part == wanted)
+                .map_or("", |(_, name, _)| name)
         ))),
         (None, _) => Err(Complaint::usage(format!(
             "{} is a {}: say as which it is run",

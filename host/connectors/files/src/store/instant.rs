@@ -16,6 +16,11 @@ pub(crate) fn schema(schema: &SchemaRef) -> SchemaRef {
     Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()))
 }
 
+/// The rows with every moment of a named zone in UTC, so that they can be shown as text.
+pub fn in_utc(rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    batch(rows, &schema(&rows.schema()))
+}
+
 /// The rows with the types of a schema that differs from theirs only in form.
 pub(crate) fn batch(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
     let columns = batch

@@ -78,6 +78,7 @@ use self::writer::{Desk, FileWriter};
 use crate::config::Format;
 use crate::home::{FilesHomeKind, Fit};
 
+pub use self::instant::in_utc;
 pub use self::kind::FileStoreKind;
 pub use self::settings::{Codec, CompressionSetting, LeveledCodec, StoreSettings};
 pub use self::sync::fsyncs;
