@@ -136,6 +136,9 @@ impl Found {
 fn scan(bytes: &[u8]) -> Result<Found, String> {
     let broken =
         |error: wasmparser::BinaryReaderError| format!("it is damaged: {}", error.message());
+    if !bytes.starts_with(b"\0asm") {
+        return Err("it is damaged: it doesn't begin as WebAssembly does".to_owned());
+    }
     let mut found = Found::default();
     // What each of the nested things is, the component itself first.
     let mut within: Vec<Encoding> = Vec::new();

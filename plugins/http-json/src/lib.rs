@@ -77,7 +77,7 @@ impl Home for HttpJson {
     const ABILITIES: &'static [&'static str] = &["watermarks"];
 
     fn check(&self) -> Result<Vec<Finding>> {
-        let page = self.page(&self.url)?;
+        let page = self.page(&self.first(&self.url))?;
         let records = self.records(&page.body)?.len();
         Ok(vec![Finding::good(format!(
             "the first page has {records} records"

@@ -293,3 +293,14 @@ fn it_stops_between_pages_when_asked() {
     testing::stop(true);
     assert_eq!(reader.next(WANT).unwrap_err().code, "stopped");
 }
+
+#[test]
+fn a_check_asks_for_the_first_page() {
+    let asked = serve();
+    let home = home(json!({
+        "url": "https://api.example/number",
+        "pages": {"by": "number", "parameter": "page"},
+    }));
+    assert!(home.check().unwrap().iter().all(|finding| finding.ok));
+    assert_eq!(*asked.borrow(), ["https://api.example/number?page=1"]);
+}

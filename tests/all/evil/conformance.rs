@@ -66,7 +66,7 @@ fn a_home_that_breaks_laws_is_found_out() {
             Part::Home,
             home(json!({"batches": single})),
         ),
-        ("panics", Part::Home, next("panic")),
+        ("crashes", Part::Home, next("unreachable")),
         ("spins", Part::Home, next("spin")),
         ("hoards", Part::Home, next("hoard")),
         (

@@ -81,17 +81,23 @@ pub(super) fn run(args: &RunArgs, global: &Global, console: &Console) -> Ended {
 
 /// What a plugin lacks is granted here by flags: advice about hygge.yml would lead astray.
 fn here_not_there(complaint: Complaint, plugin: &Plugin) -> Complaint {
-    let about_the_project = complaint
-        .advice
-        .as_ref()
-        .is_some_and(|advice| advice.contains("hygge.yml"));
-    match about_the_project {
-        true => complaint.advise(format!(
-            "if {} may: --grant-http ORIGIN, --grant-secret NAME=HOST, --grant-read DIR, \
-             --grant-write DIR, --grant-env NAME",
-            plugin.name
-        )),
-        false => complaint,
+    let advice = complaint.advice.clone().unwrap_or_default();
+    if !advice.contains("hygge.yml") {
+        return complaint;
+    }
+    let flags = [
+        ("secrets", "--grant-secret NAME=HOST"),
+        ("write", "--grant-write DIR"),
+        ("read", "--grant-read DIR"),
+        ("env", "--grant-env NAME"),
+        ("http", "--grant-http ORIGIN"),
+    ];
+    // `{secrets: {…` and the like: the word that would stand there.
+    let written =
+        |word: &str| advice.contains(&format!("{word}:")) || advice.contains(&format!("`{word}`"));
+    match flags.iter().find(|(word, _)| written(word)) {
+        Some((_, flag)) => complaint.advise(format!("if {} may: {flag}", plugin.name)),
+        None => complaint,
     }
 }
 
