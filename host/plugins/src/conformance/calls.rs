@@ -27,7 +27,7 @@ const WAIT_MS: u32 = 1_000;
 pub(super) struct Failed {
     /// The plugin said so itself; else it crashed, took too long or gave what may not be.
     pub(super) told: bool,
-    pub(super) fault: Fault,
+    pub(super) fault: Box<Fault>,
 }
 
 impl fmt::Display for Failed {
@@ -38,7 +38,10 @@ impl fmt::Display for Failed {
 
 impl From<Fault> for Failed {
     fn from(fault: Fault) -> Self {
-        Self { told: false, fault }
+        Self {
+            told: false,
+            fault: Box::new(fault),
+        }
     }
 }
 
@@ -110,7 +113,10 @@ impl Caller {
             if faults.len() < 1_000 {
                 faults.push(told);
             }
-            Failed { told: true, fault }
+            Failed {
+                told: true,
+                fault: Box::new(fault),
+            }
         })
     }
 

@@ -233,6 +233,15 @@ pub async fn examine(exam: &Exam<'_>, cx: &Context) -> Result<Report> {
     };
     whole.note("its faults are well formed", faults::look(&caller.faults()));
     whole.note("it asked for nothing that isn't granted", denied(&plugin));
+    // What a plugin found may quote a secret that it was granted.
+    for check in &mut checks {
+        match &mut check.outcome {
+            Outcome::Passed(Some(why)) | Outcome::Failed(why) | Outcome::Skipped(why) => {
+                *why = plugin.veil.over(why);
+            }
+            Outcome::Passed(None) => {}
+        }
+    }
     Ok(Report {
         plugin: plugin.name.clone(),
         version: plugin.version.clone(),

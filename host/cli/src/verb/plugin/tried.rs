@@ -38,7 +38,7 @@ pub(super) struct Tried {
     /// Settings from a file of YAML or JSON; ${NAME} is taken from the environment
     #[arg(long, value_name = "FILE", help_heading = HEADING)]
     config_file: Option<PathBuf>,
-    /// Let it send requests there: https://api.example.com (repeatable)
+    /// Let it send requests there: `https://api.example.com` (repeatable)
     #[arg(long = "grant-http", value_name = "ORIGIN", help_heading = HEADING)]
     http: Vec<String>,
     /// Let it use this environment variable as a secret for that host (repeatable)
@@ -234,10 +234,9 @@ fn put_in(into: &mut Value, key: &str, value: Value) -> Result<(), String> {
 fn fill(value: &mut Value, secrets: &mut Vec<String>) -> Result<(), Complaint> {
     match value {
         Value::String(text) => {
-            while let Some(begin) = text.find("${") {
-                let Some(length) = text[begin..].find('}') else {
-                    break;
-                };
+            if let Some(begin) = text.find("${")
+                && let Some(length) = text[begin..].find('}')
+            {
                 let name = &text[begin + 2..begin + length];
                 let found = std::env::var(name).map_err(|_| {
                     Complaint::usage(format!("the environment has no {name}"))
@@ -249,7 +248,6 @@ fn fill(value: &mut Value, secrets: &mut Vec<String>) -> Result<(), Complaint> {
                 secrets.push(found);
                 fill(&mut rest, secrets)?;
                 *text = filled + rest.as_str().unwrap_or_default();
-                break;
             }
             Ok(())
         }

@@ -46,7 +46,7 @@ impl Destination {
     /// What stands there.
     pub(super) fn tree(&self) -> Result<Tree, Why> {
         match self.seen() {
-            true => Tree::of(&self.scratch).or_else(lost),
+            true => Tree::of(&self.scratch).or_else(|error| lost(&error)),
             false => Ok(Tree::default()),
         }
     }
@@ -57,11 +57,14 @@ impl Destination {
             std::fs::remove_dir_all(folder)?;
             std::fs::create_dir_all(folder)
         };
-        self.folders.iter().try_for_each(clear).or_else(lost)
+        self.folders
+            .iter()
+            .try_for_each(clear)
+            .or_else(|error| lost(&error))
     }
 }
 
-fn lost<T>(error: io::Error) -> Result<T, Why> {
+fn lost<T>(error: &io::Error) -> Result<T, Why> {
     wrong(format!(
         "the folder of the exam can't be looked at: {error}"
     ))
