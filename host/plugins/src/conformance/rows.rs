@@ -240,7 +240,7 @@ mod tests {
             let empty = column.null_count() == column.len();
             assert!(!empty || *kind == DataType::Null, "{kind} has no values");
         }
-        assert_eq!(names.len(), 51);
+        assert_eq!(names.len(), 53);
     }
 
     #[test]
