@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use crate::harness::{Command, Project};
+use crate::shipped;
 
 /// The sample guest, built for the stock target of WASI.
 static SAMPLE: LazyLock<PathBuf> = LazyLock::new(|| build("sample", "wasm32-wasip2"));
@@ -39,26 +40,10 @@ pub(crate) fn build(guest: &str, target: &str) -> PathBuf {
         .join(format!("{guest}.wasm"))
 }
 
-/// One of the plugins of `plugins/`, built as its README says.
-fn shipped(plugin: &str) -> PathBuf {
-    let built = Path::new(env!("CARGO_TARGET_TMPDIR")).join("guests");
-    let build = "build --locked --quiet --profile plugin --target wasm32-wasip2 \
-                 -p hygge-mask -p hygge-http-json -p hygge-ndjson";
-    let status = std::process::Command::new(env!("CARGO"))
-        .args(build.split_whitespace())
-        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
-        .env("CARGO_TARGET_DIR", &built)
-        .env_remove("RUSTFLAGS")
-        .status()
-        .unwrap();
-    assert!(status.success(), "the plugins can't be built");
-    let name = format!("hygge_{}.wasm", plugin.replace('-', "_"));
-    built.join("wasm32-wasip2/plugin").join(name)
-}
-
 /// Puts the Store of `plugins/ndjson` into a project, trusted and with these grants.
 pub(crate) fn add_ndjson(project: &Project, grants: &str) {
-    static NDJSON: LazyLock<Vec<u8>> = LazyLock::new(|| std::fs::read(shipped("ndjson")).unwrap());
+    static NDJSON: LazyLock<Vec<u8>> =
+        LazyLock::new(|| std::fs::read(shipped::file("ndjson")).unwrap());
     project.write("plugins/ndjson.wasm", &*NDJSON);
     let granted = format!("name: test\nplugins: {{ndjson: {grants}}}\n");
     project.write("hygge.yml", granted);

@@ -173,7 +173,7 @@ impl Sheet<'_> {
 /// can be given.
 pub async fn examine(exam: &Exam<'_>, cx: &Context) -> Result<Report> {
     let inspected = exam.trial.inspected()?;
-    let plugin = exam.trial.plugin(cx).await?;
+    let plugin = Arc::new(exam.trial.unchecked(cx).await?);
     // An instance can't be made while a folder that it may write isn't there.
     for (name, folder) in &plugin.grants.write {
         if folder.starts_with(exam.trial.scratch) {
