@@ -31,6 +31,30 @@ fn described(change: impl Fn(&mut serde_json::Value)) -> Vec<u8> {
     hygge_plugins::seal(&bytes, description.to_string().as_bytes()).unwrap()
 }
 
+/// The guest's next version, which wants more, and says so both in its section and when asked.
+fn upgraded() -> Vec<u8> {
+    let mut bytes = guest();
+    for (old, new) in [
+        (r#""version": "0.1.0""#, r#""version": "0.2.0""#),
+        (
+            r#""summary": "Invented temperatures, and a transform that writes a column in capitals","#,
+            r#""summary": "Temperatures", "grants": {"http": ["https://api.example.com"]},"#,
+        ),
+    ] {
+        // As long as before, so that nothing else in the file moves.
+        let new = format!("{new:<length$}", length = old.len());
+        let found = |w: &[u8]| w == old.as_bytes();
+        let places: Vec<_> = (0..bytes.len() - old.len())
+            .filter(|at| found(&bytes[*at..][..old.len()]))
+            .collect();
+        assert_eq!(places.len(), 2, "{old}");
+        for at in places {
+            bytes[at..][..new.len()].copy_from_slice(new.as_bytes());
+        }
+    }
+    bytes
+}
+
 /// The guest as a toolchain that can't write the section leaves it.
 fn unsealed() -> Vec<u8> {
     let mut bytes = guest();
@@ -113,13 +137,7 @@ fn an_upgrade_that_wants_more_is_refused_until_trusted() {
     insta::assert_snapshot!(shown(&hygge(&project, "plugin trust c-guest").succeed()));
     hygge(&project, "start").succeed();
 
-    project.write(
-        "plugins/c-guest.wasm",
-        described(|d| {
-            d["version"] = "0.2.0".into();
-            d["grants"] = serde_json::json!({"http": ["https://api.example.com"]});
-        }),
-    );
+    project.write("plugins/c-guest.wasm", upgraded());
     let refused = hygge(&project, "start").run();
     assert_ne!(refused.code, Some(0), "{refused}");
     insta::assert_snapshot!("refused", shown(&hygge(&project, "plugin list").succeed()));

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow_schema::Schema;
+use arrow_schema::{DataType, Schema};
 use hygge_core::{
     Action, Bounds, Fault, Result, Strategy, Watermark, WatermarkType, code, type_name,
 };
@@ -280,12 +280,12 @@ fn widened(window: &WindowState, schema: &Schema) -> Result<Widened> {
         };
         let is = hashed_as(field.data_type());
         if is.to_string() != *was {
-            if let Ok(was) = was.parse()
-                && lossless(&was, &is)
-            {
-                widened.add(column, was);
+            let parsed = was.parse::<DataType>().ok();
+            if let Some(was) = parsed.as_ref().filter(|was| lossless(was, &is)) {
+                widened.add(column, was.clone());
                 continue;
             }
+            let was = parsed.as_ref().map_or_else(|| was.clone(), type_name);
             return Err(Fault::new(
                 code::SCHEMA,
                 format!(
@@ -354,7 +354,7 @@ mod tests {
 
     #[test]
     fn a_column_of_another_type_is_refused_before_rows_are_taken_twice() {
-        use arrow_schema::{DataType, Field};
+        use arrow_schema::Field;
         let window = WindowState {
             from: "0".into(),
             columns: vec!["v".into()],
@@ -366,7 +366,7 @@ mod tests {
         let fault = widened(&window, &with_type(DataType::Float64)).unwrap_err();
         assert_eq!(
             fault.message,
-            "column \"v\" was Int64 and is now Float64, so rows taken earlier can't be recognised"
+            "column \"v\" was int64 and is now float64, so rows taken earlier can't be recognised"
         );
     }
 
