@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a measuring tool: stops where it fails")]
 #![expect(clippy::print_stdout, reason = "what was measured is printed")]
 
+mod bare;
 mod boundary;
 mod clock;
 mod epochs;
