@@ -1,11 +1,14 @@
 //! Compiled plugins, so that each is compiled once on a machine.
 //!
 //! What is loaded from here runs as it is, so the folder is the user's own (0700, checked each
-//! time), never a part of a project that may have come from elsewhere. A file is read once, by
-//! its owner and mode and then by the hash that stands at its end, and what was checked is what
-//! is loaded: a file that was cut short, damaged or put there by someone else is compiled again.
+//! time), never a part of a project that may have come from elsewhere. A file is opened once,
+//! looked at by its owner and mode and then by the hash that stands at its end, and the file that
+//! was looked at is the one that is mapped: one that was cut short, damaged or put there by
+//! someone else is compiled again.
 
+use std::fs::File;
 use std::io::{Read, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -46,11 +49,13 @@ impl Cache {
         let path = self.path(engine, digest);
         if let Some(path) = path.as_deref().filter(|path| path.exists()) {
             let loaded = sound(path).and_then(|compiled| {
+                // The file that was looked at, also if another stands in its place by now.
+                let opened = format!("/proc/self/fd/{}", compiled.as_raw_fd());
                 // SAFETY: the file belongs to this user and nobody else can write it or its
-                // folder; it is whole, by its hash; this program alone writes such files; and
-                // the name holds the digest of the component, the version of wasmtime and its
-                // settings.
-                let component = unsafe { Component::deserialize(engine, compiled) };
+                // folder; it is whole, by its hash; this program alone writes such files, each
+                // once, under another name first; and the name holds the digest of the
+                // component, the version of wasmtime and its settings.
+                let component = unsafe { Component::deserialize_file(engine, opened) };
                 component.map_err(|error| format!("{error:#}"))
             });
             match loaded {
@@ -114,11 +119,11 @@ fn private(folder: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// The compiled code in a file that only this user can have written, and that is whole.
-fn sound(path: &Path) -> Result<Vec<u8>, String> {
+/// A file of compiled code that only this user can have written, and that is whole.
+fn sound(path: &Path) -> Result<File, String> {
     let told = |error: std::io::Error| error.to_string();
     let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-    let mut file = std::fs::OpenOptions::new()
+    let file = std::fs::OpenOptions::new()
         .read(true)
         .custom_flags(i32::try_from(flags.bits()).unwrap_or(0))
         .open(path)
@@ -130,16 +135,21 @@ fn sound(path: &Path) -> Result<Vec<u8>, String> {
     if meta.uid() != rustix::process::geteuid().as_raw() || meta.mode() & 0o022 != 0 {
         return Err("someone else can write it".to_owned());
     }
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes).map_err(told)?;
     let damaged = || "it is damaged".to_owned();
-    let at = bytes
-        .len()
-        .checked_sub(blake3::OUT_LEN)
-        .ok_or_else(damaged)?;
-    let hash = bytes.split_off(at);
-    match blake3::hash(&bytes).as_bytes()[..] == hash[..] {
-        true => Ok(bytes),
+    let code = meta.len().checked_sub(blake3::OUT_LEN as u64);
+    let mut hasher = blake3::Hasher::new();
+    let mut buffer = vec![0; 1 << 17];
+    let mut rest = (&file).take(code.ok_or_else(damaged)?);
+    loop {
+        match rest.read(&mut buffer).map_err(told)? {
+            0 => break,
+            read => hasher.update(&buffer[..read]),
+        };
+    }
+    let mut hash = [0; blake3::OUT_LEN];
+    (&file).read_exact(&mut hash).map_err(|_| damaged())?;
+    match hasher.finalize() == hash {
+        true => Ok(file),
         false => Err(damaged()),
     }
 }
@@ -169,7 +179,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.cwasm");
         put(b"compiled", &path).unwrap();
-        assert_eq!(sound(&path).unwrap(), b"compiled");
+        assert_eq!(sound(&path).unwrap().metadata().unwrap().len(), 8 + 32);
         assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
         std::fs::set_permissions(&path, PermissionsExt::from_mode(0o666)).unwrap();
         assert!(sound(&path).unwrap_err().contains("someone else"));
