@@ -8,6 +8,7 @@ mod caught;
 pub mod config;
 pub mod home;
 mod kinds;
+mod local;
 pub mod parquet;
 mod size;
 pub mod store;

@@ -11,6 +11,7 @@ use super::read::csv::values;
 use super::settings::HomeSettings;
 use super::types;
 use crate::config::Format;
+use crate::local::not_a_path;
 
 /// `type: files`, or one of its short forms.
 #[derive(Debug)]
@@ -123,18 +124,8 @@ fn problem(pointer: &str, message: impl Into<String>, advice: Option<&str>) -> P
 /// What is wrong with settings that have the right form.
 fn problems(settings: &HomeSettings, short: Option<Format>) -> Vec<Problem> {
     let mut problems = Vec::new();
-    if settings.path.trim().is_empty() {
-        problems.push(problem("/path", "path is empty", None));
-    }
-    if settings.path == "~" || settings.path.starts_with("~/") {
-        problems.push(problem(
-            "/path",
-            format!(
-                "`~` in {:?} is the shell's, and would be a folder of that name",
-                settings.path
-            ),
-            Some("write the path in full, or `${HOME}` for `~`"),
-        ));
+    if let Some((why, advice)) = not_a_path(&settings.path) {
+        problems.push(problem("/path", why, Some(&advice)));
     }
     if list::is_glob(&settings.path)
         && let Err(why) = list::matcher(&settings.path)

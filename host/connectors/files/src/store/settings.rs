@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::destination::Shape;
 use crate::config::{Bytes, CsvOptions, Format, character};
+use crate::local::{not_a_path, other_file};
 use crate::parquet::PARQUET;
 
 /// Rows after which a row group closes.
@@ -300,19 +301,9 @@ impl StoreSettings {
         cx: &BuildContext,
         problems: &mut Vec<Problem>,
     ) -> Option<Layout> {
-        if self.path.is_empty() {
-            problems.push(problem("/path", "path is empty"));
+        if let Some((why, way_out)) = not_a_path(&self.path) {
+            problems.push(advise("/path", why, way_out));
             return None;
-        }
-        if self.path == "~" || self.path.starts_with("~/") {
-            problems.push(advise(
-                "/path",
-                format!(
-                    "`~` in {:?} is the shell's, and would be a folder of that name",
-                    self.path
-                ),
-                "write the path in full, or `${HOME}` for `~`",
-            ));
         }
         let choice = self.path.contains('{') && self.path.contains('}');
         if choice || self.path.contains(['*', '?']) {
@@ -328,6 +319,22 @@ impl StoreSettings {
         } else {
             Format::of(path)
         };
+        if ending.is_none() && other_file(&self.path) {
+            problems.push(advise(
+                "/path",
+                format!(
+                    "{} is named like a file, and would be a folder of that name",
+                    self.path
+                ),
+                format!(
+                    "end it with `/` if it is a folder, or in one of the endings of files that can \
+                     be written: {}",
+                    Format::ALL
+                        .map(|format| format!(".{}", format.extensions()[0]))
+                        .join(", ")
+                ),
+            ));
+        }
         let format = self.choose_format(fixed, ending, problems)?;
         let shape = match ending {
             Some(_) => Shape::File,

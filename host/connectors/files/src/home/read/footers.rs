@@ -111,7 +111,8 @@ pub(crate) fn read_footer(file: &File, name: &str) -> Result<ArrowReaderMetadata
                 invalid(name, "the file is cut off: it ends without a footer")
                     .advise("write or fetch the file again; if it is still being written, wait")
             } else {
-                invalid(name, "not a Parquet file").advise("check `format` and `path`")
+                invalid(name, "not a Parquet file")
+                    .advise("check `path`, and the `type` or `format` that says what it holds")
             });
         }
     }

@@ -44,7 +44,8 @@ impl Batches {
             return Err(invalid("Feather version 1").advise("write it again as Arrow IPC"));
         }
         if start.len() < 4 {
-            return Err(invalid("not an Arrow IPC file").advise("check `format` and `path`"));
+            return Err(invalid("not an Arrow IPC file")
+                .advise("check `path`, and the `type` or `format` that says what it holds"));
         }
         let file = BufReader::with_capacity(256 << 10, file);
         if start == b"ARROW1" {
@@ -54,7 +55,8 @@ impl Batches {
         // A stream begins with a continuation mark; before Arrow 0.15 with a length.
         let plausible = start.starts_with(&[0xff; 4]) || start[3] == 0;
         if !plausible {
-            return Err(invalid("not an Arrow IPC file").advise("check `format` and `path`"));
+            return Err(invalid("not an Arrow IPC file")
+                .advise("check `path`, and the `type` or `format` that says what it holds"));
         }
         let reader = StreamReader::try_new(file, None).map_err(|e| damaged(name, &e))?;
         Ok(Self::Stream(reader))
