@@ -184,8 +184,16 @@ impl WatermarkType {
             Self::Integer => text.parse().ok(),
             Self::Date => match text.strip_suffix('d') {
                 Some(days) => days.parse().ok(),
+                // A day, and not the day of a moment, whose time would be dropped.
+                None if text.len() > "2013-01-01".len() => None,
                 None => text.parse::<jiff::civil::Date>().ok().map(days_since_1970),
             },
+            Self::Timestamp { utc: false, .. } if has_offset(text) => {
+                return Err(Fault::new(
+                    code::STATE,
+                    format!("{text:?} has an offset from UTC, and a value of type {self} has none"),
+                ));
+            }
             Self::Timestamp { per_second, .. } => read_moment(text, per_second),
             Self::Decimal { scale } => read_decimal(text, scale),
         };
@@ -324,14 +332,19 @@ fn read_moment(text: &str, per_second: u32) -> Option<i128> {
         let ticks: i128 = ticks.parse().ok()?;
         return Some(ticks.checked_mul(per_second.into())?.div_euclid(written));
     }
-    let civil_text = text.strip_suffix('Z').unwrap_or(text);
-    let civil = match civil_text.parse::<jiff::civil::DateTime>() {
-        Ok(civil) => civil,
-        Err(_) => civil_text.parse::<jiff::civil::Date>().ok()?.at(0, 0, 0, 0),
+    let at: jiff::Timestamp = if has_offset(text) {
+        text.parse().ok()?
+    } else {
+        let civil = text.parse::<jiff::civil::DateTime>().ok()?;
+        civil.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp()
     };
-    let zoned = civil.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
-    let nanos = zoned.timestamp().as_nanosecond();
-    Some((nanos * i128::from(per_second)).div_euclid(1_000_000_000))
+    Some((at.as_nanosecond() * i128::from(per_second)).div_euclid(1_000_000_000))
+}
+
+/// Whether something follows the date and time that moves them: `Z`, `+05:00`, `[Asia/Almaty]`.
+fn has_offset(text: &str) -> bool {
+    let after_date = text.get("2013-01-01".len()..);
+    after_date.is_some_and(|rest| rest.contains(['Z', 'z', '+', '-', '[']))
 }
 
 fn read_decimal(text: &str, scale: u8) -> Option<i128> {
@@ -399,10 +412,33 @@ mod tests {
             "2013-01-01T00:00:00.000001Z"
         );
         assert_eq!(us.ordinal("2013-01-01").unwrap(), 1_356_998_400_000_000);
+        assert!(WatermarkType::Date.ordinal("2013-01-01T23:00:00").is_err());
         let cents = WatermarkType::Decimal { scale: 2 };
         assert_eq!(cents.show(-5), "-0.05");
         assert_eq!(cents.ordinal("12").unwrap(), 1_200);
         assert!(cents.ordinal("1.234").is_err());
+    }
+
+    #[test]
+    fn an_offset_from_utc_counts_or_is_refused() {
+        let kind = |utc| WatermarkType::Timestamp { per_second: 1, utc };
+        for (text, shown) in [
+            ("2026-01-01T00:00:00+05:00", "2025-12-31T19:00:00Z"),
+            ("2026-01-01 00:00:00-05", "2026-01-01T05:00:00Z"),
+            ("2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z"),
+            ("2026-01-01T00:00:00", "2026-01-01T00:00:00Z"),
+        ] {
+            let ordinal = kind(true).ordinal(text).unwrap();
+            assert_eq!(kind(true).show(ordinal), shown, "{text}");
+        }
+        for text in ["2026-01-01T00:00:00Z", "2026-01-01T00:00:00+05:00"] {
+            let fault = kind(false).ordinal(text).unwrap_err();
+            assert!(fault.message.contains("offset from UTC"), "{fault}");
+        }
+        assert!(
+            kind(true).ordinal("2026-01-01+05:00").is_err(),
+            "of what time?"
+        );
     }
 
     #[test]
