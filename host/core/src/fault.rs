@@ -114,9 +114,20 @@ impl Fault {
             error.kind(),
             ErrorKind::Interrupted | ErrorKind::TimedOut | ErrorKind::ResourceBusy
         );
-        if error.kind() == ErrorKind::StorageFull {
-            fault = fault.advise("free some space, then run `hygge start` again");
-        }
+        fault.advice = match error.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+                Some("free some space, then run `hygge start` again".to_owned())
+            }
+            ErrorKind::PermissionDenied => Some(format!(
+                "let the user who runs hygge at it (`ls -ld {}` says who may), or name another \
+                 place",
+                path.display()
+            )),
+            ErrorKind::ReadOnlyFilesystem => {
+                Some("mount the file system writable, or name another place".to_owned())
+            }
+            _ => None,
+        };
         fault
     }
 
@@ -193,6 +204,16 @@ mod tests {
         assert_eq!(fault.message, "can't write a/b: No space left on device");
         assert!(fault.advice.is_some_and(|a| a.contains("free some space")));
         assert!(!fault.retryable);
+    }
+
+    #[test]
+    fn io_faults_that_a_person_can_mend_say_how() {
+        // EACCES, EROFS, EDQUOT, ENOSPC
+        for number in [13, 30, 122, 28] {
+            let error = std::io::Error::from_raw_os_error(number);
+            let fault = Fault::io(code::STATE, "can't write", "a/b".as_ref(), &error);
+            assert!(fault.advice.is_some(), "{fault:?}");
+        }
     }
 
     #[test]

@@ -187,16 +187,7 @@ fn standing(path: &Path) -> Result<PathBuf> {
 fn writable(folder: &Path) -> Result<()> {
     rustix::fs::access(folder, Access::WRITE_OK | Access::EXEC_OK).map_err(|error| {
         let error = io::Error::from(error);
-        let fault = Fault::io(code::DESTINATION_IO, "can't write into", folder, &error);
-        match error.kind() {
-            io::ErrorKind::ReadOnlyFilesystem => {
-                fault.advise("mount the file system writable, or give the store another `path`")
-            }
-            _ => fault.advise(format!(
-                "allow writing (`chmod u+w {}`), or give the store another `path`",
-                folder.display()
-            )),
-        }
+        Fault::io(code::DESTINATION_IO, "can't write into", folder, &error)
     })
 }
 
