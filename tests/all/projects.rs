@@ -4,7 +4,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use hygge_project::{Load, Selection, Start, load};
+use hygge_project::{Load, Selection, load};
 use tempfile::TempDir;
 
 use crate::harness::{Chance, say};
@@ -110,7 +110,7 @@ fn with_slips_are_planned_or_told_where() {
     let folder = TempDir::with_prefix("hygge-slips-").unwrap();
     let planned = || {
         let request = Load {
-            project: Start::At(folder.path().to_owned()),
+            root: folder.path(),
             env: &|_| None,
             vars: &[],
             selection: Selection::default(),

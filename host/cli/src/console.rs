@@ -3,8 +3,7 @@ use std::io::{ErrorKind, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use hygge_core::{REDACTED, Settings};
-use hygge_project::Plan;
+use hygge_core::Veil;
 use indicatif::{MultiProgress, ProgressDrawTarget};
 
 /// The one place that prints.
@@ -19,43 +18,6 @@ pub(crate) struct Console {
     lost: AtomicBool,
     veil: OnceLock<Veil>,
     live: Mutex<Option<MultiProgress>>,
-}
-
-/// Secret values of the configuration, the last hold before they are shown: a connector, or
-/// the system it calls, may quote one in what it says.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Veil(Vec<String>);
-
-impl Veil {
-    pub(crate) fn over(plan: &Plan) -> Self {
-        let settings = plan
-            .entities()
-            .flat_map(|entity| [&entity.home.settings, &entity.store.settings]);
-        let secrets = settings.flat_map(Settings::secret_values);
-        Self::of(secrets.map(str::to_owned))
-    }
-
-    /// Over these, as far as they are long enough to be told from other words.
-    pub(crate) fn of(secrets: impl IntoIterator<Item = String>) -> Self {
-        let mut secrets: Vec<String> = secrets
-            .into_iter()
-            .filter(|secret| secret.len() >= 4)
-            .collect();
-        // The longest first: one may be part of another.
-        secrets.sort_by(|a, b| b.len().cmp(&a.len()).then(a.cmp(b)));
-        secrets.dedup();
-        Self(secrets)
-    }
-
-    pub(crate) fn hide<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        let mut hidden = Cow::Borrowed(text);
-        for secret in &self.0 {
-            if hidden.contains(secret.as_str()) {
-                hidden = Cow::Owned(hidden.replace(secret.as_str(), REDACTED));
-            }
-        }
-        hidden
-    }
 }
 
 impl Console {

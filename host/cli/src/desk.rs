@@ -150,9 +150,8 @@ impl Worker {
 mod tests {
     use super::*;
     use crate::console::Console;
-    use crate::console::Veil;
     use crate::render::Json;
-    use hygge_core::RunId;
+    use hygge_core::{RunId, Veil};
 
     #[test]
     fn progress_of_what_has_ended_is_not_told() {

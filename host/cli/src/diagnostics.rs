@@ -137,8 +137,7 @@ impl Visit for Fields {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::console::Veil;
-    use hygge_core::RunId;
+    use hygge_core::{RunId, Veil};
 
     #[test]
     fn records_land_in_the_log_with_their_fields() {

@@ -2,15 +2,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hygge_core::{InlineWorkers, Mode, Registry};
-use hygge_plugins::{Quarantined, Shelf};
-use hygge_project::{Load, PROJECT_FILE, Plan, PlannedEntity, Selection, Start};
+use hygge_plugins::Quarantined;
+use hygge_project::{Load, Plan, PlannedEntity, Selection};
 use hygge_state::{LocalState, StateStore};
 use jiff::tz::TimeZone;
 
 use crate::args::Global;
 use crate::complaint::Complaint;
-use crate::console::{Console, Veil};
-use crate::registry::{registry, with_plugins};
+use crate::console::Console;
+use crate::registry::with_plugins;
 
 /// A project that was found and is in order.
 #[derive(Debug)]
@@ -38,37 +38,20 @@ impl Project {
     }
 }
 
-/// Finds the project's root: the folder given, or the current one, or one above it.
+/// Finds the project's root: of the folder given, or of the current one.
 pub(crate) fn root(global: &Global) -> Result<PathBuf, Complaint> {
-    let looked = start(global)?;
-    let (found, folder) = match &looked {
-        Start::At(folder) => (
-            folder.join(PROJECT_FILE).is_file().then(|| folder.clone()),
-            folder,
-        ),
-        Start::Above(folder) => (hygge_project::find(folder), folder),
-    };
-    found.ok_or_else(|| {
-        let above = if matches!(looked, Start::Above(_)) {
-            " or above it"
-        } else {
-            ""
-        };
-        Complaint::usage(format!(
-            "there is no {PROJECT_FILE} in {}{above}",
-            folder.display()
-        ))
-        .advise("go to a project, name one with --project DIR, or begin one: hygge init NAME")
-    })
-}
-
-fn start(global: &Global) -> Result<Start, Complaint> {
-    match &global.project {
-        Some(folder) => Ok(Start::At(folder.clone())),
+    let folder = match &global.project {
+        Some(folder) => folder.clone(),
         None => std::env::current_dir()
-            .map(Start::Above)
-            .map_err(|error| Complaint::usage(format!("the current folder is gone: {error}"))),
-    }
+            .map_err(|error| Complaint::usage(format!("the current folder is gone: {error}")))?,
+    };
+    hygge_project::root(&folder).map_err(|problem| {
+        let complaint = Complaint::usage(problem.message);
+        match problem.advice {
+            Some(advice) => complaint.advise(advice),
+            None => complaint,
+        }
+    })
 }
 
 /// What is remembered of the project, for verbs that ask a thing or two.
@@ -85,13 +68,10 @@ pub(crate) fn load(
     changes: &Changes,
     console: &Console,
 ) -> Result<Project, Complaint> {
-    let (registry, shelf) = match root(global) {
-        Ok(root) => with_plugins(&root),
-        // Said by loading.
-        Err(_) => (registry(), Shelf::default()),
-    };
+    let root = root(global)?;
+    let (registry, shelf) = with_plugins(&root);
     let request = Load {
-        project: start(global)?,
+        root: &root,
         env: &|name| std::env::var(name).ok(),
         vars: &changes.vars,
         selection: changes.selection.clone(),
@@ -110,7 +90,7 @@ pub(crate) fn load(
     if let Some(concurrency) = changes.concurrency {
         plan.options.concurrency = concurrency;
     }
-    console.veil(Veil::over(&plan));
+    console.veil(plan.veil.clone());
     Ok(Project { plan, registry })
 }
 

@@ -3,11 +3,9 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use hygge_core::{Fault, RunId, code};
+use hygge_core::{Fault, RunId, Veil, code};
 use hygge_engine::Event;
 use serde_json::{Map, Value};
-
-use crate::console::Veil;
 
 /// Everything that happened in one run: `.hygge/runs/<id>/log.jsonl`, one JSON object a line.
 #[derive(Debug)]

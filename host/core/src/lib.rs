@@ -12,12 +12,14 @@
 
 mod action;
 mod batch;
+mod column;
 mod connector;
 mod context;
 pub mod failpoint;
 mod fault;
 mod home;
 mod id;
+mod near;
 mod place;
 mod position;
 mod receipt;
@@ -28,10 +30,12 @@ mod store;
 mod transform;
 mod type_name;
 mod usage;
+mod veil;
 mod watermark;
 
 pub use action::{Action, Contradiction, Mode, Strategy, action};
 pub use batch::{Batch, Encoded, OPERATION_COLUMN, Operation, Step};
+pub use column::columns_instead;
 pub use connector::{
     BuildContext, Capabilities, HomeKind, HomePlan, Problem, Registry, StoreKind, StorePlan,
 };
@@ -39,6 +43,7 @@ pub use context::{Context, InlineWorkers, Level, Memory, Notes, Share, Silent, S
 pub use fault::{Fault, Result, code};
 pub use home::{Discovered, Finding, Home, Reader, Want};
 pub use id::{EntityId, RunId, SplitId};
+pub use near::nearest;
 pub use place::Place;
 pub use position::Position;
 pub use receipt::{CommitRecord, Receipt, Settled};
@@ -49,6 +54,7 @@ pub use store::{Standing, Store, Target, Writer};
 pub use transform::{Bound, Transform, TransformKind};
 pub use type_name::type_name;
 pub use usage::{Egress, Metered, Usage};
+pub use veil::Veil;
 pub use watermark::{Watermark, WatermarkType};
 
 /// Boxed connectors and their futures are passed around by these names.

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use arrow_schema::{DataType, Schema};
 use hygge_core::{
-    Action, Bounds, Fault, Result, Strategy, Watermark, WatermarkType, code, type_name,
+    Action, Bounds, Fault, Result, Strategy, Watermark, WatermarkType, code, columns_instead,
+    type_name,
 };
 use hygge_project::{Incremental, Lookback};
 use hygge_state::EntityState;
@@ -161,7 +162,7 @@ pub(crate) fn follow(
             format!("the source has no column {column:?} to use as watermark"),
         )
         .with("column", column)
-        .advise(format!("it has {}", listed(schema)))
+        .advise(columns_instead(column, schema))
     })?;
     for key in &incremental.key {
         if schema.field_with_name(key).is_err() {
@@ -170,7 +171,7 @@ pub(crate) fn follow(
                 format!("the source has no column {key:?} to use in the key"),
             )
             .with("column", key)
-            .advise(format!("it has {}", listed(schema))));
+            .advise(columns_instead(key, schema)));
         }
     }
     let kind = WatermarkType::of(column, field.data_type())?;
@@ -247,22 +248,6 @@ pub(crate) fn follow(
         most: WINDOW_ROWS,
     };
     Ok(Some((Arc::new(follow), rows)))
-}
-
-fn listed(schema: &Schema) -> String {
-    let names: Vec<&str> = schema
-        .fields()
-        .iter()
-        .map(|f| f.name().as_str())
-        .take(12)
-        .collect();
-    let more = schema.fields().len() - names.len();
-    let tail = if more > 0 {
-        format!(" and {more} more")
-    } else {
-        String::new()
-    };
-    format!("{}{tail}", names.join(", "))
 }
 
 /// The columns that became wider. Rows whose column changed its type in another way can't be

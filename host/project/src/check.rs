@@ -198,7 +198,7 @@ impl<'a> Check<'a> {
                 self.flatten(branch, &mut parts);
                 wanted.extend(self.allowed(&parts));
             }
-            self.wrong_type(node, &wanted, name, key);
+            self.wrong_type(node, &wanted, false, name, key);
         }
         None
     }
@@ -243,20 +243,30 @@ impl<'a> Check<'a> {
             if let Some(types) = types(part)
                 && !types.iter().any(|t| is(node, t))
             {
-                self.wrong_type(node, &types, name, key);
+                let of_texts = parts.iter().any(|part| self.takes_texts(part));
+                self.wrong_type(node, &types, of_texts, name, key);
                 return false;
             }
         }
         true
     }
 
-    fn wrong_type(&mut self, node: &Node, types: &[&str], name: &str, key: &At) {
+    /// Whether a list's items may be texts.
+    fn takes_texts(&self, list: &'a Json) -> bool {
+        let mut items = Parts::new();
+        if let Some(item) = list.get("items") {
+            self.flatten(item, &mut items);
+        }
+        self.allowed(&items).contains(&"string")
+    }
+
+    fn wrong_type(&mut self, node: &Node, types: &[&str], of_texts: bool, name: &str, key: &At) {
         let mut wanted: Vec<&str> = types.iter().filter_map(|t| in_words(t)).collect();
         wanted.dedup();
         let subject = self.subject(name);
         let message = format!("{subject} must be {}{}", or(&wanted), not(node));
         let mut problem = about(node, key, message);
-        if let Some(advice) = slip(node, types) {
+        if let Some(advice) = slip(node, types, of_texts) {
             problem = problem.advise(advice);
         }
         self.problems.push(problem);
@@ -427,10 +437,10 @@ impl<'a> Check<'a> {
         known.dedup();
         self.problems
             .push(match nearest(key, known.iter().copied()) {
-                Some(near) => problem.advise(format!("did you mean `{near}`?")),
-                None if belongs(key, &known).is_some() => {
+                _ if belongs(key, &known).is_some() => {
                     problem.advise(belongs(key, &known).unwrap_or_default())
                 }
+                Some(near) => problem.advise(format!("did you mean `{near}`?")),
                 None if known.is_empty() => problem.advise("leave it out"),
                 None => problem.advise(format!("there are: {}", known.join(", "))),
             });

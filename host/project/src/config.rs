@@ -276,6 +276,9 @@ pub(crate) const STORE_KEYS: [&str; 3] = ["type", "connection", "emptied_by_othe
 
 /// Where a key belongs that was written in a flow or an entity, judged by the keys known there.
 pub(crate) fn belongs(key: &str, known: &[&str]) -> Option<&'static str> {
+    if key == "format" && known.contains(&"type") && known.contains(&"path") {
+        return Some("leave it out: `type` is the format; `type: files` takes one");
+    }
     if !known.contains(&"home") || !known.contains(&"mode") {
         return None;
     }

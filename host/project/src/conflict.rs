@@ -131,10 +131,17 @@ fn way_back(start: &str, after: &BTreeMap<String, Vec<String>>) -> Vec<String> {
 /// goes first.
 pub(crate) fn places(
     entities: &[Resolved],
+    flows: &[WrittenFlow],
     after: &BTreeMap<String, Vec<String>>,
     real: &mut Real,
     problems: &mut Vec<Problem>,
 ) {
+    // A variable that isn't set may name the flow.
+    let unsure = |name: &str| {
+        let unset = |node: &&Node| matches!(node.value, Value::Unset(_));
+        let mut flows = flows.iter().filter(|flow| flow.name == name);
+        flows.any(|flow| written_after(flow).iter().any(unset))
+    };
     let mut places = |of: fn(&Resolved) -> Option<&Place>| -> Vec<Option<Place>> {
         let found = entities.iter().map(|entity| of(entity));
         found.map(|place| Some(real.place(place?))).collect()
@@ -189,6 +196,7 @@ pub(crate) fn places(
             } else if !reached
                 .get(other.flow.as_str())
                 .is_some_and(|all| all.contains(&id.flow))
+                && !unsure(&other.flow)
                 && told.insert((&other.flow, &id.flow))
             {
                 let (flow, first) = (&other.flow, &id.flow);

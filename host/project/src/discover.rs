@@ -11,13 +11,36 @@ use crate::{Problem, yaml};
 /// The file that makes a folder a project.
 pub const PROJECT_FILE: &str = "hygge.yml";
 
-/// The project's root: the folder itself or the nearest one above it that has a hygge.yml.
-pub fn find(start: &Path) -> Option<PathBuf> {
-    let start = std::path::absolute(start).ok()?;
-    start
-        .ancestors()
-        .find(|folder| folder.join(PROJECT_FILE).is_file())
-        .map(Path::to_owned)
+/// The root of the project that a folder is in: the folder itself or the nearest one above it that
+/// has a hygge.yml. The way to that file is as good as the way to its folder.
+pub fn root(start: &Path) -> Result<PathBuf, Problem> {
+    let create = "go to a project, name one with `--project DIR`, or begin one: `hygge init NAME`";
+    let shown = start.display();
+    let whole = std::path::absolute(start)
+        .map_err(|error| Problem::new(format!("{shown} can't be found: {}", plain(&error))))?;
+    let folder = match fs::metadata(&whole) {
+        Ok(found) if found.is_dir() => whole.as_path(),
+        Ok(_) if whole.ends_with(PROJECT_FILE) => whole.parent().unwrap_or(&whole),
+        Ok(_) => {
+            let message = format!("{shown} is a file, and a project is a folder");
+            return Err(Problem::new(message).advise(create));
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(Problem::new(format!("{shown} doesn't exist")).advise(create));
+        }
+        Err(error) => {
+            let message = format!("{shown} can't be looked at: {}", plain(&error));
+            return Err(Problem::new(message));
+        }
+    };
+    let mut above = folder.ancestors();
+    match above.find(|folder| folder.join(PROJECT_FILE).is_file()) {
+        Some(root) => Ok(root.to_owned()),
+        None => Err(Problem::new(format!(
+            "there is no {PROJECT_FILE} in {shown} or any folder above it"
+        ))
+        .advise(create)),
+    }
 }
 
 /// A YAML file; `node` is none when it can't be read, which has been said.

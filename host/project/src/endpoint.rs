@@ -7,8 +7,9 @@ use crate::check::Check;
 use crate::config::{HOME_KEYS, IncrementalConfig, STORE_KEYS};
 use crate::node::{Entry, Map, Node, Value};
 use crate::schema::of;
+use crate::secrecy::Secrets;
 use crate::source::At;
-use crate::{Endpoint, Problem, location, merge, nearest, secrecy};
+use crate::{Endpoint, Problem, location, merge, nearest};
 
 /// Home or Store: both are a `type` with settings, and layers of them merge alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -342,14 +343,18 @@ fn decide_type(
     let listed = || format!("there are: {}", known.join(", "));
     let say = || format!("name one of {}, or give a `path`", known.join(", "));
     let Some(entry) = map.take("type") else {
+        if let Some(Value::Unset(problems)) = map.get("path").map(|path| &path.value) {
+            return Err(problems.clone());
+        }
         let path = map.get("path").and_then(Node::as_text);
+        // A setting of files of any format, and of nothing else.
+        let any = map.has("format").then_some("files");
         let guess = path.map(|path| {
-            location::type_of(path)
-                .filter(|kind| role.has(registry, kind))
-                .unwrap_or(match role {
-                    Role::Home => "files",
-                    Role::Store => "parquet",
-                })
+            let by_ending = || location::type_of(path).filter(|kind| role.has(registry, kind));
+            any.or_else(by_ending).unwrap_or(match role {
+                Role::Home => "files",
+                Role::Store => "parquet",
+            })
         });
         return match guess.filter(|kind| role.has(registry, kind)) {
             Some(kind) => Ok(kind.to_owned()),
@@ -389,7 +394,7 @@ impl Merged {
         registry: &Registry,
         schemas: &Schemas,
         problems: &mut Vec<Problem>,
-        secret_places: &mut Vec<At>,
+        secrets: &mut Secrets,
     ) -> Option<Settled> {
         let role = self.role.key();
         let whose = if self.own {
@@ -410,7 +415,7 @@ impl Merged {
             }
         }
         problems.append(&mut found);
-        secret_places.extend(node.secrets().into_iter().map(|secret| secret.at.clone()));
+        secrets.note(&node);
         if problems.len() > before {
             return None;
         }
@@ -432,8 +437,8 @@ impl Merged {
             );
             return None;
         }
-        let (json, secrets) = node.json();
-        let settings = Settings::new(json, secrets);
+        let (json, pointers) = node.json();
+        let settings = Settings::new(json, pointers);
         let plan = match self.role {
             Role::Home => registry
                 .home(&self.kind)?
@@ -444,23 +449,13 @@ impl Merged {
                 .plan(&settings, cx)
                 .map(EndpointPlan::Store),
         };
-        // A kind knows the secrets, and may quote one without a thought.
-        let hide = |text: &str| {
-            let secrets = node.secrets();
-            let texts = secrets.iter().filter_map(|secret| secret.as_text());
-            secrecy::redact(text, texts)
-        };
         let plan = match plan {
-            Ok(mut plan) => {
-                let describe = plan.describe();
-                *describe = hide(describe);
-                plan
-            }
+            Ok(plan) => plan,
             Err(wrong) => {
                 for each in wrong {
                     let at = node.find(&each.pointer);
-                    let mut problem = Problem::at(at, hide(&each.message));
-                    problem.advice = each.advice.as_deref().map(hide);
+                    let mut problem = Problem::at(at, each.message);
+                    problem.advice = each.advice;
                     problems.push(problem);
                 }
                 return None;
@@ -496,15 +491,6 @@ fn tell_generic(schema: &mut Json, role: Role) {
 pub(crate) enum EndpointPlan {
     Home(HomePlan),
     Store(StorePlan),
-}
-
-impl EndpointPlan {
-    fn describe(&mut self) -> &mut String {
-        match self {
-            Self::Home(plan) => &mut plan.describe,
-            Self::Store(plan) => &mut plan.describe,
-        }
-    }
 }
 
 /// An endpoint that is right, as far as can be known without I/O.

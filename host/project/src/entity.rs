@@ -9,6 +9,7 @@ use crate::flow::{WrittenEntity, WrittenFlow};
 use crate::incremental::{self, Placed};
 use crate::node::{Entry, Map, Node, Value};
 use crate::placeholder::{self, Placeholders};
+use crate::secrecy::Secrets;
 use crate::source::At;
 use crate::{Origin, PlannedEntity, Problem, location, transform};
 
@@ -93,7 +94,7 @@ pub(crate) fn resolve(
     vars: Option<&Node>,
     around: &Surroundings<'_>,
     problems: &mut Vec<Problem>,
-    secrets: &mut Vec<At>,
+    secrets: &mut Secrets,
 ) -> Option<Resolved> {
     let (Some(flow_node), Some(_)) = (&flow.node, &entity.node) else {
         return None;

@@ -33,6 +33,12 @@ pub(crate) struct WrittenEntity {
     pub(crate) node: Option<Node>,
 }
 
+/// Whether something may be misspelt, so that something else seems to be missing. A variable that
+/// isn't set is in its place.
+pub(crate) fn misspelt(problems: &[Problem]) -> bool {
+    problems.iter().any(|problem| !problem.unset)
+}
+
 /// Takes a flow from its folder.
 pub(crate) fn from_folder(
     folder: FlowFolder,
@@ -49,6 +55,7 @@ pub(crate) fn from_folder(
         broken |= file.node.is_none();
         let node = checked(file, "an entity", &schema, lookup, problems).1;
         let named = node.as_ref().and_then(|node| node.get("name"));
+        problems.extend(named.and_then(secret_name));
         let (name, at) = match named {
             Some(named) => (
                 named.as_text().unwrap_or(&stem).to_owned(),
@@ -58,7 +65,7 @@ pub(crate) fn from_folder(
         };
         entities.push(WrittenEntity { name, at, node });
     }
-    let doubtful = broken || problems.len() > before;
+    let doubtful = broken || misspelt(&problems[before..]);
     finish(folder.name, node.0, node.1, entities, doubtful, problems)
 }
 
@@ -117,11 +124,10 @@ fn finish(
     {
         inline_entities(listed, &mut entities, problems);
     }
-    if entities.is_empty()
-        && node
-            .as_ref()
-            .is_none_or(|node| node.get("entities").is_none())
-    {
+    let listed = node.as_ref().and_then(|node| node.get("entities"));
+    // Which entities there are isn't known without the variable; what the flow says is.
+    let unset = |listed: &Node| matches!(listed.value, Value::Unset(_));
+    if entities.is_empty() && listed.is_none_or(unset) {
         entities.push(WrittenEntity {
             name: name.clone(),
             at: at.clone(),
@@ -171,6 +177,7 @@ fn inline_entities(listed: &Entry, entities: &mut Vec<WrittenEntity>, problems: 
                 );
             }
             for item in items {
+                problems.extend(secret_name(item.get("name").unwrap_or(item)));
                 if item.as_map().is_some() {
                     match item
                         .get("name")
@@ -221,6 +228,17 @@ fn inline_entities(listed: &Entry, entities: &mut Vec<WrittenEntity>, problems: 
         }
         _ => {}
     }
+}
+
+/// Names are shown, and become names of files.
+fn secret_name(name: &Node) -> Option<Problem> {
+    let problem = || {
+        Problem::at(&name.at, "the name of this entity is a secret").advise(
+            "names are shown and remembered in clear; use a variable whose name doesn't look \
+             secret",
+        )
+    };
+    name.secret.then(problem)
 }
 
 /// Names become parts of paths, and `flow.entity` must be read back.

@@ -36,6 +36,14 @@ pub(crate) fn read(entry: Entry, schema: &Json, problems: &mut Vec<Problem>) -> 
             return None;
         }
     };
+    for secret in node.secrets() {
+        problems.push(
+            Problem::at(&secret.at, "`incremental` holds a secret").advise(
+                "names of columns are shown and remembered in clear; use a variable whose name \
+                 doesn't look secret",
+            ),
+        );
+    }
     let place = |key: &str| node.find(&format!("/{key}")).clone();
     let key_at = |key: &str| match node.as_map().and_then(|map| map.entry(key)) {
         Some(entry) => entry.at.clone(),

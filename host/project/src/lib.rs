@@ -19,7 +19,6 @@ mod index;
 mod load;
 mod location;
 mod merge;
-mod near;
 mod node;
 mod placeholder;
 mod plan;
@@ -36,8 +35,8 @@ mod variable;
 mod wording;
 mod yaml;
 
-pub use discover::{PROJECT_FILE, find};
-pub use load::{Load, Start, granted, load};
+pub use discover::{PROJECT_FILE, root};
+pub use load::{Load, granted, load};
 pub use plan::{
     Endpoint, Incremental, Lookback, OnError, Options, Origin, Plan, PlannedEntity, PlannedFlow,
     PlannedTransform,
@@ -46,7 +45,7 @@ pub use problem::{Excerpt, Problem, Problems};
 pub use schema::{FileKind, schema};
 pub use select::Selection;
 
-use near::nearest;
+use hygge_core::nearest;
 
 #[cfg(test)]
 mod tests;

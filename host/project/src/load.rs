@@ -1,21 +1,23 @@
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use hygge_core::{BuildContext, Mode, Registry};
+use serde::de::DeserializeOwned;
 
 use crate::check::Check;
 use crate::config::{OnErrorConfig, OptionsConfig, Overrides, ProjectFile};
 use crate::discover::{self, PROJECT_FILE};
 use crate::endpoint::{Connections, Schemas, unused};
 use crate::entity::{self, Resolved, Surroundings};
-use crate::flow::{self, WrittenFlow};
+use crate::flow::{self, WrittenFlow, misspelt};
 use crate::node::{Map, Node, Value};
 use crate::quantity::Size;
 use crate::real::Real;
 use crate::schema::of;
-use crate::source::At;
+use crate::secrecy::{self, Secrets};
 use crate::var::Var;
-use crate::variable::substitute;
+use crate::variable::{Lookup, substitute};
 use crate::{
     OnError, Options, Plan, PlannedFlow, Problem, Problems, Selection, conflict, merge, nearest,
     var,
@@ -23,8 +25,8 @@ use crate::{
 
 /// What to load, and what it may know of the world.
 pub struct Load<'a> {
-    /// Where the project is.
-    pub project: Start,
+    /// The project's folder, absolute; see [`root`](crate::root).
+    pub root: &'a Path,
     /// Looks an environment variable up.
     pub env: &'a dyn Fn(&str) -> Option<String>,
     /// The values of `--var`.
@@ -37,54 +39,12 @@ pub struct Load<'a> {
     pub today: jiff::civil::Date,
 }
 
-/// Where a project is looked for.
-#[derive(Debug, Clone)]
-pub enum Start {
-    /// In this folder or the nearest above it.
-    Above(PathBuf),
-    /// In this folder (`--project`).
-    At(PathBuf),
-}
-
-impl Start {
-    fn root(&self) -> Result<PathBuf, Problems> {
-        let create = "`hygge init NAME` makes a project that runs at once";
-        let (folder, problem) = match self {
-            Self::Above(folder) => match discover::find(folder) {
-                Some(root) => return Ok(root),
-                None => (
-                    folder,
-                    format!("there is no {PROJECT_FILE} in {{}} or any folder above it"),
-                ),
-            },
-            Self::At(folder) => {
-                if folder.join(PROJECT_FILE).is_file() {
-                    return Ok(folder.clone());
-                }
-                if folder.is_file() && folder.file_name().is_some_and(|n| n == PROJECT_FILE) {
-                    let parent = folder.parent().unwrap_or(Path::new(""));
-                    return Ok(parent.to_owned());
-                }
-                (folder, format!("there is no {PROJECT_FILE} in {{}}"))
-            }
-        };
-        let message = problem.replace("{}", &folder.display().to_string());
-        Err(Problem::new(message).advise(create).into())
-    }
-}
-
 /// Reads a project and makes the plan of a run; or says everything that is wrong with it.
 ///
 /// Nothing is connected to and nothing is created. Files are read from the project's folder,
 /// and data is not looked at.
 pub fn load(request: &Load<'_>, registry: &Registry) -> Result<Plan, Problems> {
-    let root = request.project.root()?;
-    let root = std::path::absolute(&root).map_err(|error| {
-        Problems::from(Problem::new(format!(
-            "{} can't be found: {error}",
-            root.display()
-        )))
-    })?;
+    let root = request.root.to_owned();
     Loading {
         request,
         registry,
@@ -95,6 +55,7 @@ pub fn load(request: &Load<'_>, registry: &Registry) -> Result<Plan, Problems> {
         },
         problems: Vec::new(),
         warnings: Vec::new(),
+        seen: RefCell::default(),
     }
     .plan()
 }
@@ -123,20 +84,49 @@ struct Loading<'a> {
     cx: BuildContext,
     problems: Vec<Problem>,
     warnings: Vec<String>,
+    /// What stood in variables whose names look secret.
+    seen: RefCell<Vec<String>>,
+}
+
+/// One key of hygge.yml; nothing when it isn't there, or is wrong, which has been reported.
+fn key<T: DeserializeOwned>(project: &Node, key: &str) -> Option<T> {
+    serde_json::from_value(project.get(key)?.json().0).ok()
+}
+
+/// Looks a variable up, and keeps what is secret.
+fn watched<'a>(
+    env: Lookup<'a>,
+    seen: &'a RefCell<Vec<String>>,
+) -> impl Fn(&str) -> Option<String> + 'a {
+    move |name| {
+        let value = env(name);
+        if secrecy::variable(name) {
+            seen.borrow_mut().extend(value.clone());
+        }
+        value
+    }
 }
 
 impl Loading<'_> {
     fn plan(mut self) -> Result<Plan, Problems> {
         let (project, sound) = self.project_file();
-        // What can't be read as a whole has been reported part by part.
-        let config: ProjectFile = serde_json::from_value(project.json().0).unwrap_or_default();
-        let options = options(&config.options);
+        let options = options(&key(&project, "options").unwrap_or_default());
+        let flows_dir: Option<String> = key(&project, "flows_dir");
         let connections = connections(&project);
-        let (flows, complete) = self.flows(&project, config.flows_dir.as_deref(), sound);
+        let (flows, complete) = self.flows(&project, flows_dir.as_deref(), sound);
         let vars = self.vars(&flows, complete);
         let after = conflict::after(&flows, &mut self.problems);
         let mut entities = Vec::new();
-        let mut secrets = Vec::new();
+        let mut secrets = Secrets::default();
+        secrets.texts(&project);
+        vars.values().for_each(|node| secrets.texts(node));
+        for flow in &flows {
+            let nodes = flow.entities.iter().filter_map(|e| e.node.as_ref());
+            flow.node
+                .iter()
+                .chain(nodes)
+                .for_each(|node| secrets.texts(node));
+        }
         // Without hygge.yml nothing can be said about what is merged over it.
         if let Some(parsed) = sound {
             let around = Surroundings {
@@ -164,10 +154,10 @@ impl Loading<'_> {
                 }
             }
         }
-        let flows_dir = config.flows_dir.as_deref().unwrap_or("flows");
+        let flows_dir = flows_dir.as_deref().unwrap_or("flows");
         let (real, problems) = (&mut Real::default(), &mut self.problems);
         conflict::own_files(&mut entities, &self.cx, flows_dir, real, problems);
-        conflict::places(&entities, &after, real, problems);
+        conflict::places(&entities, &flows, &after, real, problems);
         if complete {
             self.request.selection.check(&flows, &mut self.problems);
             if flows.is_empty() && self.problems.is_empty() {
@@ -189,24 +179,33 @@ impl Loading<'_> {
                 }
             }
         }
+        let veil = secrets.veil(self.seen.take());
         if !self.problems.is_empty() {
             for problem in &mut self.problems {
-                secrets.iter().for_each(|secret| problem.mask(secret));
+                problem.cover(&veil);
+                secrets.places().for_each(|secret| problem.mask(secret));
             }
             return Err(Problems(self.problems).sorted());
         }
-        let name = config
-            .name
-            .unwrap_or_else(|| match self.cx.root.file_name() {
-                Some(name) => name.to_string_lossy().into_owned(),
-                None => "hygge".to_owned(),
-            });
+        // A kind knows the secrets, and may quote one without a thought.
+        for Resolved { planned, .. } in &mut entities {
+            veil.cover(&mut planned.home_plan.describe);
+            veil.cover(&mut planned.store_plan.describe);
+            for transform in &mut planned.transforms {
+                veil.cover(&mut transform.describe);
+            }
+        }
+        let name = key(&project, "name").unwrap_or_else(|| match self.cx.root.file_name() {
+            Some(name) => name.to_string_lossy().into_owned(),
+            None => "hygge".to_owned(),
+        });
         Ok(Plan {
             name,
             place: self.cx,
             options,
             flows: group(entities, &after),
             warnings: self.warnings,
+            veil,
         })
     }
 
@@ -217,7 +216,8 @@ impl Loading<'_> {
         let Some(mut node) = file.node else {
             return (Node::new(Value::Map(Map::default()), file.at), None);
         };
-        substitute(&mut node, self.request.env, &mut self.problems);
+        let env = watched(self.request.env, &self.seen);
+        substitute(&mut node, &env, &mut self.problems);
         let schema = of::<ProjectFile>();
         self.problems
             .extend(Check::run(PROJECT_FILE, &schema, &mut node, &file.at));
@@ -230,7 +230,7 @@ impl Loading<'_> {
             self.problems
                 .push(Problem::at(&memory.at, format!("`options.memory` {error}")));
         }
-        (node, Some(self.problems.len() == before))
+        (node, Some(!misspelt(&self.problems[before..])))
     }
 
     /// Every flow by name, and whether these are all.
@@ -262,7 +262,8 @@ impl Loading<'_> {
         for folder in folders {
             let name = folder.name.clone();
             let mut found = Vec::new();
-            let flow = flow::from_folder(folder, self.request.env, &mut found);
+            let env = watched(self.request.env, &self.seen);
+            let flow = flow::from_folder(folder, &env, &mut found);
             let taken =
                 |entity: &flow::WrittenEntity| self.request.selection.takes(&name, &entity.name);
             keep(&mut found, flow.entities.iter().any(taken));
@@ -407,7 +408,7 @@ fn resolve_all(
     selection: &Selection,
     doubtful: bool,
     problems: &mut Vec<Problem>,
-    secrets: &mut Vec<At>,
+    secrets: &mut Secrets,
 ) -> Vec<Resolved> {
     let mut entities = Vec::new();
     for flow in flows {

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use hygge_core::{BuildContext, EntityId, HomePlan, Mode, Settings, StorePlan, Strategy};
+use hygge_core::{BuildContext, EntityId, HomePlan, Mode, Settings, StorePlan, Strategy, Veil};
 
 /// Everything a run needs to know: resolved, validated, in order by name.
 #[derive(Debug, Clone)]
@@ -16,6 +16,8 @@ pub struct Plan {
     pub flows: Vec<PlannedFlow>,
     /// Things worth saying that stop nothing.
     pub warnings: Vec<String>,
+    /// Hides the secrets of the configuration, also of entities that this run leaves out.
+    pub veil: Veil,
 }
 
 impl Plan {

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use hygge_core::EntityId;
+use hygge_core::{EntityId, Veil};
 
 use crate::secrecy;
 use crate::source::At;
@@ -89,6 +89,14 @@ impl Problem {
     pub(crate) fn missing(mut self) -> Self {
         self.missing = true;
         self
+    }
+
+    /// Hides secrets in the words.
+    pub(crate) fn cover(&mut self, veil: &Veil) {
+        veil.cover(&mut self.message);
+        if let Some(advice) = &mut self.advice {
+            veil.cover(advice);
+        }
     }
 
     /// Cuts a secret off, with what follows it, wherever its line is shown.

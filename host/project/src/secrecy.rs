@@ -1,7 +1,10 @@
 //! Which names mean that a value must not be shown. Errs on the side of hiding: what is hidden
 //! for nothing costs a look into a file, what is shown for nothing can't be taken back.
 
-use hygge_core::REDACTED;
+use hygge_core::{REDACTED, Veil};
+
+use crate::node::{Node, Value};
+use crate::source::At;
 
 /// Parts of a name, between underscores and the like, that mean a secret on their own.
 const PARTS: [&str; 12] = [
@@ -94,14 +97,40 @@ pub(crate) fn hide(line: &str) -> String {
     line.to_owned()
 }
 
-/// A text without the secrets that stand in it. One or two characters are in any text, so they
-/// tell nothing and are left.
-pub(crate) fn redact<'a>(text: &str, secrets: impl Iterator<Item = &'a str>) -> String {
-    secrets
-        .filter(|secret| secret.chars().count() > 2)
-        .fold(text.to_owned(), |text, secret| {
-            text.replace(secret, REDACTED)
-        })
+/// Where secrets stand in a project, and what they are.
+#[derive(Debug, Default)]
+pub(crate) struct Secrets {
+    places: Vec<At>,
+    texts: Vec<String>,
+}
+
+impl Secrets {
+    /// Remembers every secret of a tree, and that its place isn't to be shown.
+    pub(crate) fn note(&mut self, node: &Node) {
+        self.texts(node);
+        let secrets = node.secrets().into_iter();
+        self.places.extend(secrets.map(|secret| secret.at.clone()));
+    }
+
+    /// Remembers what every secret of a tree is.
+    pub(crate) fn texts(&mut self, node: &Node) {
+        for secret in node.secrets() {
+            // A yes or no tells nothing, and would be missing everywhere.
+            if let Value::Text { text, .. } | Value::Number(_, text) = &secret.value {
+                self.texts.push(text.clone());
+            }
+        }
+    }
+
+    pub(crate) fn places(&self) -> impl Iterator<Item = &At> {
+        self.places.iter()
+    }
+
+    /// Hides them all, and what stood in variables: a text may hold more than the variable, and a
+    /// message less than the text.
+    pub(crate) fn veil(&self, variables: Vec<String>) -> Veil {
+        Veil::over(self.texts.iter().cloned().chain(variables))
+    }
 }
 
 #[cfg(test)]

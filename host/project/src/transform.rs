@@ -5,8 +5,9 @@ use crate::check::Check;
 use crate::entity::Surroundings;
 use crate::node::{Entry, Map, Node, Value};
 use crate::placeholder::Placeholders;
+use crate::secrecy::Secrets;
 use crate::source::At;
-use crate::{PlannedTransform, Problem, nearest, secrecy};
+use crate::{PlannedTransform, Problem, nearest};
 
 /// Checks a list of transforms, as the most specific layer gives it; what is wrong goes to
 /// `problems`, and where secrets stand to `secrets`.
@@ -15,7 +16,7 @@ pub(crate) fn read(
     id: &EntityId,
     around: &Surroundings<'_>,
     problems: &mut Vec<Problem>,
-    secrets: &mut Vec<At>,
+    secrets: &mut Secrets,
 ) -> Option<Vec<PlannedTransform>> {
     let items = match &written.value.value {
         Value::List(items) => items,
@@ -40,7 +41,7 @@ fn one(
     id: &EntityId,
     around: &Surroundings<'_>,
     problems: &mut Vec<Problem>,
-    secrets: &mut Vec<At>,
+    secrets: &mut Secrets,
 ) -> Option<PlannedTransform> {
     let mut node = item.clone();
     let Value::Map(map) = &mut node.value else {
@@ -67,24 +68,22 @@ fn one(
     let before = problems.len();
     let what = format!("the {kind} transform");
     problems.extend(Check::run(&what, &schema, &mut node, &item.at));
-    secrets.extend(node.secrets().into_iter().map(|secret| secret.at.clone()));
+    secrets.note(&node);
     if problems.len() > before {
         return None;
     }
     let (json, pointers) = node.json();
     let settings = Settings::new(json, pointers);
-    // A kind knows the secrets, and may quote one without a thought.
-    let hide = |text: &str| secrecy::redact(text, settings.secret_values());
     match transform.plan(&settings, around.cx) {
         Ok(describe) => Some(PlannedTransform {
-            describe: hide(&describe),
+            describe,
             kind,
             settings,
         }),
         Err(wrong) => {
             for each in wrong {
-                let mut problem = Problem::at(node.find(&each.pointer), hide(&each.message));
-                problem.advice = each.advice.as_deref().map(hide);
+                let mut problem = Problem::at(node.find(&each.pointer), each.message);
+                problem.advice = each.advice;
                 problems.push(problem);
             }
             None

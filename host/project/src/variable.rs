@@ -35,10 +35,13 @@ pub(crate) fn substitute(node: &mut Node, lookup: Lookup<'_>, problems: &mut Vec
                         Value::Unset(found.unset.iter().map(|v| unset(v, &node.at)).collect())
                     };
                 }
-                Err(wrong) => problems.push(
-                    Problem::at(&node.at, wrong)
-                        .advise("write ${NAME} or ${NAME:-default}; $${ stands for a plain ${"),
-                ),
+                Err(wrong) => {
+                    let problem = Problem::at(&node.at, wrong)
+                        .advise("write ${NAME} or ${NAME:-default}; $${ stands for a plain ${");
+                    // No use to look at it any further.
+                    node.value = Value::Unset(vec![problem.clone()]);
+                    problems.push(problem);
+                }
             }
         }
         _ => {}

@@ -31,8 +31,8 @@ pub(crate) fn not(node: &Node) -> String {
     format!(", not {shown}")
 }
 
-/// What YAML makes of what was probably meant.
-pub(crate) fn slip(node: &Node, types: &[&str]) -> Option<String> {
+/// What YAML makes of what was probably meant; `of_texts` when a list would be one of texts.
+pub(crate) fn slip(node: &Node, types: &[&str], of_texts: bool) -> Option<String> {
     match &node.value {
         Value::Map(map) if types.contains(&"string") => match map.entries.as_slice() {
             [only] if only.value.is_null() => {
@@ -43,7 +43,9 @@ pub(crate) fn slip(node: &Node, types: &[&str]) -> Option<String> {
         Value::Text { text, .. } if !node.secret => {
             let typed = Node::new(yaml::plain(text), node.at.clone());
             let word = text.to_ascii_lowercase();
-            if types.iter().any(|t| is(&typed, t)) {
+            if types.contains(&"array") && of_texts && !text.is_empty() {
+                Some(format!("write `[{text}]`"))
+            } else if types.iter().any(|t| is(&typed, t)) {
                 Some("take the quotes away".to_owned())
             } else if !types.contains(&"boolean") {
                 None

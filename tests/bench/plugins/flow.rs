@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use hygge_core::RunId;
 use hygge_engine::{Event, Events, RunRequest, StopSignal, Threads, Tuning};
-use hygge_project::{Load, Selection, Start};
+use hygge_project::{Load, Selection};
 use hygge_state::{LocalState, Outcome};
 
 use crate::{clock, mask};
@@ -64,8 +64,9 @@ pub(crate) fn run(kind: &str, _: &Path, project: &Path) {
     if kind == "mask" {
         registry = mask::shelf(project, registry);
     }
+    let root = hygge_project::root(project).unwrap();
     let load = Load {
-        project: Start::At(project.to_owned()),
+        root: &root,
         env: &|_| None,
         vars: &[],
         selection: Selection::default(),

@@ -10,7 +10,7 @@ use hygge_state::{LocalState, Outcome};
 use super::Ended;
 use crate::args::{Global, Output, OutputArgs, SelectArgs, VarArgs};
 use crate::complaint::{Complaint, Exit};
-use crate::console::{Console, Veil};
+use crate::console::Console;
 use crate::desk::Desk;
 use crate::project::{self, Changes, Project};
 use crate::render::{Json, Live, Plain, Quiet, Renderer, Scene};
@@ -134,7 +134,7 @@ pub(crate) fn everything(root: &Path, global: &Global, console: &Arc<Console>) -
 fn go(project: &Project, args: &StartArgs, global: &Global, console: &Arc<Console>) -> Ended {
     let run = new_run::id(jiff::Timestamp::now());
     let work = &project.plan.place.work;
-    let log = Arc::new(RunLog::begin(work, &run, Veil::over(&project.plan))?);
+    let log = Arc::new(RunLog::begin(work, &run, project.plan.veil.clone())?);
     diagnostics::begin(global.verbose, console, Some(&log))?;
     schema_files::write_if_missing(&project.plan.place.root);
     for warning in &project.plan.warnings {

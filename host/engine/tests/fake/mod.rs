@@ -520,6 +520,7 @@ impl Project {
         Self {
             registry: Registry::default(),
             plan: Plan {
+                veil: hygge_core::Veil::default(),
                 name: "test".into(),
                 place: BuildContext {
                     root: PathBuf::from("/"),

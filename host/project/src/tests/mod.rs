@@ -4,13 +4,15 @@ mod docs;
 mod kinds;
 mod merging;
 mod plans;
+mod roots;
 mod schemas;
+mod secrets;
 mod wrong;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::{Load, Plan, Problems, Selection, Start, load};
+use crate::{Load, Plan, Problems, Selection, load};
 
 /// A project to load: files, variables and what the command line says.
 #[derive(Default)]
@@ -73,7 +75,7 @@ impl Project {
             std::fs::write(path, text).unwrap();
         }
         let request = Load {
-            project: Start::At(root.to_owned()),
+            root,
             env: &|name| self.env.get(name).cloned(),
             vars: &self.vars,
             selection: self.selection.clone(),

@@ -400,3 +400,11 @@ fn a_name_with_a_dot_is_quoted_in_a_var() {
     let entity = plan.entities().next().unwrap();
     assert_eq!(entity.store.settings.expose()["path"], "there");
 }
+
+#[test]
+fn a_format_beside_a_path_is_a_setting_of_files() {
+    let plan =
+        Project::of("flows: {a: {home: {path: x.csv, format: csv}, store: out, entities: [e]}}\n")
+            .plan();
+    insta::assert_snapshot!(shown(&plan), @r#"a.e: files {"format":"csv","path":"x.csv"} -> parquet {"path":"out"}"#);
+}

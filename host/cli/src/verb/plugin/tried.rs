@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::Here;
 use crate::args::Global;
 use crate::complaint::Complaint;
-use crate::console::{Console, Veil};
+use crate::console::Console;
 
 /// What a plugin is, when it is several things.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -88,7 +88,7 @@ impl Tried {
         let mut config = Value::Object(all);
         let mut secrets = Vec::new();
         fill(&mut config, &mut secrets)?;
-        console.veil(Veil::of(secrets));
+        console.veil(Veil::over(secrets));
         Ok(config)
     }
 

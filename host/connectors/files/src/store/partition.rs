@@ -7,7 +7,7 @@ use arrow_array::{ArrayRef, RecordBatch, UInt32Array};
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_schema::{DataType, Schema};
 use arrow_select::take::take_record_batch;
-use hygge_core::{Fault, Result, code, type_name};
+use hygge_core::{Fault, Result, code, columns_instead, type_name};
 
 use super::record::StagedFile;
 use super::{instant, name};
@@ -23,13 +23,12 @@ impl Partitioner {
     pub(crate) fn new(schema: &Schema, columns: &[String]) -> Result<Self> {
         let found = columns.iter().map(|name| {
             let Some((at, field)) = schema.column_with_name(name) else {
-                let names: Vec<&str> = schema.fields().iter().map(|f| f.name().as_str()).collect();
                 return Err(Fault::new(
                     code::CONFIG,
                     format!("partition_by names {name:?}, which is not a column"),
                 )
                 .with("column", name)
-                .advise(format!("the columns are {}", names.join(", "))));
+                .advise(columns_instead(name, schema)));
             };
             let binary = matches!(
                 field.data_type(),

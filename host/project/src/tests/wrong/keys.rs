@@ -321,3 +321,29 @@ error: `row_group_rows` must be a whole number, not "5"
    |                                                                               ^^^
    = help: take the quotes away
 "#);
+
+wrong!(a_setting_that_is_wrong_leaves_the_others, Project::of("flows_dir: pipelines\noptions: 5\n").file("pipelines/f/flow.yml", "home: in\nstore: out\n"), @r"
+error: `options` must be a map, not 5
+  --> hygge.yml:2:10
+   |
+ 2 | options: 5
+   |          ^
+");
+
+wrong!(a_format_beside_its_type, flow("home: in\nstore: {type: csv, path: out, format: csv}\n"), @r"
+error: the csv store has no key `format`
+  --> flows/f/flow.yml:2:31
+   |
+ 2 | store: {type: csv, path: out, format: csv}
+   |                               ^^^^^^
+   = help: leave it out: `type` is the format; `type: files` takes one
+");
+
+wrong!(a_text_where_a_list_is_wanted, flow("home: in\nstore: {path: out, partition_by: day}\n"), @r#"
+error: `partition_by` must be a list, not "day"
+  --> flows/f/flow.yml:2:34
+   |
+ 2 | store: {path: out, partition_by: day}
+   |                                  ^^^
+   = help: write `[day]`
+"#);

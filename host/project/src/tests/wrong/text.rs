@@ -232,3 +232,42 @@ error: this isn't YAML: a value is missing
    | ^
    = help: the `[` in line 1 isn't closed
 ");
+
+wrong!(a_variable_that_is_missing_beside_other_mistakes, flow("home: {path: '${UNSET}/x'}\nafter: ${AFTER}\nentities: ${ALL}\n"), @r"
+error: flow `f` has no store
+  --> flows/f/flow.yml:1:1
+   |
+ 1 | home: {path: '${UNSET}/x'}
+   | ^
+   = help: say where, such as `store: data/out`
+
+error: environment variable UNSET isn't set
+  --> flows/f/flow.yml:1:14
+   |
+ 1 | home: {path: '${UNSET}/x'}
+   |              ^^^^^^^^^^^^
+   = help: set it, or give a default: ${UNSET:-default}
+
+error: environment variable AFTER isn't set
+  --> flows/f/flow.yml:2:8
+   |
+ 2 | after: ${AFTER}
+   |        ^^^^^^^^
+   = help: set it, or give a default: ${AFTER:-default}
+
+error: environment variable ALL isn't set
+  --> flows/f/flow.yml:3:11
+   |
+ 3 | entities: ${ALL}
+   |           ^^^^^^
+   = help: set it, or give a default: ${ALL:-default}
+");
+
+wrong!(a_brace_that_never_closes_is_one_mistake, flow("home: '${UNSET'\nstore: out\n"), @r"
+error: `${` without its `}`
+  --> flows/f/flow.yml:1:7
+   |
+ 1 | home: '${UNSET'
+   |       ^^^^^^^^^
+   = help: write ${NAME} or ${NAME:-default}; $${ stands for a plain ${
+");
