@@ -1,3 +1,4 @@
+use hygge_engine::Found;
 use serde_json::json;
 
 use crate::complaint::Exit;
@@ -21,7 +22,7 @@ pub(crate) fn show(project: &Project, as_json: bool, console: &Console) -> Ended
     let mut failures = String::new();
     for (id, found) in &found {
         match found {
-            Ok(there) if as_json => {
+            Found::There(there) if as_json => {
                 for each in there {
                     let line = json!({
                         "flow": id.flow, "entity": id.entity,
@@ -30,7 +31,7 @@ pub(crate) fn show(project: &Project, as_json: bool, console: &Console) -> Ended
                     console.out(&format!("{line}\n"));
                 }
             }
-            Ok(there) => {
+            Found::There(there) => {
                 for each in there {
                     table.row(vec![
                         id.to_string().into(),
@@ -40,7 +41,17 @@ pub(crate) fn show(project: &Project, as_json: bool, console: &Console) -> Ended
                     ]);
                 }
             }
-            Err(fault) => {
+            Found::Waits(flow) if as_json => {
+                let line = json!({"flow": id.flow, "entity": id.entity, "waits": flow});
+                console.out(&format!("{line}\n"));
+            }
+            Found::Waits(flow) => table.row(vec![
+                id.to_string().into(),
+                format!("nothing yet: flow {flow} writes it").into(),
+                "-".into(),
+                "-".into(),
+            ]),
+            Found::Failed(fault) => {
                 exit = Exit::Failed;
                 if as_json {
                     let line = json!({"flow": id.flow, "entity": id.entity, "fault": fault});

@@ -1,6 +1,6 @@
 use std::hash::{BuildHasher, RandomState};
 
-use hygge_core::RunId;
+use hygge_core::{RunId, quoted};
 
 /// An id for a run that begins now.
 pub(crate) fn id(began: jiff::Timestamp) -> RunId {
@@ -39,19 +39,6 @@ pub(crate) fn command(arguments: impl Iterator<Item = String>) -> String {
 fn redacted(var: &str) -> String {
     let name = var.split_once('=').map_or(var, |(name, _)| name);
     format!("{name}={}", hygge_core::REDACTED)
-}
-
-/// An argument as a shell takes it.
-pub(crate) fn quoted(argument: &str) -> String {
-    let plain = !argument.is_empty()
-        && argument
-            .chars()
-            .all(|c| c.is_alphanumeric() || "-_=./,:@%+*".contains(c));
-    if plain {
-        argument.to_owned()
-    } else {
-        format!("'{}'", argument.replace('\'', r"'\''"))
-    }
 }
 
 #[cfg(test)]

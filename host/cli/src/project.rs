@@ -102,15 +102,22 @@ fn said(quarantined: &Quarantined) -> String {
     }
 }
 
+/// What is said of a name that means none or several.
+pub(crate) fn not_one_entity(name: &str) -> Option<Complaint> {
+    (!name.contains('.') || name.contains(['*', '?', ','])).then(|| {
+        Complaint::usage(format!("`{name}` isn't one entity"))
+            .advise("write one FLOW.ENTITY; `hygge list` shows them")
+    })
+}
+
 /// Loads the one entity of that name.
 pub(crate) fn load_one(
     global: &Global,
     name: &str,
     console: &Console,
 ) -> Result<(Project, PlannedEntity), Complaint> {
-    if !name.contains('.') || name.contains(['*', '?', ',']) {
-        return Err(Complaint::usage(format!("`{name}` isn't one entity"))
-            .advise("write FLOW.ENTITY; `hygge list` shows them"));
+    if let Some(wrong) = not_one_entity(name) {
+        return Err(wrong);
     }
     let changes = Changes {
         selection: Selection {

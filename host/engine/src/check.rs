@@ -1,14 +1,15 @@
 use arrow_schema::SchemaRef;
 use hygge_core::{
-    Context, Discovered, EntityId, Finding, Home, Registry, Result, SplitRequest, Store, code,
+    Context, Discovered, EntityId, Fault, Finding, Home, Registry, Result, SplitRequest, Store,
+    code,
 };
 use hygge_project::{Plan, PlannedEntity};
 use hygge_state::StateStore;
 
 use crate::chain::Chain;
-use crate::increment;
 use crate::recover::build;
 use crate::start::{self, Start};
+use crate::{empty, increment};
 
 /// What `hygge debug` found out about one entity.
 #[derive(Debug, Clone)]
@@ -19,6 +20,8 @@ pub struct Checked {
     pub home: Vec<Finding>,
     /// About its Store.
     pub store: Vec<Finding>,
+    /// The flow that goes first and fills its Home, which has nothing to read yet.
+    pub waits: Option<String>,
 }
 
 impl Checked {
@@ -47,7 +50,16 @@ pub async fn check(
                     id: planned.id.clone(),
                     home: home.check(cx).await.unwrap_or_else(found),
                     store: store.check(cx).await.unwrap_or_else(found),
+                    waits: None,
                 };
+                if each.home.iter().any(|finding| !finding.ok)
+                    && let Some(flow) = filled_by(plan, planned)
+                    && nothing_yet(home.discover(cx).await)
+                {
+                    let home = &planned.home_plan.describe;
+                    each.home = vec![Finding::good(format!("{home}: flow {flow} writes it"))];
+                    each.waits = Some(flow.to_owned());
+                }
                 if each.ok() {
                     let bound = Rehearsal {
                         plan,
@@ -64,11 +76,37 @@ pub async fn check(
                 id: planned.id.clone(),
                 home: found(fault),
                 store: Vec::new(),
+                waits: None,
             },
         };
         checked.push(each);
     }
     checked
+}
+
+/// The flow of this plan that goes before an entity's and writes what it reads.
+fn filled_by<'a>(plan: &'a Plan, planned: &PlannedEntity) -> Option<&'a str> {
+    let read = planned.home_plan.place.as_ref()?;
+    let flow = |name: &str| plan.flows.iter().find(|flow| flow.name == name);
+    let mut before: Vec<&str> = Vec::new();
+    let mut open = vec![planned.id.flow.as_str()];
+    while let Some(after) = open.pop().and_then(flow).map(|flow| &flow.after) {
+        let new = after.iter().filter(|name| !before.contains(&name.as_str()));
+        let new: Vec<&str> = new.map(String::as_str).collect();
+        before.extend(&new);
+        open.extend(new);
+    }
+    let writes = |name: &&&str| {
+        let entities = flow(name).into_iter().flat_map(|flow| &flow.entities);
+        let mut written = entities.filter_map(|entity| entity.store_plan.place.as_ref());
+        written.any(|place| place.overlaps(read))
+    };
+    let found = before.iter().find(writes)?;
+    flow(found).map(|flow| flow.name.as_str())
+}
+
+fn nothing_yet<T>(looked: Result<T>) -> bool {
+    looked.is_err_and(|fault| fault.code == code::SOURCE_MISSING)
 }
 
 /// What a run does before rows move, without leaving anything behind.
@@ -88,6 +126,9 @@ impl Rehearsal<'_> {
             Ok(None) => return,
             Err(fault) => return checked.store.extend(found(fault)),
         };
+        if checked.waits.is_some() {
+            return;
+        }
         match self.schema(home, &start).await {
             Ok(Some(schema)) => {
                 if let Err(fault) = store.fits(&schema) {
@@ -124,6 +165,10 @@ impl Rehearsal<'_> {
             }
             splits => splits?,
         };
+        match empty::columns(planned, start.action, &splits.schema) {
+            Err(_) if planned.allow_empty => return Ok(None),
+            looked => looked?,
+        }
         if let Some(incremental) = incremental {
             let window = self.state.memory(&planned.id, "window").await?;
             let (low, window) = (start.low.as_ref(), window.as_deref());
@@ -137,24 +182,38 @@ impl Rehearsal<'_> {
     }
 }
 
-fn found(fault: hygge_core::Fault) -> Vec<Finding> {
+fn found(fault: Fault) -> Vec<Finding> {
     let advice = fault.advice.unwrap_or_default();
     vec![Finding::bad(fault.message, advice)]
 }
 
+/// What an entity's Home could read.
+#[derive(Debug)]
+pub enum Found {
+    /// These.
+    There(Vec<Discovered>),
+    /// Nothing yet: that flow goes first and writes it.
+    Waits(String),
+    /// It can't be looked at.
+    Failed(Fault),
+}
+
 /// What each entity's Home could read.
-pub async fn discover(
-    plan: &Plan,
-    registry: &Registry,
-    cx: &Context,
-) -> Vec<(EntityId, Result<Vec<Discovered>>)> {
-    let mut found = Vec::new();
+pub async fn discover(plan: &Plan, registry: &Registry, cx: &Context) -> Vec<(EntityId, Found)> {
+    let mut all = Vec::new();
     for planned in plan.entities() {
         let discovered = match build(registry, planned, &plan.place) {
             Ok((home, _)) => home.discover(cx).await,
             Err(fault) => Err(fault),
         };
-        found.push((planned.id.clone(), discovered));
+        let found = match (discovered, filled_by(plan, planned)) {
+            (Ok(there), _) => Found::There(there),
+            (Err(fault), Some(flow)) if fault.code == code::SOURCE_MISSING => {
+                Found::Waits(flow.to_owned())
+            }
+            (Err(fault), _) => Found::Failed(fault),
+        };
+        all.push((planned.id.clone(), found));
     }
-    found
+    all
 }

@@ -1,12 +1,28 @@
 //! A full run of a source that is gone, where that is allowed. Full means replace: what stands
 //! gives way to a data set without rows, and with the columns it had.
 
+use arrow_schema::Schema;
 use hygge_core::{Action, CommitRecord, Context, Fault, Result, Standing, Store, Target, code};
 use hygge_project::PlannedEntity;
 use hygge_state::{EntityState, Intent, Memories};
 
 use crate::shared::Shared;
 use crate::{Event, commit, recover, start};
+
+/// Refuses a source without columns, when it would take the place of what stands.
+pub(crate) fn columns(planned: &PlannedEntity, action: Action, schema: &Schema) -> Result<()> {
+    if !schema.fields().is_empty() || action != Action::Replace {
+        return Ok(());
+    }
+    Err(Fault::new(
+        code::SOURCE_INVALID,
+        format!("{} has no columns", planned.home_plan.describe),
+    )
+    .advise(
+        "what stands at the destination was kept; `allow_empty: true` in the home lets an empty \
+         source pass",
+    ))
+}
 
 /// Replaces what stands, or says that nothing does. The caller holds the entity's lock.
 pub(crate) async fn replace(

@@ -146,7 +146,7 @@ impl Mover {
             rows: 0,
             rows_read: 0,
             bytes: 0,
-            location: self.planned.store_plan.describe.clone(),
+            location: recover::location(&self.shared.registry, &self.planned),
             watermark: None,
         };
         if self.planned.mode == Mode::Full {
@@ -209,15 +209,11 @@ impl Mover {
             }
             plan => plan?,
         };
-        if plan.schema.fields().is_empty() && start.action == Action::Replace {
-            let empty = format!("{} has no columns", self.planned.home_plan.describe);
-            if self.planned.allow_empty {
-                return Err(Fault::new(EMPTY, empty));
+        match empty::columns(&self.planned, start.action, &plan.schema) {
+            Err(fault) if self.planned.allow_empty => {
+                return Err(Fault::new(EMPTY, fault.message));
             }
-            return Err(Fault::new(code::SOURCE_INVALID, empty).advise(
-                "what stands at the destination was kept; `allow_empty: true` in the home lets \
-                 an empty source pass",
-            ));
+            looked => looked?,
         }
         for warning in &plan.warnings {
             self.note(true, warning.clone());

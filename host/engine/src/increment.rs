@@ -288,7 +288,7 @@ fn widened(window: &WindowState, schema: &Schema) -> Result<Widened> {
 
 /// A watermark beyond now usually means a wrong date in the source, and that rows written
 /// from now on will be missed.
-pub(crate) fn in_the_future(watermark: &Watermark, now: jiff::Timestamp) -> Option<String> {
+pub fn in_the_future(watermark: &Watermark, now: jiff::Timestamp) -> Option<String> {
     let ordinal = watermark.ordinal().ok()?;
     let seconds = match watermark.kind {
         WatermarkType::Date => ordinal.checked_mul(86_400)?,

@@ -29,13 +29,15 @@ mod shared;
 mod signal;
 mod start;
 mod steps;
+mod veiled;
 mod widened;
 mod window;
 mod workers;
 
 pub use alone::{FirstRows, Pour, first_rows, pour};
-pub use check::{Checked, check, discover};
+pub use check::{Checked, Found, check, discover};
 pub use event::{Event, Events};
+pub use increment::in_the_future;
 pub use preview::{Preview, preview};
 pub use recover::{finish_intent, recover_state};
 pub use run::{EntityResult, RunRequest, RunSummary, run};

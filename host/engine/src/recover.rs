@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use hygge_core::{
     Action, BuildContext, CommitRecord, Context, EntityId, Fault, Home, Position, REDACTED,
-    Registry, Result, RunId, Settings, SplitRequest, Standing, Store, Strategy, Want, code,
+    Registry, Result, RunId, Settings, SplitRequest, Standing, Store, Strategy, Want, code, quoted,
 };
 use hygge_project::PlannedEntity;
 use hygge_state::{EntityState, Memories, StateStore};
@@ -148,6 +148,14 @@ pub(crate) fn build(
     ))
 }
 
+/// Where an entity's data stands, as a Store says it after a commit: the path or table.
+pub(crate) fn location(registry: &Registry, planned: &PlannedEntity) -> String {
+    let store = registry.store(&planned.store.kind);
+    let settings = planned.store.settings.redacted();
+    let written = store.and_then(|kind| settings.get(kind.location()?)?.as_str());
+    written.unwrap_or(&planned.store_plan.describe).to_owned()
+}
+
 /// This machine's name, for telling who holds a lock.
 pub(crate) fn host_name() -> String {
     ["/proc/sys/kernel/hostname", "/etc/hostname"]
@@ -166,6 +174,7 @@ pub async fn recover_state(
     cx: &Context,
 ) -> Result<EntityState> {
     let id = &planned.id;
+    let named = quoted(&id.to_string());
     if let Some(finished) = finish_intent(state, registry, place, id, cx).await? {
         return Ok(finished);
     }
@@ -176,7 +185,7 @@ pub async fn recover_state(
     let Some(incremental) = incremental else {
         return Err(
             Fault::new(code::STATE, format!("{id} keeps no watermark to recover"))
-                .advise(format!("`hygge start --full --entity {id}` begins anew")),
+                .advise(format!("`hygge start --full --entity {named}` begins anew")),
         );
     };
     if !planned.transforms.is_empty() {
@@ -187,8 +196,8 @@ pub async fn recover_state(
             format!("{id} has transforms, so its watermark can't be read from its destination"),
         )
         .advise(format!(
-            "`hygge start --full --entity {id}` loads everything again, \
-             `hygge state set {id} --watermark …` sets it by hand"
+            "`hygge start --full --entity {named}` loads everything again, \
+             `hygge state set {named} --watermark …` sets it by hand"
         )));
     }
     let (_, store) = build(registry, planned, place)?;
@@ -207,7 +216,7 @@ pub async fn recover_state(
                 ),
             )
             .advise(format!(
-                "`hygge start --full --entity {id}` loads everything"
+                "`hygge start --full --entity {named}` loads everything"
             )));
         }
         Standing::Foreign { example, .. } => {
@@ -220,7 +229,7 @@ pub async fn recover_state(
             )
             .advise(format!(
                 "`adopt: true` in its store takes over what is there; then `hygge start --full \
-                 --entity {id}` replaces it, or `hygge state set {id} --watermark …` says how far \
+                 --entity {named}` replaces it, or `hygge state set {named} --watermark …` says how far \
                  it came"
             )));
         }
@@ -231,7 +240,7 @@ pub async fn recover_state(
             format!("{} can't be read back", planned.store_plan.describe),
         )
         .advise(format!(
-            "`hygge state set {id} --watermark …` sets it by hand"
+            "`hygge state set {named} --watermark …` sets it by hand"
         ))
     })?;
     let request = SplitRequest {
@@ -285,7 +294,7 @@ pub async fn recover_state(
         watermark,
         rows_processed: rows,
         position: None,
-        location: planned.store_plan.describe.clone(),
+        location: location(registry, planned),
         ends: Some(start::ends(planned, place, rows > 0)),
         action: Action::Append,
         window,

@@ -4,9 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use futures::future::{BoxFuture, FutureExt, ready};
-use hygge_core::{
-    Action, EntityId, Fault, Memory, REDACTED, Registry, Result, RunId, Watermark, code,
-};
+use hygge_core::{Action, EntityId, Fault, Memory, Registry, Result, RunId, Watermark, code};
 use hygge_project::{OnError, Plan, PlannedEntity, PlannedFlow};
 use hygge_state::{Outcome, RunEntity, RunRecord, StateStore};
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, watch};
@@ -14,6 +12,7 @@ use tokio::task::JoinSet;
 
 use crate::entity::{Moved, Mover};
 use crate::shared::Shared;
+use crate::veiled::Veiled;
 use crate::{Event, Events, StopSignal, Threads, Tuning};
 
 /// What a front end gives a run.
@@ -97,7 +96,11 @@ pub async fn run(plan: &Plan, request: RunRequest) -> Result<RunSummary> {
         tuning: request.tuning,
         registry: request.registry,
         state: request.state,
-        events: request.events,
+        events: Arc::new(Veiled {
+            veil: plan.veil.clone(),
+            heard: request.events,
+        }),
+        veil: plan.veil.clone(),
         signal: request.signal,
         threads: request.threads,
         memory: Memory::new(plan.options.memory),
@@ -223,31 +226,48 @@ fn queue(slots: &Arc<Semaphore>, now: bool) -> Slot {
 /// How a flow ended, for those that wait for it.
 struct FlowEnd {
     name: String,
-    /// Entities that have not ended, and whether all that did succeeded.
-    left: watch::Sender<(usize, bool)>,
+    /// Entities that have not ended, and how those that did ended.
+    left: watch::Sender<(usize, End)>,
+}
+
+/// How the entities of a flow ended, the worst of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum End {
+    Well,
+    Stopped,
+    Badly,
+}
+
+impl From<Outcome> for End {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Pass => Self::Well,
+            Outcome::Stopped => Self::Stopped,
+            Outcome::Fail | Outcome::Skip => Self::Badly,
+        }
+    }
 }
 
 impl FlowEnd {
     fn new(flow: &PlannedFlow) -> Self {
         Self {
             name: flow.name.clone(),
-            left: watch::Sender::new((flow.entities.len(), true)),
+            left: watch::Sender::new((flow.entities.len(), End::Well)),
         }
     }
 
-    fn one_ended(&self, well: bool) {
-        self.left.send_modify(|(left, all_well)| {
+    fn one_ended(&self, end: End) {
+        self.left.send_modify(|(left, worst)| {
             *left = left.saturating_sub(1);
-            *all_well &= well;
+            *worst = end.max(*worst);
         });
     }
 
-    async fn ended_well(&self) -> bool {
+    async fn ended(&self) -> End {
         let mut left = self.left.subscribe();
         // The sender is `self`, so waiting ends only with the value.
-        left.wait_for(|(left, _)| *left == 0)
-            .await
-            .is_ok_and(|end| end.1)
+        let ended = left.wait_for(|(left, _)| *left == 0).await;
+        ended.map_or(End::Badly, |end| end.1)
     }
 }
 
@@ -264,14 +284,18 @@ impl Turn {
     async fn take(self, slot: Slot) -> EntityResult {
         let result = self.moved_or_skipped(slot).await;
         self.shared.events.event(&finished(&result));
-        self.own.one_ended(result.outcome == Outcome::Pass);
+        self.own.one_ended(result.outcome.into());
         result
     }
 
     async fn moved_or_skipped(&self, slot: Slot) -> EntityResult {
         for flow in &self.after {
-            if !flow.ended_well().await {
-                return self.skipped(format!("flow {} did not succeed", flow.name));
+            match flow.ended().await {
+                End::Well => {}
+                End::Stopped => return self.ended(Outcome::Stopped, 0.0),
+                End::Badly => {
+                    return self.skipped(format!("flow {} did not succeed", flow.name));
+                }
             }
         }
         let Ok(_slot) = slot.await else {
@@ -333,15 +357,8 @@ impl Turn {
         let mut fault = fault
             .with("flow", &self.planned.id.flow)
             .with("entity", &self.planned.id.entity);
-        // The message goes into the history, which outlives what a front end hides.
-        for settings in [&self.planned.home.settings, &self.planned.store.settings] {
-            let secrets = settings
-                .secrets()
-                .filter_map(|at| settings.expose().pointer(at));
-            for secret in secrets.filter_map(|s| s.as_str()).filter(|s| s.len() > 2) {
-                fault.message = fault.message.replace(secret, REDACTED);
-            }
-        }
+        // The message goes into the history, too.
+        self.shared.veil.cover_fault(&mut fault);
         EntityResult {
             fault: Some(fault),
             ..self.ended(Outcome::Fail, seconds)
@@ -391,6 +408,9 @@ fn remembered(result: &EntityResult) -> RunEntity {
         bytes: result.bytes,
         seconds: result.seconds,
         location: result.location.clone(),
-        error: result.fault.as_ref().map(|fault| fault.message.clone()),
+        error: match &result.fault {
+            Some(fault) => Some(fault.message.clone()),
+            None => result.reason.clone(),
+        },
     }
 }

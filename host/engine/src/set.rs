@@ -2,7 +2,7 @@ use hygge_core::{Action, BuildContext, Context, Registry, Result, RunId, Standin
 use hygge_project::PlannedEntity;
 use hygge_state::{EntityState, Memories, StateStore};
 
-use crate::recover::build;
+use crate::recover::{build, location};
 use crate::start;
 
 /// Sets how far an entity came by hand: from now on that is true of the configured destination,
@@ -18,7 +18,7 @@ pub async fn set_state(
 ) -> Result<EntityState> {
     let id = &planned.id;
     let before = state.load(id).await?;
-    let ends = start::ends(planned, place, false);
+    let mut ends = start::ends(planned, place, false);
     // Hashes of rows taken before say nothing about another window.
     let mut memories: Memories = vec![("window", None)];
     let moved = before
@@ -26,7 +26,9 @@ pub async fn set_state(
         .is_none_or(|b| b.ends.as_ref().is_some_and(|e| e.store != ends.store));
     let (_, store) = build(registry, planned, place)?;
     let memory = state.memory(id, "store").await?;
-    let forgets = match store.inspect(id, memory.as_deref(), cx).await? {
+    let standing = store.inspect(id, memory.as_deref(), cx).await?;
+    ends.filled = standing != Standing::Vacant;
+    let forgets = match standing {
         Standing::Ours => false,
         // More stands there than is remembered: the Store goes by its mark.
         Standing::Marked { .. } => true,
@@ -45,7 +47,7 @@ pub async fn set_state(
         watermark: Some(watermark),
         rows_processed: before.as_ref().map_or(0, |state| state.rows_processed),
         position: before.and_then(|state| state.position),
-        location: planned.store_plan.describe.clone(),
+        location: location(registry, planned),
         ends: Some(ends),
         action: Action::Append,
         window: None,

@@ -3,7 +3,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use hygge_core::{BuildContext, Context, Memory, Registry, Result, RunId, Workers};
+use hygge_core::{BuildContext, Context, Memory, Registry, Result, RunId, Veil, Workers};
 use hygge_project::{Options, PlannedEntity};
 use hygge_state::StateStore;
 use tokio::sync::{Notify, Semaphore};
@@ -40,6 +40,7 @@ pub(crate) struct Shared {
     pub(crate) registry: Registry,
     pub(crate) state: Arc<dyn StateStore>,
     pub(crate) events: Arc<dyn Events>,
+    pub(crate) veil: Veil,
     pub(crate) signal: StopSignal,
     pub(crate) threads: Arc<Threads>,
     pub(crate) memory: Memory,

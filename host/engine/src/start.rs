@@ -3,7 +3,7 @@
 
 use hygge_core::{
     Action, Bounds, BuildContext, Context, Fault, Mode, Place, Result, Standing, Store, Strategy,
-    action, code,
+    action, code, quoted,
 };
 use hygge_project::{Endpoint, Incremental, PlannedEntity};
 use hygge_state::{Ends, EntityState, StateStore};
@@ -125,7 +125,7 @@ fn knows_where(
         }
         _ => return Ok(()),
     };
-    let id = &planned.id;
+    let id = quoted(&planned.id.to_string());
     Err(Fault::new(
         code::STATE_INCOMPLETE,
         format!(
@@ -142,7 +142,7 @@ fn knows_where(
 
 /// How a watermark that isn't remembered can be, if the entity follows one.
 fn by_hand(planned: &PlannedEntity) -> String {
-    let id = &planned.id;
+    let id = quoted(&planned.id.to_string());
     let column = planned.incremental.as_ref().and_then(|i| i.column.as_ref());
     let set = format!("`hygge state set {id} --watermark …` sets it by hand, ");
     match column {
@@ -158,7 +158,7 @@ fn by_hand(planned: &PlannedEntity) -> String {
 /// The remembered watermark says nothing about another destination: what settled in the old
 /// one would be missing there.
 fn elsewhere(planned: &PlannedEntity, state: &EntityState, low: Option<&Low>) -> Fault {
-    let id = &planned.id;
+    let id = quoted(&planned.id.to_string());
     let now = &planned.store_plan.describe;
     let goes_on = low.map_or_else(String::new, |low| {
         let value = &low.watermark.value;
@@ -195,6 +195,7 @@ pub(crate) async fn compare(
         (state, Standing::Marked { run }) if state.is_none() || replaces => {
             let by = run.map(|run| format!(" (run {run})")).unwrap_or_default();
             let by_hand = by_hand(planned);
+            let named = quoted(&id.to_string());
             Err(Fault::new(
                 code::STATE_LOST,
                 format!(
@@ -203,7 +204,7 @@ pub(crate) async fn compare(
                 ),
             )
             .advise(format!(
-                "{by_hand}`hygge start --full --entity {id}` loads everything again"
+                "{by_hand}`hygge start --full --entity {named}` loads everything again"
             )))
         }
         (Some(state), Standing::Vacant)
@@ -227,7 +228,7 @@ pub(crate) async fn compare(
 
 /// Taking files over doesn't mean throwing them away: only a full run is asked to replace.
 fn not_replaced(planned: &PlannedEntity, example: &str) -> Fault {
-    let id = &planned.id;
+    let id = quoted(&planned.id.to_string());
     let goes_on = match planned.incremental.as_ref().and_then(|i| i.column.as_ref()) {
         Some(_) => format!(
             "`hygge state set {id} --watermark …` says how far what stands there came and keeps \
@@ -250,7 +251,7 @@ fn not_replaced(planned: &PlannedEntity, example: &str) -> Fault {
 }
 
 fn emptied(planned: &PlannedEntity, state: &EntityState) -> Fault {
-    let id = &planned.id;
+    let id = quoted(&planned.id.to_string());
     let (up_to, goes_on) = match &state.watermark {
         Some(mark) => (
             format!(" up to {} = {}", mark.column, mark.value),

@@ -144,7 +144,7 @@ pub struct RunEntity {
     pub seconds: f64,
     /// Where the data settled.
     pub location: Option<String>,
-    /// The first line of what went wrong.
+    /// The first line of what went wrong, or why it was not tried.
     pub error: Option<String>,
 }
 

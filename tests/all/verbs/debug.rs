@@ -1,4 +1,5 @@
 use super::orders;
+use crate::harness::Project;
 
 #[test]
 fn all_well() {
@@ -67,4 +68,49 @@ fn a_state_that_was_lost() {
     let wrong = project.hygge("debug").run();
     assert_eq!(wrong.code, Some(1), "{wrong}");
     insta::assert_snapshot!(wrong.shown());
+}
+
+/// A flow that reads what another writes has nothing to read before the first run.
+#[test]
+fn a_chain_before_its_first_run() {
+    let project = orders("");
+    project.flow("later", "home: lake/orders\nstore: lake/later\nafter: sales\n");
+    insta::assert_snapshot!("chain", project.hygge("debug").succeed().shown());
+    let found = project.hygge("list --discover").succeed();
+    insta::assert_snapshot!("chain_discovered", found.shown());
+    let json = project.hygge("debug --output json").succeed();
+    assert!(json.stdout.contains(r#""waits":"sales""#), "{json}");
+    // Alone it has nothing to wait for.
+    let alone = project.hygge("debug --flow later").run();
+    assert_eq!(alone.code, Some(1), "{alone}");
+    project.hygge("start").succeed();
+    let after = project.hygge("debug").succeed();
+    assert!(!after.stdout.contains("wait"), "{after}");
+}
+
+/// What `start` refuses, `debug` refuses.
+#[test]
+fn a_source_without_columns() {
+    let project = Project::new();
+    project.flow("f", "home: data/e.csv\nstore: out\n");
+    project.write("data/e.csv", "");
+    let debug = project.hygge("debug").run();
+    assert_eq!(debug.code, Some(1), "{debug}");
+    insta::assert_snapshot!("no_columns", debug.shown());
+    let start = project.hygge("start").run();
+    assert_eq!(start.code, Some(1), "{start}");
+    project.flow("f", "home: {path: data/e.csv, allow_empty: true}\nstore: out\n");
+    project.hygge("debug").succeed();
+    let start = project.hygge("start").succeed();
+    assert!(start.stdout.contains(", in out\n"), "{start}");
+}
+
+/// The project's own folder is looked at once, not as the store of every entity.
+#[test]
+fn a_folder_to_remember_in() {
+    let project = orders("");
+    project.write(".hygge", "a file");
+    let wrong = project.hygge("debug").run();
+    assert_eq!(wrong.code, Some(1), "{wrong}");
+    insta::assert_snapshot!("no_folder", wrong.shown());
 }

@@ -50,3 +50,14 @@ fn values_of_vars_are_not_kept() {
         "{shown}"
     );
 }
+
+#[test]
+fn why_something_was_not_tried() {
+    let project = orders("");
+    project.flow("later", "home: lake/orders\nstore: lake/later\nafter: sales\n");
+    std::fs::remove_dir_all(project.path("data")).unwrap();
+    let start = project.hygge("start").run();
+    assert_eq!(start.code, Some(1), "{start}");
+    let shown = project.hygge("runs show").succeed();
+    assert!(shown.stdout.contains("flow sales did not succeed"), "{shown}");
+}

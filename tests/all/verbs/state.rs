@@ -112,3 +112,39 @@ fn list_shows_what_can_be_read_beside_what_is_damaged() {
     let slip = project.hygge("state show sales.order").run();
     assert!(slip.shown().contains("sales.orders"), "{slip}");
 }
+
+#[test]
+fn set_says_what_is_skipped_and_what_is_taken_again() {
+    let project = orders("");
+    project.hygge("start").succeed();
+    let set = |to: &str| {
+        let command = project.hygge("state set sales.orders --watermark");
+        command.argument(to).succeed().shown()
+    };
+    let mut said = set("2025-01-01");
+    said.push_str(&set("2024-06-01"));
+    said.push_str(&set("2024-06-01T00:00:00"));
+    said.push_str(&set("2999-01-01"));
+    insta::assert_snapshot!("moved", said);
+    let show = project.hygge("state show sales.orders").succeed();
+    assert!(show.stdout.contains("location: lake/orders\n"), "{show}");
+    assert!(show.stdout.contains("filled: true"), "{show}");
+    let offset = project
+        .hygge("state set sales.orders --watermark 2025-01-01T00:00:00+05:00")
+        .run();
+    assert_eq!(offset.code, Some(2), "{offset}");
+    insta::assert_snapshot!("offset", offset.shown());
+}
+
+#[test]
+fn an_entity_that_has_not_run_is_no_slip() {
+    let project = orders("");
+    project.flow("sale", "entities: [order]\nhome: data/orders\nstore: lake/other/{entity}\n");
+    project.hygge("start --flow sales").succeed();
+    let shown = project.hygge("state show sale.order").run();
+    assert_eq!(shown.code, Some(2), "{shown}");
+    insta::assert_snapshot!("not_yet", shown.shown());
+    let all = project.hygge("state reset sales.* --yes").run();
+    assert_eq!(all.code, Some(2), "{all}");
+    insta::assert_snapshot!("not_one", all.shown());
+}

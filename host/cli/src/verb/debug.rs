@@ -1,14 +1,15 @@
 use std::sync::Arc;
 
 use clap::Args;
-use hygge_core::{Finding, InlineWorkers};
+use hygge_core::{BuildContext, Fault, Finding, InlineWorkers, code};
 use hygge_engine::Checked;
 use hygge_state::LocalState;
+use rustix::fs::Access;
 use serde_json::json;
 
 use super::Ended;
 use crate::args::{Global, OutputArgs, SelectArgs, VarArgs};
-use crate::complaint::Exit;
+use crate::complaint::{Complaint, Exit};
 use crate::console::{Console, Paint};
 use crate::project::{self, Changes, Project};
 use crate::{diagnostics, runtime, units};
@@ -19,7 +20,7 @@ Examples:
   hygge debug --flow sales           ... at one flow
 
 Exits 1 when anything it looks at is wrong, 2 when the configuration can't be used, and says how to
-mend it. Nothing is moved.";
+mend it. What a flow that goes first is yet to write isn't wrong. Nothing is moved.";
 
 /// Check the configuration, and whether every home and store can be reached
 #[derive(Debug, Args)]
@@ -41,6 +42,7 @@ pub(crate) fn run(args: &DebugArgs, global: &Global, console: &Arc<Console>) -> 
         ..Changes::default()
     };
     let project = project::load(global, &changes, console)?;
+    work_folder(&project.plan.place)?;
     let (runtime, threads) = runtime::whole()?;
     let cx = runtime::context(&threads);
     let state = LocalState::open(&project.plan.place.work, Arc::new(InlineWorkers));
@@ -61,6 +63,24 @@ pub(crate) fn run(args: &DebugArgs, global: &Global, console: &Arc<Console>) -> 
         Exit::Well
     } else {
         Exit::Failed
+    })
+}
+
+/// The project's own folder, which every entity needs: looked at once, for all of them.
+fn work_folder(place: &BuildContext) -> Result<(), Complaint> {
+    let folder = match place.work.symlink_metadata() {
+        Ok(found) if !found.is_dir() => {
+            let work = place.work.display();
+            let message = format!("{work} is no folder, and hygge remembers and stages there");
+            return Err(Complaint::failed(message).advise("move it away"));
+        }
+        Ok(_) => &place.work,
+        // Made by the first run.
+        Err(_) => &place.root,
+    };
+    rustix::fs::access(folder, Access::WRITE_OK | Access::EXEC_OK).map_err(|error| {
+        let doing = "can't remember or stage anything in";
+        Complaint::from(Fault::io(code::STATE, doing, folder, &error.into()))
     })
 }
 
@@ -88,7 +108,8 @@ fn text(checked: &[Checked], project: &Project, paint: Paint) -> String {
         text.push_str(&format!("\n{}{origin}\n", each.id));
         for (end, findings) in [("home ", &each.home), ("store", &each.store)] {
             for finding in findings {
-                text.push_str(&line(end, finding, paint));
+                let waits = each.waits.is_some() && end == "home ";
+                text.push_str(&line(end, finding, waits, paint));
             }
         }
     }
@@ -106,13 +127,16 @@ fn text(checked: &[Checked], project: &Project, paint: Paint) -> String {
     text
 }
 
-fn line(end: &str, finding: &Finding, paint: Paint) -> String {
-    let word = if finding.ok {
+fn line(end: &str, finding: &Finding, waits: bool, paint: Paint) -> String {
+    let word = if waits {
+        paint.faint("wait")
+    } else if finding.ok {
         paint.good("ok ")
     } else {
         paint.bad("BAD")
     };
-    let mut text = format!("  {word}  {end}  {}\n", finding.message);
+    let gap = if waits { " " } else { "  " };
+    let mut text = format!("  {word}{gap}{end}  {}\n", finding.message);
     if let Some(advice) = finding
         .advice
         .as_deref()
@@ -134,6 +158,7 @@ fn json_lines(checked: &Checked) -> Vec<serde_json::Value> {
             json!({
                 "flow": checked.id.flow, "entity": checked.id.entity, "end": end,
                 "ok": finding.ok, "message": finding.message, "advice": finding.advice,
+                "waits": checked.waits.as_ref().filter(|_| *end == "home"),
             })
         })
         .collect()

@@ -7,7 +7,7 @@ use super::{Ended, start};
 use crate::args::Global;
 use crate::complaint::{Complaint, Exit};
 use crate::console::Console;
-use crate::{new_run, schema_files, template};
+use crate::{schema_files, template};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -136,7 +136,7 @@ fn next(root: &Path) -> String {
     if root == Path::new(".") {
         "\nNow move the data: hygge start\n".to_owned()
     } else {
-        let folder = new_run::quoted(&root.display().to_string());
+        let folder = hygge_core::quoted(&root.display().to_string());
         format!("\nNow move the data: cd {folder} && hygge start\n")
     }
 }

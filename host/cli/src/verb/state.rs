@@ -1,8 +1,9 @@
+use std::cmp::Ordering;
 use std::io::{BufRead, IsTerminal};
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
-use hygge_core::{EntityId, Fault, RunId, Strategy, Watermark, WatermarkType};
+use hygge_core::{EntityId, Fault, RunId, Strategy, Watermark, WatermarkType, quoted};
 use hygge_project::PlannedEntity;
 use hygge_state::{EntityLock, EntityState, Holder, StateStore};
 
@@ -152,7 +153,7 @@ fn list(args: &ListArgs, global: &Global, console: &Console) -> Ended {
 
 fn show(args: &ShowArgs, global: &Global, console: &Console) -> Ended {
     let state = project::state_of(&project::root(global)?);
-    let found = runtime::small()?.block_on(known(state.as_ref(), &args.entity))?;
+    let found = runtime::small()?.block_on(known(state.as_ref(), &args.entity, global, console))?;
     print(&found, args.output.json(), console)
 }
 
@@ -178,7 +179,12 @@ fn json(state: &EntityState) -> Result<String, Complaint> {
 }
 
 /// What is remembered under a name that a person typed.
-async fn known(state: &dyn StateStore, name: &str) -> Result<EntityState, Complaint> {
+async fn known(
+    state: &dyn StateStore,
+    name: &str,
+    global: &Global,
+    console: &Console,
+) -> Result<EntityState, Complaint> {
     if let Some((flow, entity)) = name.split_once('.')
         && let Some(found) = state.load(&EntityId::new(flow, entity)).await?
     {
@@ -207,6 +213,16 @@ async fn known(state: &dyn StateStore, name: &str) -> Result<EntityState, Compla
             "choose from {}",
             names.collect::<Vec<_>>().join(", ")
         )));
+    }
+    if let Some(wrong) = project::not_one_entity(name) {
+        return Err(wrong);
+    }
+    // What is in the project and didn't run yet is no slip.
+    if project::load_one(global, name, console).is_ok() {
+        return Err(Complaint::usage(format!(
+            "nothing is remembered of {name}: it hasn't run yet"
+        ))
+        .advise(format!("hygge start --entity {}", quoted(name))));
     }
     let mut complaint = unknown::nothing("entity", name, &there);
     complaint.message =
@@ -253,26 +269,49 @@ fn set(args: &SetArgs, global: &Global, console: &Console) -> Ended {
             return print(&after, true, console);
         }
         if let Some(mark) = &after.watermark {
-            console.out(&format!(
-                "{id} goes on from {} = {} at its next incremental run.\n{}",
-                mark.column,
-                mark.value,
-                again(&planned)
-            ));
+            let until_now = before.as_ref().and_then(|state| state.watermark.as_ref());
+            let until_now = until_now.filter(|was| was.column == mark.column);
+            console.out(&goes_on(&planned, until_now, mark));
+            if let Some(warning) = hygge_engine::in_the_future(mark, jiff::Timestamp::now()) {
+                let word = console.paint_err().warn("warning:");
+                console.err(&format!("{word} {warning}\n"));
+            }
         }
         Ok(Exit::Well)
     })
 }
 
-/// What becomes of rows that earlier runs took and the next one takes again.
-fn again(planned: &PlannedEntity) -> String {
+/// From where the next run goes on, and what becomes of rows that it skips, or that earlier runs
+/// took and it takes again.
+fn goes_on(planned: &PlannedEntity, was: Option<&Watermark>, now: &Watermark) -> String {
+    let (id, column, value) = (&planned.id, &now.column, &now.value);
     let merges = planned.incremental.as_ref().map(|how| how.strategy) == Some(Strategy::Merge);
-    if merges {
-        "Rows from there on are taken again and replace those with their key.\n".to_owned()
-    } else {
-        "Rows from there on are taken again; any that are already in its store would stand there \
-         twice.\n"
-            .to_owned()
+    let forward = was.and_then(|was| {
+        let from = was.kind.convert(was.ordinal().ok()?, now.kind)?;
+        Some(from.cmp(&now.ordinal().ok()?))
+    });
+    let place = format!("{id} goes on from {column} = {value} at its next incremental run");
+    let (head, range) = match (was, forward) {
+        (Some(was), Some(Ordering::Less)) => {
+            return format!(
+                "{place}; until now it was {}.\nRows in between that it has not taken yet are \
+                 skipped.\n",
+                was.value
+            );
+        }
+        (_, Some(Ordering::Equal)) => (format!("{place}, as before.\n"), "Rows at that value"),
+        (Some(was), Some(Ordering::Greater)) => {
+            let head = format!("{place}; until now it was {}.\n", was.value);
+            (head, "Rows in between")
+        }
+        _ => (format!("{place}.\n"), "Rows from there on"),
+    };
+    match merges {
+        true => format!("{head}{range} are taken again and replace those with their key.\n"),
+        false => format!(
+            "{head}{range} are taken again; any that are already in its store would stand there \
+             twice.\n"
+        ),
     }
 }
 
@@ -321,7 +360,7 @@ const KINDS: &str = "types are integer, date, decimal[SCALE], timestamp[us] and 
 fn reset(args: &ResetArgs, global: &Global, console: &Console) -> Ended {
     let state = project::state_of(&project::root(global)?);
     let runtime = runtime::small()?;
-    let id = runtime.block_on(anything(state.as_ref(), &args.entity))?;
+    let id = runtime.block_on(anything(state.as_ref(), &args.entity, global, console))?;
     if !args.yes && !agreed(&id, console)? {
         console.out("Nothing was changed.\n");
         return Ok(Exit::Well);
@@ -332,17 +371,23 @@ fn reset(args: &ResetArgs, global: &Global, console: &Console) -> Ended {
         state.reset(&id).await?;
         Ok::<_, Complaint>(())
     })?;
+    let named = quoted(&id.to_string());
     console.out(&format!(
         "{id} is forgotten; its data stays where it is.\n\
-         Next: hygge start --full --entity {id} begins anew; for one that follows a watermark, \
-         hygge state recover {id} reads it back from its data\n"
+         Next: hygge start --full --entity {named} begins anew; for one that follows a watermark, \
+         hygge state recover {named} reads it back from its data\n"
     ));
     Ok(Exit::Well)
 }
 
 /// The entity of that name, if there is anything to forget about it: also what was left half
 /// done, or can't be read any more.
-async fn anything(state: &dyn StateStore, name: &str) -> Result<EntityId, Complaint> {
+async fn anything(
+    state: &dyn StateStore,
+    name: &str,
+    global: &Global,
+    console: &Console,
+) -> Result<EntityId, Complaint> {
     if let Some((flow, entity)) = name.split_once('.') {
         let id = EntityId::new(flow, entity);
         let there = !matches!(state.load(&id).await, Ok(None))
@@ -352,15 +397,19 @@ async fn anything(state: &dyn StateStore, name: &str) -> Result<EntityId, Compla
             return Ok(id);
         }
     }
-    let known = known(state, name).await?;
+    let known = known(state, name, global, console).await?;
     Ok(EntityId::new(known.flow, known.entity))
 }
 
 fn agreed(id: &EntityId, console: &Console) -> Result<bool, Complaint> {
     let stdin = std::io::stdin();
     if !stdin.is_terminal() {
-        return Err(Complaint::usage(format!("forgetting {id} needs a yes"))
-            .advise(format!("hygge state reset {id} --yes")));
+        return Err(
+            Complaint::usage(format!("forgetting {id} needs a yes")).advise(format!(
+                "hygge state reset {} --yes",
+                quoted(&id.to_string())
+            )),
+        );
     }
     console.err(&format!("Forget how far {id} came? [y/N] "));
     let mut answer = String::new();

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use hygge_core::Veil;
 use hygge_plugins::{Description, Wanted};
 use serde_json::{Map, Value};
 
