@@ -75,3 +75,23 @@ fn the_lock_dies_with_its_holder() {
     assert!(paused.running.wait().was_killed());
     project.hygge("start").succeed();
 }
+
+/// Whoever waits for a flow that a person stopped was stopped, too; nothing failed.
+#[test]
+fn a_terminal_that_goes_away_stops_those_that_wait_as_well() {
+    let project = project();
+    project.flow(
+        "later",
+        "home: lake/orders\nstore: lake/later\nafter: sales\n",
+    );
+    let mut paused = project.hygge("start").spawn_to("split.batch");
+    paused.running.signal(Signal::HUP);
+    let stopped = paused.go_on();
+    assert_eq!(stopped.code, Some(130), "{stopped}");
+    assert!(stopped.stdout.contains("2 stopped"), "{stopped}");
+    project.hygge("start").succeed();
+    assert_eq!(
+        project.content("lake/later"),
+        Orders::new(0..20_000).content()
+    );
+}

@@ -178,6 +178,11 @@ fn what_does_not_go_together() {
         format!("home: {{type: parquet, path: data/orders, incremental: {{{more}}}}}\n")
     };
     insta::assert_snapshot!(shown(vec![
+        flow("a home that isn't here", format!("home: s3://bucket/orders\n{STORE}")),
+        flow("a store that isn't here", format!("{HOME}store: s3://bucket/orders/\n")),
+        flow("a URL of a file", format!("{HOME}store: file:///srv/orders\n")),
+        flow("a path of Windows", format!("{HOME}store: 'C:\\data\\orders'\n")),
+        flow("a file of another form", format!("{HOME}store: lake/orders.xlsx\n")),
         flow(
             "merge without a key",
             format!("{}{STORE}", incremental("column: updated_at, strategy: merge")),

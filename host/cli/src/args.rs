@@ -22,7 +22,6 @@ Exit codes: 0 all well, 1 a flow failed, 2 wrong usage or configuration, 130 int
     version,
     after_help = EXAMPLES,
     arg_required_else_help = true,
-    disable_help_subcommand = true,
     max_term_width = 100
 )]
 pub(crate) struct Cli {
@@ -88,7 +87,8 @@ impl OutputArgs {
 /// Changes to the configuration for this one command.
 #[derive(Debug, Args)]
 pub(crate) struct VarArgs {
-    /// Set a value of the configuration: flow.NAME.PATH=VALUE (repeatable)
+    /// Set a value of the configuration: flow.NAME.PATH=VALUE (repeatable); a list as [A, B], a
+    /// map as {KEY: VALUE}
     #[arg(long = "var", value_name = "flow.NAME.PATH=VALUE")]
     pub(crate) vars: Vec<String>,
 }

@@ -1,9 +1,11 @@
 use std::process::ExitCode;
 
 use hygge_core::{Fault, code};
-use hygge_project::Problems;
+use hygge_project::{Problem, Problems};
+use serde_json::{Map, Value, json};
 
 use crate::console::Paint;
+use crate::run_log::stamped;
 
 /// How the program ends; the table is in docs/cli.md.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,8 +44,9 @@ pub(crate) struct Complaint {
     /// One line, or several when the problems of a whole project are shown.
     pub(crate) message: String,
     pub(crate) advice: Option<String>,
-    /// Whether the message needs no head.
-    whole: bool,
+    /// What is wrong with the project's files, when that is it: then the message is theirs, and
+    /// needs no head.
+    problems: Vec<Problem>,
 }
 
 impl Complaint {
@@ -53,7 +56,7 @@ impl Complaint {
             exit: Exit::Usage,
             message: message.into(),
             advice: None,
-            whole: false,
+            problems: Vec::new(),
         }
     }
 
@@ -63,7 +66,7 @@ impl Complaint {
             exit: Exit::Failed,
             message: message.into(),
             advice: None,
-            whole: false,
+            problems: Vec::new(),
         }
     }
 
@@ -74,10 +77,9 @@ impl Complaint {
 
     pub(crate) fn show(&self, paint: &Paint) -> String {
         let message = self.message.trim_end();
-        let mut text = if self.whole {
-            format!("{message}\n")
-        } else {
-            format!("{} {message}\n", paint.bad("error:"))
+        let mut text = match self.problems.as_slice() {
+            [] => format!("{} {message}\n", paint.bad("error:")),
+            _ => format!("{message}\n"),
         };
         if let Some(advice) = &self.advice {
             text.push_str(&format!("{} {advice}\n", paint.strong("next:")));
@@ -86,12 +88,42 @@ impl Complaint {
     }
 }
 
+impl Complaint {
+    /// The same for programs: one line of JSON, of an event `error`.
+    pub(crate) fn line(&self, now: jiff::Timestamp) -> String {
+        let problems = match self.problems.as_slice() {
+            [] => vec![json!({
+                "message": self.message, "advice": self.advice,
+                "file": null, "line": null, "column": null,
+            })],
+            problems => problems.iter().map(told).collect(),
+        };
+        let mut fields = Map::new();
+        fields.insert("event".into(), "error".into());
+        fields.insert("exit".into(), self.exit.number().into());
+        fields.insert("problems".into(), problems.into());
+        stamped(fields, now)
+    }
+}
+
+fn told(problem: &Problem) -> Value {
+    let place = problem.place.as_ref();
+    json!({
+        "message": problem.message,
+        "advice": problem.advice,
+        "file": place.map(|place| &place.file),
+        "line": place.map(|place| place.line),
+        "column": place.map(|place| place.column),
+    })
+}
+
 /// The project's files are wrong. Their message is whole: it has heads and advice of its own.
 impl From<Problems> for Complaint {
     fn from(problems: Problems) -> Self {
+        let message = problems.to_string();
         Self {
-            whole: true,
-            ..Self::usage(problems.to_string())
+            problems: problems.0,
+            ..Self::usage(message)
         }
     }
 }
@@ -106,7 +138,7 @@ impl From<Fault> for Complaint {
             },
             message: fault.message,
             advice: fault.advice,
-            whole: false,
+            problems: Vec::new(),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use hygge_core::Veil;
 use indicatif::{MultiProgress, ProgressDrawTarget};
+use rustix::termios::{LocalModes, OptionalActions, Termios};
 
 /// The one place that prints.
 ///
@@ -13,31 +14,45 @@ use indicatif::{MultiProgress, ProgressDrawTarget};
 #[derive(Debug)]
 pub(crate) struct Console {
     out_terminal: bool,
+    /// It can move its cursor, too.
+    draws: bool,
     out_colour: bool,
     err_colour: bool,
     lost: AtomicBool,
     veil: OnceLock<Veil>,
     live: Mutex<Option<MultiProgress>>,
+    echo: Mutex<Option<Echo>>,
 }
 
 impl Console {
     pub(crate) fn of_this_process() -> Self {
-        let wanted = std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
-            && std::env::var_os("TERM").is_none_or(|v| v != "dumb");
+        let dumb = std::env::var_os("TERM").is_some_and(|v| v == "dumb");
+        let wanted = std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()) && !dumb;
         let out_terminal = std::io::stdout().is_terminal();
         Self {
             out_terminal,
+            draws: out_terminal && !dumb,
             out_colour: wanted && out_terminal,
             err_colour: wanted && std::io::stderr().is_terminal(),
             lost: AtomicBool::new(false),
             veil: OnceLock::new(),
             live: Mutex::default(),
+            echo: Mutex::default(),
         }
     }
 
-    /// Whether a person looks at stdout as it is written.
-    pub(crate) fn is_terminal(&self) -> bool {
-        self.out_terminal
+    /// Whether a person looks at stdout as it is written, at a terminal that lines can be drawn
+    /// on again and again.
+    pub(crate) fn draws(&self) -> bool {
+        self.draws
+    }
+
+    /// How many characters a line has, where there is an end to it.
+    pub(crate) fn width(&self) -> Option<usize> {
+        let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok();
+        let columns = size.map(|size| usize::from(size.ws_col));
+        // A terminal that doesn't know says 0.
+        columns.filter(|columns| self.out_terminal && *columns > 0)
     }
 
     /// From now on no secret of the plan is printed.
@@ -46,16 +61,21 @@ impl Console {
         drop(self.veil.set(veil));
     }
 
-    fn veiled<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        match self.veil.get() {
+    /// What may be printed of a text.
+    fn fit<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let text = match self.veil.get() {
             Some(veil) => veil.hide(text),
             None => Cow::Borrowed(text),
+        };
+        match tame(&text) {
+            Some(tamed) => Cow::Owned(tamed),
+            None => text,
         }
     }
 
     /// Prints the answer.
     pub(crate) fn out(&self, text: &str) {
-        let text = self.veiled(text);
+        let text = self.fit(text);
         let mut out = std::io::stdout().lock();
         if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
             self.note(&error);
@@ -73,7 +93,7 @@ impl Console {
     }
 
     fn complain(&self, text: &str) {
-        let text = self.veiled(text);
+        let text = self.fit(text);
         // Nobody is left to tell when stderr is gone as well.
         drop(std::io::stderr().lock().write_all(text.as_bytes()));
     }
@@ -81,6 +101,17 @@ impl Console {
     /// From now on lines are drawn below what is printed.
     pub(crate) fn draw_below(&self, lines: &MultiProgress) {
         *self.live.lock().unwrap_or_else(PoisonError::into_inner) = Some(lines.clone());
+        *self.echo.lock().unwrap_or_else(PoisonError::into_inner) = Echo::without_control();
+    }
+
+    /// What is drawn has ended.
+    pub(crate) fn drew(&self) {
+        drop(
+            self.echo
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(),
+        );
     }
 
     /// Wipes the lines that are drawn, for good: the program is about to end.
@@ -90,6 +121,7 @@ impl Console {
             drop(live.clear());
             live.set_draw_target(ProgressDrawTarget::hidden());
         }
+        self.drew();
     }
 
     fn note(&self, error: &std::io::Error) {
@@ -113,6 +145,60 @@ impl Console {
     /// Colours for stderr.
     pub(crate) fn paint_err(&self) -> Paint {
         Paint(self.err_colour)
+    }
+}
+
+/// A text with its control characters spelt out, if it has any: a name in a configuration must not
+/// move the cursor. Line ends, tabs and our own colours stay.
+fn tame(text: &str) -> Option<String> {
+    let odd = |c: char| c.is_control() && c != '\n' && c != '\t';
+    if !text.contains(odd) {
+        return None;
+    }
+    let mut tamed = String::with_capacity(text.len() + 8);
+    let mut rest = text;
+    while let Some(at) = rest.find(odd) {
+        tamed.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let colour = rest.strip_prefix("\u{1b}[").and_then(|codes| {
+            let end = codes.find(|c: char| !c.is_ascii_digit() && c != ';')?;
+            codes[end..].starts_with('m').then_some(end + 3)
+        });
+        let length = colour.unwrap_or_else(|| rest.chars().next().map_or(1, char::len_utf8));
+        match colour {
+            Some(_) => tamed.push_str(&rest[..length]),
+            None => tamed.extend(rest[..length].escape_default()),
+        }
+        rest = &rest[length..];
+    }
+    tamed.push_str(rest);
+    Some(tamed)
+}
+
+/// Keeps the terminal from showing `^C` while lines are drawn: it would stand at the end of the
+/// last, and push it out of reach. Dropped, it is as it was.
+#[derive(Debug)]
+struct Echo(Termios);
+
+impl Echo {
+    fn without_control() -> Option<Self> {
+        let terminal = std::io::stdout();
+        // A job in the background that touches the terminal is stopped.
+        let ours = rustix::termios::tcgetpgrp(&terminal).ok()? == rustix::process::getpgrp();
+        let was = rustix::termios::tcgetattr(&terminal)
+            .ok()
+            .filter(|_| ours)?;
+        let mut now = was.clone();
+        now.local_modes.remove(LocalModes::ECHOCTL);
+        rustix::termios::tcsetattr(&terminal, OptionalActions::Now, &now).ok()?;
+        Some(Self(was))
+    }
+}
+
+impl Drop for Echo {
+    fn drop(&mut self) {
+        // Gone with the terminal, there is nothing to put back.
+        let _ = rustix::termios::tcsetattr(std::io::stdout(), OptionalActions::Now, &self.0);
     }
 }
 
@@ -152,5 +238,23 @@ impl Paint {
         } else {
             text.to_owned()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_moves_no_cursor() {
+        assert_eq!(tame("plain\n\ttext"), None);
+        let paint = Paint(true);
+        let painted = format!("{} x\u{1b}[2Jy\u{1b}]0;z\u{7}\r", paint.bad("BAD"));
+        assert_eq!(
+            tame(&painted).as_deref(),
+            Some("\u{1b}[31;1mBAD\u{1b}[0m x\\u{1b}[2Jy\\u{1b}]0;z\\u{7}\\r")
+        );
+        assert_eq!(tame("\u{9b}1m").as_deref(), Some("\\u{9b}1m"));
+        assert_eq!(tame("\u{1b}").as_deref(), Some("\\u{1b}"));
     }
 }

@@ -113,11 +113,22 @@ impl Worker {
     }
 
     fn take(&mut self, event: &Event) {
+        if let Event::Committing { id } = event {
+            // How far it came is said before, never after.
+            let last = lock(&self.progress).remove(id);
+            if let Some(last) = last {
+                self.show(&last);
+            }
+        }
         if let Event::EntityFinished { id, .. } = event {
             // What it had moved on the way is old news now.
             lock(&self.progress).remove(id);
             self.logged.remove(id);
         }
+        self.show(event);
+    }
+
+    fn show(&mut self, event: &Event) {
         self.log.line(&event_line(event, jiff::Timestamp::now()));
         let text = self.renderer.event(event, self.began.elapsed());
         self.renderer.print(&text, &self.console);
@@ -176,6 +187,7 @@ mod tests {
         desk.close();
         let text = std::fs::read_to_string(folder.path().join("runs/r/log.jsonl")).unwrap();
         assert_eq!(text.matches("committing").count(), 1, "{text}");
-        assert!(text.matches("progress").count() <= 1, "{text}");
+        let last = text.find("progress").unwrap();
+        assert!(last < text.find("committing").unwrap(), "{text}");
     }
 }

@@ -59,7 +59,13 @@ fn parse(text: &str) -> Result<Targets, Complaint> {
     if let Ok(level) = text.parse::<Level>() {
         return Ok(ours(level, LevelFilter::WARN));
     }
-    text.parse().map_err(|_| {
+    // A word alone would be taken for a crate that nobody has.
+    let known = |part: &str| {
+        let part = part.trim();
+        part.contains('=') || part.parse::<LevelFilter>().is_ok()
+    };
+    let parsed = text.split(',').all(known).then(|| text.parse().ok());
+    parsed.flatten().ok_or_else(|| {
         Complaint::usage(format!("HYGGE_LOG={text} can't be understood"))
             .advise("use error, warn, info, debug or trace, or crate=level pairs with commas")
     })
@@ -165,6 +171,8 @@ mod tests {
     fn what_to_log_is_understood_or_refused() {
         assert!(parse("trace").is_ok());
         assert!(parse("hygge_engine=trace,hygge_files=debug").is_ok());
+        assert!(parse("off").is_ok() && parse("warn,hygge_files=debug").is_ok());
+        assert!(parse("garbage").is_err());
         let refused = parse("hygge_engine=loud").unwrap_err();
         assert!(refused.message.contains("HYGGE_LOG"), "{refused:?}");
     }

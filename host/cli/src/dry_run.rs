@@ -26,7 +26,7 @@ pub(crate) fn show(project: &Project, as_json: bool, console: &Console) -> Ended
         return Ok(exit);
     }
     project.warn(console);
-    console.out(&text(&previews, console.paint()));
+    console.out(&text(&previews, console.width(), console.paint()));
     Ok(exit)
 }
 
@@ -41,7 +41,7 @@ fn line(preview: &Preview) -> Result<String, Complaint> {
     Ok(format!("{value}\n"))
 }
 
-fn text(previews: &[Preview], paint: Paint) -> String {
+fn text(previews: &[Preview], width: Option<usize>, paint: Paint) -> String {
     let mut table = Table::new(&["WOULD", "ENTITY", "FROM", "TO", "TAKING"]);
     for preview in previews {
         table.row(vec![
@@ -55,7 +55,7 @@ fn text(previews: &[Preview], paint: Paint) -> String {
             taking(preview).into(),
         ]);
     }
-    let mut text = table.show();
+    let mut text = table.within(width);
     for preview in previews {
         let mut notes = Vec::new();
         if preview.recovers {
@@ -163,6 +163,6 @@ mod tests {
             logs,
             preview("weather", Mode::Incremental, Action::Replace),
         ];
-        insta::assert_snapshot!(text(&all, Paint::plain()));
+        insta::assert_snapshot!(text(&all, None, Paint::plain()));
     }
 }

@@ -37,9 +37,9 @@ use std::io::ErrorKind;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::{CommandFactory, Parser};
+use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
-use args::Cli;
+use args::{Cli, Output};
 use complaint::Exit;
 use console::Console;
 
@@ -48,7 +48,9 @@ pub fn main() -> ExitCode {
     if let Some(compiled) = hygge_plugins::compiler() {
         return compiled;
     }
-    let cli = match Cli::try_parse() {
+    let matches = Cli::command().try_get_matches();
+    let json = matches.as_ref().is_ok_and(asks_json);
+    let cli = match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are "errors" of code 0. A reader that went away is no failure.
@@ -63,6 +65,9 @@ pub fn main() -> ExitCode {
     let exit = match verb::run(cli, &console) {
         Ok(exit) => exit,
         Err(complaint) => {
+            if json {
+                console.out(&complaint.line(jiff::Timestamp::now()));
+            }
             console.err(&complaint.show(&console.paint_err()));
             complaint.exit
         }
@@ -71,6 +76,16 @@ pub fn main() -> ExitCode {
         return Exit::Failed.into();
     }
     exit.into()
+}
+
+/// Whether the verb, whichever it is, was asked for JSON.
+fn asks_json(matches: &ArgMatches) -> bool {
+    matches!(
+        matches.try_get_one::<Output>("output"),
+        Ok(Some(Output::Json))
+    ) || matches
+        .subcommand()
+        .is_some_and(|(_, matches)| asks_json(matches))
 }
 
 /// The command line as clap knows it, for generated references.

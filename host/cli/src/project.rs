@@ -56,7 +56,12 @@ pub(crate) fn root(global: &Global) -> Result<PathBuf, Complaint> {
 
 /// What is remembered of the project, for verbs that ask a thing or two.
 pub(crate) fn state_of(root: &Path) -> Arc<dyn StateStore> {
-    Arc::new(LocalState::open(&root.join(WORK), Arc::new(InlineWorkers)))
+    Arc::new(LocalState::open(&work_of(root), Arc::new(InlineWorkers)))
+}
+
+/// The project's folder for what isn't data.
+pub(crate) fn work_of(root: &Path) -> PathBuf {
+    root.join(WORK)
 }
 
 /// The folder for what isn't data, in every project.

@@ -1,4 +1,4 @@
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -32,6 +32,9 @@ impl RunLog {
                 Fault::io(code::STATE, "can't begin the log", &path, &error)
                     .advise("see that you may write to the project's .hygge folder")
             })?;
+        // Held until this process ends, however it does; a file system without locks only means
+        // that nobody can tell.
+        drop(file.try_lock());
         Ok(Self {
             path,
             veil,
@@ -75,6 +78,12 @@ impl State {
             self.failed.get_or_insert(error);
         }
     }
+}
+
+/// Whether the process that writes a run's log is still there.
+pub(crate) fn is_written(work: &Path, run: &RunId) -> bool {
+    let path = work.join("runs").join(run.as_str()).join("log.jsonl");
+    File::open(path).is_ok_and(|log| matches!(log.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
 /// An event as a line of JSON, with the time it happened.
@@ -132,7 +141,9 @@ mod tests {
             log.line(text);
             log.flush();
             assert_eq!(log.failure(), None);
+            assert!(is_written(folder.path(), &run));
         }
+        assert!(!is_written(folder.path(), &run));
         let whole = std::fs::read_to_string(folder.path().join("runs/r1/log.jsonl")).unwrap();
         assert_eq!(whole, "{}\n{\"a\":1}\n");
         std::fs::write(folder.path().join("file"), "").unwrap();

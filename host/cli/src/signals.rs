@@ -6,18 +6,20 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::complaint::{Complaint, Exit};
 use crate::console::Console;
 
-/// Ctrl-C once, or SIGTERM: the run is asked to finish up. Ctrl-C again: the program ends at
+/// Ctrl-C once, SIGTERM, or a terminal that goes away: the run is asked to finish up. Ctrl-C again: the program ends at
 /// once, and the next run recovers. Must be called within the runtime.
 pub(crate) fn listen(stop: StopSignal, console: Arc<Console>) -> Result<(), Complaint> {
     let refused =
         |error: std::io::Error| Complaint::failed(format!("can't listen to signals: {error}"));
     let mut interrupt = signal(SignalKind::interrupt()).map_err(refused)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(refused)?;
+    let mut hangup = signal(SignalKind::hangup()).map_err(refused)?;
     tokio::spawn(async move {
         loop {
             let by_hand = tokio::select! {
                 got = interrupt.recv() => got.map(|()| true),
                 got = terminate.recv() => got.map(|()| false),
+                got = hangup.recv() => got.map(|()| false),
             };
             match by_hand {
                 None => return,

@@ -1,3 +1,5 @@
+use crate::units;
+
 /// Rows of text in columns as wide as they must be; the last column isn't padded.
 #[derive(Debug)]
 pub(crate) struct Table {
@@ -51,9 +53,17 @@ impl Table {
         self.rows.push(cells);
     }
 
+    /// All of it, however wide.
     pub(crate) fn show(&self) -> String {
+        self.within(None)
+    }
+
+    /// As [`show`](Self::show), in lines of at most so many characters: the widest columns of text
+    /// give way, as far as names can still be told apart.
+    pub(crate) fn within(&self, room: Option<usize>) -> String {
+        const LEAST: usize = 12;
         let wide = |cell: &Cell| cell.text.chars().count();
-        let widths: Vec<usize> = (0..self.rights.len())
+        let mut widths: Vec<usize> = (0..self.rights.len())
             .map(|i| {
                 self.rows
                     .iter()
@@ -63,6 +73,14 @@ impl Table {
                     .unwrap_or(0)
             })
             .collect();
+        let gaps = 2 * widths.len().saturating_sub(1);
+        while room.is_some_and(|room| widths.iter().sum::<usize>() + gaps > room) {
+            let texts = (0..widths.len()).filter(|i| !self.rights[*i] && widths[*i] > LEAST);
+            let Some(widest) = texts.max_by_key(|i| widths[*i]) else {
+                break;
+            };
+            widths[widest] -= 1;
+        }
         let mut text = String::new();
         for row in &self.rows {
             let mut line = String::new();
@@ -70,6 +88,10 @@ impl Table {
                 if i > 0 {
                     line.push_str("  ");
                 }
+                let cell = match wide(cell) > widths[i] {
+                    true => &Cell::from(units::shortened(&cell.text, widths[i])),
+                    false => cell,
+                };
                 let gap = " ".repeat(widths[i].saturating_sub(wide(cell)));
                 if self.rights[i] {
                     line.push_str(&gap);
@@ -89,6 +111,24 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_narrow_terminal_gets_narrow_columns() {
+        let mut table = Table::new(&["NAME", ">ROWS", "WHERE"]);
+        table.row(vec![
+            "sales.orders_since_the_beginning".into(),
+            "1,000".into(),
+            "lake/sales/orders_since_the_beginning".into(),
+        ]);
+        let shown = table.within(Some(50));
+        assert_eq!(
+            shown,
+            "NAME                    ROWS  WHERE\n\
+             sales.orde…_beginning  1,000  lake/sales…beginning\n"
+        );
+        let least = table.within(Some(3));
+        assert!(least.contains("sales.…nning"), "{least}");
+    }
 
     #[test]
     fn columns_line_up_whatever_the_colour() {

@@ -23,6 +23,19 @@ pub(crate) fn many(n: u64, one: &str, several: &str) -> String {
     format!("{} {}", count(n), if n == 1 { one } else { several })
 }
 
+/// A text that is too long without its middle: names often differ at their end.
+pub(crate) fn shortened(text: &str, room: usize) -> String {
+    let length = text.chars().count();
+    if length <= room {
+        return text.to_owned();
+    }
+    let tail = room.saturating_sub(1) / 2;
+    let head = room.saturating_sub(1 + tail);
+    let start = text.chars().take(head);
+    let end = text.chars().skip(length - tail);
+    start.chain(['…']).chain(end).collect()
+}
+
 /// `999 B`, `1.2 MiB`.
 pub(crate) fn bytes(n: u64) -> String {
     if n < 1024 {

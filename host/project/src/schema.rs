@@ -103,12 +103,14 @@ fn by_type(
     let mut properties = generic.clone();
     properties["type"] = json!({"oneOf": names, "description": "What it is. Without it, the path's ending says it."});
     let mut choices = Vec::new();
+    let mut untyped = Untyped::default();
     for (name, _, mut settings) in kinds {
         hoist(&mut settings, &format!("{role}-{name}-"), defs);
         if let Some(object) = settings.as_object_mut() {
             // Another layer may give the rest.
             object.remove("required");
             object.remove("title");
+            untyped.add(object);
             let known = object.entry("properties").or_insert_with(|| json!({}));
             for key in properties.as_object().into_iter().flat_map(Map::keys) {
                 known[key] = Json::Bool(true);
@@ -119,10 +121,9 @@ fn by_type(
             "then": settings,
         }));
     }
-    // Without a type there is at least the path to complete.
     choices.push(json!({
         "if": {"not": {"required": ["type"]}},
-        "then": {"properties": {"path": {"type": "string", "description": "A file, a folder or a glob; relative to the project."}}},
+        "then": untyped.settings(properties.as_object().into_iter().flat_map(Map::keys)),
     }));
     let filled = json!({
         "description": description,
@@ -133,6 +134,45 @@ fn by_type(
         ],
     });
     defs.insert(role.to_owned(), filled);
+}
+
+/// What may stand where no type is given: another layer or the path's ending says it, so a key of
+/// any type may be right, and a key of none is a slip.
+#[derive(Default)]
+struct Untyped {
+    keys: Map<String, Json>,
+    /// A type takes keys that it doesn't name.
+    open: bool,
+}
+
+impl Untyped {
+    fn add(&mut self, settings: &Map<String, Json>) {
+        self.open |= settings.get("additionalProperties") != Some(&Json::Bool(false));
+        let properties = settings.get("properties").and_then(Json::as_object);
+        for (key, property) in properties.into_iter().flatten() {
+            let forms = self.keys.entry(key).or_insert_with(|| json!([]));
+            if let Some(forms) = forms.as_array_mut()
+                && !forms.contains(property)
+            {
+                forms.push(property.clone());
+            }
+        }
+    }
+
+    fn settings<'a>(self, generic: impl Iterator<Item = &'a String>) -> Json {
+        let mut properties = Map::new();
+        for (key, forms) in self.keys {
+            let property = match forms.as_array().map(Vec::as_slice) {
+                Some([only]) => only.clone(),
+                _ => json!({"anyOf": forms}),
+            };
+            properties.insert(key, property);
+        }
+        for key in generic {
+            properties.insert(key.clone(), Json::Bool(true));
+        }
+        json!({"properties": properties, "additionalProperties": self.open})
+    }
 }
 
 /// An item of `transforms` has one type and its settings, whole.
@@ -204,7 +244,7 @@ fn rename(schema: &mut Json, prefix: &str) {
     }
 }
 
-/// Lets a variable stand wherever a number, a yes or no, or one of some words is wanted.
+/// Lets a variable stand wherever a single value is wanted that isn't just any text.
 fn admit_variables(schema: &mut Json, root: &Json) {
     let Some(object) = schema.as_object_mut() else {
         return;
@@ -230,7 +270,7 @@ fn admit_variables(schema: &mut Json, root: &Json) {
 
 fn admit(property: &mut Json, root: &Json) {
     admit_variables(property, root);
-    if strict_scalar(property, root) {
+    if single(property, root) && !any_text(property, root) {
         let description = property.get("description").cloned();
         *property = json!({"anyOf": [property.take(), {"$ref": "#/$defs/Variable"}]});
         if let Some(description) = description {
@@ -239,31 +279,44 @@ fn admit(property: &mut Json, root: &Json) {
     }
 }
 
-/// Whether a schema takes single values, but not any text.
-fn strict_scalar(schema: &Json, root: &Json) -> bool {
+/// The alternatives of a schema, or what it refers to.
+fn branches<'a>(schema: &'a Json, root: &'a Json) -> Option<Vec<&'a Json>> {
     if let Some(target) = schema["$ref"].as_str() {
-        let found = target.strip_prefix('#').and_then(|p| root.pointer(p));
-        return found.is_some_and(|found| strict_scalar(found, root));
+        let found = target.strip_prefix('#').and_then(|p| root.pointer(p))?;
+        return Some(vec![found]);
     }
-    if schema.get("enum").is_some() || schema.get("const").is_some() {
-        return true;
+    let all = ["oneOf", "anyOf"]
+        .iter()
+        .find_map(|key| schema[*key].as_array());
+    all.map(|all| all.iter().collect())
+}
+
+/// Whether a schema takes single values at all: a variable can't stand for a list or a map.
+fn single(schema: &Json, root: &Json) -> bool {
+    if let Some(branches) = branches(schema, root) {
+        return branches.iter().any(|branch| single(branch, root));
     }
-    for alternatives in ["oneOf", "anyOf"] {
-        if let Some(branches) = schema[alternatives].as_array() {
-            let null = |branch: &Json| branch["type"] == "null";
-            return branches
-                .iter()
-                .filter(|branch| !null(branch))
-                .all(|branch| strict_scalar(branch, root));
-        }
-    }
-    let scalar = |kind: &Json| {
-        ["integer", "number", "boolean", "null"]
+    schema.get("enum").is_some()
+        || schema.get("const").is_some_and(|value| !value.is_null())
+        || kinds(schema)
             .iter()
-            .any(|s| kind == s)
-    };
+            .any(|kind| ["string", "integer", "number", "boolean"].contains(kind))
+}
+
+/// Whether a schema takes any text, so also one with a variable in it.
+fn any_text(schema: &Json, root: &Json) -> bool {
+    if let Some(branches) = branches(schema, root) {
+        return branches.iter().any(|branch| any_text(branch, root));
+    }
+    let narrow = ["enum", "const", "pattern", "minLength", "maxLength"];
+    schema == &Json::Bool(true)
+        || kinds(schema).contains(&"string") && narrow.iter().all(|key| schema.get(key).is_none())
+}
+
+fn kinds(schema: &Json) -> Vec<&str> {
     match &schema["type"] {
-        Json::Array(kinds) => kinds.iter().all(scalar),
-        kind => scalar(kind) && kind != "null",
+        Json::Array(kinds) => kinds.iter().filter_map(Json::as_str).collect(),
+        Json::String(kind) => vec![kind.as_str()],
+        _ => Vec::new(),
     }
 }

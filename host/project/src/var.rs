@@ -43,14 +43,15 @@ pub(crate) fn read(text: &str) -> Result<Var, Problems> {
     let Some((last, _)) = rest.last() else {
         return wrong("`--var` doesn't say what to set in the flow");
     };
-    let value = match yaml::plain(value) {
-        Value::Text { text, .. } => Value::Text { text, loose: true },
-        typed => typed,
+    let whole = At::new(&source, 1, column, first_line.chars().count());
+    let value = match several(value) {
+        Some(several) => placed(several, &whole).value,
+        None => match yaml::plain(value) {
+            Value::Text { text, .. } => Value::Text { text, loose: true },
+            typed => typed,
+        },
     };
-    let mut node = Node::new(
-        value,
-        At::new(&source, 1, column, first_line.chars().count()),
-    );
+    let mut node = Node::new(value, whole);
     node.secret = secrecy::key(last);
     for (part, at) in rest.iter().rev() {
         let mut map = Map::default();
@@ -62,6 +63,36 @@ pub(crate) fn read(text: &str) -> Result<Var, Problems> {
         at: at.clone(),
         node,
     })
+}
+
+/// A list or a map in YAML's short form: `[a, b]`, `{codec: zstd}`. `{entity}` is a text.
+fn several(value: &str) -> Option<Node> {
+    let value = value.trim();
+    let list = value.starts_with('[') && value.ends_with(']');
+    let map = value.starts_with('{') && value.ends_with('}') && value.contains(':');
+    (list || map).then(|| yaml::parse(&Source::new("--var", value)).ok())?
+}
+
+/// A tree of another source, with every part of it at one place.
+fn placed(node: Node, at: &At) -> Node {
+    let value = match node.value {
+        Value::List(items) => Value::List(items.into_iter().map(|item| placed(item, at)).collect()),
+        Value::Map(mut map) => {
+            for entry in &mut map.entries {
+                entry.at = at.clone();
+                let value = std::mem::replace(&mut entry.value, Node::new(Value::Null, at.clone()));
+                entry.value = placed(value, at);
+                entry.value.secret |= secrecy::key(&entry.key) && entry.value.as_text().is_some();
+            }
+            Value::Map(map)
+        }
+        single => single,
+    };
+    Node {
+        value,
+        at: at.clone(),
+        ..node
+    }
 }
 
 /// The parts between dots; a name that has one stands in double quotes.

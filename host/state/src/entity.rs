@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::PoisonError;
 
-use hygge_core::{EntityId, Fault, Result, RunId, code, failpoint};
+use hygge_core::{EntityId, Fault, Result, RunId, code, failpoint, quoted};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -442,8 +442,9 @@ fn lost(path: &Path, why: &str, entity: &EntityId) -> Fault {
         None,
         why,
         format!(
-            "put the file back from a copy; if it is lost, `hygge state reset {entity}`, then \
-             `hygge start --full --entity {entity}` takes everything anew"
+            "put the file back from a copy; if it is lost, `hygge state reset {named}`, then \
+             `hygge start --full --entity {named}` takes everything anew",
+            named = quoted(&entity.to_string())
         ),
     )
 }
@@ -456,7 +457,8 @@ pub(crate) fn waits(entity: &EntityId, run: &RunId) -> Fault {
     )
     .with("entity", entity)
     .advise(format!(
-        "run `hygge start --entity {entity}`, which finishes it first; or `hygge state reset \
-         {entity}`"
+        "run `hygge start --entity {named}`, which finishes it first; or `hygge state reset \
+         {named}`",
+        named = quoted(&entity.to_string())
     ))
 }

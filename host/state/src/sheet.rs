@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use hygge_core::{Action, EntityId, Fault, Position, Result, RunId, Watermark, code};
+use hygge_core::{Action, EntityId, Fault, Position, Result, RunId, Watermark, code, quoted};
 use serde::{Deserialize, Serialize};
 
 use crate::{Ends, EntityState, seal};
@@ -272,9 +272,11 @@ fn advice(entity: Option<&EntityId>) -> String {
                 state recover` finds out what the destination can tell"
             .to_owned();
     };
+    let name = quoted(&name.to_string());
     format!(
-        "put the file back from a copy, or mend it; if it is lost, remove it, then `hygge state \
-         recover {name}` finds out what the destination can tell, or `hygge start --full \
-         --entity {name}` takes everything anew"
+        "put the file back from a copy, or mend it; if it is lost, `hygge state reset {name} \
+         --yes` forgets it, then `hygge start --full --entity {name}` takes everything anew, or, \
+         of an entity that follows a watermark, `hygge state recover {name}` finds out what the \
+         destination can tell"
     )
 }

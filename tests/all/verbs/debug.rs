@@ -74,7 +74,10 @@ fn a_state_that_was_lost() {
 #[test]
 fn a_chain_before_its_first_run() {
     let project = orders("");
-    project.flow("later", "home: lake/orders\nstore: lake/later\nafter: sales\n");
+    project.flow(
+        "later",
+        "home: lake/orders\nstore: lake/later\nafter: sales\n",
+    );
     insta::assert_snapshot!("chain", project.hygge("debug").succeed().shown());
     let found = project.hygge("list --discover").succeed();
     insta::assert_snapshot!("chain_discovered", found.shown());
@@ -99,7 +102,10 @@ fn a_source_without_columns() {
     insta::assert_snapshot!("no_columns", debug.shown());
     let start = project.hygge("start").run();
     assert_eq!(start.code, Some(1), "{start}");
-    project.flow("f", "home: {path: data/e.csv, allow_empty: true}\nstore: out\n");
+    project.flow(
+        "f",
+        "home: {path: data/e.csv, allow_empty: true}\nstore: out\n",
+    );
     project.hygge("debug").succeed();
     let start = project.hygge("start").succeed();
     assert!(start.stdout.contains(", in out\n"), "{start}");

@@ -54,10 +54,36 @@ fn values_of_vars_are_not_kept() {
 #[test]
 fn why_something_was_not_tried() {
     let project = orders("");
-    project.flow("later", "home: lake/orders\nstore: lake/later\nafter: sales\n");
+    project.flow(
+        "later",
+        "home: lake/orders\nstore: lake/later\nafter: sales\n",
+    );
     std::fs::remove_dir_all(project.path("data")).unwrap();
     let start = project.hygge("start").run();
     assert_eq!(start.code, Some(1), "{start}");
     let shown = project.hygge("runs show").succeed();
-    assert!(shown.stdout.contains("flow sales did not succeed"), "{shown}");
+    assert!(
+        shown.stdout.contains("flow sales did not succeed"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn a_run_that_moves_is_told_from_one_that_died() {
+    let project = orders("");
+    let outcome = || project.hygge("runs").succeed().stdout;
+    let paused = project.hygge("start").spawn_to("split.batch");
+    assert!(outcome().contains("running"), "{}", outcome());
+    assert_eq!(paused.go_on().code, Some(0));
+    project.orders(
+        "data/orders/b.parquet",
+        &crate::harness::Orders::new(20..30),
+    );
+    let killed = project.hygge("start").failpoints("split.batch=kill").run();
+    assert!(killed.was_killed(), "{killed}");
+    assert!(outcome().contains("died"), "{}", outcome());
+    let last = project.hygge("runs show last").succeed();
+    assert!(last.stdout.contains("outcome  died"), "{last}");
+    assert!(last.stdout.contains("goes on from what it left"), "{last}");
+    assert_eq!(project.hygge("runs --last 0").run().code, Some(2));
 }

@@ -141,3 +141,56 @@ fn help_and_version_come_at_once() {
         assert!(fastest.as_millis() < 50, "{arguments}: {fastest:?}");
     }
 }
+
+/// Whoever reads JSON is told in JSON, too, why nothing was done.
+#[test]
+fn what_is_wrong_in_json() {
+    let project = orders("");
+    project.flow("sales", "home: {type: parqet, path: ''}\nstor: out\n");
+    for verb in ["start", "debug", "list", "start --dry-run"] {
+        let wrong = project.hygge(&format!("{verb} --output json")).run();
+        assert_eq!(wrong.code, Some(2), "{wrong}");
+        let line: serde_json::Value = serde_json::from_str(&wrong.stdout).unwrap();
+        assert_eq!(line["event"], "error", "{wrong}");
+        assert_eq!(line["exit"], 2, "{wrong}");
+        let problems = line["problems"].as_array().unwrap();
+        assert_eq!(problems.len(), 2, "{wrong}");
+        assert_eq!(problems[0]["file"], "flows/sales/flow.yml", "{wrong}");
+        assert_eq!(problems[0]["line"], 1, "{wrong}");
+    }
+    let nowhere = project.hygge("runs --output json --project nowhere").run();
+    assert_eq!(nowhere.code, Some(2), "{nowhere}");
+    assert!(
+        nowhere.stdout.contains("nowhere doesn't exist"),
+        "{nowhere}"
+    );
+}
+
+#[test]
+fn how_far_it_came_is_said_before_the_commit() {
+    let project = orders("");
+    let outcome = project.hygge("start --output json").succeed();
+    let events: Vec<serde_json::Value> = outcome
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let at = |name: &str| events.iter().rposition(|event| event["event"] == name);
+    assert!(at("progress") < at("committing"), "{outcome}");
+}
+
+#[test]
+fn a_log_that_nobody_writes_is_refused() {
+    let project = orders("");
+    let wrong = project.hygge("start").env("HYGGE_LOG", "garbage").run();
+    assert_eq!(wrong.code, Some(2), "{wrong}");
+    assert!(wrong.stderr.contains("HYGGE_LOG=garbage"), "{wrong}");
+}
+
+#[test]
+fn a_folder_of_the_project_will_do() {
+    let project = orders("");
+    project.hygge("list --project data/orders").succeed();
+    let help = project.hygge("help start").succeed();
+    assert!(help.stdout.contains("hygge start"), "{help}");
+}

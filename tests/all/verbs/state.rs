@@ -139,7 +139,10 @@ fn set_says_what_is_skipped_and_what_is_taken_again() {
 #[test]
 fn an_entity_that_has_not_run_is_no_slip() {
     let project = orders("");
-    project.flow("sale", "entities: [order]\nhome: data/orders\nstore: lake/other/{entity}\n");
+    project.flow(
+        "sale",
+        "entities: [order]\nhome: data/orders\nstore: lake/other/{entity}\n",
+    );
     project.hygge("start --flow sales").succeed();
     let shown = project.hygge("state show sale.order").run();
     assert_eq!(shown.code, Some(2), "{shown}");

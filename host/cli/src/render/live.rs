@@ -139,7 +139,7 @@ fn cut(text: &str, room: usize) -> String {
 fn entity(id: &EntityId, width: usize, progress: &Progress, at: Duration, room: usize) -> String {
     let spent = at.saturating_sub(progress.began);
     let width = width.min((room * 2 / 5).max(12));
-    let name = cut(&id.to_string(), width);
+    let name = units::shortened(&id.to_string(), width);
     let [mut how_far, mut rate, mut left] = [const { String::new() }; 3];
     if let Some(whole) = progress.rows_known {
         how_far = format!("  {}", bar(progress.rows, whole));
@@ -301,10 +301,10 @@ mod tests {
         insta::assert_snapshot!(lines.join("\n"), @r"
 sales.orders_since_the_beginning  █████░░░░░░░░░░░░░░░  250,000 rows, 5.0 MiB, 50,000 rows/s, 15.0 s left
 sales.orders_since_the_beginning  250,000 rows, 5.0 MiB, 50,000 rows/s, 15.0 s left
-sales.orders_since_the_begi…  250,000 rows, 50,000 rows/s, 15.0 s left
-sales.orders_since_the…  250,000 rows, 15.0 s left
-sales.orders_si…  250,000 rows
-sales.order…  250,0…
+sales.orders_s…the_beginning  250,000 rows, 50,000 rows/s, 15.0 s left
+sales.order…e_beginning  250,000 rows, 15.0 s left
+sales.or…ginning  250,000 rows
+sales.…nning  250,0…
 ");
     }
 }

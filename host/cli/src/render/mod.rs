@@ -34,6 +34,8 @@ pub(crate) struct Scene {
     pub(crate) log: String,
     /// Colours of stdout.
     pub(crate) paint: Paint,
+    /// How many characters a line has, where there is an end to it.
+    pub(crate) width: Option<usize>,
     /// Whether everything is shown.
     pub(crate) verbose: bool,
 }

@@ -141,7 +141,7 @@ impl Tally {
                 settled.into(),
             ]);
         }
-        table.show()
+        table.within(scene.width)
     }
 
     fn warnings(&self, scene: &Scene) -> String {

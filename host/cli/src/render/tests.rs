@@ -60,6 +60,7 @@ fn scene(verbose: bool) -> Scene {
             .collect(),
         log: format!(".hygge/runs/{}/log.jsonl", run()),
         paint: Paint::plain(),
+        width: None,
         verbose,
     }
 }

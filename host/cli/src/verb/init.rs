@@ -35,6 +35,10 @@ pub(crate) fn run(args: &InitArgs, global: &Global, console: &Arc<Console>) -> E
         None => args.name.clone(),
     };
     let name = project_name(&root)?;
+    if root.is_file() {
+        let message = format!("{} is a file, and a project is a folder", root.display());
+        return Err(Complaint::usage(message).advise("choose another name"));
+    }
     let there: Vec<&str> = template::FILES
         .iter()
         .map(|file| file.path)
@@ -122,8 +126,8 @@ fn written(root: &Path, name: &str, console: &Console) -> String {
     let mut text = format!("{} is ready in {}\n", paint.strong(name), root.display());
     if root.file_name().is_some_and(|folder| folder != name) {
         text.push_str(&format!(
-            "  The project is called {name}, since names have letters, digits, - and _ only; \
-             `name` in hygge.yml says so.\n"
+            "  The project is called {name}, after the letters and digits of its folder; `name` \
+             in hygge.yml is yours to change.\n"
         ));
     }
     for (path, what) in lines {

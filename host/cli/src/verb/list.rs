@@ -50,13 +50,13 @@ pub(crate) fn run(args: &ListArgs, global: &Global, console: &Arc<Console>) -> E
             console.out(&format!("{}\n", json_line(entity)));
         }
     } else {
-        console.out(&table(&project.plan));
+        console.out(&table(&project.plan, console.width()));
         project.warn(console);
     }
     Ok(Exit::Well)
 }
 
-fn table(plan: &Plan) -> String {
+fn table(plan: &Plan, width: Option<usize>) -> String {
     if plan.entities().next().is_none() {
         return format!(
             "{} has no flow yet. Write one to flows/NAME/flow.yml; `hygge init` shows how.\n",
@@ -72,7 +72,7 @@ fn table(plan: &Plan) -> String {
             mode(entity).into(),
         ]);
     }
-    let mut text = table.show();
+    let mut text = table.within(width);
     for flow in plan.flows.iter().filter(|flow| !flow.after.is_empty()) {
         text.push_str(&format!(
             "\n{} runs after {}",

@@ -1,3 +1,4 @@
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use crate::complaint::{Complaint, Exit};
 use crate::console::Console;
 use crate::render::word;
 use crate::table::Table;
-use crate::{project, runtime, units};
+use crate::{project, run_log, runtime, units};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -41,31 +42,39 @@ enum What {
 #[derive(Debug, Args)]
 struct ListArgs {
     /// How many
-    #[arg(long, value_name = "N", default_value_t = 20)]
-    last: usize,
+    #[arg(long, value_name = "N", default_value_t = 20,
+        value_parser = clap::value_parser!(u32).range(1..))]
+    last: u32,
     #[command(flatten)]
     output: OutputArgs,
 }
 
 #[derive(Debug, Args)]
 struct ShowArgs {
-    /// The run's id, or its beginning [default: the last run]
-    run: Option<String>,
+    /// The run's id, or its beginning, or `last`
+    #[arg(default_value = LAST)]
+    run: String,
     #[command(flatten)]
     output: OutputArgs,
 }
 
 pub(crate) fn run(args: &RunsArgs, global: &Global, console: &Arc<Console>) -> Ended {
-    let state = project::state_of(&project::root(global)?);
+    let root = project::root(global)?;
+    let state = project::state_of(&root);
+    let work = project::work_of(&root);
     match &args.what {
-        None => list(&args.list, state.as_ref(), console),
-        Some(What::List(args)) => list(args, state.as_ref(), console),
-        Some(What::Show(args)) => show(args, state.as_ref(), console),
+        None => list(&args.list, state.as_ref(), &work, console),
+        Some(What::List(args)) => list(args, state.as_ref(), &work, console),
+        Some(What::Show(args)) => show(args, state.as_ref(), &work, console),
     }
 }
 
-fn list(args: &ListArgs, state: &dyn StateStore, console: &Console) -> Ended {
-    let runs = runtime::small()?.block_on(newest(state, args.last))?;
+/// Stands for the last run.
+const LAST: &str = "last";
+
+fn list(args: &ListArgs, state: &dyn StateStore, work: &Path, console: &Console) -> Ended {
+    let most = usize::try_from(args.last).unwrap_or(usize::MAX);
+    let runs = runtime::small()?.block_on(newest(state, most))?;
     if args.output.json() {
         for run in &runs {
             console.out(&format!("{}\n", json(run)?));
@@ -87,34 +96,34 @@ fn list(args: &ListArgs, state: &dyn StateStore, console: &Console) -> Ended {
                 run.run.as_str().into(),
                 units::moment(run.began).into(),
                 duration(run).into(),
-                verdict(run).into(),
+                verdict(run, work).into(),
                 units::count(run.entities.len() as u64).into(),
                 units::count(run.entities.iter().map(|e| e.rows).sum()).into(),
                 units::bytes(run.entities.iter().map(|e| e.bytes).sum()).into(),
             ]);
         }
-        console.out(&table.show());
+        console.out(&table.within(console.width()));
     }
     Ok(Exit::Well)
 }
 
-fn show(args: &ShowArgs, state: &dyn StateStore, console: &Console) -> Ended {
+fn show(args: &ShowArgs, state: &dyn StateStore, work: &Path, console: &Console) -> Ended {
     let runtime = runtime::small()?;
-    let found = match &args.run {
-        None => runtime.block_on(newest(state, 1))?.into_iter().next(),
-        Some(text) => runtime.block_on(find(state, text))?,
+    let found = match args.run.as_str() {
+        LAST => runtime.block_on(newest(state, 1))?.into_iter().next(),
+        text => runtime.block_on(find(state, text))?,
     };
     let Some(run) = found else {
-        return Err(match &args.run {
-            None => Complaint::usage("nothing ran here yet").advise("begin with: hygge start"),
-            Some(text) => Complaint::usage(format!("there is no run {text}"))
+        return Err(match args.run.as_str() {
+            LAST => Complaint::usage("nothing ran here yet").advise("begin with: hygge start"),
+            text => Complaint::usage(format!("there is no run {text}"))
                 .advise("`hygge runs` lists them"),
         });
     };
     if args.output.json() {
         console.out(&format!("{}\n", json(&run)?));
     } else {
-        console.out(&story(&run));
+        console.out(&story(&run, work));
     }
     Ok(Exit::Well)
 }
@@ -167,9 +176,12 @@ fn duration(run: &RunRecord) -> String {
 }
 
 /// How a run went, in a word or two.
-fn verdict(run: &RunRecord) -> String {
+fn verdict(run: &RunRecord, work: &Path) -> String {
     if run.ended.is_none() {
-        return "not ended".to_owned();
+        return match run_log::is_written(work, &run.run) {
+            true => "running".to_owned(),
+            false => "died".to_owned(),
+        };
     }
     let count = |outcome| run.entities.iter().filter(|e| e.outcome == outcome).count() as u64;
     let bad: Vec<String> = [
@@ -188,18 +200,18 @@ fn verdict(run: &RunRecord) -> String {
     }
 }
 
-fn story(run: &RunRecord) -> String {
+fn story(run: &RunRecord, work: &Path) -> String {
     let mut text = format!(
         "run      {}\ncommand  hygge {}\nbegan    {}\ntook     {}\noutcome  {}\nhygge    {}\n",
         run.run,
         run.command,
         units::moment(run.began),
         duration(run),
-        verdict(run),
+        verdict(run, work),
         run.hygge,
     );
-    if run.ended.is_none() {
-        text.push_str("\nThis run is still going, or died; the next `hygge start` recovers it.\n");
+    if run.ended.is_none() && !run_log::is_written(work, &run.run) {
+        text.push_str("\nThis run died; the next `hygge start` goes on from what it left.\n");
     }
     if run.entities.is_empty() {
         return text;

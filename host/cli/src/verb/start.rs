@@ -145,7 +145,7 @@ fn go(project: &Project, args: &StartArgs, global: &Global, console: &Arc<Consol
     }
 
     let (runtime, threads) = runtime::whole()?;
-    let live = console.is_terminal()
+    let live = console.draws()
         && !args.quiet
         && !args.output.json()
         && !global.verbose
@@ -178,6 +178,7 @@ fn go(project: &Project, args: &StartArgs, global: &Global, console: &Arc<Consol
     });
     // Whatever happened, what was said comes first.
     desk.close();
+    console.drew();
     if let Some(why) = log.failure() {
         console.err(&format!("{} {why}\n", console.paint_err().warn("warning:")));
     }
@@ -208,6 +209,7 @@ fn scene(project: &Project, run: &RunId, global: &Global, console: &Console) -> 
         log: project::shown(&project.plan.place.work.join("runs").join(run.as_str()))
             + "/log.jsonl",
         paint: console.paint(),
+        width: console.width(),
         verbose: global.verbose,
     }
 }

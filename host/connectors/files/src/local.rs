@@ -13,7 +13,7 @@ pub(crate) fn not_a_path(text: &str) -> Option<(String, String)> {
     }
     if text == "~" || text.starts_with("~/") {
         return Some((
-            format!("`~` in {text:?} is the shell's, and would be a folder of that name"),
+            format!("`~` in `{text}` is the shell's, and would be a folder of that name"),
             "write the path in full, or `${HOME}` for `~`".to_owned(),
         ));
     }
@@ -22,12 +22,12 @@ pub(crate) fn not_a_path(text: &str) -> Option<(String, String)> {
     {
         return Some(if scheme.eq_ignore_ascii_case("file") {
             (
-                format!("{text:?} is a URL, and a path is wanted"),
+                format!("`{text}` is a URL, and a path is wanted"),
                 format!("write `{rest}`"),
             )
         } else {
             (
-                format!("{text:?} isn't on this machine, and would be a folder of that name"),
+                format!("`{text}` isn't on this machine, and would be a folder of that name"),
                 "files are read and written on this machine only, object stores aren't there \
                  yet: give a local path"
                     .to_owned(),
@@ -38,7 +38,7 @@ pub(crate) fn not_a_path(text: &str) -> Option<(String, String)> {
         && drive.is_ascii_alphabetic()
     {
         return Some((
-            format!("{text:?} is a path of Windows, and would be a folder of that name"),
+            format!("`{text}` is a path of Windows, and would be a folder of that name"),
             "give a path of this machine, such as `/data/out`".to_owned(),
         ));
     }

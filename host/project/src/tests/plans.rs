@@ -408,3 +408,15 @@ fn a_format_beside_a_path_is_a_setting_of_files() {
             .plan();
     insta::assert_snapshot!(shown(&plan), @r#"a.e: files {"format":"csv","path":"x.csv"} -> parquet {"path":"out"}"#);
 }
+
+#[test]
+fn a_var_may_be_a_list_or_a_map() {
+    let plan = Project::of("flows: {f: {home: in, store: out}}\n")
+        .var("flow.f.home.null_values=[\"-\", \"a, b\"]")
+        .var("flow.f.store.compression={codec: zstd, level: 3}")
+        .var("flow.f.store.path={flow}")
+        .plan();
+    insta::assert_snapshot!(shown(&plan), @r#"
+f.f: files {"null_values":["-","a, b"],"path":"in"} -> parquet {"compression":{"codec":"zstd","level":3},"path":"f"}
+"#);
+}

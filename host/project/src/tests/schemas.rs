@@ -1,4 +1,4 @@
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use super::kinds;
 use crate::{FileKind, schema};
@@ -63,5 +63,40 @@ fn everything_is_described() {
         for (name, property) in whole["properties"].as_object().unwrap() {
             assert!(property["description"].is_string(), "{kind:?} {name}");
         }
+    }
+}
+
+/// What an editor says of a flow.yml.
+#[test]
+fn an_editor_and_a_run_agree() {
+    let schema = schema(FileKind::Flow, &kinds::registry());
+    let editor = jsonschema::validator_for(&schema).unwrap();
+    for right in [
+        json!({"home": "in", "store": "out"}),
+        json!({"home": {"path": "x.csv", "delimiter": ";"}}),
+        json!({"home": {"type": "csv", "path": "x", "delimiter": "${D}"}}),
+        json!({"home": {"path": "x", "delimiter": "${D}", "header": "${H}"}}),
+        json!({"home": {"connection": "c", "table": "t", "port": "${PORT}"}}),
+        json!({"store": {"path": "out", "compression": "${C}", "row_group_rows": "${N}"}}),
+        json!({"store": {"type": "parquet", "path": "o", "compression": "${C}"}}),
+        json!({"store": {"path": "out", "compression": {"codec": "${C}", "level": "${L}"}}}),
+        json!({"home": {"path": "x", "incremental": {"column": "a", "strategy": "${S}"}}}),
+        json!({"mode": "${M}", "after": "${A}", "entities": ["a", {"name": "b"}]}),
+        json!({"transforms": [{"type": "mask", "columns": ["${C}"]}]}),
+    ] {
+        let wrong: Vec<String> = editor.iter_errors(&right).map(|e| e.to_string()).collect();
+        assert!(wrong.is_empty(), "{right}: {wrong:#?}");
+    }
+    for wrong in [
+        json!({"home": {"path": "x.csv", "tpye": "csv"}}),
+        json!({"home": {"path": "x", "delimitr": ";"}}),
+        json!({"home": {"path": "x", "delimiter": "ab"}}),
+        json!({"store": {"path": "o", "row_group_rows": -5}}),
+        json!({"store": {"path": "o", "compression": "zst"}}),
+        json!({"store": {"type": "parquet", "path": "o", "compression": "zst"}}),
+        json!({"home": {"type": "csv", "path": "x", "tabel": "t"}}),
+        json!({"home": {"path": "x", "incremental": {"column": "a", "strategy": "apend"}}}),
+    ] {
+        assert!(!editor.is_valid(&wrong), "{wrong}");
     }
 }

@@ -76,19 +76,36 @@ pub(crate) fn list(root: &Path, path: &str, format: Option<Format>) -> Result<Li
     }
 }
 
-/// Names the nearest folder that does exist.
+/// A file that was meant, perhaps, or the nearest folder that does exist.
 fn missing_advice(whole: &Path, root: &Path) -> String {
+    if let Some(file) = same_stem(whole) {
+        let folder = display_name(whole.parent().unwrap_or(root), root);
+        let folder = match folder.is_empty() {
+            true => folder,
+            false => format!("{folder}/"),
+        };
+        let ending = file.extension().unwrap_or_default().to_string_lossy();
+        let file = display_name(&file, root);
+        return format!("{file} is there: write `{file}`, or `{folder}{{entity}}.{ending}`");
+    }
     let nearest = whole.ancestors().skip(1).find(|p| p.is_dir());
     match nearest {
-        Some(folder) if folder != Path::new("/") => format!(
+        Some(folder) if folder != Path::new("/") && folder != root => format!(
             "check `path`; {} exists, and relative paths start at the project's root",
-            match display_name(folder, root) {
-                name if name.is_empty() => "the project's root".to_owned(),
-                name => name,
-            }
+            display_name(folder, root)
         ),
         _ => "check `path`; relative paths start at the project's root".into(),
     }
+}
+
+/// A file beside a path that has its name, and an ending that hygge reads.
+fn same_stem(whole: &Path) -> Option<PathBuf> {
+    let name = whole.file_name()?;
+    let beside = fs::read_dir(whole.parent()?).ok()?;
+    let paths = beside.filter_map(|entry| Some(entry.ok()?.path()));
+    paths
+        .filter(|path| path.file_stem() == Some(name) && Format::of(path).is_some())
+        .min()
 }
 
 fn file(root: &Path, whole: &Path, path: &str, format: Option<Format>) -> Result<Listing> {
