@@ -181,6 +181,10 @@ fn what_does_not_go_together() {
         flow("a home that isn't here", format!("home: s3://bucket/orders\n{STORE}")),
         flow("a store that isn't here", format!("{HOME}store: s3://bucket/orders/\n")),
         flow("a URL of a file", format!("{HOME}store: file:///srv/orders\n")),
+        flow(
+            "a size that is none",
+            format!("{HOME}store: {{path: lake/orders, file_size: lots}}\n"),
+        ),
         flow("a path of Windows", format!("{HOME}store: 'C:\\data\\orders'\n")),
         flow("a file of another form", format!("{HOME}store: lake/orders.xlsx\n")),
         flow(

@@ -3,6 +3,7 @@ use std::fmt;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use serde_path_to_error::{Path, Segment};
 
 use crate::{Fault, code};
 
@@ -26,18 +27,19 @@ impl Settings {
         }
     }
 
-    /// The settings as the connector's own type.
+    /// The settings as the connector's own type. A fault has the JSON pointer of what is wrong as
+    /// its attribute `setting`.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, Fault> {
-        // serde's messages can quote a value, so secrets are kept out of what is reported.
-        serde_json::from_value(self.value.clone()).map_err(|error| {
-            let message = match serde_json::from_value::<T>(self.redacted()) {
-                Err(shown) => shown.to_string(),
-                Ok(_) => format!(
-                    "a secret value has the wrong form at column {}",
-                    error.column()
-                ),
+        let parsed: Result<T, _> = serde_path_to_error::deserialize(&self.value);
+        parsed.map_err(|error| {
+            let at = pointer(error.path());
+            // serde's messages can quote a value, and a secret isn't to be said.
+            let within = |secret: &String| *secret == at || secret.starts_with(&format!("{at}/"));
+            let message = match self.secrets.iter().any(within) {
+                true => "a secret has the wrong form".to_owned(),
+                false => error.into_inner().to_string(),
             };
-            Fault::new(code::CONFIG, message)
+            Fault::new(code::CONFIG, message).with("setting", at)
         })
     }
 
@@ -68,6 +70,16 @@ impl Settings {
     pub fn secrets(&self) -> impl Iterator<Item = &str> {
         self.secrets.iter().map(String::as_str)
     }
+}
+
+/// RFC 6901.
+fn pointer(path: &Path) -> String {
+    let parts = path.iter().filter_map(|part| match part {
+        Segment::Seq { index } => Some(index.to_string()),
+        Segment::Map { key } => Some(key.replace('~', "~0").replace('/', "~1")),
+        Segment::Enum { .. } | Segment::Unknown => None,
+    });
+    parts.map(|part| format!("/{part}")).collect()
 }
 
 impl fmt::Debug for Settings {
@@ -109,5 +121,6 @@ mod tests {
         }
         let fault = settings.parse::<Typed>().err().unwrap();
         assert!(!fault.message.contains("hunter2"), "{fault:?}");
+        assert_eq!(fault.attribute("setting"), Some("/password"));
     }
 }

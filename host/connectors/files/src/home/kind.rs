@@ -75,11 +75,11 @@ impl HomeKind for FilesHomeKind {
 
     fn plan(&self, settings: &Settings, cx: &BuildContext) -> Result<HomePlan, Vec<Problem>> {
         let parsed = self.parse(settings).map_err(|fault| {
-            vec![Problem {
-                pointer: String::new(),
-                message: fault.message,
-                advice: None,
-            }]
+            vec![problem(
+                fault.attribute("setting").unwrap_or_default(),
+                &fault.message,
+                None,
+            )]
         })?;
         let problems = problems(&parsed, self.format);
         if !problems.is_empty() {

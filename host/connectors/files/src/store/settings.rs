@@ -200,9 +200,10 @@ impl Layout {
         fixed: Option<Format>,
         cx: &BuildContext,
     ) -> Result<Self, Vec<Problem>> {
-        let settings: StoreSettings = settings
-            .parse()
-            .map_err(|fault| vec![problem("", fault.message)])?;
+        let settings: StoreSettings = settings.parse().map_err(|fault| {
+            let at = fault.attribute("setting").unwrap_or_default();
+            vec![problem(at, &fault.message)]
+        })?;
         let mut problems = Vec::new();
         let layout = settings.layout(fixed, cx, &mut problems);
         match layout {
