@@ -120,3 +120,18 @@ fn a_folder_to_remember_in() {
     assert_eq!(wrong.code, Some(1), "{wrong}");
     insta::assert_snapshot!("no_folder", wrong.shown());
 }
+
+/// A folder for each entity was meant to be a file for each.
+#[test]
+fn a_file_that_was_meant() {
+    let project = Project::new();
+    project.flow(
+        "f",
+        "home: data\nstore: out\nentities: [airlines, planes]\n",
+    );
+    project.write("data/airlines.csv", "a\n1\n");
+    project.write("data/planes.csv", "a\n1\n");
+    let wrong = project.hygge("debug --entity f.planes").run();
+    assert_eq!(wrong.code, Some(1), "{wrong}");
+    insta::assert_snapshot!("meant", wrong.shown());
+}
