@@ -17,6 +17,7 @@ mod guests;
 mod guides;
 mod harness;
 mod interrupt;
+mod json;
 mod known_failures;
 mod mutation;
 mod parquet_testing;

@@ -151,6 +151,18 @@ fn what_is_wrong_in_json() {
         let wrong = project.hygge(&format!("{verb} --output json")).run();
         assert_eq!(wrong.code, Some(2), "{wrong}");
         let line: serde_json::Value = serde_json::from_str(&wrong.stdout).unwrap();
+        let mut keys: Vec<&str> = line
+            .as_object()
+            .unwrap()
+            .keys()
+            .map(String::as_str)
+            .collect();
+        keys.sort_unstable();
+        assert_eq!(
+            keys,
+            ["event", "exit", "problems", "time"],
+            "as in docs/events.md"
+        );
         assert_eq!(line["event"], "error", "{wrong}");
         assert_eq!(line["exit"], 2, "{wrong}");
         let problems = line["problems"].as_array().unwrap();
