@@ -13,7 +13,7 @@ pub const PROJECT_FILE: &str = "hygge.yml";
 
 /// The root of the project that a folder is in: the folder itself or the nearest one above it that
 /// has a hygge.yml. The way to that file is as good as the way to its folder.
-pub fn root(start: &Path) -> Result<PathBuf, Problem> {
+pub fn root(start: &Path) -> Result<PathBuf, Box<Problem>> {
     let create = "go to a project, name one with `--project DIR`, or begin one: `hygge init NAME`";
     let shown = start.display();
     let whole = std::path::absolute(start)
@@ -23,23 +23,24 @@ pub fn root(start: &Path) -> Result<PathBuf, Problem> {
         Ok(_) if whole.ends_with(PROJECT_FILE) => whole.parent().unwrap_or(&whole),
         Ok(_) => {
             let message = format!("{shown} is a file, and a project is a folder");
-            return Err(Problem::new(message).advise(create));
+            return Err(Box::new(Problem::new(message).advise(create)));
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(Problem::new(format!("{shown} doesn't exist")).advise(create));
+            let message = format!("{shown} doesn't exist");
+            return Err(Box::new(Problem::new(message).advise(create)));
         }
         Err(error) => {
             let message = format!("{shown} can't be looked at: {}", plain(&error));
-            return Err(Problem::new(message));
+            return Err(Box::new(Problem::new(message)));
         }
     };
     let mut above = folder.ancestors();
     match above.find(|folder| folder.join(PROJECT_FILE).is_file()) {
         Some(root) => Ok(root.to_owned()),
-        None => Err(Problem::new(format!(
-            "there is no {PROJECT_FILE} in {shown} or any folder above it"
-        ))
-        .advise(create)),
+        None => {
+            let message = format!("there is no {PROJECT_FILE} in {shown} or any folder above it");
+            Err(Box::new(Problem::new(message).advise(create)))
+        }
     }
 }
 
