@@ -118,7 +118,7 @@ impl Loading<'_> {
         let after = conflict::after(&flows, &mut self.problems);
         let mut entities = Vec::new();
         let mut secrets = Secrets::default();
-        secrets.texts(&project);
+        secrets.texts_of_project(&project);
         vars.values().for_each(|node| secrets.texts(node));
         for flow in &flows {
             let nodes = flow.entities.iter().filter_map(|e| e.node.as_ref());

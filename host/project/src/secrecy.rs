@@ -122,6 +122,28 @@ impl Secrets {
         }
     }
 
+    /// The same of hygge.yml. `secrets` of a plugin says of each variable to which host it may go,
+    /// and hosts are in every message.
+    pub(crate) fn texts_of_project(&mut self, project: &Node) {
+        self.texts_below(project, &["plugins", "*", "secrets"]);
+    }
+
+    /// Those of a tree, but not those at a path of keys.
+    fn texts_below(&mut self, node: &Node, but: &[&str]) {
+        match (node.as_map(), but) {
+            (Some(_), []) => {}
+            (Some(map), [next, rest @ ..]) => {
+                for entry in &map.entries {
+                    match *next == "*" || *next == entry.key {
+                        true => self.texts_below(&entry.value, rest),
+                        false => self.texts(&entry.value),
+                    }
+                }
+            }
+            (None, _) => self.texts(node),
+        }
+    }
+
     pub(crate) fn places(&self) -> impl Iterator<Item = &At> {
         self.places.iter()
     }

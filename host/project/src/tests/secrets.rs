@@ -116,3 +116,18 @@ fn the_plan_knows_them_all() {
     let hidden = plan.veil.hide("hunter2, t0k3n, xt0k3n and s3cr3t");
     assert_eq!(hidden, "***, ***, *** and ***");
 }
+
+/// A grant says to which host a secret may go: the host is in every message about it.
+#[test]
+fn the_host_of_a_granted_secret_is_none() {
+    let granted = "plugins:\n  crm:\n    secrets: {CRM_TOKEN: api.example.com}\n";
+    let plan = Project::of(granted)
+        .file(
+            "flows/f/flow.yml",
+            "home: {path: in}\nstore: {path: out, partition_by: ['${API_TOKEN}']}\n",
+        )
+        .env("API_TOKEN", "t0k3n")
+        .plan();
+    let shown = plan.veil.hide("api.example.com t0k3n");
+    assert_eq!(shown, "api.example.com ***");
+}
