@@ -1,0 +1,129 @@
+//! What the databases hold. A table is a value that never changes: a statement that writes makes
+//! the next one, and a commit publishes it. So a reader always sees whole statements, a rollback
+//! forgets, and a table that is only read costs nothing to keep.
+
+pub(crate) mod locks;
+pub(crate) mod rows;
+pub(crate) mod table;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use crate::control::{Options, locked};
+use crate::store::locks::Locks;
+use crate::store::table::Table;
+
+/// A schema's and a table's name, folded: two names that SQL Server takes for one are one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Name {
+    pub(crate) schema: String,
+    pub(crate) table: String,
+}
+
+impl Name {
+    pub(crate) fn new(schema: &str, table: &str) -> Self {
+        Self { schema: schema.to_lowercase(), table: table.to_lowercase() }
+    }
+}
+
+/// All tables at one moment.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Snapshot {
+    pub(crate) tables: BTreeMap<Name, Arc<Table>>,
+    /// Schemas by folded name, as written.
+    pub(crate) schemas: BTreeMap<String, (i64, String)>,
+}
+
+impl Snapshot {
+    fn new() -> Self {
+        let schemas = [("dbo", 1), ("guest", 2), ("information_schema", 3), ("sys", 4)];
+        let name = |folded: &str| if folded == "information_schema" { "INFORMATION_SCHEMA".to_owned() } else { folded.to_owned() };
+        Self { tables: BTreeMap::new(), schemas: schemas.iter().map(|(folded, id)| ((*folded).to_owned(), (*id, name(folded)))).collect() }
+    }
+
+    pub(crate) fn schema(&self, name: &str) -> Option<&(i64, String)> {
+        self.schemas.get(&name.to_lowercase())
+    }
+}
+
+pub(crate) struct Database {
+    pub(crate) id: i64,
+    pub(crate) name: String,
+    current: Mutex<Arc<Snapshot>>,
+    pub(crate) locks: Locks,
+    next_object: AtomicI64,
+    rowversion: AtomicU64,
+    pub(crate) read_committed_snapshot: AtomicBool,
+}
+
+impl Database {
+    pub(crate) fn new(id: i64, name: &str, options: &Options) -> Arc<Self> {
+        Arc::new(Self {
+            id,
+            name: name.to_owned(),
+            current: Mutex::new(Arc::new(Snapshot::new())),
+            locks: Locks::default(),
+            next_object: AtomicI64::new(901_578_250),
+            rowversion: AtomicU64::new(2000),
+            read_committed_snapshot: AtomicBool::new(options.read_committed_snapshot),
+        })
+    }
+
+    pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&locked(&self.current))
+    }
+
+    /// Publishes what a transaction changed; nobody sees a part of it.
+    pub(crate) fn publish(&self, change: impl FnOnce(&mut Snapshot)) {
+        let mut current = locked(&self.current);
+        change(Arc::make_mut(&mut current));
+    }
+
+    pub(crate) fn object_id(&self) -> i64 {
+        self.next_object.fetch_add(16, Ordering::SeqCst)
+    }
+
+    pub(crate) fn next_rowversion(&self) -> u64 {
+        self.rowversion.fetch_add(1, Ordering::SeqCst) + 1
+    }
+
+    pub(crate) fn last_rowversion(&self) -> u64 {
+        self.rowversion.load(Ordering::SeqCst)
+    }
+}
+
+pub(crate) struct Databases {
+    all: Mutex<Vec<Arc<Database>>>,
+    options: Options,
+    next_id: AtomicI32,
+}
+
+impl Databases {
+    pub(crate) fn new(options: &Options) -> Self {
+        let mut all = vec![Database::new(1, "master", options), Database::new(2, "tempdb", options)];
+        for (id, name) in (5..).zip(&options.databases) {
+            all.push(Database::new(id, name, options));
+        }
+        Self { all: Mutex::new(all), options: options.clone(), next_id: AtomicI32::new(100) }
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<Arc<Database>> {
+        locked(&self.all).iter().find(|database| database.name.eq_ignore_ascii_case(name)).cloned()
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<Database>> {
+        locked(&self.all).clone()
+    }
+
+    pub(crate) fn create(&self, name: &str) {
+        let id = i64::from(self.next_id.fetch_add(1, Ordering::SeqCst));
+        locked(&self.all).push(Database::new(id, name, &self.options));
+    }
+
+    /// What a login gets that names none.
+    pub(crate) fn first(&self) -> Arc<Database> {
+        let all = locked(&self.all);
+        Arc::clone(all.get(2).unwrap_or(&all[0]))
+    }
+}
