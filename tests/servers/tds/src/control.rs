@@ -55,7 +55,10 @@ impl Default for Options {
             encryption: Encryption::Optional,
             users: vec![(USER.to_owned(), PASSWORD.to_owned())],
             tokens: Vec::new(),
-            token_source: ("https://login.example/tenant".to_owned(), "https://database.example/".to_owned()),
+            token_source: (
+                "https://login.example/tenant".to_owned(),
+                "https://database.example/".to_owned(),
+            ),
             databases: vec!["test".to_owned()],
             largest_packet: 32_767,
             read_committed_snapshot: false,
@@ -145,8 +148,15 @@ impl Server {
             stopping: AtomicBool::new(false),
         });
         let accepting = Arc::clone(&shared);
-        let listener = thread::Builder::new().name("tds listener".to_owned()).spawn(move || accept(&listener, &accepting))?;
-        Ok(Self { address, certificate, shared, listener: Some(listener) })
+        let listener = thread::Builder::new()
+            .name("tds listener".to_owned())
+            .spawn(move || accept(&listener, &accepting))?;
+        Ok(Self {
+            address,
+            certificate,
+            shared,
+            listener: Some(listener),
+        })
     }
 
     /// Where it listens.
@@ -166,7 +176,11 @@ impl Server {
 
     /// Those sessions, one by one.
     pub fn sessions(&self) -> Vec<Open> {
-        locked(&self.shared.sessions).open.iter().map(|(open, _)| open.clone()).collect()
+        locked(&self.shared.sessions)
+            .open
+            .iter()
+            .map(|(open, _)| open.clone())
+            .collect()
     }
 
     /// The most that were logged in at once.
@@ -252,14 +266,19 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
         let Ok(tcp) = tcp else { continue };
         let shared = Arc::clone(shared);
         // Deeply nested expressions are compiled by recursion.
-        let started = thread::Builder::new().name("tds session".to_owned()).stack_size(16 << 20).spawn(move || session::serve(tcp, &shared));
+        let started = thread::Builder::new()
+            .name("tds session".to_owned())
+            .stack_size(16 << 20)
+            .spawn(move || session::serve(tcp, &shared));
         drop(started);
     }
 }
 
 /// The TLS of TDS 7, that of TDS 8, and the certificate that both show, as PEM.
 fn certificate() -> io::Result<(ServerConfig, ServerConfig, String)> {
-    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned(), "127.0.0.1".to_owned()]).map_err(io::Error::other)?;
+    let made =
+        rcgen::generate_simple_self_signed(vec!["localhost".to_owned(), "127.0.0.1".to_owned()])
+            .map_err(io::Error::other)?;
     let config = |versions: &[&'static rustls::SupportedProtocolVersion]| {
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
         let chain = vec![CertificateDer::from(made.cert.der().to_vec())];

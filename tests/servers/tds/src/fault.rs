@@ -18,7 +18,12 @@ pub struct SqlError {
 impl SqlError {
     /// An error of class 16, as most statements' errors are.
     pub fn new(number: i32, message: impl Into<String>) -> Self {
-        Self { number, state: 1, class: 16, message: message.into() }
+        Self {
+            number,
+            state: 1,
+            class: 16,
+            message: message.into(),
+        }
     }
 
     /// The same with another class.
@@ -37,12 +42,22 @@ impl SqlError {
 
     /// What the server answers to SQL that it has no notion of.
     pub(crate) fn unknown(what: impl fmt::Display) -> Self {
-        Self::new(102, format!("The test server doesn't know this SQL: {what}")).class(15)
+        Self::new(
+            102,
+            format!("The test server doesn't know this SQL: {what}"),
+        )
+        .class(15)
     }
 
     /// A message that doesn't follow the protocol: the session ends after it.
     pub(crate) fn protocol(what: impl fmt::Display) -> Self {
-        Self::new(4014, format!("A fatal error occurred while reading the input stream from the network: {what}")).class(20)
+        Self::new(
+            4014,
+            format!(
+                "A fatal error occurred while reading the input stream from the network: {what}"
+            ),
+        )
+        .class(20)
     }
 
     /// Something that the server itself got wrong.
@@ -53,7 +68,11 @@ impl SqlError {
 
 impl fmt::Display for SqlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (number {}, state {}, class {})", self.message, self.number, self.state, self.class)
+        write!(
+            f,
+            "{} (number {}, state {}, class {})",
+            self.message, self.number, self.state, self.class
+        )
     }
 }
 

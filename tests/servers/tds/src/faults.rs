@@ -37,7 +37,12 @@ pub struct Fault {
 impl Fault {
     /// At the next statement that holds this text, whatever its case; empty for any statement.
     pub fn at(text: impl Into<String>, effect: Effect) -> Self {
-        Self { text: text.into().to_lowercase(), nth: 1, always: false, effect }
+        Self {
+            text: text.into().to_lowercase(),
+            nth: 1,
+            always: false,
+            effect,
+        }
     }
 
     /// At the k-th such statement, counted from 1.

@@ -6,6 +6,7 @@ mod fault;
 mod faults;
 mod reply;
 mod session;
+mod sql;
 mod store;
 mod types;
 mod wire;

@@ -85,12 +85,26 @@ const FLUSH: usize = 32 * 1024;
 
 impl Reply {
     pub(crate) fn new(out: Option<Outgoing>, signals: Arc<Signals>) -> Self {
-        Self { out, signals, buffer: Vec::new(), held: None, in_call: false, in_transaction: false, first_error: None }
+        Self {
+            out,
+            signals,
+            buffer: Vec::new(),
+            held: None,
+            in_call: false,
+            in_transaction: false,
+            first_error: None,
+        }
     }
 
     fn release(&mut self, more: u16) {
         if let Some(done) = self.held.take() {
-            token::done(&mut self.buffer, done.token, done.status | more, done.command, done.rows);
+            token::done(
+                &mut self.buffer,
+                done.token,
+                done.status | more,
+                done.command,
+                done.rows,
+            );
         }
     }
 
@@ -120,15 +134,34 @@ impl Reply {
 
     pub(crate) fn done(&mut self, status: u16, command: u16, rows: u64) {
         self.release(token::MORE);
-        let token = if self.in_call { token::DONEINPROC } else { token::DONE };
-        let status = status | if self.in_transaction { token::IN_TRANSACTION } else { 0 };
-        self.held = Some(Done { token, status, command, rows });
+        let token = if self.in_call {
+            token::DONEINPROC
+        } else {
+            token::DONE
+        };
+        let status = status
+            | if self.in_transaction {
+                token::IN_TRANSACTION
+            } else {
+                0
+            };
+        self.held = Some(Done {
+            token,
+            status,
+            command,
+            rows,
+        });
     }
 
     /// The end of a call.
     pub(crate) fn done_call(&mut self, status: u16) {
         self.release(token::MORE);
-        self.held = Some(Done { token: token::DONEPROC, status, command: 0, rows: 0 });
+        self.held = Some(Done {
+            token: token::DONEPROC,
+            status,
+            command: 0,
+            rows: 0,
+        });
     }
 
     pub(crate) fn message(&mut self, error: &SqlError, line: u32) {

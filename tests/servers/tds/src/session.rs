@@ -45,7 +45,9 @@ pub(crate) fn run_script(shared: &Arc<Shared>, script: &str) -> Result<(), SqlEr
 fn session(tcp: TcpStream, shared: &Arc<Shared>) -> io::Result<()> {
     let for_control = tcp.try_clone()?;
     let (mut incoming, mut outgoing) = link::open(tcp)?;
-    let Some(login) = greet(&mut incoming, &mut outgoing, shared)? else { return Ok(()) };
+    let Some(login) = greet(&mut incoming, &mut outgoing, shared)? else {
+        return Ok(());
+    };
     outgoing.spid = shared.next_spid.fetch_add(1, Ordering::SeqCst);
     let spid = outgoing.spid;
 
@@ -87,7 +89,11 @@ struct Leaves<'a> {
 
 impl Drop for Leaves<'_> {
     fn drop(&mut self) {
-        let mut sessions = self.shared.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sessions = self
+            .shared
+            .sessions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         sessions.open.retain(|(open, _)| open.spid != self.spid);
     }
 }
@@ -105,7 +111,10 @@ fn message(incoming: &mut Incoming) -> io::Result<(u8, Vec<u8>)> {
         let packet = incoming.packet()?;
         body.extend(&packet.body);
         if body.len() > 1 << 20 {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "a login of more than a megabyte"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "a login of more than a megabyte",
+            ));
         }
         if packet.ends() {
             return Ok((packet.header.kind, body));
@@ -114,7 +123,11 @@ fn message(incoming: &mut Incoming) -> io::Result<(u8, Vec<u8>)> {
 }
 
 /// Settles encryption and reads the login; `None` for a client that is of no use.
-fn greet(incoming: &mut Incoming, outgoing: &mut Outgoing, shared: &Shared) -> io::Result<Option<Login>> {
+fn greet(
+    incoming: &mut Incoming,
+    outgoing: &mut Outgoing,
+    shared: &Shared,
+) -> io::Result<Option<Login>> {
     let offered = shared.options.encryption;
     // A TLS record where a PRELOGIN would be: TDS 8.
     let strict = incoming.peek()? == 0x16;
@@ -122,7 +135,12 @@ fn greet(incoming: &mut Incoming, outgoing: &mut Outgoing, shared: &Shared) -> i
         if offered == Encryption::Off {
             return Ok(None);
         }
-        link::encrypt(incoming, outgoing, Arc::clone(&shared.strict_tls), Handshake::Bare)?;
+        link::encrypt(
+            incoming,
+            outgoing,
+            Arc::clone(&shared.strict_tls),
+            Handshake::Bare,
+        )?;
     } else if offered == Encryption::Strict {
         return Ok(None);
     }
@@ -130,13 +148,23 @@ fn greet(incoming: &mut Incoming, outgoing: &mut Outgoing, shared: &Shared) -> i
     if kind != packet::PRELOGIN {
         return Ok(None);
     }
-    let Ok(asked) = Prelogin::parse(&body) else { return Ok(None) };
+    let Ok(asked) = Prelogin::parse(&body) else {
+        return Ok(None);
+    };
     let wanted = asked.encryption.unwrap_or(prelogin::ENCRYPT_NOT_SUPPORTED);
     let settled = settle(offered, wanted);
-    outgoing.message(&prelogin::answer(if strict { wanted } else { settled }, asked.fedauth))?;
+    outgoing.message(&prelogin::answer(
+        if strict { wanted } else { settled },
+        asked.fedauth,
+    ))?;
     let encrypts = !strict && settled != prelogin::ENCRYPT_NOT_SUPPORTED;
     if encrypts {
-        link::encrypt(incoming, outgoing, Arc::clone(&shared.tls), Handshake::Wrapped)?;
+        link::encrypt(
+            incoming,
+            outgoing,
+            Arc::clone(&shared.tls),
+            Handshake::Wrapped,
+        )?;
     }
     let (kind, body) = message(incoming)?;
     if kind != packet::LOGIN7 {
@@ -152,7 +180,9 @@ fn greet(incoming: &mut Incoming, outgoing: &mut Outgoing, shared: &Shared) -> i
 /// What both sides do, by what the server offers and the client wants (2.2.6.5).
 fn settle(offered: Encryption, wanted: u8) -> u8 {
     match (offered, wanted) {
-        (Encryption::Off, _) | (Encryption::Optional, prelogin::ENCRYPT_NOT_SUPPORTED) => prelogin::ENCRYPT_NOT_SUPPORTED,
+        (Encryption::Off, _) | (Encryption::Optional, prelogin::ENCRYPT_NOT_SUPPORTED) => {
+            prelogin::ENCRYPT_NOT_SUPPORTED
+        }
         (Encryption::Optional, prelogin::ENCRYPT_OFF) => prelogin::ENCRYPT_OFF,
         (_, prelogin::ENCRYPT_ON | prelogin::ENCRYPT_REQUIRED) => prelogin::ENCRYPT_ON,
         _ => prelogin::ENCRYPT_REQUIRED,
@@ -160,7 +190,13 @@ fn settle(offered: Encryption, wanted: u8) -> u8 {
 }
 
 /// Checks who it is and answers the login.
-fn admit(login: &Login, shared: &Arc<Shared>, reply: &mut Reply, spid: u16, incoming: &mut Incoming) -> Result<Engine, Halt> {
+fn admit(
+    login: &Login,
+    shared: &Arc<Shared>,
+    reply: &mut Reply,
+    spid: u16,
+    incoming: &mut Incoming,
+) -> Result<Engine, Halt> {
     for effect in shared.faults.strike(&format!("LOGIN {}", login.user)) {
         match effect {
             Effect::DropBefore | Effect::DropAfter => {
@@ -183,19 +219,45 @@ fn admit(login: &Login, shared: &Arc<Shared>, reply: &mut Reply, spid: u16, inco
         shared.databases.first()
     } else {
         shared.databases.get(&login.database).ok_or_else(|| {
-            SqlError::new(4060, format!("Cannot open database \"{}\" requested by the login. The login failed.", login.database)).class(11)
+            SqlError::new(
+                4060,
+                format!(
+                    "Cannot open database \"{}\" requested by the login. The login failed.",
+                    login.database
+                ),
+            )
+            .class(11)
         })?
     };
     let engine = Engine::new(shared, spid, login, Arc::clone(&database))?;
 
-    let wanted = if login.packet_size == 0 { 4096 } else { login.packet_size };
+    let wanted = if login.packet_size == 0 {
+        4096
+    } else {
+        login.packet_size
+    };
     let size = wanted.clamp(512, shared.options.largest_packet.clamp(512, 32_767));
     reply.change(&Change::Database(&database.name, "master"));
-    reply.message(&SqlError::new(5701, format!("Changed database context to '{}'.", database.name)).class(0).state(2), 1);
+    reply.message(
+        &SqlError::new(
+            5701,
+            format!("Changed database context to '{}'.", database.name),
+        )
+        .class(0)
+        .state(2),
+        1,
+    );
     reply.change(&Change::Collation(Collation::DEFAULT));
     reply.change(&Change::Language("us_english"));
-    reply.message(&SqlError::new(5703, "Changed language setting to us_english.").class(0), 1);
-    token::loginack(reply.tokens(), "Microsoft SQL Server", prelogin::SERVER_VERSION);
+    reply.message(
+        &SqlError::new(5703, "Changed language setting to us_english.").class(0),
+        1,
+    );
+    token::loginack(
+        reply.tokens(),
+        "Microsoft SQL Server",
+        prelogin::SERVER_VERSION,
+    );
     reply.change(&Change::PacketSize(size, 4096));
     if !login.features.is_empty() {
         let mut acknowledged = Vec::new();
@@ -215,8 +277,17 @@ fn admit(login: &Login, shared: &Arc<Shared>, reply: &mut Reply, spid: u16, inco
     Ok(engine)
 }
 
-fn authenticate(login: &Login, shared: &Shared, reply: &mut Reply, incoming: &mut Incoming) -> Result<(), Halt> {
-    let failed = |user: &str, state: u8| SqlError::new(18456, format!("Login failed for user '{user}'.")).class(14).state(state);
+fn authenticate(
+    login: &Login,
+    shared: &Shared,
+    reply: &mut Reply,
+    incoming: &mut Incoming,
+) -> Result<(), Halt> {
+    let failed = |user: &str, state: u8| {
+        SqlError::new(18456, format!("Login failed for user '{user}'."))
+            .class(14)
+            .state(state)
+    };
     let token = match &login.fedauth {
         Some(Fedauth::SecurityToken(token)) => token.clone(),
         Some(Fedauth::Library) => {
@@ -225,7 +296,9 @@ fn authenticate(login: &Login, shared: &Shared, reply: &mut Reply, incoming: &mu
             reply.finish()?;
             let (kind, body) = message(incoming)?;
             if kind != packet::FEDAUTH_TOKEN {
-                return Err(SqlError::protocol("a token was asked for and something else came").into());
+                return Err(
+                    SqlError::protocol("a token was asked for and something else came").into(),
+                );
             }
             fedauth_token(&body)?
         }
@@ -233,12 +306,22 @@ fn authenticate(login: &Login, shared: &Shared, reply: &mut Reply, incoming: &mu
             return Err(SqlError::new(18452, "Login failed. The login is from an untrusted domain and cannot be used with Integrated authentication.").class(14).into());
         }
         None => {
-            let known = shared.options.users.iter().any(|(user, password)| user.eq_ignore_ascii_case(&login.user) && *password == login.password);
-            return if known { Ok(()) } else { Err(failed(&login.user, 1).into()) };
+            let known = shared.options.users.iter().any(|(user, password)| {
+                user.eq_ignore_ascii_case(&login.user) && *password == login.password
+            });
+            return if known {
+                Ok(())
+            } else {
+                Err(failed(&login.user, 1).into())
+            };
         }
     };
     let text = crate::wire::reader::utf16(&token)?;
-    if shared.options.tokens.contains(&text) { Ok(()) } else { Err(failed("<token-identified principal>", 1).into()) }
+    if shared.options.tokens.contains(&text) {
+        Ok(())
+    } else {
+        Err(failed("<token-identified principal>", 1).into())
+    }
 }
 
 /// A federated authentication token message (2.2.6.3): its length, then the token's.
@@ -255,7 +338,12 @@ pub(crate) enum Arrived {
     Attention,
 }
 
-fn read_ahead(mut incoming: Incoming, signals: &Signals, interrupt: &rusqlite::InterruptHandle, packets: &SyncSender<Arrived>) {
+fn read_ahead(
+    mut incoming: Incoming,
+    signals: &Signals,
+    interrupt: &rusqlite::InterruptHandle,
+    packets: &SyncSender<Arrived>,
+) {
     while let Ok(packet) = incoming.packet() {
         let arrived = if packet.header.kind == packet::ATTENTION {
             signals.attention.store(true, Ordering::SeqCst);
@@ -277,14 +365,20 @@ fn converse(incoming: Incoming, mut reply: Reply, mut engine: Engine) -> io::Res
     let (sender, arrivals) = sync_channel(AHEAD);
     let signals = Arc::clone(&reply.signals);
     let interrupt = engine.interrupt_handle();
-    thread::Builder::new().name("tds reader".to_owned()).spawn(move || read_ahead(incoming, &signals, &interrupt, &sender))?;
+    thread::Builder::new()
+        .name("tds reader".to_owned())
+        .spawn(move || read_ahead(incoming, &signals, &interrupt, &sender))?;
     let outcome = requests(&arrivals, &mut reply, &mut engine);
     engine.close();
     close(&mut reply)?;
     outcome
 }
 
-fn requests(arrivals: &Receiver<Arrived>, reply: &mut Reply, engine: &mut Engine) -> io::Result<()> {
+fn requests(
+    arrivals: &Receiver<Arrived>,
+    reply: &mut Reply,
+    engine: &mut Engine,
+) -> io::Result<()> {
     while let Ok(arrived) = arrivals.recv() {
         let first = match arrived {
             Arrived::Attention => {
@@ -316,7 +410,12 @@ fn requests(arrivals: &Receiver<Arrived>, reply: &mut Reply, engine: &mut Engine
     Ok(())
 }
 
-fn request(first: Packet, arrivals: &Receiver<Arrived>, reply: &mut Reply, engine: &mut Engine) -> Result<(), Halt> {
+fn request(
+    first: Packet,
+    arrivals: &Receiver<Arrived>,
+    reply: &mut Reply,
+    engine: &mut Engine,
+) -> Result<(), Halt> {
     let header = first.header;
     reply.in_call = false;
     if header.status & (packet::RESET | packet::RESET_KEEP_TRANSACTION) != 0 {
@@ -348,6 +447,9 @@ fn request(first: Packet, arrivals: &Receiver<Arrived>, reply: &mut Reply, engin
         }
         packet::RPC => engine.calls(reply, request::calls(&body)?),
         packet::TRANSACTION => engine.manage(reply, &request::manage(&body)?),
-        other => Err(SqlError::protocol(format!("the test server doesn't know messages of the type 0x{other:02X}")).into()),
+        other => Err(SqlError::protocol(format!(
+            "the test server doesn't know messages of the type 0x{other:02X}"
+        ))
+        .into()),
     }
 }

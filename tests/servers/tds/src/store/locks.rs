@@ -35,7 +35,9 @@ pub(crate) enum Mode {
 
 impl Mode {
     fn admits(self, other: Self) -> bool {
-        use Mode::{Append, Exclusive, IntentExclusive, IntentShared, Schema, Shared, Stable, Update};
+        use Mode::{
+            Append, Exclusive, IntentExclusive, IntentShared, Schema, Shared, Stable, Update,
+        };
         match (self, other) {
             (Schema, _) | (_, Schema) => false,
             (Stable, _) | (_, Stable) => true,
@@ -74,8 +76,15 @@ struct State {
 
 impl State {
     fn blockers(&self, spid: u16, resource: &Resource, mode: Mode) -> Vec<u16> {
-        let held = self.held.get(resource).map(Vec::as_slice).unwrap_or_default();
-        held.iter().filter(|held| held.spid != spid && !held.mode.admits(mode)).map(|held| held.spid).collect()
+        let held = self
+            .held
+            .get(resource)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        held.iter()
+            .filter(|held| held.spid != spid && !held.mode.admits(mode))
+            .map(|held| held.spid)
+            .collect()
     }
 
     /// Whether a session that this one would wait for waits for this one.
@@ -98,9 +107,17 @@ impl State {
 
     fn grant(&mut self, spid: u16, resource: &Resource, mode: Mode, owner: Owner) {
         let held = self.held.entry(resource.clone()).or_default();
-        match held.iter_mut().find(|held| held.spid == spid && held.mode == mode && held.owner == owner) {
+        match held
+            .iter_mut()
+            .find(|held| held.spid == spid && held.mode == mode && held.owner == owner)
+        {
             Some(held) => held.times += 1,
-            None => held.push(Held { spid, mode, owner, times: 1 }),
+            None => held.push(Held {
+                spid,
+                mode,
+                owner,
+                times: 1,
+            }),
         }
     }
 }
@@ -123,7 +140,15 @@ const GLANCE: Duration = Duration::from_millis(20);
 
 impl Locks {
     /// Waits for a lock: for ever without a limit, not at all for a limit of nothing.
-    pub(crate) fn acquire(&self, spid: u16, resource: &Resource, mode: Mode, owner: Owner, limit: Option<Duration>, signals: &Signals) -> Outcome<Granted> {
+    pub(crate) fn acquire(
+        &self,
+        spid: u16,
+        resource: &Resource,
+        mode: Mode,
+        owner: Owner,
+        limit: Option<Duration>,
+        signals: &Signals,
+    ) -> Outcome<Granted> {
         let began = Instant::now();
         let mut state = locked(&self.state);
         let mut waited = false;
@@ -131,7 +156,11 @@ impl Locks {
             if state.blockers(spid, resource, mode).is_empty() {
                 state.waiting.remove(&spid);
                 state.grant(spid, resource, mode, owner);
-                return Ok(if waited { Granted::AfterWaiting } else { Granted::AtOnce });
+                return Ok(if waited {
+                    Granted::AfterWaiting
+                } else {
+                    Granted::AtOnce
+                });
             }
             let verdict = if state.is_circle(spid, resource, mode) {
                 Err(SqlError::new(
@@ -142,7 +171,11 @@ impl Locks {
                 .state(51)
                 .into())
             } else if limit.is_some_and(|limit| began.elapsed() >= limit) {
-                Err(SqlError::new(1222, "Lock request time out period exceeded.").state(51).into())
+                Err(
+                    SqlError::new(1222, "Lock request time out period exceeded.")
+                        .state(51)
+                        .into(),
+                )
             } else {
                 signals.check()
             };
@@ -152,27 +185,47 @@ impl Locks {
             }
             state.waiting.insert(spid, (resource.clone(), mode));
             waited = true;
-            let left = limit.map_or(GLANCE, |limit| limit.saturating_sub(began.elapsed()).min(GLANCE));
-            state = self.released.wait_timeout(state, left.max(Duration::from_millis(1))).unwrap_or_else(PoisonError::into_inner).0;
+            let left = limit.map_or(GLANCE, |limit| {
+                limit.saturating_sub(began.elapsed()).min(GLANCE)
+            });
+            state = self
+                .released
+                .wait_timeout(state, left.max(Duration::from_millis(1)))
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
         }
     }
 
     /// Whether the lock would be granted now.
     pub(crate) fn is_free(&self, spid: u16, resource: &Resource, mode: Mode) -> bool {
-        locked(&self.state).blockers(spid, resource, mode).is_empty()
+        locked(&self.state)
+            .blockers(spid, resource, mode)
+            .is_empty()
     }
 
     /// What the session holds of a resource.
     pub(crate) fn held(&self, spid: u16, resource: &Resource, owner: Owner) -> Option<Mode> {
         let state = locked(&self.state);
-        state.held.get(resource)?.iter().find(|held| held.spid == spid && held.owner == owner).map(|held| held.mode)
+        state
+            .held
+            .get(resource)?
+            .iter()
+            .find(|held| held.spid == spid && held.owner == owner)
+            .map(|held| held.mode)
     }
 
     /// Gives one lock back, once; whether there was one.
     pub(crate) fn release_one(&self, spid: u16, resource: &Resource, owner: Owner) -> bool {
         let mut state = locked(&self.state);
-        let Some(held) = state.held.get_mut(resource) else { return false };
-        let Some(at) = held.iter().position(|held| held.spid == spid && held.owner == owner) else { return false };
+        let Some(held) = state.held.get_mut(resource) else {
+            return false;
+        };
+        let Some(at) = held
+            .iter()
+            .position(|held| held.spid == spid && held.owner == owner)
+        else {
+            return false;
+        };
         held[at].times -= 1;
         if held[at].times == 0 {
             held.remove(at);

@@ -6,11 +6,12 @@ pub(crate) mod locks;
 pub(crate) mod rows;
 pub(crate) mod table;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::control::{Options, locked};
+use crate::engine::tablecheck::Keys;
 use crate::store::locks::Locks;
 use crate::store::table::Table;
 
@@ -23,7 +24,10 @@ pub(crate) struct Name {
 
 impl Name {
     pub(crate) fn new(schema: &str, table: &str) -> Self {
-        Self { schema: schema.to_lowercase(), table: table.to_lowercase() }
+        Self {
+            schema: schema.to_lowercase(),
+            table: table.to_lowercase(),
+        }
     }
 }
 
@@ -37,9 +41,26 @@ pub(crate) struct Snapshot {
 
 impl Snapshot {
     fn new() -> Self {
-        let schemas = [("dbo", 1), ("guest", 2), ("information_schema", 3), ("sys", 4)];
-        let name = |folded: &str| if folded == "information_schema" { "INFORMATION_SCHEMA".to_owned() } else { folded.to_owned() };
-        Self { tables: BTreeMap::new(), schemas: schemas.iter().map(|(folded, id)| ((*folded).to_owned(), (*id, name(folded)))).collect() }
+        let schemas = [
+            ("dbo", 1),
+            ("guest", 2),
+            ("information_schema", 3),
+            ("sys", 4),
+        ];
+        let name = |folded: &str| {
+            if folded == "information_schema" {
+                "INFORMATION_SCHEMA".to_owned()
+            } else {
+                folded.to_owned()
+            }
+        };
+        Self {
+            tables: BTreeMap::new(),
+            schemas: schemas
+                .iter()
+                .map(|(folded, id)| ((*folded).to_owned(), (*id, name(folded))))
+                .collect(),
+        }
     }
 
     pub(crate) fn schema(&self, name: &str) -> Option<&(i64, String)> {
@@ -55,6 +76,8 @@ pub(crate) struct Database {
     next_object: AtomicI64,
     rowversion: AtomicU64,
     pub(crate) read_committed_snapshot: AtomicBool,
+    /// Unique keys of tables, by object.
+    pub(crate) keys: Mutex<HashMap<i64, Keys>>,
 }
 
 impl Database {
@@ -67,6 +90,7 @@ impl Database {
             next_object: AtomicI64::new(901_578_250),
             rowversion: AtomicU64::new(2000),
             read_committed_snapshot: AtomicBool::new(options.read_committed_snapshot),
+            keys: Mutex::default(),
         })
     }
 
@@ -101,15 +125,25 @@ pub(crate) struct Databases {
 
 impl Databases {
     pub(crate) fn new(options: &Options) -> Self {
-        let mut all = vec![Database::new(1, "master", options), Database::new(2, "tempdb", options)];
+        let mut all = vec![
+            Database::new(1, "master", options),
+            Database::new(2, "tempdb", options),
+        ];
         for (id, name) in (5..).zip(&options.databases) {
             all.push(Database::new(id, name, options));
         }
-        Self { all: Mutex::new(all), options: options.clone(), next_id: AtomicI32::new(100) }
+        Self {
+            all: Mutex::new(all),
+            options: options.clone(),
+            next_id: AtomicI32::new(100),
+        }
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<Arc<Database>> {
-        locked(&self.all).iter().find(|database| database.name.eq_ignore_ascii_case(name)).cloned()
+        locked(&self.all)
+            .iter()
+            .find(|database| database.name.eq_ignore_ascii_case(name))
+            .cloned()
     }
 
     pub(crate) fn all(&self) -> Vec<Arc<Database>> {

@@ -1,7 +1,7 @@
 //! A table: its columns, its indexes and its rows.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use super::rows::Rows;
 use crate::types::{SqlType, value};
@@ -80,7 +80,9 @@ pub(crate) struct Table {
     pub(crate) shape: u64,
     pub(crate) rows: Rows,
     /// The last value that its identity column got.
-    pub(crate) last_identity: Option<i64>,
+    pub(crate) last_identity: Arc<Mutex<Option<i64>>>,
+    /// Another number whenever the rows change in place.
+    pub(crate) version: u64,
 }
 
 pub(crate) fn next_shape() -> u64 {
@@ -100,16 +102,28 @@ impl Table {
             foreign_keys: Arc::default(),
             shape: next_shape(),
             rows: Rows::default(),
-            last_identity: None,
+            last_identity: Arc::default(),
+            version: next_shape(),
         }
     }
 
+    /// What was remembered of its rows doesn't hold any more.
+    pub(crate) fn touch(&mut self) {
+        self.version = next_shape();
+    }
+
     pub(crate) fn column(&self, name: &str) -> Option<(usize, &Column)> {
-        self.columns.iter().enumerate().find(|(_, column)| same(&column.name, name))
+        self.columns
+            .iter()
+            .enumerate()
+            .find(|(_, column)| same(&column.name, name))
     }
 
     pub(crate) fn identity_column(&self) -> Option<(usize, &Column)> {
-        self.columns.iter().enumerate().find(|(_, column)| column.identity.is_some())
+        self.columns
+            .iter()
+            .enumerate()
+            .find(|(_, column)| column.identity.is_some())
     }
 
     pub(crate) fn has_unique(&self) -> bool {

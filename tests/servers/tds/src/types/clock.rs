@@ -46,7 +46,11 @@ pub(crate) fn from_threehundredths(day: i64, units: i64) -> i64 {
 
 /// Days since the first of year 1.
 pub(crate) fn day_of(year: i64, month: i64, day: i64) -> Option<i64> {
-    if !(1..=9999).contains(&year) || !(1..=12).contains(&month) || day < 1 || day > days_in(year, month) {
+    if !(1..=9999).contains(&year)
+        || !(1..=12).contains(&month)
+        || day < 1
+        || day > days_in(year, month)
+    {
         return None;
     }
     let before = year - 1;
@@ -85,10 +89,19 @@ pub(crate) fn show_date(day: i64) -> String {
 
 pub(crate) fn show_time(ticks: i64, scale: u8) -> String {
     let ticks = ticks.rem_euclid(DAY);
-    let (hour, minute, second) = (ticks / (60 * MINUTE), ticks / MINUTE % 60, ticks / SECOND % 60);
+    let (hour, minute, second) = (
+        ticks / (60 * MINUTE),
+        ticks / MINUTE % 60,
+        ticks / SECOND % 60,
+    );
     let mut text = format!("{hour:02}:{minute:02}:{second:02}");
     if scale > 0 {
-        let _ = write!(text, ".{:0width$}", ticks % SECOND / unit(scale), width = usize::from(scale));
+        let _ = write!(
+            text,
+            ".{:0width$}",
+            ticks % SECOND / unit(scale),
+            width = usize::from(scale)
+        );
     }
     text
 }
@@ -113,22 +126,42 @@ pub(crate) fn parse(text: &str) -> Option<Moment> {
     let (date, rest) = split_date(text)?;
     let rest = rest.trim_start_matches(['T', ' ']).trim();
     let (clock, offset) = split_offset(rest)?;
-    let time = if clock.is_empty() { 0 } else { parse_time(clock)? };
+    let time = if clock.is_empty() {
+        0
+    } else {
+        parse_time(clock)?
+    };
     if date.is_none() && clock.is_empty() && !text.is_empty() {
         return None;
     }
-    Some(Moment { ticks: date.unwrap_or(YEAR_1900) * DAY + time, has_date: date.is_some(), offset })
+    Some(Moment {
+        ticks: date.unwrap_or(YEAR_1900) * DAY + time,
+        has_date: date.is_some(),
+        offset,
+    })
 }
 
 fn split_date(text: &str) -> Option<(Option<i64>, &str)> {
     let bytes = text.as_bytes();
     let number = |range: std::ops::Range<usize>| text.get(range)?.parse::<i64>().ok();
-    let digits = bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    if digits == 4 && matches!(bytes.get(4), Some(b'-' | b'/' | b'.')) && bytes.get(7) == bytes.get(4) {
-        return Some((Some(day_of(number(0..4)?, number(5..7)?, number(8..10)?)?), text.get(10..)?));
+    let digits = bytes
+        .iter()
+        .take_while(|byte| byte.is_ascii_digit())
+        .count();
+    if digits == 4
+        && matches!(bytes.get(4), Some(b'-' | b'/' | b'.'))
+        && bytes.get(7) == bytes.get(4)
+    {
+        return Some((
+            Some(day_of(number(0..4)?, number(5..7)?, number(8..10)?)?),
+            text.get(10..)?,
+        ));
     }
     if digits == 8 {
-        return Some((Some(day_of(number(0..4)?, number(4..6)?, number(6..8)?)?), text.get(8..)?));
+        return Some((
+            Some(day_of(number(0..4)?, number(4..6)?, number(6..8)?)?),
+            text.get(8..)?,
+        ));
     }
     Some((None, text))
 }
@@ -137,13 +170,19 @@ fn split_offset(text: &str) -> Option<(&str, Option<i64>)> {
     if let Some(clock) = text.strip_suffix(['Z', 'z']) {
         return Some((clock, Some(0)));
     }
-    let Some(at) = text.rfind(['+', '-']) else { return Some((text, None)) };
+    let Some(at) = text.rfind(['+', '-']) else {
+        return Some((text, None));
+    };
     let (hours, minutes) = text[at + 1..].split_once(':')?;
     let minutes = hours.parse::<i64>().ok()? * 60 + minutes.parse::<i64>().ok()?;
     if minutes > 14 * 60 {
         return None;
     }
-    let minutes = if text[at..].starts_with('-') { -minutes } else { minutes };
+    let minutes = if text[at..].starts_with('-') {
+        -minutes
+    } else {
+        minutes
+    };
     Some((text[..at].trim_end(), Some(minutes)))
 }
 
@@ -163,9 +202,15 @@ fn parse_time(text: &str) -> Option<i64> {
             while digits.len() < 8 {
                 digits.push('0');
             }
-            (whole.parse::<i64>().ok()?, (digits.parse::<i64>().ok()? + 5) / 10)
+            (
+                whole.parse::<i64>().ok()?,
+                (digits.parse::<i64>().ok()? + 5) / 10,
+            )
         }
     };
-    let fits = (0..24).contains(&hour) && (0..60).contains(&minute) && (0..60).contains(&second) && parts.next().is_none();
+    let fits = (0..24).contains(&hour)
+        && (0..60).contains(&minute)
+        && (0..60).contains(&second)
+        && parts.next().is_none();
     fits.then_some(hour * 60 * MINUTE + minute * MINUTE + second * SECOND + fraction)
 }

@@ -42,7 +42,9 @@ impl Comparison {
         let (left, right) = (left.trim_end_matches(' '), right.trim_end_matches(' '));
         match self {
             Self::IgnoreCase => folded(left).cmp(folded(right)),
-            Self::Case => folded(left).cmp(folded(right)).then_with(|| right.cmp(left)),
+            Self::Case => folded(left)
+                .cmp(folded(right))
+                .then_with(|| right.cmp(left)),
             Self::Binary => left.encode_utf16().cmp(right.encode_utf16()),
         }
     }
@@ -72,7 +74,10 @@ const FAMILIES: [(&str, u32); 14] = [
 
 impl Collation {
     /// `SQL_Latin1_General_CP1_CI_AS`: 09 04 D0 00 34.
-    pub(crate) const DEFAULT: Self = Self { bits: 0x00D0_0409, sort: 52 };
+    pub(crate) const DEFAULT: Self = Self {
+        bits: 0x00D0_0409,
+        sort: 52,
+    };
 
     pub(crate) fn bytes(self) -> [u8; 5] {
         let [a, b, c, d] = self.bits.to_le_bytes();
@@ -81,17 +86,24 @@ impl Collation {
 
     pub(crate) fn from_bytes(bytes: [u8; 5]) -> Self {
         let [a, b, c, d, sort] = bytes;
-        Self { bits: u32::from_le_bytes([a, b, c, d]), sort }
+        Self {
+            bits: u32::from_le_bytes([a, b, c, d]),
+            sort,
+        }
     }
 
     /// The collation of a name, if this server knows it. Accents always count here: a collation
     /// that ignores them isn't known.
     pub(crate) fn named(name: &str) -> Option<Self> {
-        if name.eq_ignore_ascii_case("database_default") || name.eq_ignore_ascii_case("SQL_Latin1_General_CP1_CI_AS") {
+        if name.eq_ignore_ascii_case("database_default")
+            || name.eq_ignore_ascii_case("SQL_Latin1_General_CP1_CI_AS")
+        {
             return Some(Self::DEFAULT);
         }
         let upper = name.to_ascii_uppercase();
-        let (prefix, lcid) = FAMILIES.iter().find(|(prefix, _)| upper.starts_with(&prefix.to_ascii_uppercase()))?;
+        let (prefix, lcid) = FAMILIES
+            .iter()
+            .find(|(prefix, _)| upper.starts_with(&prefix.to_ascii_uppercase()))?;
         let (mut bits, mut seen) = (lcid | IGNORE_KANA | IGNORE_WIDTH, false);
         for part in upper[prefix.len()..].split('_') {
             match part {
@@ -116,7 +128,11 @@ impl Collation {
         if self == Self::DEFAULT {
             return "SQL_Latin1_General_CP1_CI_AS".to_owned();
         }
-        let family = FAMILIES.iter().skip(1).find(|(_, lcid)| *lcid == self.bits & 0xF_FFFF).map_or("Latin1_General_", |(name, _)| name);
+        let family = FAMILIES
+            .iter()
+            .skip(1)
+            .find(|(_, lcid)| *lcid == self.bits & 0xF_FFFF)
+            .map_or("Latin1_General_", |(name, _)| name);
         let version = match self.bits >> 28 {
             2 => "100_",
             3 => "140_",
@@ -131,10 +147,22 @@ impl Collation {
         } else {
             "CS_AS"
         };
-        let kana = if self.bits & (IGNORE_KANA | BINARY | BINARY2) == 0 { "_KS" } else { "" };
-        let width = if self.bits & (IGNORE_WIDTH | BINARY | BINARY2) == 0 { "_WS" } else { "" };
+        let kana = if self.bits & (IGNORE_KANA | BINARY | BINARY2) == 0 {
+            "_KS"
+        } else {
+            ""
+        };
+        let width = if self.bits & (IGNORE_WIDTH | BINARY | BINARY2) == 0 {
+            "_WS"
+        } else {
+            ""
+        };
         let utf8 = if self.bits & UTF8 != 0 { "_UTF8" } else { "" };
-        let supplementary = if !utf8.is_empty() && !rest.starts_with("BIN") { "_SC" } else { "" };
+        let supplementary = if !utf8.is_empty() && !rest.starts_with("BIN") {
+            "_SC"
+        } else {
+            ""
+        };
         format!("{family}{version}{rest}{kana}{width}{supplementary}{utf8}")
     }
 

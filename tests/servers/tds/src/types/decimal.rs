@@ -34,11 +34,16 @@ impl Decimal {
     /// where it has more than 38 digits.
     pub(crate) fn rescale(self, scale: u8) -> Option<Self> {
         let unscaled = if scale >= self.scale {
-            self.unscaled.checked_mul(10_i128.checked_pow(u32::from(scale - self.scale))?)?
+            self.unscaled
+                .checked_mul(10_i128.checked_pow(u32::from(scale - self.scale))?)?
         } else {
             let by = power(self.scale - scale);
             let (whole, rest) = (self.unscaled / by, self.unscaled % by);
-            if rest.unsigned_abs() * 2 >= by.unsigned_abs() { whole + self.unscaled.signum() } else { whole }
+            if rest.unsigned_abs() * 2 >= by.unsigned_abs() {
+                whole + self.unscaled.signum()
+            } else {
+                whole
+            }
         };
         (unscaled.unsigned_abs() < power(DIGITS).unsigned_abs()).then_some(Self { unscaled, scale })
     }
@@ -73,21 +78,33 @@ impl Decimal {
                         // More than can be kept after the point.
                         continue;
                     }
-                    unscaled = unscaled.checked_mul(10)?.checked_add(i128::from(byte - b'0'))?;
+                    unscaled = unscaled
+                        .checked_mul(10)?
+                        .checked_add(i128::from(byte - b'0'))?;
                     scale += u8::from(point);
                 }
                 b'.' if !point => point = true,
                 _ => return None,
             }
         }
-        let number = Self { unscaled: if negative { -unscaled } else { unscaled }, scale };
+        let number = Self {
+            unscaled: if negative { -unscaled } else { unscaled },
+            scale,
+        };
         (seen && number.fits(DIGITS)).then_some(number)
     }
 
     /// Digits that the number has, before and after the point.
     pub(crate) fn precision(self) -> u8 {
-        let digits = self.unscaled.unsigned_abs().checked_ilog10().map_or(1, |log| log + 1);
-        u8::try_from(digits).unwrap_or(DIGITS).max(self.scale).max(1)
+        let digits = self
+            .unscaled
+            .unsigned_abs()
+            .checked_ilog10()
+            .map_or(1, |log| log + 1);
+        u8::try_from(digits)
+            .unwrap_or(DIGITS)
+            .max(self.scale)
+            .max(1)
     }
 
     /// In 32 bytes that compare as the numbers do, whatever their scales: the floor with its sign
@@ -132,9 +149,17 @@ impl Decimal {
 
 impl fmt::Display for Decimal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let digits = format!("{:0width$}", self.unscaled.unsigned_abs(), width = usize::from(self.scale) + 1);
+        let digits = format!(
+            "{:0width$}",
+            self.unscaled.unsigned_abs(),
+            width = usize::from(self.scale) + 1
+        );
         let (whole, rest) = digits.split_at(digits.len() - usize::from(self.scale));
         let sign = if self.unscaled < 0 { "-" } else { "" };
-        if rest.is_empty() { write!(f, "{sign}{whole}") } else { write!(f, "{sign}{whole}.{rest}") }
+        if rest.is_empty() {
+            write!(f, "{sign}{whole}")
+        } else {
+            write!(f, "{sign}{whole}.{rest}")
+        }
     }
 }

@@ -74,7 +74,11 @@ pub(crate) fn put(out: &mut Vec<u8>, ty: &SqlType, nullable: bool) {
         Kind::Date => {}
         Kind::Time | Kind::DateTime2 | Kind::DateTimeOffset => out.push(ty.scale),
         Kind::Decimal | Kind::Numeric => {
-            out.extend([u8::try_from(decimal::wire_length(ty.precision)).unwrap_or(17), ty.precision, ty.scale]);
+            out.extend([
+                u8::try_from(decimal::wire_length(ty.precision)).unwrap_or(17),
+                ty.precision,
+                ty.scale,
+            ]);
         }
         Kind::Char | Kind::VarChar | Kind::NChar | Kind::NVarChar => {
             out.extend(ty.length.to_le_bytes());
@@ -82,7 +86,11 @@ pub(crate) fn put(out: &mut Vec<u8>, ty: &SqlType, nullable: bool) {
         }
         Kind::Binary | Kind::VarBinary | Kind::RowVersion => out.extend(ty.length.to_le_bytes()),
         Kind::Text | Kind::NText => {
-            let most: u32 = if ty.kind == Kind::Text { 0x7FFF_FFFF } else { 0x7FFF_FFFE };
+            let most: u32 = if ty.kind == Kind::Text {
+                0x7FFF_FFFF
+            } else {
+                0x7FFF_FFFE
+            };
             out.extend(most.to_le_bytes());
             out.extend(ty.collation.bytes());
         }
@@ -90,7 +98,11 @@ pub(crate) fn put(out: &mut Vec<u8>, ty: &SqlType, nullable: bool) {
         Kind::Xml => out.push(0),
         Kind::Variant => out.extend(8009_u32.to_le_bytes()),
         Kind::HierarchyId | Kind::Geometry | Kind::Geography => {
-            out.extend(u16::to_le_bytes(if ty.kind == Kind::HierarchyId { 892 } else { MAX }));
+            out.extend(u16::to_le_bytes(if ty.kind == Kind::HierarchyId {
+                892
+            } else {
+                MAX
+            }));
             put_b_varchar(out, "master");
             put_b_varchar(out, "sys");
             put_b_varchar(out, ty.name());
@@ -99,14 +111,22 @@ pub(crate) fn put(out: &mut Vec<u8>, ty: &SqlType, nullable: bool) {
                 Kind::Geometry => "SqlGeometry",
                 _ => "SqlGeography",
             };
-            put_us_varchar(out, &format!("Microsoft.SqlServer.Types.{class}, Microsoft.SqlServer.Types, Version=11.0.0.0, Culture=neutral, PublicKeyToken=89845dcd8080cc91"));
+            put_us_varchar(
+                out,
+                &format!(
+                    "Microsoft.SqlServer.Types.{class}, Microsoft.SqlServer.Types, Version=11.0.0.0, Culture=neutral, PublicKeyToken=89845dcd8080cc91"
+                ),
+            );
         }
         _ => out.push(u8::try_from(ty.length).unwrap_or(u8::MAX)),
     }
 }
 
 fn usual(ty: SqlType) -> Declared {
-    Declared { ty, form: Form::Usual }
+    Declared {
+        ty,
+        form: Form::Usual,
+    }
 }
 
 /// Reads a declaration of any type that a client may send.
@@ -114,10 +134,16 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Declared> {
     let token = reader.u8()?;
     let fixed = |kind: Kind| {
         let ty = SqlType::plain(kind);
-        Declared { ty, form: Form::Fixed(u8::try_from(ty.length).unwrap_or_default()) }
+        Declared {
+            ty,
+            form: Form::Fixed(u8::try_from(ty.length).unwrap_or_default()),
+        }
     };
     Ok(match token {
-        0x1F => Declared { ty: SqlType::plain(Kind::Int), form: Form::Null },
+        0x1F => Declared {
+            ty: SqlType::plain(Kind::Int),
+            form: Form::Null,
+        },
         0x30 => fixed(Kind::TinyInt),
         0x32 => fixed(Kind::Bit),
         0x34 => fixed(Kind::SmallInt),
@@ -147,8 +173,15 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Declared> {
             if precision == 0 || precision > decimal::DIGITS || scale > precision {
                 return Err(wrong("a decimal", precision));
             }
-            let kind = if matches!(token, 0x6A | 0x37) { Kind::Decimal } else { Kind::Numeric };
-            usual(SqlType { kind, ..SqlType::decimal(precision, scale) })
+            let kind = if matches!(token, 0x6A | 0x37) {
+                Kind::Decimal
+            } else {
+                Kind::Numeric
+            };
+            usual(SqlType {
+                kind,
+                ..SqlType::decimal(precision, scale)
+            })
         }
         0x28 => usual(SqlType::plain(Kind::Date)),
         0x29..=0x2B => {
@@ -156,9 +189,19 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Declared> {
             if scale > 7 {
                 return Err(wrong("a time", scale));
             }
-            usual(SqlType::timed([Kind::Time, Kind::DateTime2, Kind::DateTimeOffset][usize::from(token - 0x29)], scale))
+            usual(SqlType::timed(
+                [Kind::Time, Kind::DateTime2, Kind::DateTimeOffset][usize::from(token - 0x29)],
+                scale,
+            ))
         }
-        0xA5 | 0xAD => usual(SqlType::sized(if token == 0xA5 { Kind::VarBinary } else { Kind::Binary }, reader.u16()?)),
+        0xA5 | 0xAD => usual(SqlType::sized(
+            if token == 0xA5 {
+                Kind::VarBinary
+            } else {
+                Kind::Binary
+            },
+            reader.u16()?,
+        )),
         0xA7 | 0xAF | 0xE7 | 0xEF => {
             let length = reader.u16()?;
             let kind = match token {
@@ -167,14 +210,30 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Declared> {
                 0xE7 => Kind::NVarChar,
                 _ => Kind::NChar,
             };
-            usual(SqlType { collation: Collation::from_bytes(reader.array()?), ..SqlType::sized(kind, length) })
+            usual(SqlType {
+                collation: Collation::from_bytes(reader.array()?),
+                ..SqlType::sized(kind, length)
+            })
         }
-        0x25 | 0x2D => Declared { ty: SqlType::sized(Kind::VarBinary, u16::from(reader.u8()?)), form: Form::Short },
-        0x27 | 0x2F => Declared { ty: SqlType::sized(Kind::VarChar, u16::from(reader.u8()?)), form: Form::Short },
+        0x25 | 0x2D => Declared {
+            ty: SqlType::sized(Kind::VarBinary, u16::from(reader.u8()?)),
+            form: Form::Short,
+        },
+        0x27 | 0x2F => Declared {
+            ty: SqlType::sized(Kind::VarChar, u16::from(reader.u8()?)),
+            form: Form::Short,
+        },
         0x23 | 0x63 => {
             let _most = reader.u32()?;
-            let kind = if token == 0x23 { Kind::Text } else { Kind::NText };
-            usual(SqlType { collation: Collation::from_bytes(reader.array()?), ..SqlType::plain(kind) })
+            let kind = if token == 0x23 {
+                Kind::Text
+            } else {
+                Kind::NText
+            };
+            usual(SqlType {
+                collation: Collation::from_bytes(reader.array()?),
+                ..SqlType::plain(kind)
+            })
         }
         0x22 => {
             let _most = reader.u32()?;
@@ -186,21 +245,39 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Declared> {
         }
         0xF1 => {
             if reader.u8()? != 0 {
-                let _ = (reader.b_varchar()?, reader.b_varchar()?, reader.us_varchar()?);
+                let _ = (
+                    reader.b_varchar()?,
+                    reader.b_varchar()?,
+                    reader.us_varchar()?,
+                );
             }
             usual(SqlType::plain(Kind::Xml))
         }
         0xF0 => {
             // A parameter's or a bulk load's: three names, without the class (2.2.5.5.2).
-            let names = [reader.b_varchar()?, reader.b_varchar()?, reader.b_varchar()?];
-            usual(SqlType::plain(match names[2].to_ascii_lowercase().as_str() {
-                "hierarchyid" => Kind::HierarchyId,
-                "geometry" => Kind::Geometry,
-                "geography" => Kind::Geography,
-                other => return Err(SqlError::protocol(format!("the test server doesn't know the type {other}"))),
-            }))
+            let names = [
+                reader.b_varchar()?,
+                reader.b_varchar()?,
+                reader.b_varchar()?,
+            ];
+            usual(SqlType::plain(
+                match names[2].to_ascii_lowercase().as_str() {
+                    "hierarchyid" => Kind::HierarchyId,
+                    "geometry" => Kind::Geometry,
+                    "geography" => Kind::Geography,
+                    other => {
+                        return Err(SqlError::protocol(format!(
+                            "the test server doesn't know the type {other}"
+                        )));
+                    }
+                },
+            ))
         }
-        other => return Err(SqlError::protocol(format!("the test server doesn't know the type 0x{other:02X}"))),
+        other => {
+            return Err(SqlError::protocol(format!(
+                "the test server doesn't know the type 0x{other:02X}"
+            )));
+        }
     })
 }
 

@@ -104,23 +104,47 @@ impl SqlType {
             Kind::DateTimeOffset => (10, 34, 7),
             Kind::UniqueIdentifier => (16, 0, 0),
             Kind::Variant => (8009, 0, 0),
-            Kind::Text | Kind::NText | Kind::Image | Kind::Xml | Kind::HierarchyId | Kind::Geometry | Kind::Geography => (MAX, 0, 0),
+            Kind::Text
+            | Kind::NText
+            | Kind::Image
+            | Kind::Xml
+            | Kind::HierarchyId
+            | Kind::Geometry
+            | Kind::Geography => (MAX, 0, 0),
         };
-        Self { kind, length, precision, scale, collation: Collation::DEFAULT }
+        Self {
+            kind,
+            length,
+            precision,
+            scale,
+            collation: Collation::DEFAULT,
+        }
     }
 
     pub(crate) fn sized(kind: Kind, length: u16) -> Self {
-        Self { length, ..Self::plain(kind) }
+        Self {
+            length,
+            ..Self::plain(kind)
+        }
     }
 
     /// An nvarchar of so many characters.
     pub(crate) fn nvarchar(chars: usize) -> Self {
-        let length = if chars > 4000 { MAX } else { u16::try_from(chars.max(1) * 2).unwrap_or(MAX) };
+        let length = if chars > 4000 {
+            MAX
+        } else {
+            u16::try_from(chars.max(1) * 2).unwrap_or(MAX)
+        };
         Self::sized(Kind::NVarChar, length)
     }
 
     pub(crate) fn decimal(precision: u8, scale: u8) -> Self {
-        Self { precision, scale, length: decimal::wire_length(precision), ..Self::plain(Kind::Decimal) }
+        Self {
+            precision,
+            scale,
+            length: decimal::wire_length(precision),
+            ..Self::plain(Kind::Decimal)
+        }
     }
 
     pub(crate) fn timed(kind: Kind, scale: u8) -> Self {
@@ -135,7 +159,13 @@ impl SqlType {
             Kind::DateTimeOffset => 26,
             _ => 8,
         } + if scale == 0 { 0 } else { scale + 1 };
-        Self { kind, length: u16::from(length), precision, scale, collation: Collation::DEFAULT }
+        Self {
+            kind,
+            length: u16::from(length),
+            precision,
+            scale,
+            collation: Collation::DEFAULT,
+        }
     }
 
     pub(crate) fn layout(&self) -> Layout {
@@ -143,8 +173,16 @@ impl SqlType {
             Kind::Text | Kind::NText | Kind::Image => Layout::Pointer,
             Kind::Variant => Layout::Long,
             Kind::Xml | Kind::HierarchyId | Kind::Geometry | Kind::Geography => Layout::Chunked,
-            Kind::VarChar | Kind::NVarChar | Kind::VarBinary if self.length == MAX => Layout::Chunked,
-            Kind::Char | Kind::VarChar | Kind::NChar | Kind::NVarChar | Kind::Binary | Kind::VarBinary | Kind::RowVersion => Layout::Short,
+            Kind::VarChar | Kind::NVarChar | Kind::VarBinary if self.length == MAX => {
+                Layout::Chunked
+            }
+            Kind::Char
+            | Kind::VarChar
+            | Kind::NChar
+            | Kind::NVarChar
+            | Kind::Binary
+            | Kind::VarBinary
+            | Kind::RowVersion => Layout::Short,
             _ => Layout::Byte,
         }
     }
@@ -175,12 +213,36 @@ impl SqlType {
         )
     }
 
+    /// Types of which every sequence of so many bytes is a value.
+    pub(crate) fn can_be_fixed_or_guid(&self) -> bool {
+        matches!(
+            self.kind,
+            Kind::TinyInt
+                | Kind::SmallInt
+                | Kind::Int
+                | Kind::BigInt
+                | Kind::UniqueIdentifier
+                | Kind::Money
+                | Kind::SmallMoney
+        )
+    }
+
     pub(crate) fn is_integer(&self) -> bool {
-        matches!(self.kind, Kind::TinyInt | Kind::SmallInt | Kind::Int | Kind::BigInt | Kind::Bit)
+        matches!(
+            self.kind,
+            Kind::TinyInt | Kind::SmallInt | Kind::Int | Kind::BigInt | Kind::Bit
+        )
     }
 
     pub(crate) fn is_exact(&self) -> bool {
-        matches!(self.kind, Kind::Decimal | Kind::Numeric | Kind::Money | Kind::SmallMoney)
+        matches!(
+            self.kind,
+            Kind::Decimal | Kind::Numeric | Kind::Money | Kind::SmallMoney
+        )
+    }
+
+    pub(crate) fn is_money(&self) -> bool {
+        matches!(self.kind, Kind::Money | Kind::SmallMoney)
     }
 
     pub(crate) fn is_float(&self) -> bool {
@@ -197,7 +259,10 @@ impl SqlType {
     }
 
     pub(crate) fn is_unicode(&self) -> bool {
-        matches!(self.kind, Kind::NChar | Kind::NVarChar | Kind::NText | Kind::Xml)
+        matches!(
+            self.kind,
+            Kind::NChar | Kind::NVarChar | Kind::NText | Kind::Xml
+        )
     }
 
     pub(crate) fn is_narrow(&self) -> bool {
@@ -205,11 +270,28 @@ impl SqlType {
     }
 
     pub(crate) fn is_binary(&self) -> bool {
-        matches!(self.kind, Kind::Binary | Kind::VarBinary | Kind::Image | Kind::RowVersion | Kind::HierarchyId | Kind::Geometry | Kind::Geography)
+        matches!(
+            self.kind,
+            Kind::Binary
+                | Kind::VarBinary
+                | Kind::Image
+                | Kind::RowVersion
+                | Kind::HierarchyId
+                | Kind::Geometry
+                | Kind::Geography
+        )
     }
 
     pub(crate) fn is_dated(&self) -> bool {
-        matches!(self.kind, Kind::Date | Kind::Time | Kind::DateTime | Kind::SmallDateTime | Kind::DateTime2 | Kind::DateTimeOffset)
+        matches!(
+            self.kind,
+            Kind::Date
+                | Kind::Time
+                | Kind::DateTime
+                | Kind::SmallDateTime
+                | Kind::DateTime2
+                | Kind::DateTimeOffset
+        )
     }
 
     /// How many characters or bytes a text or binary type holds; `None` for (max).
@@ -266,8 +348,15 @@ impl SqlType {
         let name = self.name();
         match self.kind {
             Kind::Decimal | Kind::Numeric => format!("{name}({},{})", self.precision, self.scale),
-            Kind::Time | Kind::DateTime2 | Kind::DateTimeOffset => format!("{name}({})", self.scale),
-            Kind::Char | Kind::VarChar | Kind::NChar | Kind::NVarChar | Kind::Binary | Kind::VarBinary => match self.capacity() {
+            Kind::Time | Kind::DateTime2 | Kind::DateTimeOffset => {
+                format!("{name}({})", self.scale)
+            }
+            Kind::Char
+            | Kind::VarChar
+            | Kind::NChar
+            | Kind::NVarChar
+            | Kind::Binary
+            | Kind::VarBinary => match self.capacity() {
                 Some(count) => format!("{name}({count})"),
                 None => format!("{name}(max)"),
             },

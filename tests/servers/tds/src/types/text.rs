@@ -5,7 +5,9 @@ use super::Collation;
 
 /// UTF-16, little-endian, as it is kept. An odd last byte is dropped.
 pub(crate) fn from_utf16(bytes: &[u8]) -> Vec<u8> {
-    let units = bytes.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]]));
+    let units = bytes
+        .chunks_exact(2)
+        .map(|pair| u16::from_le_bytes([pair[0], pair[1]]));
     let mut text = Vec::with_capacity(bytes.len());
     let mut buffer = [0; 4];
     for unit in char::decode_utf16(units) {
@@ -13,7 +15,9 @@ pub(crate) fn from_utf16(bytes: &[u8]) -> Vec<u8> {
             Ok(char) => text.extend(char.encode_utf8(&mut buffer).bytes()),
             Err(half) => {
                 let unit = half.unpaired_surrogate();
-                let low = |shift: u32| u8::try_from((u32::from(unit) >> shift) & 0x3F).unwrap_or_default();
+                let low = |shift: u32| {
+                    u8::try_from((u32::from(unit) >> shift) & 0x3F).unwrap_or_default()
+                };
                 text.extend([0xE0 | (low(12) & 0x0F), 0x80 | low(6), 0x80 | low(0)]);
             }
         }
@@ -44,7 +48,10 @@ pub(crate) fn units(text: &[u8]) -> Vec<u16> {
             continue;
         }
         let rest = &text[at..];
-        let next = rest.windows(2).position(|pair| pair[0] == 0xED && pair[1] >= 0xA0).unwrap_or(rest.len());
+        let next = rest
+            .windows(2)
+            .position(|pair| pair[0] == 0xED && pair[1] >= 0xA0)
+            .unwrap_or(rest.len());
         let take = next.max(1);
         units.extend(String::from_utf8_lossy(&rest[..take]).encode_utf16());
         at += take;
@@ -75,7 +82,11 @@ pub(crate) fn to_narrow(text: &[u8], collation: Collation) -> Vec<u8> {
     let mut buffer = [0; 4];
     for char in text.chars() {
         let (narrow, _, unmappable) = encoding.encode(char.encode_utf8(&mut buffer));
-        if unmappable { bytes.push(b'?') } else { bytes.extend(narrow.iter()) }
+        if unmappable {
+            bytes.push(b'?')
+        } else {
+            bytes.extend(narrow.iter())
+        }
     }
     bytes
 }

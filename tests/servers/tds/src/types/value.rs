@@ -30,9 +30,10 @@ pub(crate) enum Value {
 }
 
 const NO_VALUE: u64 = u64::MAX;
-const UNKNOWN_LENGTH: u64 = u64::MAX - 1;
 /// A text pointer that points nowhere, and a time stamp.
-const POINTER: [u8; 25] = [16, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0];
+const POINTER: [u8; 25] = [
+    16, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0,
+];
 
 impl Value {
     pub(crate) fn text(text: impl AsRef<str>) -> Self {
@@ -100,14 +101,21 @@ pub(crate) fn skip(ty: &SqlType, reader: &mut Reader<'_>) -> std::result::Result
 pub(crate) const FIXED_PREFIX: usize = 1;
 
 /// The data of a value in a client's message; `None` for NULL.
-pub(crate) fn raw<'a>(declared: &Declared, reader: &mut Reader<'a>) -> std::result::Result<Option<std::borrow::Cow<'a, [u8]>>, Short> {
+pub(crate) fn raw<'a>(
+    declared: &Declared,
+    reader: &mut Reader<'a>,
+) -> std::result::Result<Option<std::borrow::Cow<'a, [u8]>>, Short> {
     use std::borrow::Cow;
     match declared.form {
         Form::Null => return Ok(None),
         Form::Fixed(length) => return Ok(Some(Cow::Borrowed(reader.take(usize::from(length))?))),
         Form::Short => {
             let length = usize::from(reader.u8()?);
-            return Ok(if length == 0 { None } else { Some(Cow::Borrowed(reader.take(length)?)) });
+            return Ok(if length == 0 {
+                None
+            } else {
+                Some(Cow::Borrowed(reader.take(length)?))
+            });
         }
         Form::Usual => {}
     }
@@ -154,7 +162,10 @@ pub(crate) fn raw<'a>(declared: &Declared, reader: &mut Reader<'a>) -> std::resu
 
 /// The value that stands kept at the reader.
 pub(crate) fn read_kept(ty: &SqlType, reader: &mut Reader<'_>) -> Result<Value> {
-    let declared = Declared { ty: *ty, form: Form::Usual };
+    let declared = Declared {
+        ty: *ty,
+        form: Form::Usual,
+    };
     match raw(&declared, reader)? {
         None => Ok(Value::Null),
         Some(data) => parse(ty, &data),
@@ -184,7 +195,8 @@ pub(crate) fn parse(ty: &SqlType, data: &[u8]) -> Result<Value> {
             }
             let mut bytes = [0; 16];
             bytes[..rest.len()].copy_from_slice(rest);
-            let magnitude = i128::try_from(u128::from_le_bytes(bytes)).map_err(SqlError::protocol)?;
+            let magnitude =
+                i128::try_from(u128::from_le_bytes(bytes)).map_err(SqlError::protocol)?;
             let number = Decimal::new(if positive { magnitude } else { -magnitude }, ty.scale);
             if !number.fits(super::decimal::DIGITS) {
                 return Err(SqlError::protocol("a decimal has more than 38 digits"));
@@ -207,7 +219,10 @@ pub(crate) fn parse(ty: &SqlType, data: &[u8]) -> Result<Value> {
             Value::Offset(utc, offset)
         }
         Kind::DateTime => {
-            let (days, units) = (i64::from(reader.i32()?) + clock::YEAR_1900, i64::from(reader.u32()?));
+            let (days, units) = (
+                i64::from(reader.i32()?) + clock::YEAR_1900,
+                i64::from(reader.u32()?),
+            );
             if !(639_905..clock::END).contains(&days) || units >= 300 * 86_400 {
                 return Err(SqlError::protocol("a datetime is out of its range"));
             }
@@ -230,14 +245,27 @@ pub(crate) fn parse(ty: &SqlType, data: &[u8]) -> Result<Value> {
             }
             return Ok(Value::Text(text::from_utf16(data)));
         }
-        Kind::Xml => return Ok(Value::Text(text::from_utf16(data.strip_prefix(&[0xFF, 0xFE]).unwrap_or(data)))),
-        Kind::Binary | Kind::VarBinary | Kind::Image | Kind::RowVersion | Kind::HierarchyId | Kind::Geometry | Kind::Geography => {
+        Kind::Xml => {
+            return Ok(Value::Text(text::from_utf16(
+                data.strip_prefix(&[0xFF, 0xFE]).unwrap_or(data),
+            )));
+        }
+        Kind::Binary
+        | Kind::VarBinary
+        | Kind::Image
+        | Kind::RowVersion
+        | Kind::HierarchyId
+        | Kind::Geometry
+        | Kind::Geography => {
             return Ok(Value::Bytes(data.to_vec()));
         }
         Kind::Variant => return variant::parse(data),
     };
     if reader.left() > 0 {
-        return Err(SqlError::protocol(format!("a value of the type {} is too long", ty.name())));
+        return Err(SqlError::protocol(format!(
+            "a value of the type {} is too long",
+            ty.name()
+        )));
     }
     Ok(value)
 }
@@ -245,7 +273,11 @@ pub(crate) fn parse(ty: &SqlType, data: &[u8]) -> Result<Value> {
 fn day(reader: &mut Reader<'_>) -> Result<i64> {
     let [a, b, c] = reader.array()?;
     let day = i64::from(u32::from_le_bytes([a, b, c, 0]));
-    if day < clock::END { Ok(day) } else { Err(SqlError::protocol("a date is past the year 9999")) }
+    if day < clock::END {
+        Ok(day)
+    } else {
+        Err(SqlError::protocol("a date is past the year 9999"))
+    }
 }
 
 fn time(reader: &mut Reader<'_>, length: usize, scale: u8) -> Result<i64> {
@@ -255,7 +287,11 @@ fn time(reader: &mut Reader<'_>, length: usize, scale: u8) -> Result<i64> {
     let mut bytes = [0; 8];
     bytes[..length].copy_from_slice(reader.take(length)?);
     let ticks = i64::from_le_bytes(bytes) * clock::unit(scale);
-    if ticks < clock::DAY { Ok(ticks) } else { Err(SqlError::protocol("a time is past midnight")) }
+    if ticks < clock::DAY {
+        Ok(ticks)
+    } else {
+        Err(SqlError::protocol("a time is past midnight"))
+    }
 }
 
 /// Appends a value in the form that it is kept in. It must be of the type: [`super::convert`] sees
@@ -278,9 +314,16 @@ pub(crate) fn put(out: &mut Vec<u8>, ty: &SqlType, value: &Value) -> Result<()> 
         return Ok(());
     }
     let data = data(ty, value)?;
-    let long = || u32::try_from(data.len()).map_err(|_| SqlError::new(7119, "Attempting to grow LOB beyond maximum allowed size."));
+    let long = || {
+        u32::try_from(data.len())
+            .map_err(|_| SqlError::new(7119, "Attempting to grow LOB beyond maximum allowed size."))
+    };
     match ty.layout() {
-        Layout::Short => out.extend(u16::try_from(data.len()).map_err(SqlError::broken)?.to_le_bytes()),
+        Layout::Short => out.extend(
+            u16::try_from(data.len())
+                .map_err(SqlError::broken)?
+                .to_le_bytes(),
+        ),
         Layout::Chunked => {
             out.extend(u64::from(long()?).to_le_bytes());
             if !data.is_empty() {
@@ -303,8 +346,12 @@ pub(crate) fn put(out: &mut Vec<u8>, ty: &SqlType, value: &Value) -> Result<()> 
 /// The bytes of a text, a binary or a variant, without a length.
 pub(crate) fn data(ty: &SqlType, value: &Value) -> Result<Vec<u8>> {
     Ok(match (ty.kind, value) {
-        (Kind::Char | Kind::VarChar | Kind::Text, Value::Text(text)) => text::to_narrow(text, ty.collation),
-        (Kind::NChar | Kind::NVarChar | Kind::NText | Kind::Xml, Value::Text(text)) => text::to_utf16(text),
+        (Kind::Char | Kind::VarChar | Kind::Text, Value::Text(text)) => {
+            text::to_narrow(text, ty.collation)
+        }
+        (Kind::NChar | Kind::NVarChar | Kind::NText | Kind::Xml, Value::Text(text)) => {
+            text::to_utf16(text)
+        }
         (_, Value::Bytes(bytes)) if ty.is_binary() => bytes.clone(),
         (Kind::Variant, value) => variant::data(value)?,
         _ if ty.layout() == Layout::Byte => {
@@ -317,30 +364,57 @@ pub(crate) fn data(ty: &SqlType, value: &Value) -> Result<Vec<u8>> {
 }
 
 fn mismatch(ty: &SqlType, value: &Value) -> SqlError {
-    SqlError::broken(format!("{value:?} isn't a value of the type {}", ty.declared()))
+    SqlError::broken(format!(
+        "{value:?} isn't a value of the type {}",
+        ty.declared()
+    ))
 }
 
 /// Appends a value of a fixed length, without that length.
 fn put_scalar(out: &mut Vec<u8>, ty: &SqlType, value: &Value) -> Result<()> {
     match (ty.kind, value) {
-        (Kind::TinyInt, Value::Int(number)) => out.push(u8::try_from(*number).map_err(|_| mismatch(ty, value))?),
+        (Kind::TinyInt, Value::Int(number)) => {
+            out.push(u8::try_from(*number).map_err(|_| mismatch(ty, value))?)
+        }
         (Kind::Bit, Value::Int(number)) => out.push(u8::from(*number != 0)),
-        (Kind::SmallInt, Value::Int(number)) => out.extend(i16::try_from(*number).map_err(|_| mismatch(ty, value))?.to_le_bytes()),
-        (Kind::Int, Value::Int(number)) => out.extend(i32::try_from(*number).map_err(|_| mismatch(ty, value))?.to_le_bytes()),
+        (Kind::SmallInt, Value::Int(number)) => out.extend(
+            i16::try_from(*number)
+                .map_err(|_| mismatch(ty, value))?
+                .to_le_bytes(),
+        ),
+        (Kind::Int, Value::Int(number)) => out.extend(
+            i32::try_from(*number)
+                .map_err(|_| mismatch(ty, value))?
+                .to_le_bytes(),
+        ),
         (Kind::BigInt, Value::Int(number)) => out.extend(number.to_le_bytes()),
         (Kind::Real, Value::Real(number)) => out.extend(number.to_le_bytes()),
         (Kind::Float, Value::Float(number)) => out.extend(number.to_le_bytes()),
         (Kind::SmallMoney, Value::Decimal(number)) => {
-            let unscaled = number.rescale(4).ok_or_else(|| mismatch(ty, value))?.unscaled;
-            out.extend(i32::try_from(unscaled).map_err(|_| mismatch(ty, value))?.to_le_bytes());
+            let unscaled = number
+                .rescale(4)
+                .ok_or_else(|| mismatch(ty, value))?
+                .unscaled;
+            out.extend(
+                i32::try_from(unscaled)
+                    .map_err(|_| mismatch(ty, value))?
+                    .to_le_bytes(),
+            );
         }
         (Kind::Money, Value::Decimal(number)) => {
-            let unscaled = number.rescale(4).ok_or_else(|| mismatch(ty, value))?.unscaled;
-            let [a, b, c, d, e, f, g, h] = i64::try_from(unscaled).map_err(|_| mismatch(ty, value))?.to_le_bytes();
+            let unscaled = number
+                .rescale(4)
+                .ok_or_else(|| mismatch(ty, value))?
+                .unscaled;
+            let [a, b, c, d, e, f, g, h] = i64::try_from(unscaled)
+                .map_err(|_| mismatch(ty, value))?
+                .to_le_bytes();
             out.extend([e, f, g, h, a, b, c, d]);
         }
         (Kind::Decimal | Kind::Numeric, Value::Decimal(number)) => {
-            let number = number.rescale(ty.scale).ok_or_else(|| mismatch(ty, value))?;
+            let number = number
+                .rescale(ty.scale)
+                .ok_or_else(|| mismatch(ty, value))?;
             out.push(u8::from(number.unscaled >= 0));
             let length = usize::from(super::decimal::wire_length(ty.precision)) - 1;
             out.extend(&number.unscaled.unsigned_abs().to_le_bytes()[..length]);
@@ -357,17 +431,36 @@ fn put_scalar(out: &mut Vec<u8>, ty: &SqlType, value: &Value) -> Result<()> {
             out.extend(minutes.to_le_bytes());
         }
         (Kind::DateTime, Value::Moment(ticks)) => {
-            let (mut days, mut units) = (ticks.div_euclid(clock::DAY) - clock::YEAR_1900, clock::threehundredths(*ticks));
+            let (mut days, mut units) = (
+                ticks.div_euclid(clock::DAY) - clock::YEAR_1900,
+                clock::threehundredths(*ticks),
+            );
             if units == 300 * 86_400 {
                 (days, units) = (days + 1, 0);
             }
-            out.extend(i32::try_from(days).map_err(|_| mismatch(ty, value))?.to_le_bytes());
-            out.extend(u32::try_from(units).map_err(|_| mismatch(ty, value))?.to_le_bytes());
+            out.extend(
+                i32::try_from(days)
+                    .map_err(|_| mismatch(ty, value))?
+                    .to_le_bytes(),
+            );
+            out.extend(
+                u32::try_from(units)
+                    .map_err(|_| mismatch(ty, value))?
+                    .to_le_bytes(),
+            );
         }
         (Kind::SmallDateTime, Value::Moment(ticks)) => {
             let days = ticks.div_euclid(clock::DAY) - clock::YEAR_1900;
-            out.extend(u16::try_from(days).map_err(|_| mismatch(ty, value))?.to_le_bytes());
-            out.extend(u16::try_from(ticks.rem_euclid(clock::DAY) / clock::MINUTE).map_err(|_| mismatch(ty, value))?.to_le_bytes());
+            out.extend(
+                u16::try_from(days)
+                    .map_err(|_| mismatch(ty, value))?
+                    .to_le_bytes(),
+            );
+            out.extend(
+                u16::try_from(ticks.rem_euclid(clock::DAY) / clock::MINUTE)
+                    .map_err(|_| mismatch(ty, value))?
+                    .to_le_bytes(),
+            );
         }
         (Kind::UniqueIdentifier, Value::Guid(bytes)) => out.extend(bytes),
         _ => return Err(mismatch(ty, value)),
@@ -382,9 +475,4 @@ fn put_day(out: &mut Vec<u8>, day: i64) {
 fn put_time(out: &mut Vec<u8>, ticks: i64, scale: u8) {
     let units = ticks / clock::unit(scale);
     out.extend(&units.to_le_bytes()[..usize::from(clock::time_length(scale))]);
-}
-
-/// Whether a chunked value says its length before the chunks; only then are they one chunk.
-pub(crate) fn is_unknown_length(length: u64) -> bool {
-    length == UNKNOWN_LENGTH
 }

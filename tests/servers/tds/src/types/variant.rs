@@ -12,7 +12,9 @@ pub(crate) fn parse(data: &[u8]) -> Result<Value> {
     let count = usize::from(reader.u8()?);
     let mut properties = Reader::new(reader.take(count)?);
     let ty = match token {
-        0x30 | 0x32 | 0x34 | 0x38 | 0x3A..=0x3E | 0x7A | 0x7F => info::read(&mut Reader::new(&[token]))?.ty,
+        0x30 | 0x32 | 0x34 | 0x38 | 0x3A..=0x3E | 0x7A | 0x7F => {
+            info::read(&mut Reader::new(&[token]))?.ty
+        }
         0x24 => SqlType::plain(Kind::UniqueIdentifier),
         0x28 => SqlType::plain(Kind::Date),
         0x29..=0x2B => info::read(&mut Reader::new(&[token, properties.u8()?]))?.ty,
@@ -30,9 +32,16 @@ pub(crate) fn parse(data: &[u8]) -> Result<Value> {
                 0xE7 => Kind::NVarChar,
                 _ => Kind::NChar,
             };
-            SqlType { collation, ..SqlType::sized(kind, properties.u16()?) }
+            SqlType {
+                collation,
+                ..SqlType::sized(kind, properties.u16()?)
+            }
         }
-        other => return Err(SqlError::protocol(format!("a sql_variant can't hold the type 0x{other:02X}"))),
+        other => {
+            return Err(SqlError::protocol(format!(
+                "a sql_variant can't hold the type 0x{other:02X}"
+            )));
+        }
     };
     let rest = reader.take(reader.left())?;
     let inner = value::parse(&ty, rest)?;
@@ -42,7 +51,9 @@ pub(crate) fn parse(data: &[u8]) -> Result<Value> {
 /// The data of a variant.
 pub(crate) fn data(value: &Value) -> Result<Vec<u8>> {
     let Value::Variant(inner) = value else {
-        return Err(SqlError::broken(format!("{value:?} has no type that a sql_variant could keep")));
+        return Err(SqlError::broken(format!(
+            "{value:?} has no type that a sql_variant could keep"
+        )));
     };
     let (ty, inner) = inner.as_ref();
     let mut declared = Vec::new();

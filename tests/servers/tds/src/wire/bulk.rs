@@ -28,7 +28,12 @@ pub(crate) struct Stream<'a> {
 impl<'a> Stream<'a> {
     pub(crate) fn new(first: Packet, arrivals: &'a Receiver<Arrived>) -> Self {
         let ended = first.ends();
-        Self { arrivals, buffer: first.body, at: 0, ended }
+        Self {
+            arrivals,
+            buffer: first.body,
+            at: 0,
+            ended,
+        }
     }
 
     /// What is there and not yet taken.
@@ -74,7 +79,10 @@ impl<'a> Stream<'a> {
     }
 
     /// Tries to read something; waits for more where it ends too early.
-    pub(crate) fn read<T>(&mut self, mut read: impl FnMut(&mut Reader<'_>) -> Result<T, Stop>) -> Outcome<T> {
+    pub(crate) fn read<T>(
+        &mut self,
+        mut read: impl FnMut(&mut Reader<'_>) -> Result<T, Stop>,
+    ) -> Outcome<T> {
         loop {
             let mut reader = Reader::new(&self.buffer[self.at..]);
             match read(&mut reader) {
@@ -110,7 +118,11 @@ impl From<Short> for Stop {
 pub(crate) fn columns(reader: &mut Reader<'_>) -> Result<Vec<Column>, Stop> {
     match reader.u8()? {
         super::token::COLMETADATA => {}
-        other => return Err(Stop::Sql(SqlError::protocol(format!("a bulk load begins with the token 0x{other:02X}")))),
+        other => {
+            return Err(Stop::Sql(SqlError::protocol(format!(
+                "a bulk load begins with the token 0x{other:02X}"
+            ))));
+        }
     }
     let count = reader.u16()?;
     let mut columns = Vec::new();
@@ -146,11 +158,17 @@ pub(crate) fn next(reader: &mut Reader<'_>) -> Result<bool, Stop> {
             reader.take(12)?;
             Ok(false)
         }
-        other => Err(Stop::Sql(SqlError::protocol(format!("a bulk load has the token 0x{other:02X} where a row would be")))),
+        other => Err(Stop::Sql(SqlError::protocol(format!(
+            "a bulk load has the token 0x{other:02X} where a row would be"
+        )))),
     }
 }
 
 /// What a message is answered with that the client itself gave up (the status' ignore bit).
 pub(crate) fn ignored() -> Halt {
-    SqlError::new(3617, "The request was given up by the client before its end.").into()
+    SqlError::new(
+        3617,
+        "The request was given up by the client before its end.",
+    )
+    .into()
 }

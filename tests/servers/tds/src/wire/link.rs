@@ -42,8 +42,24 @@ pub(crate) struct Outgoing {
 /// Both halves of a socket, nothing encrypted yet.
 pub(crate) fn open(tcp: TcpStream) -> io::Result<(Incoming, Outgoing)> {
     tcp.set_nodelay(true)?;
-    let incoming = Incoming { tcp: tcp.try_clone()?, tls: None, ready: Vec::new(), at: 0, raw: vec![0; 64 * 1024] };
-    let outgoing = Outgoing { tcp, tls: None, packet_size: 4096, spid: 0, id: 0, body: Vec::new(), sealed: Vec::new(), sent: 0, cut_after: None };
+    let incoming = Incoming {
+        tcp: tcp.try_clone()?,
+        tls: None,
+        ready: Vec::new(),
+        at: 0,
+        raw: vec![0; 64 * 1024],
+    };
+    let outgoing = Outgoing {
+        tcp,
+        tls: None,
+        packet_size: 4096,
+        spid: 0,
+        id: 0,
+        body: Vec::new(),
+        sealed: Vec::new(),
+        sent: 0,
+        cut_after: None,
+    };
     Ok((incoming, outgoing))
 }
 
@@ -94,8 +110,15 @@ impl Incoming {
         while self.ready.len() - self.at < HEADER {
             self.fill()?;
         }
-        let head: &[u8; HEADER] = self.ready[self.at..self.at + HEADER].try_into().map_err(io::Error::other)?;
-        let header = Header::parse(head).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "a packet shorter than its header"))?;
+        let head: &[u8; HEADER] = self.ready[self.at..self.at + HEADER]
+            .try_into()
+            .map_err(io::Error::other)?;
+        let header = Header::parse(head).map_err(|_| {
+            io::Error::new(
+                io::ErrorKind::InvalidData,
+                "a packet shorter than its header",
+            )
+        })?;
         let length = usize::from(header.length);
         while self.ready.len() - self.at < length {
             self.fill()?;
@@ -148,7 +171,16 @@ impl Outgoing {
     fn frame(&mut self, out: &mut Vec<u8>, kind: u8, status: u8, body: &[u8]) {
         self.id = self.id.wrapping_add(1);
         let length = u16::try_from(body.len() + HEADER).unwrap_or(u16::MAX);
-        out.extend(Header { kind, status, length, spid: self.spid, id: self.id }.bytes());
+        out.extend(
+            Header {
+                kind,
+                status,
+                length,
+                spid: self.spid,
+                id: self.id,
+            }
+            .bytes(),
+        );
         out.extend_from_slice(body);
     }
 
@@ -157,7 +189,8 @@ impl Outgoing {
         if let Some(limit) = self.cut_after
             && self.sent + count > limit
         {
-            let left = usize::try_from(limit.saturating_sub(self.sent)).map_err(io::Error::other)?;
+            let left =
+                usize::try_from(limit.saturating_sub(self.sent)).map_err(io::Error::other)?;
             self.transmit(&bytes[..left.min(bytes.len())])?;
             self.reset();
             return Err(io::ErrorKind::ConnectionReset.into());
@@ -167,7 +200,9 @@ impl Outgoing {
     }
 
     fn transmit(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let Some(tls) = &self.tls else { return self.tcp.write_all(bytes) };
+        let Some(tls) = &self.tls else {
+            return self.tcp.write_all(bytes);
+        };
         self.sealed.clear();
         {
             let mut tls = locked(tls);
@@ -215,7 +250,12 @@ pub(crate) enum Handshake {
 }
 
 /// Makes a TLS session of the socket.
-pub(crate) fn encrypt(incoming: &mut Incoming, outgoing: &mut Outgoing, config: Arc<ServerConfig>, how: Handshake) -> io::Result<()> {
+pub(crate) fn encrypt(
+    incoming: &mut Incoming,
+    outgoing: &mut Outgoing,
+    config: Arc<ServerConfig>,
+    how: Handshake,
+) -> io::Result<()> {
     let mut tls = ServerConnection::new(config).map_err(io::Error::other)?;
     tls.set_buffer_limit(None);
     while tls.is_handshaking() {
@@ -223,7 +263,10 @@ pub(crate) fn encrypt(incoming: &mut Incoming, outgoing: &mut Outgoing, config: 
             Handshake::Wrapped => {
                 let packet = incoming.packet()?;
                 if packet.header.kind != packet::PRELOGIN {
-                    return Err(io::Error::new(io::ErrorKind::InvalidData, "no TLS handshake in the packet"));
+                    return Err(io::Error::new(
+                        io::ErrorKind::InvalidData,
+                        "no TLS handshake in the packet",
+                    ));
                 }
                 packet.body
             }
@@ -246,7 +289,10 @@ pub(crate) fn encrypt(incoming: &mut Incoming, outgoing: &mut Outgoing, config: 
     flush(&mut tls, outgoing, how)?;
     // What came with the last record of the handshake.
     let mut early = Vec::new();
-    let waiting = tls.process_new_packets().map_err(io::Error::other)?.plaintext_bytes_to_read();
+    let waiting = tls
+        .process_new_packets()
+        .map_err(io::Error::other)?
+        .plaintext_bytes_to_read();
     early.resize(waiting, 0);
     tls.reader().read_exact(&mut early)?;
     incoming.ready.extend(early);
@@ -278,7 +324,12 @@ fn flush(tls: &mut ServerConnection, outgoing: &mut Outgoing, how: Handshake) ->
     let mut rest = records.as_slice();
     while !rest.is_empty() {
         let (now, later) = rest.split_at(rest.len().min(room));
-        outgoing.frame(&mut framed, packet::PRELOGIN, if later.is_empty() { packet::END } else { 0 }, now);
+        outgoing.frame(
+            &mut framed,
+            packet::PRELOGIN,
+            if later.is_empty() { packet::END } else { 0 },
+            now,
+        );
         rest = later;
     }
     outgoing.id = 0;

@@ -57,10 +57,17 @@ impl Login {
         }
         let text = |index: usize| -> Result<String> {
             let (offset, units) = texts[index];
-            if units == 0 { Ok(String::new()) } else { utf16(slice(bytes, offset, units * 2)?) }
+            if units == 0 {
+                Ok(String::new())
+            } else {
+                utf16(slice(bytes, offset, units * 2)?)
+            }
         };
         let (password_at, password_units) = texts[2];
-        let password: Vec<u8> = slice(bytes, password_at, password_units * 2)?.iter().map(|byte| clear(*byte)).collect();
+        let password: Vec<u8> = slice(bytes, password_at, password_units * 2)?
+            .iter()
+            .map(|byte| clear(*byte))
+            .collect();
 
         let mut login = Self {
             tds_version,
@@ -84,7 +91,11 @@ impl Login {
             }
             let at = Reader::new(slice(bytes, offset, 4)?).u32()?;
             let at = usize::try_from(at).map_err(SqlError::protocol)?;
-            login.read_features(bytes.get(at..).ok_or_else(|| SqlError::protocol("the features are past the end"))?)?;
+            login.read_features(
+                bytes
+                    .get(at..)
+                    .ok_or_else(|| SqlError::protocol("the features are past the end"))?,
+            )?;
         }
         Ok(login)
     }
@@ -107,7 +118,11 @@ impl Login {
                         Fedauth::SecurityToken(data.take(length)?.to_vec())
                     }
                     0x02 => Fedauth::Library,
-                    other => return Err(SqlError::protocol(format!("authentication library {other} is not known"))),
+                    other => {
+                        return Err(SqlError::protocol(format!(
+                            "authentication library {other} is not known"
+                        )));
+                    }
                 });
             }
         }

@@ -40,7 +40,11 @@ impl Header {
             spid: u16::from_be_bytes([bytes[4], bytes[5]]),
             id: bytes[6],
         };
-        if usize::from(header.length) < HEADER { Err(Short) } else { Ok(header) }
+        if usize::from(header.length) < HEADER {
+            Err(Short)
+        } else {
+            Ok(header)
+        }
     }
 
     pub(crate) fn bytes(self) -> [u8; HEADER] {

@@ -84,7 +84,9 @@ pub(crate) fn utf16(bytes: &[u8]) -> Result<String> {
     if bytes.len() % 2 != 0 {
         return Err(SqlError::protocol("a text has half a character"));
     }
-    let units = bytes.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]]));
+    let units = bytes
+        .chunks_exact(2)
+        .map(|pair| u16::from_le_bytes([pair[0], pair[1]]));
     char::decode_utf16(units)
         .collect::<std::result::Result<_, _>>()
         .map_err(|_| SqlError::protocol("a text is not UTF-16"))

@@ -9,7 +9,9 @@ use crate::types::{SqlType, Value, value};
 /// time, and its transaction is the session's.
 fn skip_headers(reader: &mut Reader<'_>) -> Result<()> {
     let total = usize::try_from(reader.u32()?).map_err(SqlError::protocol)?;
-    let rest = total.checked_sub(4).ok_or_else(|| SqlError::protocol("the headers have no length"))?;
+    let rest = total
+        .checked_sub(4)
+        .ok_or_else(|| SqlError::protocol("the headers have no length"))?;
     reader.take(rest)?;
     Ok(())
 }
@@ -63,7 +65,12 @@ pub(crate) fn calls(bytes: &[u8]) -> Result<Vec<Call>> {
                 12 => Procedure::Execute,
                 13 => Procedure::PrepareExecute,
                 15 => Procedure::Unprepare,
-                other => return Err(SqlError::new(2812, format!("The test server doesn't know the procedure number {other}."))),
+                other => {
+                    return Err(SqlError::new(
+                        2812,
+                        format!("The test server doesn't know the procedure number {other}."),
+                    ));
+                }
             }
         } else {
             Procedure::Named(utf16(reader.take(usize::from(units) * 2)?)?)
@@ -78,7 +85,10 @@ pub(crate) fn calls(bytes: &[u8]) -> Result<Vec<Call>> {
             }
             parameters.push(parameter(&mut reader)?);
         }
-        calls.push(Call { procedure, parameters });
+        calls.push(Call {
+            procedure,
+            parameters,
+        });
     }
     if calls.is_empty() {
         return Err(SqlError::protocol("a call without a procedure"));
@@ -94,16 +104,31 @@ fn parameter(reader: &mut Reader<'_>) -> Result<Parameter> {
         None => Value::Null,
         Some(data) => value::parse(&declared.ty, &data)?,
     };
-    Ok(Parameter { name, output: flags & 1 != 0, default: flags & 2 != 0, ty: declared.ty, value })
+    Ok(Parameter {
+        name,
+        output: flags & 1 != 0,
+        default: flags & 2 != 0,
+        ty: declared.ty,
+        value,
+    })
 }
 
 /// A transaction manager request (2.2.6.9).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Manage {
-    Begin { isolation: u8 },
-    Commit { then_begin: Option<u8> },
-    RollBack { name: String, then_begin: Option<u8> },
-    Save { name: String },
+    Begin {
+        isolation: u8,
+    },
+    Commit {
+        then_begin: Option<u8>,
+    },
+    RollBack {
+        name: String,
+        then_begin: Option<u8>,
+    },
+    Save {
+        name: String,
+    },
 }
 
 pub(crate) fn manage(bytes: &[u8]) -> Result<Manage> {
@@ -118,11 +143,25 @@ pub(crate) fn manage(bytes: &[u8]) -> Result<Manage> {
         }
         7 | 8 => {
             let name = name(&mut reader)?;
-            let then_begin = if reader.u8()? & 1 != 0 { Some(reader.u8()?) } else { None };
-            if kind == 7 { Manage::Commit { then_begin } } else { Manage::RollBack { name, then_begin } }
+            let then_begin = if reader.u8()? & 1 != 0 {
+                Some(reader.u8()?)
+            } else {
+                None
+            };
+            if kind == 7 {
+                Manage::Commit { then_begin }
+            } else {
+                Manage::RollBack { name, then_begin }
+            }
         }
-        9 => Manage::Save { name: name(&mut reader)? },
-        other => return Err(SqlError::protocol(format!("the test server doesn't know the transaction request {other}"))),
+        9 => Manage::Save {
+            name: name(&mut reader)?,
+        },
+        other => {
+            return Err(SqlError::protocol(format!(
+                "the test server doesn't know the transaction request {other}"
+            )));
+        }
     })
 }
 

@@ -47,7 +47,11 @@ pub(crate) fn done(out: &mut Vec<u8>, token: u8, status: u16, command: u16, rows
 
 pub(crate) fn colmetadata(out: &mut Vec<u8>, columns: &[Column]) {
     out.push(COLMETADATA);
-    out.extend(u16::try_from(columns.len()).unwrap_or(u16::MAX).to_le_bytes());
+    out.extend(
+        u16::try_from(columns.len())
+            .unwrap_or(u16::MAX)
+            .to_le_bytes(),
+    );
     for column in columns {
         // A rowversion's user type is 0x50, which is how clients know it from a binary(8).
         let user_type: u32 = if column.ty.is_rowversion() { 0x50 } else { 0 };
@@ -184,7 +188,13 @@ pub(crate) fn return_status(out: &mut Vec<u8>, status: i32) {
 }
 
 /// RETURNVALUE (2.2.7.19): an output parameter. The value follows in the type's own form.
-pub(crate) fn return_value(out: &mut Vec<u8>, ordinal: u16, name: &str, ty: &SqlType, value: &[u8]) {
+pub(crate) fn return_value(
+    out: &mut Vec<u8>,
+    ordinal: u16,
+    name: &str,
+    ty: &SqlType,
+    value: &[u8],
+) {
     out.push(0xAC);
     out.extend(ordinal.to_le_bytes());
     put_b_varchar(out, name);

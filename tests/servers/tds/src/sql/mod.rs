@@ -1,0 +1,13 @@
+//! T-SQL: read into statements, and turned into what SQLite runs.
+
+pub(crate) mod ast;
+mod control;
+mod definition;
+pub(crate) mod dialect;
+pub(crate) mod expr;
+mod functions;
+pub(crate) mod infer;
+pub(crate) mod names;
+pub(crate) mod parse;
+pub(crate) mod query;
+pub(crate) mod tables;
