@@ -8,6 +8,10 @@ mod reply;
 mod session;
 mod sql;
 mod store;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod trial;
 mod types;
 mod wire;
 

@@ -22,6 +22,7 @@ pub(super) enum Cell {
     Bit(bool),
     Text(String),
     Moment(i64),
+    Bytes(Vec<u8>),
 }
 
 impl From<i64> for Cell {
@@ -85,6 +86,7 @@ pub(super) fn build(
         SqlType::sized(Kind::NVarChar, MAX),
         SqlType::plain(Kind::DateTime2),
     );
+    let binary = SqlType::sized(Kind::VarBinary, MAX);
     for row in rows {
         bytes.clear();
         debug_assert_eq!(row.len(), columns.len(), "{schema}.{name}");
@@ -94,6 +96,7 @@ pub(super) fn build(
                 Cell::Int(number) => (Value::Int(number), &big),
                 Cell::Bit(bit) => (Value::bit(bit), &big),
                 Cell::Text(text_) => (Value::text(text_), &text),
+                Cell::Bytes(bytes) => (Value::Bytes(bytes), &binary),
                 Cell::Moment(ticks) => (Value::Moment(ticks), &moment),
             };
             value::put(

@@ -656,7 +656,12 @@ impl Engine {
                 .skip(before.columns.len())
             {
                 if column.ty.is_rowversion() {
-                    *value = Value::Bytes(self.database.next_rowversion().to_be_bytes().to_vec());
+                    *value = Value::Bytes(
+                        self.database
+                            .next_rowversion(self.spid)
+                            .to_be_bytes()
+                            .to_vec(),
+                    );
                 }
                 if let Some(Identity { seed, step }) = &column.identity {
                     let next = identity.map_or(*seed, |last: i64| last + step);

@@ -128,6 +128,37 @@ impl Engine {
         )?)
     }
 
+    /// `sp_tablecollations_100`, which bulk loaders ask before they load.
+    pub(super) fn table_collations(&mut self, reply: &mut Reply, name: &str) -> Outcome {
+        let parts = crate::sql::names::parse(name)
+            .ok_or_else(|| SqlError::new(208, format!("Invalid object name '{name}'.")))?;
+        let name = self.own_name(&parts)?;
+        let table = self.lookup(&name).ok_or_else(|| Self::no_object(&parts))?;
+        let rows = table.columns.iter().map(|column| {
+            let is_text = column.ty.is_text() && column.ty.kind != Kind::Xml;
+            let (bytes, collation) = if is_text {
+                let bytes = column.ty.collation.bytes().to_vec();
+                (Cell::Bytes(bytes), Cell::Text(column.ty.collation.name()))
+            } else {
+                (Cell::Null, Cell::Null)
+            };
+            vec![
+                Cell::Int(column.id),
+                Cell::Text(column.name.clone()),
+                bytes,
+                collation,
+            ]
+        });
+        let columns = [
+            ("colid", "int"),
+            ("name", "sysname"),
+            ("tds_collation", "binary(5)"),
+            ("collation", "sysname"),
+        ];
+        let table = build("sys", "sp_tablecollations_100", &columns, rows.collect())?;
+        self.send_table(reply, &table)
+    }
+
     fn send_table(&mut self, reply: &mut Reply, table: &Table) -> Outcome {
         let columns: Vec<Column> = table
             .columns

@@ -80,12 +80,9 @@ impl Engine {
         let chosen = self.insert_columns(&table, &name, columns)?;
         let rows: Vec<Vec<Given>> = match source {
             Source::DefaultValues => vec![table.columns.iter().map(|_| Given::Nothing).collect()],
-            Source::Exec(_) => return Err(SqlError::unknown("INSERT ... EXEC").into()),
+            Source::Exec => return Err(SqlError::unknown("INSERT ... EXEC").into()),
             Source::Query(query) => {
-                self.writes = None;
-                let own = std::mem::replace(&mut self.writes, Some(name.clone()));
                 let (compiled, binds) = self.compile(query)?;
-                self.writes = own;
                 let types: Vec<SqlType> = compiled.columns.iter().map(|column| column.ty).collect();
                 if types.len() != chosen.len() {
                     let (number, which) = if types.len() > chosen.len() {
@@ -292,8 +289,8 @@ impl Engine {
         let mut columns = Vec::new();
         for (target, _) in set {
             match target {
-                Target::Variable(_) => {
-                    return Err(SqlError::unknown("UPDATE ... SET @variable").into());
+                Target::Variable(name) => {
+                    return Err(SqlError::unknown(format!("UPDATE ... SET {name}")).into());
                 }
                 Target::Column(column) => columns.push(Self::settable(&table, column)?),
             }

@@ -151,9 +151,10 @@ impl Engine {
             let mut inserts = Vec::new();
             for clause in &clauses {
                 let MergeAction::Insert(insert) = &clause.action else {
-                    return Err(
-                        SqlError::unknown("UPDATE or DELETE in WHEN NOT MATCHED BY TARGET").into(),
-                    );
+                    return Err(SqlError::unknown(
+                        "UPDATE or DELETE in WHEN NOT MATCHED BY TARGET",
+                    )
+                    .into());
                 };
                 let MergeInsertKind::Values(values) = &insert.kind else {
                     return Err(SqlError::unknown("INSERT without VALUES in MERGE").into());

@@ -165,6 +165,7 @@ impl Engine {
     pub(crate) fn close(&mut self) {
         self.transaction = None;
         self.pending = Pending::default();
+        self.database.end_rowversions(self.spid);
         self.release(&[Owner::Statement, Owner::Transaction, Owner::Session]);
     }
 

@@ -286,6 +286,11 @@ impl Engine {
                 self.describe(reply, &text, &parameters)?;
                 Ok(Left::default())
             }
+            "sp_tablecollations_100" | "sp_tablecollations_90" => {
+                let name = text(given, 0, &["object"])?;
+                self.table_collations(reply, &name)?;
+                Ok(Left::default())
+            }
             "sp_reset_connection" => {
                 self.reset(false)?;
                 Ok(Left::default())

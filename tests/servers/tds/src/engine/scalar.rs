@@ -110,6 +110,9 @@ fn evaluate(name: &str, args: &[Arg], result: &SqlType) -> Result<Value, SqlErro
             }
         }
         ("+" | "-" | "*" | "/" | "%", [left, right]) => arithmetic(name, left, right, result)?,
+        ("neg", [(Value::Decimal(number), _)]) => {
+            Value::Decimal(Decimal::new(-number.unscaled, number.scale))
+        }
         ("concat_bytes", [(Value::Bytes(left), _), (Value::Bytes(right), _)]) => {
             Value::Bytes([left.as_slice(), right].concat())
         }

@@ -10,7 +10,7 @@ use crate::reply::{Outcome, Reply};
 use crate::sql::names;
 use crate::sql::query::{Compiled, Compiler, Plain};
 use crate::store::rows::RowId;
-use crate::store::table::{self, Table};
+use crate::store::table;
 use crate::types::{Value, value};
 use crate::wire::token::{self, Column};
 
@@ -118,18 +118,36 @@ impl Engine {
         Ok(count)
     }
 
-    /// `SELECT @a = x, @b = y`: the last row's.
+    /// `SELECT @a = x, @b = y`: row by row where a value depends on the one before, else the last
+    /// row's.
     fn assign(&mut self, query: &Query, targets: &[&str]) -> Outcome {
-        let (compiled, binds) = self.compile(query)?;
-        let types: Vec<_> = compiled.columns.iter().map(|column| column.ty).collect();
-        let rows = self.sqlite.values(&compiled.sql, &binds, &types)?;
-        self.row_count = i64::try_from(rows.len()).unwrap_or(i64::MAX);
-        if let Some(last) = rows.into_iter().last() {
-            for ((target, value), ty) in targets.iter().zip(last).zip(&types) {
-                self.set_variable(target, ty, value)?;
+        let text = query.to_string().to_lowercase();
+        let gathers = targets
+            .iter()
+            .any(|target| text.matches(&target.to_lowercase()).count() > 1);
+        let mut count = 0_usize;
+        loop {
+            let (compiled, binds) = self.compile(query)?;
+            let types: Vec<_> = compiled.columns.iter().map(|column| column.ty).collect();
+            let sql = if gathers {
+                format!("SELECT * FROM ({}) LIMIT 1 OFFSET {count}", compiled.sql)
+            } else {
+                compiled.sql
+            };
+            let rows = self.sqlite.values(&sql, &binds, &types)?;
+            count += rows.len();
+            let found = rows.into_iter().last();
+            let goes_on = gathers && found.is_some();
+            if let Some(last) = found {
+                for ((target, value), ty) in targets.iter().zip(last).zip(&types) {
+                    self.set_variable(target, ty, value)?;
+                }
+            }
+            if !goes_on {
+                self.row_count = i64::try_from(count).unwrap_or(i64::MAX);
+                return Ok(());
             }
         }
-        Ok(())
     }
 
     fn select_into(&mut self, reply: &mut Reply, query: &Query) -> Outcome {

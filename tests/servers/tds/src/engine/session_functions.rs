@@ -309,16 +309,15 @@ impl Engine {
             ),
             "min_active_rowversion" => (
                 SqlType::sized(Kind::Binary, 8),
-                Value::Bytes(self.least_active_rowversion().to_be_bytes().to_vec()),
+                Value::Bytes(
+                    self.database
+                        .least_active_rowversion()
+                        .to_be_bytes()
+                        .to_vec(),
+                ),
             ),
             other => return Err(SqlError::unknown(other).into()),
         })
-    }
-
-    /// The least rowversion that an open transaction may have given, or the next one.
-    fn least_active_rowversion(&self) -> u64 {
-        // Any open transaction might hold one: its database knows when the first of them began.
-        self.database.last_rowversion() + 1
     }
 
     /// Of a table or a constraint; views of the system have one, too.

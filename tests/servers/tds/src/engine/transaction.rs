@@ -133,6 +133,11 @@ impl Engine {
 
     /// Shows everybody what is pending.
     fn publish(&mut self) {
+        self.publish_tables();
+        self.database.end_rowversions(self.spid);
+    }
+
+    fn publish_tables(&mut self) {
         let pending = std::mem::take(&mut self.pending);
         let mut databases: Vec<String> = pending
             .tables
@@ -201,6 +206,7 @@ impl Engine {
             if succeeded {
                 self.publish();
             }
+            self.database.end_rowversions(self.spid);
             self.release(&[Owner::Statement, Owner::Transaction]);
         } else {
             self.release(&[Owner::Statement]);
@@ -275,6 +281,7 @@ impl Engine {
     pub(super) fn roll_back(&mut self) -> Option<u64> {
         let transaction = self.transaction.take()?;
         self.pending = Pending::default();
+        self.database.end_rowversions(self.spid);
         self.release(&[Owner::Statement, Owner::Transaction]);
         Some(transaction.id)
     }
@@ -334,7 +341,7 @@ impl Engine {
                 self.roll_back();
             }
         })?;
-        let mut isolate = |engine: &mut Self, isolation: u8| match isolation {
+        let isolate = |engine: &mut Self, isolation: u8| match isolation {
             1 => engine.settings.isolation = Isolation::ReadUncommitted,
             2 => engine.settings.isolation = Isolation::ReadCommitted,
             3 => engine.settings.isolation = Isolation::RepeatableRead,

@@ -83,9 +83,12 @@ impl Engine {
             for ((at, column), given) in table.columns.iter().enumerate().zip(row) {
                 let value = match given {
                     _ if column.computed.is_some() => Value::Null,
-                    _ if column.ty.is_rowversion() => {
-                        Value::Bytes(self.database.next_rowversion().to_be_bytes().to_vec())
-                    }
+                    _ if column.ty.is_rowversion() => Value::Bytes(
+                        self.database
+                            .next_rowversion(self.spid)
+                            .to_be_bytes()
+                            .to_vec(),
+                    ),
                     Given::Value(value, from) if column.identity.is_none() => {
                         self.fitted(table, column, value, &from)?
                     }
@@ -258,7 +261,12 @@ impl Engine {
         }
         for (at, column) in table.columns.iter().enumerate() {
             if column.ty.is_rowversion() {
-                values[at] = Value::Bytes(self.database.next_rowversion().to_be_bytes().to_vec());
+                values[at] = Value::Bytes(
+                    self.database
+                        .next_rowversion(self.spid)
+                        .to_be_bytes()
+                        .to_vec(),
+                );
             }
         }
         Ok(kept(table, &values)?)

@@ -21,7 +21,7 @@ pub(crate) struct Statement {
 pub(crate) enum Source {
     Query(Box<Query>),
     DefaultValues,
-    Exec(Box<Kind>),
+    Exec,
 }
 
 #[derive(Clone, Debug)]
@@ -35,7 +35,6 @@ pub(crate) struct Argument {
     pub(crate) name: Option<String>,
     pub(crate) value: Expr,
     pub(crate) output: bool,
-    pub(crate) default: bool,
 }
 
 #[derive(Clone, Debug)]

@@ -250,11 +250,8 @@ impl Reader {
             let done = if isolation {
                 matches!(
                     last,
-                    "committed" | "uncommitted" | "serializable" | "snapshot" | "read"
-                ) && !(last == "read" && words.len() < 5)
-                    && words.len() > 3
-                    && last != "read"
-                    || words.ends_with(&["repeatable".to_owned(), "read".to_owned()])
+                    "committed" | "uncommitted" | "serializable" | "snapshot"
+                ) || words.ends_with(&["repeatable".to_owned(), "read".to_owned()])
             } else {
                 matches!(last, "on" | "off") || numeric
             };

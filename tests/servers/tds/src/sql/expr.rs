@@ -11,6 +11,9 @@ use crate::fault::SqlError;
 use crate::reply::Outcome;
 use crate::types::{Decimal, Kind, SqlType, Value};
 
+/// Stands for an argument that was compiled where it stood, before a number.
+pub(super) const ARGUMENT: &str = "@@argument ";
+
 pub(crate) fn int() -> SqlType {
     SqlType::plain(Kind::Int)
 }
@@ -209,11 +212,21 @@ impl Compiler<'_> {
                         ..inner
                     });
                 }
-                let zero = Typed::new("0", int()).not_null();
-                let ty = inner.ty;
+                if !inner.ty.is_exact() {
+                    return Err(SqlError::new(
+                        8117,
+                        format!(
+                            "Operand data type {} is invalid for minus operator.",
+                            inner.ty.name()
+                        ),
+                    )
+                    .into());
+                }
+                let sql = format!("tsql('neg',{0},{1},{0})", code(&inner.ty), inner.sql);
                 Ok(Typed {
-                    ty,
-                    ..self.operation('-', zero, inner)?
+                    sql,
+                    column: None,
+                    ..inner
                 })
             }
             UnaryOperator::BitwiseNot => {
@@ -518,6 +531,16 @@ impl Compiler<'_> {
 
     fn identifier(&mut self, expr: &Expr) -> Outcome<Typed> {
         let parts = names::identifiers(expr).ok_or_else(|| SqlError::unknown(expr))?;
+        if let [ident] = parts.as_slice()
+            && !self.arguments.is_empty()
+            && let Some(number) = ident.value.strip_prefix(ARGUMENT)
+        {
+            let number = number.parse::<usize>().ok();
+            let found = number.and_then(|number| self.arguments.get(number));
+            return found
+                .cloned()
+                .ok_or_else(|| SqlError::broken("no such argument").into());
+        }
         if let [ident] = parts.as_slice()
             && ident.quote_style.is_none()
         {

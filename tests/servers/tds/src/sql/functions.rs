@@ -312,43 +312,41 @@ impl Compiler<'_> {
     /// Functions that look something up by an id that a row may hold.
     fn catalogue_lookup(&mut self, name: &str, args: &[&Expr]) -> Outcome<Option<Typed>> {
         let text = match (name, args) {
-            ("schema_name", [id]) => {
-                format!("(SELECT name FROM sys.schemas WHERE schema_id = {id})")
+            ("schema_name", [_]) => "(SELECT name FROM sys.schemas WHERE schema_id = $0)".to_owned(),
+            ("object_name", [_]) => "(SELECT name FROM sys.all_objects WHERE object_id = $0)".to_owned(),
+            ("object_schema_name", [_]) => {
+                "(SELECT s.name FROM sys.all_objects o JOIN sys.schemas s ON s.schema_id = o.schema_id WHERE o.object_id = $0)".to_owned()
             }
-            ("object_name", [id]) => {
-                format!("(SELECT name FROM sys.all_objects WHERE object_id = {id})")
+            ("type_name", [_]) => "(SELECT name FROM sys.types WHERE user_type_id = $0)".to_owned(),
+            ("col_name", [_, _]) => {
+                "(SELECT name FROM sys.columns WHERE object_id = $0 AND column_id = $1)".to_owned()
             }
-            ("object_schema_name", [id]) => format!(
-                "(SELECT s.name FROM sys.all_objects o JOIN sys.schemas s ON s.schema_id = o.schema_id WHERE o.object_id = {id})"
-            ),
-            ("type_name", [id]) => {
-                format!("(SELECT name FROM sys.types WHERE user_type_id = {id})")
-            }
-            ("col_name", [table, column]) => format!(
-                "(SELECT name FROM sys.columns WHERE object_id = {table} AND column_id = {column})"
-            ),
-            ("columnproperty", [table, column, Expr::Value(property)]) => {
-                let property = property
-                    .value
-                    .clone()
-                    .into_string()
-                    .unwrap_or_default()
-                    .to_lowercase();
-                let field = match property.as_str() {
+            ("columnproperty", [_, _, Expr::Value(property)]) => {
+                let property = property.value.clone().into_string().unwrap_or_default();
+                let field = match property.to_lowercase().as_str() {
                     "isidentity" => "is_identity",
                     "iscomputed" => "is_computed",
                     "allowsnull" => "is_nullable",
                     "columnid" => "column_id",
                     _ => return Ok(None),
                 };
-                format!(
-                    "(SELECT CAST({field} AS int) FROM sys.columns WHERE object_id = {table} AND name = {column})"
-                )
+                format!("(SELECT CAST({field} AS int) FROM sys.columns WHERE object_id = $0 AND name = $1)")
             }
             _ => return Ok(None),
         };
+        // The arguments are compiled here, where their names mean what the statement means.
+        let mut typed = Vec::new();
+        for arg in args.iter().take(2) {
+            typed.push(self.value(arg)?);
+        }
+        let text = text
+            .replace("$0", "[@@argument 0]")
+            .replace("$1", "[@@argument 1]");
         let expr = super::parse::expression(&text)?;
-        self.value(&expr).map(Some)
+        let outer = std::mem::replace(&mut self.arguments, typed);
+        let compiled = self.value(&expr);
+        self.arguments = outer;
+        compiled.map(Some)
     }
 
     fn aggregate(

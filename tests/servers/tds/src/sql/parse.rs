@@ -1,7 +1,7 @@
 //! Reads a batch into statements. What T-SQL has of its own is read here, from sqlparser's tokens;
 //! queries and expressions by sqlparser.
 
-use sqlparser::ast::{Expr, ObjectName, OutputClause, Query, SelectInto, With};
+use sqlparser::ast::{Expr, ObjectName, OutputClause, SelectInto, With};
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer, Word};
@@ -479,7 +479,8 @@ impl Reader {
         let source = if self.take(&["default", "values"]) {
             Source::DefaultValues
         } else if self.words(&["exec"]) || self.words(&["execute"]) {
-            Source::Exec(Box::new(self.control()?))
+            self.control()?;
+            Source::Exec
         } else {
             Source::Query(self.parser.parse_query()?)
         };
@@ -658,7 +659,6 @@ impl Reader {
                 name,
                 value,
                 output,
-                default,
             });
             if !self.comma() {
                 break;

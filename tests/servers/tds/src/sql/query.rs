@@ -83,6 +83,8 @@ pub(crate) struct Compiler<'w> {
     pub(crate) scopes: Vec<Scope>,
     pub(super) ctes: Vec<(String, Compiled)>,
     pub(super) aliases: usize,
+    /// What the text of a function that is a query itself was given.
+    pub(super) arguments: Vec<Typed>,
     /// Whether an aggregate was seen in the query that is being compiled.
     pub(crate) aggregated: bool,
 }
@@ -101,6 +103,7 @@ impl<'w> Compiler<'w> {
             scopes: Vec::new(),
             ctes: Vec::new(),
             aliases: 0,
+            arguments: Vec::new(),
             aggregated: false,
         }
     }

@@ -62,10 +62,6 @@ impl Snapshot {
                 .collect(),
         }
     }
-
-    pub(crate) fn schema(&self, name: &str) -> Option<&(i64, String)> {
-        self.schemas.get(&name.to_lowercase())
-    }
 }
 
 pub(crate) struct Database {
@@ -75,6 +71,8 @@ pub(crate) struct Database {
     pub(crate) locks: Locks,
     next_object: AtomicI64,
     rowversion: AtomicU64,
+    /// The first rowversion of each session that isn't committed.
+    active: Mutex<BTreeMap<u16, u64>>,
     pub(crate) read_committed_snapshot: AtomicBool,
     /// Unique keys of tables, by object.
     pub(crate) keys: Mutex<HashMap<i64, Keys>>,
@@ -89,6 +87,7 @@ impl Database {
             locks: Locks::default(),
             next_object: AtomicI64::new(901_578_250),
             rowversion: AtomicU64::new(2000),
+            active: Mutex::default(),
             read_committed_snapshot: AtomicBool::new(options.read_committed_snapshot),
             keys: Mutex::default(),
         })
@@ -108,8 +107,24 @@ impl Database {
         self.next_object.fetch_add(16, Ordering::SeqCst)
     }
 
-    pub(crate) fn next_rowversion(&self) -> u64 {
-        self.rowversion.fetch_add(1, Ordering::SeqCst) + 1
+    /// The next rowversion, for a session that hasn't committed it yet.
+    pub(crate) fn next_rowversion(&self, spid: u16) -> u64 {
+        let mut active = locked(&self.active);
+        let next = self.rowversion.fetch_add(1, Ordering::SeqCst) + 1;
+        active.entry(spid).or_insert(next);
+        next
+    }
+
+    /// What a session's rowversions were given for is committed or gone.
+    pub(crate) fn end_rowversions(&self, spid: u16) {
+        locked(&self.active).remove(&spid);
+    }
+
+    /// The least rowversion that isn't committed, or the next one (`MIN_ACTIVE_ROWVERSION`).
+    pub(crate) fn least_active_rowversion(&self) -> u64 {
+        let active = locked(&self.active);
+        let next = self.rowversion.load(Ordering::SeqCst) + 1;
+        active.values().copied().min().unwrap_or(next)
     }
 
     pub(crate) fn last_rowversion(&self) -> u64 {

@@ -134,17 +134,6 @@ impl Decimal {
         let number = floor.checked_mul(power(own))?.checked_add(kept)?;
         Self::new(number, own).rescale(scale)
     }
-
-    /// From [`Self::sortable`], with as few digits after the point as the number needs.
-    pub(crate) fn from_sortable_exact(bytes: &[u8]) -> Option<Self> {
-        let rest = i128::from_be_bytes(bytes.get(16..32)?.try_into().ok()?);
-        let (mut own, mut kept) = (DIGITS, rest);
-        while own > 0 && kept % 10 == 0 {
-            kept /= 10;
-            own -= 1;
-        }
-        Self::from_sortable(bytes, own)
-    }
 }
 
 impl fmt::Display for Decimal {

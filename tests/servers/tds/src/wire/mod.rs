@@ -2,6 +2,8 @@
 //! of [MS-TDS].
 
 pub(crate) mod bulk;
+#[cfg(test)]
+mod examples;
 pub(crate) mod link;
 pub(crate) mod login;
 pub(crate) mod packet;

@@ -17,7 +17,6 @@ pub(crate) const ERROR: u16 = 0x02;
 pub(crate) const IN_TRANSACTION: u16 = 0x04;
 pub(crate) const COUNT: u16 = 0x10;
 pub(crate) const ATTENTION: u16 = 0x20;
-pub(crate) const SERVER_ERROR: u16 = 0x100;
 
 /// What a statement was, as a DONE token's command says.
 pub(crate) const CMD_SELECT: u16 = 0xC1;

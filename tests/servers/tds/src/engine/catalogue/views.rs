@@ -6,7 +6,6 @@ use super::{
     ALL_KINDS, Cell, collation, index_kind, is_key, length, precision, type_id, user_type_id,
 };
 use crate::engine::Engine;
-use crate::store::Name;
 use crate::store::table::{IndexKind, Table};
 use crate::types::{Kind, MAX, SqlType};
 
@@ -825,9 +824,5 @@ impl Engine {
             Some(count) => (count.into(), i64::from(ty.length).into()),
             None => (Cell::Null, Cell::Null),
         }
-    }
-
-    pub(super) fn name_of(table: &Table) -> Name {
-        Name::new(&table.schema, &table.name)
     }
 }
