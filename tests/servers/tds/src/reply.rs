@@ -120,9 +120,8 @@ impl Reply {
             return Ok(());
         }
         self.signals.check()?;
-        match &mut self.out {
-            Some(out) => out.write(&self.buffer)?,
-            None => {}
+        if let Some(out) = &mut self.out {
+            out.write(&self.buffer)?;
         }
         self.buffer.clear();
         Ok(())

@@ -62,7 +62,7 @@ impl Client {
                 .map(|byte| byte.rotate_right(4) ^ 0xA5)
                 .collect::<Vec<u8>>()
         };
-        let mut plain = |text: &str| {
+        let plain = |text: &str| {
             let mut bytes = Vec::new();
             put_utf16(&mut bytes, text);
             bytes

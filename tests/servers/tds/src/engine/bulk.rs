@@ -193,7 +193,7 @@ impl Engine {
                 }
                 given.push(new);
             }
-            if count % 1024 == 0 {
+            if count.is_multiple_of(1024) {
                 self.signals.check()?;
             }
         }
@@ -276,7 +276,7 @@ impl Engine {
             }
             let wrong = match column.ty.layout() {
                 Layout::Byte => bytes[start] != 0 && u16::from(bytes[start]) != column.ty.length,
-                _ => column.ty.is_unicode() && (bytes.len() - start) % 2 != 0,
+                _ => column.ty.is_unicode() && !(bytes.len() - start).is_multiple_of(2),
             };
             if wrong {
                 return Err(Stop::Sql(SqlError::protocol(format!(

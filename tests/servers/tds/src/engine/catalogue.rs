@@ -12,6 +12,8 @@ use crate::types::convert::{How, convert};
 use crate::types::{Kind, MAX, SqlType, Value, value};
 
 mod information;
+mod server_views;
+mod table_views;
 mod views;
 
 /// A value of a view.

@@ -1,4 +1,4 @@
-//! Types as numbers in the text that SQLite runs, so that its functions know what they are given.
+//! Types as numbers in the text that `SQLite` runs, so that its functions know what they are given.
 
 use std::sync::Mutex;
 

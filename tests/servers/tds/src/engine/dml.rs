@@ -61,7 +61,6 @@ impl Engine {
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the clauses of an INSERT")]
     pub(super) fn insert(
         &mut self,
         reply: &mut Reply,

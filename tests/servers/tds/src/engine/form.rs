@@ -1,4 +1,4 @@
-//! Values as SQLite sees them: in forms that it compares as SQL Server would.
+//! Values as `SQLite` sees them: in forms that it compares as SQL Server would.
 //!
 //! | type | in SQLite |
 //! |---|---|

@@ -1,8 +1,10 @@
 //! One session's engine: runs statements, keeps the session's state.
 
+mod alter;
 mod bulk;
 mod catalogue;
 pub(crate) mod codes;
+mod constraint;
 mod dates;
 mod ddl;
 mod describe;
@@ -12,12 +14,14 @@ mod like;
 mod merge;
 mod options;
 mod procedures;
+mod rowview;
 mod run;
 mod sample;
 mod scalar;
 mod select;
 pub(crate) mod session_functions;
 mod sqlite;
+mod switch;
 pub(crate) mod tablecheck;
 mod transaction;
 mod world;
@@ -252,7 +256,7 @@ impl Engine {
         self.signals = Arc::clone(&reply.signals);
         self.depth = 0;
         for call in calls {
-            let outcome = self.call(reply, call);
+            let outcome = self.call(reply, &call);
             self.report(reply);
             outcome?;
         }

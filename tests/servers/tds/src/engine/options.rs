@@ -95,7 +95,7 @@ impl Engine {
             ["lock_timeout", "-", _] => self.settings.lock_timeout = None,
             ["lock_timeout", time] => {
                 self.settings.lock_timeout =
-                    Some(Duration::from_millis(time.parse().map_err(|_| unknown())?))
+                    Some(Duration::from_millis(time.parse().map_err(|_| unknown())?));
             }
             ["nocount", value] => self.settings.no_count = on(value)?,
             ["xact_abort", value] => self.settings.xact_abort = on(value)?,

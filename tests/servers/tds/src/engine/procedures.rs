@@ -74,7 +74,7 @@ fn declarations(text: &str) -> Result<Vec<(String, SqlType, bool)>, SqlError> {
 
 impl Engine {
     /// A call by RPC (2.2.6.6): results, outputs, the status.
-    pub(super) fn call(&mut self, reply: &mut Reply, call: Call) -> Outcome {
+    pub(super) fn call(&mut self, reply: &mut Reply, call: &Call) -> Outcome {
         reply.in_call = true;
         let name = match &call.procedure {
             Procedure::Named(name) => name.clone(),

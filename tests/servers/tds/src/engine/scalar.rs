@@ -6,7 +6,8 @@ use sha2::Digest as _;
 
 use super::like;
 use crate::fault::SqlError;
-use crate::types::convert::{How, convert, show};
+use crate::types::convert::{How, convert};
+use crate::types::show::show;
 use crate::types::{Decimal, Kind, SqlType, Value, clock};
 
 type Arg = (Value, SqlType);

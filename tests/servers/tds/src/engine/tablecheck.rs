@@ -10,7 +10,7 @@ use crate::store::Database;
 use crate::store::rows::Rows;
 use crate::store::table::{self, Index, IndexKind, Table};
 use crate::types::collation::Comparison;
-use crate::types::convert::show;
+use crate::types::show::show;
 use crate::types::{SqlType, Value, value};
 use crate::wire::reader::Reader;
 
@@ -113,7 +113,7 @@ impl Keys {
     pub(super) fn add(
         database: &Arc<Database>,
         table: &Table,
-        rows: Rows,
+        rows: &Rows,
     ) -> Result<Rows, SqlError> {
         let mut known = locked(&database.keys);
         let keys = known.entry(table.object_id).or_default();
@@ -129,8 +129,9 @@ impl Keys {
                 let mut ignored = false;
                 let mut own = Vec::new();
                 for index in table.indexes.iter().filter(|index| index.unique) {
-                    if !keys.sets.contains_key(&index.id) {
-                        keys.sets.insert(index.id, all(table, index)?);
+                    if let std::collections::hash_map::Entry::Vacant(e) = keys.sets.entry(index.id)
+                    {
+                        e.insert(all(table, index)?);
                     }
                     let (key, values) = key(table, index, row, &mut places)?;
                     let set = keys

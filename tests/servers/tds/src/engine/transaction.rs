@@ -55,7 +55,7 @@ pub(crate) struct Transaction {
 }
 
 fn next_id() -> u64 {
-    static IDS: AtomicU64 = AtomicU64::new(0x0100_0000_00);
+    static IDS: AtomicU64 = AtomicU64::new(0x01_0000_0000);
     IDS.fetch_add(1, Ordering::SeqCst)
 }
 
@@ -160,7 +160,7 @@ impl Engine {
                         match change {
                             Change::Gone => drop(snapshot.tables.remove(table)),
                             Change::Made(made) => {
-                                drop(snapshot.tables.insert(table.clone(), Arc::clone(made)))
+                                drop(snapshot.tables.insert(table.clone(), Arc::clone(made)));
                             }
                             Change::Grown {
                                 table: grown,
@@ -182,7 +182,7 @@ impl Engine {
                         if database == name && !wanted_temporary {
                             match schema {
                                 Some(schema) => {
-                                    drop(snapshot.schemas.insert(folded.clone(), schema.clone()))
+                                    drop(snapshot.schemas.insert(folded.clone(), schema.clone()));
                                 }
                                 None => drop(snapshot.schemas.remove(folded)),
                             }

@@ -317,7 +317,7 @@ impl Engine {
             self.check_rows(table, &rows)?;
         }
         let rows = if table.has_unique() {
-            Keys::add(self.database_of(name), table, rows)?
+            Keys::add(self.database_of(name), table, &rows)?
         } else {
             rows
         };

@@ -47,7 +47,7 @@ pub(crate) enum Alter {
     ),
     DropColumns(Vec<String>, bool),
     DropConstraints(Vec<String>, bool),
-    AlterColumn {
+    Retype {
         name: String,
         ty: SqlType,
         nullable: Option<bool>,

@@ -293,7 +293,7 @@ impl Reader {
             } else {
                 None
             };
-            Alter::AlterColumn {
+            Alter::Retype {
                 name: column,
                 ty,
                 nullable,

@@ -1,4 +1,4 @@
-//! Expressions and conditions as SQLite runs them.
+//! Expressions and conditions as `SQLite` runs them.
 
 use sqlparser::ast::{
     BinaryOperator, CaseWhen, CastKind, Expr, InTarget, Query, UnaryOperator, Value as Literal,
@@ -19,7 +19,7 @@ pub(crate) fn int() -> SqlType {
 }
 
 impl Compiler<'_> {
-    /// A value, kept for SQLite as a parameter.
+    /// A value, kept for `SQLite` as a parameter.
     pub(crate) fn bound(&mut self, ty: SqlType, value: Value) -> Typed {
         let is_null = value.is_null();
         self.binds.push(value);
@@ -52,7 +52,7 @@ impl Compiler<'_> {
                 } else {
                     text.clone()
                 };
-                let bytes = crate::types::convert::parse_hex(&text)
+                let bytes = crate::types::show::parse_hex(&text)
                     .ok_or_else(|| SqlError::unknown(format!("0x{text}")))?;
                 let length = u16::try_from(bytes.len().max(1))
                     .ok()
@@ -256,10 +256,10 @@ impl Compiler<'_> {
             }
         };
         let (left, right) = (self.value(left)?, self.value(right)?);
-        self.operation(op, left, right)
+        Self::operation(op, &left, &right)
     }
 
-    fn operation(&mut self, op: char, left: Typed, right: Typed) -> Outcome<Typed> {
+    fn operation(op: char, left: &Typed, right: &Typed) -> Outcome<Typed> {
         let nullable = left.nullable || right.nullable;
         let made = |sql: String, ty: SqlType| {
             Ok(Typed {
@@ -297,7 +297,7 @@ impl Compiler<'_> {
                 left.ty,
             );
         }
-        let common = infer::unified(&left, &right);
+        let common = infer::unified(left, right);
         if !common.is_number() {
             return Err(SqlError::new(
                 402,
@@ -346,7 +346,7 @@ impl Compiler<'_> {
                 common,
             );
         }
-        let (lt, rt) = (exact_or(&left, &common), exact_or(&right, &common));
+        let (lt, rt) = (exact_or(left, &common), exact_or(right, &common));
         let ty = infer::arithmetic(op, &lt, &rt);
         let (ca, cb) = (infer::as_decimal(&lt), infer::as_decimal(&rt));
         let (a, b) = (left.coerced(&ca), right.coerced(&cb));

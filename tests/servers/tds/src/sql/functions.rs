@@ -144,7 +144,7 @@ impl Compiler<'_> {
     /// What stands without parentheses and is a function all the same.
     pub(crate) fn bare_function(&mut self, name: &str) -> Outcome<Option<Typed>> {
         Ok(match name.to_lowercase().as_str() {
-            "current_timestamp" => Some(self.scalar("getdate", vec![])?),
+            "current_timestamp" => Some(Self::scalar("getdate", &[])?),
             "current_user" | "session_user" | "user" => {
                 Some(self.bound(SqlType::nvarchar(128), Value::text("dbo")))
             }
@@ -158,18 +158,18 @@ impl Compiler<'_> {
         for arg in args {
             values.push(self.value(arg)?);
         }
-        self.scalar(name, values)
+        Self::scalar(name, &values)
     }
 
-    fn scalar(&mut self, name: &str, args: Vec<Typed>) -> Outcome<Typed> {
-        let ty = result(name, &args).ok_or_else(|| SqlError::new(195, format!("'{name}' is not a recognized built-in function name. (The test server may just not know it.)")).class(15))?;
+    fn scalar(name: &str, args: &[Typed]) -> Outcome<Typed> {
+        let ty = result(name, args).ok_or_else(|| SqlError::new(195, format!("'{name}' is not a recognized built-in function name. (The test server may just not know it.)")).class(15))?;
         let function = if VOLATILE.contains(&name) {
             "tsql_volatile"
         } else {
             "tsql"
         };
         let mut sql = format!("{function}('{name}',{}", code(&ty));
-        for arg in &args {
+        for arg in args {
             sql += &format!(",{},{}", arg.sql, code(&arg.ty));
         }
         Ok(Typed::new(sql + ")", ty))

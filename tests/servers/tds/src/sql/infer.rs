@@ -2,7 +2,7 @@
 
 use crate::types::{Kind, Layout, MAX, SqlType, decimal};
 
-/// An expression as SQLite runs it, and what it is to the client.
+/// An expression as `SQLite` runs it, and what it is to the client.
 #[derive(Clone, Debug)]
 pub(crate) struct Typed {
     pub(crate) sql: String,
@@ -48,7 +48,7 @@ impl Typed {
     }
 }
 
-/// The collation that SQLite compares values of a type by.
+/// The collation that `SQLite` compares values of a type by.
 pub(crate) fn collation(ty: &SqlType) -> Option<&'static str> {
     match ty.kind {
         Kind::DateTimeOffset => Some("tsql_offset"),
@@ -90,7 +90,7 @@ pub(crate) fn cast(from: &Typed, to: &SqlType, style: i64, is_try: bool) -> Stri
     )
 }
 
-/// A type as a number in SQLite's text.
+/// A type as a number in `SQLite`'s text.
 pub(crate) fn code(ty: &SqlType) -> i64 {
     crate::engine::codes::code(ty)
 }

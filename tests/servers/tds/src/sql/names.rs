@@ -52,7 +52,7 @@ pub(crate) fn parse(text: &str) -> Option<Parts> {
                 loop {
                     match chars.next()? {
                         char if char == close && chars.peek() == Some(&close) => {
-                            part.extend(chars.next())
+                            part.extend(chars.next());
                         }
                         char if char == close => break,
                         char => part.push(char),

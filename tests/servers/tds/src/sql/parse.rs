@@ -1,14 +1,13 @@
 //! Reads a batch into statements. What T-SQL has of its own is read here, from sqlparser's tokens;
 //! queries and expressions by sqlparser.
 
-use sqlparser::ast::{Expr, ObjectName, OutputClause, SelectInto, With};
+use sqlparser::ast::{Expr, ObjectName, With};
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer, Word};
 
-use super::ast::{Argument, Kind, Source, Statement, Target};
+use super::ast::{Argument, Kind, Source, Statement};
 use super::dialect::TSql;
-use super::names;
 use crate::fault::{Result, SqlError};
 
 static DIALECT: TSql = TSql::new();
@@ -111,7 +110,7 @@ const HINTS: [&str; 22] = [
     "nolocks",
 ];
 
-fn folded(token: &Token) -> Option<String> {
+pub(super) fn folded(token: &Token) -> Option<String> {
     match token {
         Token::Word(word) => Some(word.value.to_lowercase()),
         _ => None,
@@ -409,221 +408,6 @@ impl Reader {
         let mut query = self.parser.parse_query()?;
         query.with = Some(with);
         Ok(Kind::Query(query))
-    }
-
-    fn output(&mut self) -> Result<Option<OutputClause>> {
-        if !self.words(&["output"]) {
-            return Ok(None);
-        }
-        let output_token = self.parser.next_token();
-        let mut select_items = Vec::new();
-        loop {
-            select_items.push(self.parser.parse_select_item()?);
-            if !self.comma() {
-                break;
-            }
-        }
-        let into_table = if self.take(&["into"]) {
-            let target = Expr::CompoundIdentifier(
-                self.object()?
-                    .0
-                    .iter()
-                    .filter_map(|part| part.as_ident().cloned())
-                    .collect(),
-            );
-            if !self.names()?.is_empty() {
-                return Err(SqlError::unknown("columns after OUTPUT ... INTO"));
-            }
-            Some(SelectInto {
-                temporary: false,
-                unlogged: false,
-                table: false,
-                targets: vec![target],
-            })
-        } else {
-            None
-        };
-        Ok(Some(OutputClause::Output {
-            output_token: sqlparser::ast::helpers::attached_token::AttachedToken(output_token),
-            select_items,
-            into_table,
-        }))
-    }
-
-    fn top(&mut self) -> Result<Option<Expr>> {
-        if !self.take(&["top"]) {
-            return Ok(None);
-        }
-        self.token(&Token::LParen)?;
-        let count = self.expr()?;
-        self.token(&Token::RParen)?;
-        Ok(Some(count))
-    }
-
-    fn insert(&mut self) -> Result<Kind> {
-        self.expect("insert")?;
-        let top = self.top()?;
-        self.take(&["into"]);
-        let table = self.object()?;
-        // A parenthesis begins the columns, unless it begins a query.
-        let columns = if self.parser.peek_token_ref().token == Token::LParen
-            && !matches!(
-                folded(&self.parser.peek_nth_token_ref(1).token).as_deref(),
-                Some("select" | "with")
-            ) {
-            self.names()?
-        } else {
-            Vec::new()
-        };
-        let output = self.output()?;
-        let source = if self.take(&["default", "values"]) {
-            Source::DefaultValues
-        } else if self.words(&["exec"]) || self.words(&["execute"]) {
-            self.control()?;
-            Source::Exec
-        } else {
-            Source::Query(self.parser.parse_query()?)
-        };
-        Ok(Kind::Insert {
-            table,
-            columns,
-            output,
-            top,
-            source,
-        })
-    }
-
-    fn update(&mut self, with: Option<With>) -> Result<Kind> {
-        self.expect("update")?;
-        let top = self.top()?;
-        let target = self.object()?;
-        self.expect("set")?;
-        let mut set = Vec::new();
-        loop {
-            set.push(self.assignment()?);
-            if !self.comma() {
-                break;
-            }
-        }
-        let output = self.output()?;
-        let from = if self.take(&["from"]) {
-            self.parser
-                .parse_comma_separated(Parser::parse_table_and_joins)?
-        } else {
-            Vec::new()
-        };
-        let filter = if self.take(&["where"]) {
-            Some(self.expr()?)
-        } else {
-            None
-        };
-        Ok(Kind::Update {
-            target,
-            set,
-            output,
-            top,
-            from,
-            filter,
-            with,
-        })
-    }
-
-    fn assignment(&mut self) -> Result<(Target, Expr)> {
-        if let Ok(name) = self.variable() {
-            self.token(&Token::Eq)?;
-            return Ok((Target::Variable(name), self.expr()?));
-        }
-        let column = names::parts(&self.object()?)?.name;
-        let own = Expr::Identifier(sqlparser::ast::Ident::with_quote('[', &column));
-        for (token, op) in compound() {
-            if self.parser.peek_token_ref().token == token
-                && self.parser.peek_nth_token_ref(1).token == Token::Eq
-            {
-                self.parser.advance_token();
-                self.parser.advance_token();
-                let right = Box::new(Expr::Nested(Box::new(self.expr()?)));
-                return Ok((
-                    Target::Column(column),
-                    Expr::BinaryOp {
-                        left: Box::new(own),
-                        op,
-                        right,
-                    },
-                ));
-            }
-        }
-        self.token(&Token::Eq)?;
-        if self.take(&["default"]) {
-            return Err(SqlError::unknown("SET column = DEFAULT"));
-        }
-        Ok((Target::Column(column), self.expr()?))
-    }
-
-    fn delete(&mut self, with: Option<With>) -> Result<Kind> {
-        self.expect("delete")?;
-        let top = self.top()?;
-        self.take(&["from"]);
-        let target = self.object()?;
-        let output = self.output()?;
-        let from = if self.take(&["from"]) {
-            self.parser
-                .parse_comma_separated(Parser::parse_table_and_joins)?
-        } else {
-            Vec::new()
-        };
-        let filter = if self.take(&["where"]) {
-            Some(self.expr()?)
-        } else {
-            None
-        };
-        Ok(Kind::Delete {
-            target,
-            output,
-            top,
-            from,
-            filter,
-            with,
-        })
-    }
-
-    fn merge(&mut self) -> Result<Kind> {
-        let token = self.parser.next_token();
-        Ok(Kind::Merge(Box::new(self.parser.parse_merge(token)?)))
-    }
-
-    fn insert_bulk(&mut self) -> Result<Kind> {
-        self.take(&["insert", "bulk"]);
-        let table = self.object()?;
-        let mut columns = Vec::new();
-        self.token(&Token::LParen)?;
-        loop {
-            let name = self.name()?;
-            let mut ty = names::parse_type(&self.parser.parse_data_type()?.to_string())?;
-            if self.take(&["collate"]) {
-                ty.collation = names::collation(&self.name()?)?;
-            }
-            let _ = self.take(&["not", "null"]) || self.take(&["null"]);
-            columns.push((name, ty));
-            if !self.comma() {
-                break;
-            }
-        }
-        self.token(&Token::RParen)?;
-        let mut options: Vec<String> = Vec::new();
-        if self.take(&["with"]) {
-            self.token(&Token::LParen)?;
-            while !self.parser.consume_token(&Token::RParen) {
-                if self.at_end() {
-                    return Err(self.wrong("')'"));
-                }
-                options.push(self.parser.next_token().token.to_string().to_lowercase());
-            }
-        }
-        Ok(Kind::InsertBulk {
-            table,
-            columns,
-            options,
-        })
     }
 
     /// A procedure and its arguments, after EXEC or at the start of a batch.

@@ -12,7 +12,7 @@ use crate::reply::Outcome;
 use crate::store::table::Table;
 
 impl Compiler<'_> {
-    /// Adds what FROM lists to the innermost scope, and says it for SQLite.
+    /// Adds what FROM lists to the innermost scope, and says it for `SQLite`.
     pub(crate) fn from(&mut self, tables: &[TableWithJoins]) -> Outcome<String> {
         let mut parts = Vec::new();
         for table in tables {
@@ -201,7 +201,7 @@ impl Compiler<'_> {
                     values.push((super::expr::int(), crate::types::Value::Null));
                 }
                 FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => {
-                    values.push(self.constant(expr)?)
+                    values.push(self.constant(expr)?);
                 }
                 other => return Err(SqlError::unknown(other).into()),
             }

@@ -76,7 +76,7 @@ pub(crate) struct Table {
     pub(crate) indexes: Arc<Vec<Index>>,
     pub(crate) checks: Arc<Vec<Check>>,
     pub(crate) foreign_keys: Arc<Vec<ForeignKey>>,
-    /// Another number whenever the columns change: what SQLite is told of a table is kept by it.
+    /// Another number whenever the columns change: what `SQLite` is told of a table is kept by it.
     pub(crate) shape: u64,
     pub(crate) rows: Rows,
     /// The last value that its identity column got.

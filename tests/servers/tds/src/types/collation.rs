@@ -28,7 +28,7 @@ pub(crate) enum Comparison {
 }
 
 impl Comparison {
-    /// The name of the collation in SQLite.
+    /// The name of the collation in `SQLite`.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::IgnoreCase => "tsql_ci",

@@ -1,5 +1,6 @@
 //! Values from one type to another, as CAST, CONVERT and assignments do it.
 
+use super::show::{hex, parse_guid, parse_hex, show};
 use super::{Decimal, Kind, SqlType, Value, clock};
 use crate::fault::{Result, SqlError};
 
@@ -84,10 +85,10 @@ pub(crate) fn convert(
         return convert(inner.1, &inner.0, to, style, how);
     }
     match to.kind {
-        Kind::TinyInt | Kind::SmallInt | Kind::Int | Kind::BigInt => integer(value, from, to),
-        Kind::Bit => bit(value, from, to),
-        Kind::Decimal | Kind::Numeric | Kind::Money | Kind::SmallMoney => exact(value, from, to),
-        Kind::Real | Kind::Float => float(value, from, to),
+        Kind::TinyInt | Kind::SmallInt | Kind::Int | Kind::BigInt => integer(&value, from, to),
+        Kind::Bit => bit(&value, from, to),
+        Kind::Decimal | Kind::Numeric | Kind::Money | Kind::SmallMoney => exact(&value, from, to),
+        Kind::Real | Kind::Float => float(&value, from, to),
         Kind::Char
         | Kind::VarChar
         | Kind::NChar
@@ -107,8 +108,8 @@ pub(crate) fn convert(
         | Kind::DateTime
         | Kind::SmallDateTime
         | Kind::DateTime2
-        | Kind::DateTimeOffset => moment(value, from, to),
-        Kind::UniqueIdentifier => guid(value, from, to),
+        | Kind::DateTimeOffset => moment(&value, from, to),
+        Kind::UniqueIdentifier => guid(&value, from, to),
         Kind::Variant => Ok(Value::Variant(Box::new((*from, value)))),
     }
 }
@@ -117,8 +118,8 @@ fn trimmed(text: &[u8]) -> String {
     String::from_utf8_lossy(text).trim().to_owned()
 }
 
-fn integer(value: Value, from: &SqlType, to: &SqlType) -> Result<Value> {
-    let number = match &value {
+fn integer(value: &Value, from: &SqlType, to: &SqlType) -> Result<Value> {
+    let number = match value {
         Value::Int(number) => i128::from(*number),
         Value::Decimal(number) => number.whole(),
         #[expect(
@@ -133,7 +134,7 @@ fn integer(value: Value, from: &SqlType, to: &SqlType) -> Result<Value> {
             if text.is_empty() {
                 0
             } else {
-                text.parse().map_err(|_| failed(&value, from, to))?
+                text.parse().map_err(|_| failed(value, from, to))?
             }
         }
         Value::Bytes(bytes) => {
@@ -159,7 +160,7 @@ fn integer(value: Value, from: &SqlType, to: &SqlType) -> Result<Value> {
         _ => (i128::from(i64::MIN), i128::from(i64::MAX)),
     };
     if number < least || number > most {
-        return Err(match (&value, to.kind) {
+        return Err(match (value, to.kind) {
             (Value::Text(_), _) => SqlError::new(
                 248,
                 format!(
@@ -182,8 +183,8 @@ fn integer(value: Value, from: &SqlType, to: &SqlType) -> Result<Value> {
     Ok(Value::Int(i64::try_from(number).map_err(|_| overflow(to))?))
 }
 
-fn bit(value: Value, from: &SqlType, to: &SqlType) -> Result<Value> {
-    Ok(Value::bit(match &value {
+fn bit(value: &Value, from: &SqlType, to: &SqlType) -> Result<Value> {
+    Ok(Value::bit(match value {
         Value::Int(number) => *number != 0,
         Value::Decimal(number) => number.unscaled != 0,
         Value::Float(number) => *number != 0.0,
@@ -192,7 +193,7 @@ fn bit(value: Value, from: &SqlType, to: &SqlType) -> Result<Value> {
         Value::Text(text) => match trimmed(text).to_lowercase().as_str() {
             "true" => true,
             "false" | "" => false,
-            other => other.parse::<i64>().map_err(|_| failed(&value, from, to))? != 0,
+            other => other.parse::<i64>().map_err(|_| failed(value, from, to))? != 0,
         },
         _ => return Err(clash(from, to)),
     }))
@@ -203,8 +204,8 @@ fn exactly(number: f64) -> Option<Decimal> {
     Decimal::parse(&format!("{number}"))
 }
 
-fn exact(value: Value, from: &SqlType, to: &SqlType) -> Result<Value> {
-    let number = match &value {
+fn exact(value: &Value, from: &SqlType, to: &SqlType) -> Result<Value> {
+    let number = match value {
         Value::Int(number) => Some(Decimal::new(i128::from(*number), 0)),
         Value::Decimal(number) => Some(*number),
         Value::Float(number) => exactly(*number),
@@ -220,7 +221,7 @@ fn exact(value: Value, from: &SqlType, to: &SqlType) -> Result<Value> {
                     .filter(|_| text.contains(['e', 'E']) && to.is_money())
                     .and_then(exactly)
             });
-            Some(number.ok_or_else(|| failed(&value, from, to))?)
+            Some(number.ok_or_else(|| failed(value, from, to))?)
         }
         _ => return Err(clash(from, to)),
     };
@@ -239,11 +240,11 @@ fn exact(value: Value, from: &SqlType, to: &SqlType) -> Result<Value> {
     }
 }
 
-fn float(value: Value, from: &SqlType, to: &SqlType) -> Result<Value> {
-    if let (Value::Real(number), Kind::Real) = (&value, to.kind) {
+fn float(value: &Value, from: &SqlType, to: &SqlType) -> Result<Value> {
+    if let (Value::Real(number), Kind::Real) = (value, to.kind) {
         return Ok(Value::Real(*number));
     }
-    let number = match &value {
+    let number = match value {
         #[expect(
             clippy::cast_precision_loss,
             reason = "the nearest float is what is asked for"
@@ -260,7 +261,7 @@ fn float(value: Value, from: &SqlType, to: &SqlType) -> Result<Value> {
                 text.parse::<f64>()
                     .ok()
                     .filter(|number| number.is_finite())
-                    .ok_or_else(|| failed(&value, from, to))?
+                    .ok_or_else(|| failed(value, from, to))?
             }
         }
         _ => return Err(clash(from, to)),
@@ -278,167 +279,6 @@ fn float(value: Value, from: &SqlType, to: &SqlType) -> Result<Value> {
         };
     }
     Ok(Value::Float(number))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02X}")).collect()
-}
-
-/// A guid as it is written: the first three groups little-endian.
-pub(crate) fn show_guid(bytes: &[u8; 16]) -> String {
-    let b = bytes;
-    format!(
-        "{}-{}-{}-{}-{}",
-        hex(&[b[3], b[2], b[1], b[0]]),
-        hex(&[b[5], b[4]]),
-        hex(&[b[7], b[6]]),
-        hex(&b[8..10]),
-        hex(&b[10..])
-    )
-}
-
-pub(crate) fn parse_guid(text: &str) -> Option<[u8; 16]> {
-    let text = text.trim().trim_start_matches('{');
-    let text = text.get(..36)?;
-    let groups: Vec<&str> = text.split('-').collect();
-    if groups.iter().map(|group| group.len()).ne([8, 4, 4, 4, 12]) {
-        return None;
-    }
-    let bytes = parse_hex(&groups.concat())?;
-    let b: [u8; 16] = bytes.try_into().ok()?;
-    Some([
-        b[3], b[2], b[1], b[0], b[5], b[4], b[7], b[6], b[8], b[9], b[10], b[11], b[12], b[13],
-        b[14], b[15],
-    ])
-}
-
-pub(crate) fn parse_hex(text: &str) -> Option<Vec<u8>> {
-    if text.len() % 2 != 0 || !text.is_ascii() {
-        return None;
-    }
-    (0..text.len() / 2)
-        .map(|at| u8::from_str_radix(&text[at * 2..at * 2 + 2], 16).ok())
-        .collect()
-}
-
-const MONTHS: [&str; 12] = [
-    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-];
-
-/// What a value says as a text.
-pub(crate) fn show(value: &Value, from: &SqlType, style: i64) -> String {
-    match value {
-        Value::Null => String::new(),
-        Value::Int(number) => number.to_string(),
-        Value::Decimal(number) if from.is_money() => number
-            .rescale(if style == 2 { 4 } else { 2 })
-            .unwrap_or(*number)
-            .to_string(),
-        Value::Decimal(number) => number.to_string(),
-        Value::Float(number) => show_float(*number, style),
-        Value::Real(number) => show_float(f64::from(*number), style),
-        Value::Text(text) => String::from_utf8_lossy(text).into_owned(),
-        Value::Bytes(bytes) => format!("0x{}", hex(bytes)),
-        Value::Date(day) => match style {
-            112 => clock::show_date(*day).replace('-', ""),
-            _ => clock::show_date(*day),
-        },
-        Value::Time(ticks) => clock::show_time(*ticks, from.scale),
-        Value::Moment(ticks) => show_moment(*ticks, from, style),
-        Value::Offset(utc, minutes) => {
-            let local = utc + i64::from(*minutes) * clock::MINUTE;
-            let separator = if matches!(style, 126 | 127) { 'T' } else { ' ' };
-            let space = if separator == 'T' { "" } else { " " };
-            format!(
-                "{}{separator}{}{space}{}",
-                clock::show_date(local.div_euclid(clock::DAY)),
-                clock::show_time(local, from.scale),
-                clock::show_offset(i64::from(*minutes))
-            )
-        }
-        Value::Guid(bytes) => show_guid(bytes),
-        Value::Variant(inner) => show(&inner.1, &inner.0, style),
-    }
-}
-
-fn show_float(number: f64, style: i64) -> String {
-    if style == 3 || style == 2 {
-        return format!("{number:e}");
-    }
-    // Six digits, as SQL Server has it by default.
-    let magnitude = number.abs();
-    if number == 0.0 {
-        return "0".to_owned();
-    }
-    if !(1e-5..1e6).contains(&magnitude) {
-        let text = format!("{number:.5e}");
-        let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-        let mantissa = mantissa.trim_end_matches('0').trim_end_matches('.');
-        let (sign, digits) = exponent
-            .strip_prefix('-')
-            .map_or(('+', exponent), |digits| ('-', digits));
-        return format!("{mantissa}e{sign}{digits:0>3}");
-    }
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "between 0 and 10"
-    )]
-    let places = (5.0 - magnitude.log10().floor()).max(0.0) as usize;
-    let text = format!("{number:.places$}");
-    if text.contains('.') {
-        text.trim_end_matches('0').trim_end_matches('.').to_owned()
-    } else {
-        text
-    }
-}
-
-fn show_moment(ticks: i64, from: &SqlType, style: i64) -> String {
-    let day = ticks.div_euclid(clock::DAY);
-    let date = clock::show_date(day);
-    let scale = match from.kind {
-        Kind::DateTime => 3,
-        Kind::SmallDateTime => 0,
-        _ => from.scale,
-    };
-    match style {
-        23 => date,
-        112 => date.replace('-', ""),
-        126 | 127 => format!(
-            "{date}T{}",
-            clock::show_time(ticks, if ticks % clock::SECOND == 0 { 0 } else { scale })
-        ),
-        120 | 20 => format!("{date} {}", clock::show_time(ticks, 0)),
-        121 | 21 | 25 => format!(
-            "{date} {}",
-            clock::show_time(
-                ticks,
-                if from.kind == Kind::SmallDateTime {
-                    3
-                } else {
-                    scale
-                }
-            )
-        ),
-        _ if from.kind == Kind::DateTime2 => format!("{date} {}", clock::show_time(ticks, scale)),
-        _ => {
-            let (year, month, day) = clock::date_of(day);
-            let month = usize::try_from(month)
-                .ok()
-                .and_then(|month| MONTHS.get(month - 1))
-                .copied()
-                .unwrap_or_default();
-            let (hour, minute) = (
-                ticks.rem_euclid(clock::DAY) / (60 * clock::MINUTE),
-                ticks / clock::MINUTE % 60,
-            );
-            let (shown, half) = (
-                if hour % 12 == 0 { 12 } else { hour % 12 },
-                if hour < 12 { "AM" } else { "PM" },
-            );
-            format!("{month} {day:2} {year} {shown:2}:{minute:02}{half}")
-        }
-    }
 }
 
 fn truncated(value: &str) -> SqlError {
@@ -548,26 +388,26 @@ fn binary(value: Value, from: &SqlType, to: &SqlType, style: i64, how: How) -> R
             }
             // The end of a number counts, the beginning of everything else.
             if from.is_integer() {
-                drop(bytes.drain(..bytes.len() - room))
+                drop(bytes.drain(..bytes.len() - room));
             } else {
-                bytes.truncate(room)
+                bytes.truncate(room);
             }
         } else if matches!(to.kind, Kind::Binary | Kind::RowVersion) {
             let missing = room - bytes.len();
             if from.is_integer() {
                 bytes
                     .splice(..0, std::iter::repeat_n(0, missing))
-                    .for_each(drop)
+                    .for_each(drop);
             } else {
-                bytes.resize(room, 0)
+                bytes.resize(room, 0);
             }
         }
     }
     Ok(Value::Bytes(bytes))
 }
 
-fn moment(value: Value, from: &SqlType, to: &SqlType) -> Result<Value> {
-    let (ticks, offset) = match &value {
+fn moment(value: &Value, from: &SqlType, to: &SqlType) -> Result<Value> {
+    let (ticks, offset) = match value {
         Value::Date(day) => (day * clock::DAY, None),
         Value::Time(ticks) => (clock::YEAR_1900 * clock::DAY + ticks, None),
         Value::Moment(ticks) => (*ticks, None),
@@ -577,7 +417,7 @@ fn moment(value: Value, from: &SqlType, to: &SqlType) -> Result<Value> {
         ),
         Value::Text(text) => {
             let found = clock::parse(&String::from_utf8_lossy(text))
-                .ok_or_else(|| failed(&value, from, to))?;
+                .ok_or_else(|| failed(value, from, to))?;
             (found.ticks, found.offset)
         }
         Value::Int(days) if matches!(to.kind, Kind::DateTime | Kind::SmallDateTime) => (
@@ -633,11 +473,11 @@ fn moment(value: Value, from: &SqlType, to: &SqlType) -> Result<Value> {
     })
 }
 
-fn guid(value: Value, from: &SqlType, to: &SqlType) -> Result<Value> {
-    Ok(Value::Guid(match &value {
+fn guid(value: &Value, from: &SqlType, to: &SqlType) -> Result<Value> {
+    Ok(Value::Guid(match value {
         Value::Guid(bytes) => *bytes,
         Value::Text(text) => {
-            parse_guid(&String::from_utf8_lossy(text)).ok_or_else(|| failed(&value, from, to))?
+            parse_guid(&String::from_utf8_lossy(text)).ok_or_else(|| failed(value, from, to))?
         }
         Value::Bytes(bytes) => {
             let mut guid = [0; 16];

@@ -5,6 +5,7 @@ pub(crate) mod collation;
 pub(crate) mod convert;
 pub(crate) mod decimal;
 pub(crate) mod info;
+pub(crate) mod show;
 pub(crate) mod text;
 pub(crate) mod value;
 pub(crate) mod variant;

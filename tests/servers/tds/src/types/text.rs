@@ -83,9 +83,9 @@ pub(crate) fn to_narrow(text: &[u8], collation: Collation) -> Vec<u8> {
     for char in text.chars() {
         let (narrow, _, unmappable) = encoding.encode(char.encode_utf8(&mut buffer));
         if unmappable {
-            bytes.push(b'?')
+            bytes.push(b'?');
         } else {
-            bytes.extend(narrow.iter())
+            bytes.extend(narrow.iter());
         }
     }
     bytes

@@ -240,7 +240,7 @@ pub(crate) fn parse(ty: &SqlType, data: &[u8]) -> Result<Value> {
             return Ok(Value::Text(text::from_narrow(data, ty.collation)));
         }
         Kind::NChar | Kind::NVarChar | Kind::NText => {
-            if data.len() % 2 != 0 {
+            if !data.len().is_multiple_of(2) {
                 return Err(SqlError::protocol("a text has half a character"));
             }
             return Ok(Value::Text(text::from_utf16(data)));
@@ -374,7 +374,7 @@ fn mismatch(ty: &SqlType, value: &Value) -> SqlError {
 fn put_scalar(out: &mut Vec<u8>, ty: &SqlType, value: &Value) -> Result<()> {
     match (ty.kind, value) {
         (Kind::TinyInt, Value::Int(number)) => {
-            out.push(u8::try_from(*number).map_err(|_| mismatch(ty, value))?)
+            out.push(u8::try_from(*number).map_err(|_| mismatch(ty, value))?);
         }
         (Kind::Bit, Value::Int(number)) => out.push(u8::from(*number != 0)),
         (Kind::SmallInt, Value::Int(number)) => out.extend(

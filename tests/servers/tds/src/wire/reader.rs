@@ -81,7 +81,7 @@ impl<'a> Reader<'a> {
 
 /// Little-endian UTF-16 as a text; a message's own texts must be well-formed.
 pub(crate) fn utf16(bytes: &[u8]) -> Result<String> {
-    if bytes.len() % 2 != 0 {
+    if !bytes.len().is_multiple_of(2) {
         return Err(SqlError::protocol("a text has half a character"));
     }
     let units = bytes

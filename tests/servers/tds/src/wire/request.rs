@@ -5,7 +5,7 @@ use crate::fault::{Result, SqlError};
 use crate::types::info::{self, Declared};
 use crate::types::{SqlType, Value, value};
 
-/// Skips ALL_HEADERS (2.2.5.3). Only their lengths are looked at: a session has one request at a
+/// Skips `ALL_HEADERS` (2.2.5.3). Only their lengths are looked at: a session has one request at a
 /// time, and its transaction is the session's.
 fn skip_headers(reader: &mut Reader<'_>) -> Result<()> {
     let total = usize::try_from(reader.u32()?).map_err(SqlError::protocol)?;

@@ -1,28 +1,23 @@
 //! `sys.*`.
 
-use std::sync::atomic::Ordering;
-
-use super::{
-    ALL_KINDS, Cell, collation, index_kind, is_key, length, precision, type_id, user_type_id,
-};
+use super::{Cell, is_key};
 use crate::engine::Engine;
 use crate::store::table::{IndexKind, Table};
-use crate::types::{Kind, MAX, SqlType};
 
 pub(super) type View = (Vec<(&'static str, &'static str)>, Vec<Vec<Cell>>);
 
-fn view(columns: &[(&'static str, &'static str)], rows: Vec<Vec<Cell>>) -> Option<View> {
+pub(super) fn view(columns: &[(&'static str, &'static str)], rows: Vec<Vec<Cell>>) -> Option<View> {
     Some((columns.to_vec(), rows))
 }
 
 /// When everything was made, as far as this server remembers.
-fn made() -> Cell {
+pub(super) fn made() -> Cell {
     Cell::Moment(
         crate::types::clock::day_of(2024, 1, 1).unwrap_or_default() * crate::types::clock::DAY,
     )
 }
 
-const OBJECT: [(&str, &str); 9] = [
+pub(super) const OBJECT: [(&str, &str); 9] = [
     ("name", "sysname"),
     ("object_id", "int"),
     ("schema_id", "int"),
@@ -34,7 +29,7 @@ const OBJECT: [(&str, &str); 9] = [
     ("is_ms_shipped", "bit"),
 ];
 
-fn object(
+pub(super) fn object(
     name: &str,
     id: i64,
     schema: i64,
@@ -251,60 +246,7 @@ impl Engine {
                     rows,
                 )
             }
-            "types" => {
-                let row = |kind: &Kind| {
-                    let ty = SqlType::plain(*kind);
-                    let most = match kind {
-                        Kind::Char
-                        | Kind::VarChar
-                        | Kind::NChar
-                        | Kind::NVarChar
-                        | Kind::Binary
-                        | Kind::VarBinary => 8000,
-                        _ => length(&ty),
-                    };
-                    vec![
-                        ty.name().into(),
-                        type_id(&ty).into(),
-                        user_type_id(&ty).into(),
-                        4_i64.into(),
-                        most.into(),
-                        precision(&ty).into(),
-                        i64::from(ty.scale).into(),
-                        collation(&ty),
-                        true.into(),
-                        false.into(),
-                    ]
-                };
-                let mut rows: Vec<Vec<Cell>> = ALL_KINDS.iter().map(row).collect();
-                rows.push(vec![
-                    "sysname".into(),
-                    231_i64.into(),
-                    256_i64.into(),
-                    4_i64.into(),
-                    256_i64.into(),
-                    0_i64.into(),
-                    0_i64.into(),
-                    collation(&SqlType::nvarchar(1)),
-                    false.into(),
-                    false.into(),
-                ]);
-                view(
-                    &[
-                        ("name", "sysname"),
-                        ("system_type_id", "tinyint"),
-                        ("user_type_id", "int"),
-                        ("schema_id", "int"),
-                        ("max_length", "smallint"),
-                        ("precision", "tinyint"),
-                        ("scale", "tinyint"),
-                        ("collation_name", "sysname"),
-                        ("is_nullable", "bit"),
-                        ("is_user_defined", "bit"),
-                    ],
-                    rows,
-                )
-            }
+            "types" => Self::types_view(),
             "indexes" => Some(Self::indexes_view(&tables)),
             "index_columns" => Some(Self::index_columns_view(&tables)),
             "key_constraints" => {
@@ -497,332 +439,10 @@ impl Engine {
                 ],
                 Vec::new(),
             ),
-            "databases" => {
-                let databases = self.shared.databases.all();
-                let rows = databases.iter().map(|database| {
-                    let snapshot = database.read_committed_snapshot.load(Ordering::SeqCst);
-                    vec![
-                        database.name.as_str().into(),
-                        database.id.into(),
-                        made(),
-                        160_i64.into(),
-                        "SQL_Latin1_General_CP1_CI_AS".into(),
-                        0_i64.into(),
-                        "ONLINE".into(),
-                        false.into(),
-                        snapshot.into(),
-                        1_i64.into(),
-                        "ON".into(),
-                        "SIMPLE".into(),
-                    ]
-                });
-                view(
-                    &[
-                        ("name", "sysname"),
-                        ("database_id", "int"),
-                        ("create_date", "datetime"),
-                        ("compatibility_level", "tinyint"),
-                        ("collation_name", "sysname"),
-                        ("state", "tinyint"),
-                        ("state_desc", "nvarchar(60)"),
-                        ("is_read_only", "bit"),
-                        ("is_read_committed_snapshot_on", "bit"),
-                        ("snapshot_isolation_state", "tinyint"),
-                        ("snapshot_isolation_state_desc", "nvarchar(60)"),
-                        ("recovery_model_desc", "nvarchar(60)"),
-                    ],
-                    rows.collect(),
-                )
-            }
-            "dm_exec_sessions" => {
-                let rows = self.open_sessions().into_iter().map(|open| {
-                    let began = if open.spid == self.spid {
-                        Cell::Moment(self.client.began)
-                    } else {
-                        made()
-                    };
-                    let host = if open.spid == self.spid {
-                        self.client.host.as_str().into()
-                    } else {
-                        Cell::Null
-                    };
-                    vec![
-                        i64::from(open.spid).into(),
-                        began,
-                        host,
-                        open.program.into(),
-                        open.login.as_str().into(),
-                        open.login.into(),
-                        "running".into(),
-                        true.into(),
-                        i64::from(open.transactions).into(),
-                        Cell::Null,
-                        open.database.as_str().into(),
-                    ]
-                });
-                let rows: Vec<Vec<Cell>> = rows
-                    .map(|mut row| {
-                        if let Some(Cell::Text(database)) = row.get(10).cloned() {
-                            row[9] = self
-                                .shared
-                                .databases
-                                .get(&database)
-                                .map_or(Cell::Null, |database| database.id.into());
-                        }
-                        row.truncate(10);
-                        row
-                    })
-                    .collect();
-                view(
-                    &[
-                        ("session_id", "smallint"),
-                        ("login_time", "datetime"),
-                        ("host_name", "nvarchar(128)"),
-                        ("program_name", "nvarchar(128)"),
-                        ("login_name", "nvarchar(128)"),
-                        ("original_login_name", "nvarchar(128)"),
-                        ("status", "nvarchar(30)"),
-                        ("is_user_process", "bit"),
-                        ("open_transaction_count", "int"),
-                        ("database_id", "smallint"),
-                    ],
-                    rows,
-                )
-            }
-            "dm_exec_connections" => {
-                let rows = self.open_sessions().into_iter().map(|open| {
-                    vec![
-                        i64::from(open.spid).into(),
-                        "TCP".into(),
-                        "TSQL".into(),
-                        1_946_157_060_i64.into(),
-                    ]
-                });
-                view(
-                    &[
-                        ("session_id", "int"),
-                        ("net_transport", "nvarchar(40)"),
-                        ("protocol_type", "nvarchar(40)"),
-                        ("protocol_version", "int"),
-                    ],
-                    rows.collect(),
-                )
-            }
+            "databases" => self.databases_view(),
+            "dm_exec_sessions" => self.sessions_view(),
+            "dm_exec_connections" => self.connections_view(),
             _ => None,
-        }
-    }
-
-    fn tables_view(&mut self) -> Option<View> {
-        let tables = self.tables();
-        let rows = tables.iter().map(|table| {
-            let mut row = object(
-                &table.name,
-                table.object_id,
-                self.schema_id_of(table),
-                0,
-                "U ",
-                "USER_TABLE",
-            );
-            row.extend([
-                0_i64.into(),
-                "NON_TEMPORAL_TABLE".into(),
-                false.into(),
-                false.into(),
-                false.into(),
-                false.into(),
-                false.into(),
-                table
-                    .columns
-                    .iter()
-                    .map(|column| column.id)
-                    .max()
-                    .unwrap_or_default()
-                    .into(),
-            ]);
-            row
-        });
-        let mut columns = OBJECT.to_vec();
-        columns.extend([
-            ("temporal_type", "tinyint"),
-            ("temporal_type_desc", "nvarchar(60)"),
-            ("is_memory_optimized", "bit"),
-            ("is_external", "bit"),
-            ("is_node", "bit"),
-            ("is_edge", "bit"),
-            ("is_replicated", "bit"),
-            ("max_column_id_used", "int"),
-        ]);
-        let rows = rows.collect();
-        Some((columns, rows))
-    }
-
-    fn columns_view(tables: &[std::sync::Arc<Table>]) -> View {
-        let mut rows = Vec::new();
-        for table in tables {
-            for column in table.columns.iter() {
-                let ty = &column.ty;
-                rows.push(vec![
-                    table.object_id.into(),
-                    column.name.as_str().into(),
-                    column.id.into(),
-                    type_id(ty).into(),
-                    user_type_id(ty).into(),
-                    length(ty).into(),
-                    precision(ty).into(),
-                    i64::from(ty.scale).into(),
-                    collation(ty),
-                    column.nullable.into(),
-                    true.into(),
-                    column.identity.is_some().into(),
-                    column.computed.is_some().into(),
-                    (if column.default.is_some() {
-                        table.object_id + column.id
-                    } else {
-                        0
-                    })
-                    .into(),
-                    false.into(),
-                    0_i64.into(),
-                    false.into(),
-                    false.into(),
-                    false.into(),
-                    false.into(),
-                    Cell::Null,
-                ]);
-            }
-        }
-        let columns = vec![
-            ("object_id", "int"),
-            ("name", "sysname"),
-            ("column_id", "int"),
-            ("system_type_id", "tinyint"),
-            ("user_type_id", "int"),
-            ("max_length", "smallint"),
-            ("precision", "tinyint"),
-            ("scale", "tinyint"),
-            ("collation_name", "sysname"),
-            ("is_nullable", "bit"),
-            ("is_ansi_padded", "bit"),
-            ("is_identity", "bit"),
-            ("is_computed", "bit"),
-            ("default_object_id", "int"),
-            ("is_hidden", "bit"),
-            ("generated_always_type", "tinyint"),
-            ("is_sparse", "bit"),
-            ("is_column_set", "bit"),
-            ("is_rowguidcol", "bit"),
-            ("is_masked", "bit"),
-            ("encryption_type", "int"),
-        ];
-        (columns, rows)
-    }
-
-    fn indexes_view(tables: &[std::sync::Arc<Table>]) -> View {
-        let mut rows = Vec::new();
-        for table in tables {
-            if table.is_heap() {
-                rows.push(vec![
-                    table.object_id.into(),
-                    Cell::Null,
-                    0_i64.into(),
-                    0_i64.into(),
-                    "HEAP".into(),
-                    false.into(),
-                    false.into(),
-                    false.into(),
-                    false.into(),
-                    false.into(),
-                    false.into(),
-                    false.into(),
-                    Cell::Null,
-                    1_i64.into(),
-                ]);
-            }
-            for index in table.indexes.iter() {
-                let (kind, description) = index_kind(index);
-                rows.push(vec![
-                    table.object_id.into(),
-                    index.name.as_str().into(),
-                    index.id.into(),
-                    kind.into(),
-                    description.into(),
-                    index.unique.into(),
-                    (index.kind == IndexKind::PrimaryKey).into(),
-                    (index.kind == IndexKind::UniqueConstraint).into(),
-                    false.into(),
-                    false.into(),
-                    false.into(),
-                    index.ignore_duplicates.into(),
-                    Cell::Null,
-                    1_i64.into(),
-                ]);
-            }
-        }
-        let columns = vec![
-            ("object_id", "int"),
-            ("name", "sysname"),
-            ("index_id", "int"),
-            ("type", "tinyint"),
-            ("type_desc", "nvarchar(60)"),
-            ("is_unique", "bit"),
-            ("is_primary_key", "bit"),
-            ("is_unique_constraint", "bit"),
-            ("is_disabled", "bit"),
-            ("is_hypothetical", "bit"),
-            ("has_filter", "bit"),
-            ("ignore_dup_key", "bit"),
-            ("filter_definition", "nvarchar(max)"),
-            ("data_space_id", "int"),
-        ];
-        (columns, rows)
-    }
-
-    fn index_columns_view(tables: &[std::sync::Arc<Table>]) -> View {
-        let mut rows = Vec::new();
-        for table in tables {
-            for index in table.indexes.iter() {
-                let keys = index
-                    .columns
-                    .iter()
-                    .map(|(at, descending)| (*at, *descending, false));
-                let included = index.included.iter().map(|at| (*at, false, true));
-                for (number, (at, descending, included)) in (1_i64..).zip(keys.chain(included)) {
-                    let key = if included { 0 } else { number };
-                    rows.push(vec![
-                        table.object_id.into(),
-                        index.id.into(),
-                        number.into(),
-                        table.columns[at].id.into(),
-                        key.into(),
-                        0_i64.into(),
-                        descending.into(),
-                        included.into(),
-                    ]);
-                }
-            }
-        }
-        let columns = vec![
-            ("object_id", "int"),
-            ("index_id", "int"),
-            ("index_column_id", "int"),
-            ("column_id", "int"),
-            ("key_ordinal", "tinyint"),
-            ("partition_ordinal", "tinyint"),
-            ("is_descending_key", "bit"),
-            ("is_included_column", "bit"),
-        ];
-        (columns, rows)
-    }
-
-    /// For `INFORMATION_SCHEMA`: whether a type counts its length, and in what.
-    pub(super) fn octets(ty: &SqlType) -> (Cell, Cell) {
-        match ty.capacity() {
-            _ if !(ty.is_text() || ty.is_binary()) || ty.is_rowversion() => {
-                (Cell::Null, Cell::Null)
-            }
-            None if ty.length == MAX => (Cell::Int(-1), Cell::Int(-1)),
-            Some(count) => (count.into(), i64::from(ty.length).into()),
-            None => (Cell::Null, Cell::Null),
         }
     }
 }
