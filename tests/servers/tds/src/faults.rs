@@ -23,7 +23,8 @@ pub enum Effect {
     Error(SqlError),
 }
 
-/// Something that is to go wrong. A statement is one of T-SQL, `INSERT BULK ...` for a load,
+/// Something that is to go wrong. A statement is one of T-SQL, `INSERT BULK ...` for the statement
+/// that announces a load and `BULK LOAD table` for the moment its rows begin to arrive,
 /// `BEGIN TRANSACTION`, `COMMIT TRANSACTION`, `ROLLBACK TRANSACTION` for the requests that mean it,
 /// or `LOGIN user` for a login.
 #[derive(Clone, Debug)]

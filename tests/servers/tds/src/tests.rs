@@ -310,3 +310,26 @@ fn the_log_has_statements_one_by_one() {
     let texts: Vec<String> = server.log().into_iter().map(|logged| logged.text).collect();
     assert_eq!(texts, ["SELECT 1", "SELECT 2"]);
 }
+
+#[test]
+fn under_snapshot_a_change_of_what_changed_since_is_refused() {
+    let server = server();
+    let (mut one, mut two) = (
+        Client::connect(&server).unwrap(),
+        Client::connect(&server).unwrap(),
+    );
+    one.run("SET TRANSACTION ISOLATION LEVEL SNAPSHOT; BEGIN TRAN; SELECT * FROM t")
+        .unwrap();
+    two.run("UPDATE t SET name = N'two'").unwrap();
+    assert_eq!(
+        one.run("SELECT name FROM t").unwrap().rows,
+        [[Value::text("one")]]
+    );
+    let update = one.run("UPDATE t SET name = N'lost'").unwrap();
+    assert_eq!(update.errors, [3960]);
+    assert_eq!(number(&one.run("SELECT @@TRANCOUNT").unwrap()), 0);
+    assert_eq!(
+        two.run("SELECT name FROM t").unwrap().rows,
+        [[Value::text("two")]]
+    );
+}

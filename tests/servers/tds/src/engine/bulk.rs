@@ -20,6 +20,16 @@ use crate::wire::token;
 /// A table that counts rows and keeps none, for measuring clients.
 const SINK: &str = "hygge_sink";
 
+impl Load {
+    /// What the log and faults call the moment when its rows arrive.
+    fn name(&self) -> String {
+        match &self.statement.kind {
+            Kind::InsertBulk { table, .. } => format!("BULK LOAD {table}"),
+            _ => self.statement.text.clone(),
+        }
+    }
+}
+
 /// Where a column of the load goes, and whether its bytes are kept as they come.
 struct Way {
     declared: Declared,
@@ -56,7 +66,7 @@ impl Engine {
             .into());
         };
         // Faults of the load itself were struck by its statement; this is the moment of its rows.
-        let drop_after = self.enter(reply, &format!("BULK LOAD of {}", load.statement.text));
+        let drop_after = self.enter(reply, &load.name());
         let before: Pending = self.pending.clone();
         self.hints.clear();
         let outcome = drop_after.and_then(|drop_after| {

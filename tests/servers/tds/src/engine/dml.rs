@@ -40,8 +40,38 @@ impl Engine {
             .take()
             .filter(|_| self.settings.isolation == super::options::Isolation::Snapshot);
         let table = self.lookup(&name).ok_or_else(|| Self::no_object(parts))?;
+        self.refuse_conflict(&name)?;
         self.writes = Some(name.clone());
         Ok(Found { name, table })
+    }
+
+    /// Under SNAPSHOT nothing may be changed that another changed since (3960).
+    fn refuse_conflict(&self, name: &Name) -> Outcome {
+        let Some(view) = &self.view else {
+            return Ok(());
+        };
+        let database = self.database_of(name);
+        let touched = self
+            .pending
+            .tables
+            .contains_key(&(database.name.to_lowercase(), name.clone()));
+        let current = database.snapshot();
+        let unchanged = match (view.tables.get(name), current.tables.get(name)) {
+            (Some(seen), Some(now)) => Arc::ptr_eq(seen, now),
+            _ => true,
+        };
+        if touched || unchanged || name.table.starts_with(['#', '@']) {
+            return Ok(());
+        }
+        Err(SqlError::new(
+            3960,
+            format!(
+                "Snapshot isolation transaction aborted due to update conflict. You cannot use snapshot isolation to access table '{}.{}' directly or indirectly in database '{}' to update, delete, or insert the row that has been modified or deleted by another transaction. Retry the transaction or change the isolation level for the update/delete statement.",
+                name.schema, name.table, database.name
+            ),
+        )
+        .state(2)
+        .into())
     }
 
     /// How an INSERT locks: rows go behind the others unless something has to be unique.

@@ -157,7 +157,7 @@ impl Engine {
         self.last_error = error.number;
         self.row_count = 0;
         let only_statement = STATEMENT_ONLY.contains(&error.number) && !self.settings.xact_abort;
-        if error.number == 1205 {
+        if matches!(error.number, 1205 | 3960) {
             if let Some(id) = self.roll_back() {
                 reply.change(&Change::RolledBack(id));
             }

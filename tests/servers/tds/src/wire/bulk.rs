@@ -83,7 +83,16 @@ impl<'a> Stream<'a> {
                 }
                 Err(Stop::Sql(error)) => return Err(error.into()),
                 Err(Stop::Short) => {
-                    if !self.more()? {
+                    // Twice as much before it's tried again: a long value comes in many packets.
+                    let wanted = (self.buffer.len() - self.at) * 2;
+                    let mut came = false;
+                    while self.more()? {
+                        came = true;
+                        if self.buffer.len() - self.at >= wanted {
+                            break;
+                        }
+                    }
+                    if !came {
                         return Err(SqlError::protocol("a bulk load ends within a row").into());
                     }
                 }
