@@ -167,7 +167,7 @@ impl Engine {
         let mut given: Vec<Vec<Given>> = Vec::new();
         let mut count = 0_usize;
         let mut bytes = Vec::new();
-        loop {
+        while !stream.is_over()? {
             let row = stream.read(|reader| {
                 if !bulk::next(reader)? {
                     return Ok(None);
@@ -344,15 +344,17 @@ fn parsed(declared: &Declared, reader: &mut Reader<'_>) -> Result<Value, Stop> {
 /// Reads every value and keeps none.
 fn count_only(stream: &mut Stream<'_>, ways: &[Way]) -> Outcome<usize> {
     let mut count = 0;
-    while stream.read(|reader| {
-        let more = bulk::next(reader)?;
-        if more {
-            for way in ways {
-                value::raw(&way.declared, reader)?;
+    while !stream.is_over()?
+        && stream.read(|reader| {
+            let more = bulk::next(reader)?;
+            if more {
+                for way in ways {
+                    value::raw(&way.declared, reader)?;
+                }
             }
-        }
-        Ok(more)
-    })? {
+            Ok(more)
+        })?
+    {
         count += 1;
     }
     stream.drain()?;

@@ -59,6 +59,16 @@ impl<'a> Stream<'a> {
         }
     }
 
+    /// Whether the message ends here: FreeTDS ends a load so, without a DONE.
+    pub(crate) fn is_over(&mut self) -> Outcome<bool> {
+        while self.at == self.buffer.len() {
+            if !self.more()? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Reads to the end of the message and forgets it.
     pub(crate) fn drain(&mut self) -> Outcome {
         loop {
@@ -154,7 +164,7 @@ pub(crate) fn columns(reader: &mut Reader<'_>) -> Result<Vec<Column>, Stop> {
 pub(crate) fn next(reader: &mut Reader<'_>) -> Result<bool, Stop> {
     match reader.u8()? {
         ROW => Ok(true),
-        // FreeTDS ends with four bytes less than the others; nothing after it is of use.
+        // What else a DONE holds is of no use here.
         DONE => Ok(false),
         other => Err(Stop::Sql(SqlError::protocol(format!(
             "a bulk load has the token 0x{other:02X} where a row would be"
