@@ -333,3 +333,20 @@ fn under_snapshot_a_change_of_what_changed_since_is_refused() {
         [[Value::text("two")]]
     );
 }
+
+#[test]
+fn defaults_stand_where_they_are_asked_for() {
+    let server = server();
+    server
+        .run("CREATE TABLE d (a int NOT NULL DEFAULT 7, b int NULL, c uniqueidentifier ROWGUIDCOL DEFAULT NEWID())")
+        .unwrap();
+    let mut client = Client::connect(&server).unwrap();
+    client
+        .run("INSERT d (a, b) VALUES (DEFAULT, 1), (2, DEFAULT)")
+        .unwrap();
+    let answer = client
+        .run("SELECT a, b, IIF(c IS NULL, 0, 1) FROM d ORDER BY a")
+        .unwrap();
+    let one = |a: i64, b: Value| vec![Value::Int(a), b, Value::Int(1)];
+    assert_eq!(answer.rows, [one(2, Value::Null), one(7, Value::Int(1))]);
+}

@@ -3,7 +3,9 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use sqlparser::ast::{Expr, ObjectName, OutputClause, TableFactor, TableWithJoins, With};
+use sqlparser::ast::{
+    Expr, ObjectName, OutputClause, Query, SetExpr, TableFactor, TableWithJoins, With,
+};
 
 use super::Engine;
 use super::write::Given;
@@ -110,6 +112,9 @@ impl Engine {
         let rows: Vec<Vec<Given>> = match source {
             Source::DefaultValues => vec![table.columns.iter().map(|_| Given::Nothing).collect()],
             Source::Exec => return Err(SqlError::unknown("INSERT ... EXEC").into()),
+            Source::Query(query) if has_default(query) => {
+                self.rows_with_defaults(query, &table, &chosen)?
+            }
             Source::Query(query) => {
                 let (compiled, binds) = self.compile(query)?;
                 let types: Vec<SqlType> = compiled.columns.iter().map(|column| column.ty).collect();
@@ -152,6 +157,33 @@ impl Engine {
                 None => Ok(()),
             },
         )
+    }
+
+    /// VALUES with DEFAULT somewhere in it, value by value.
+    fn rows_with_defaults(
+        &mut self,
+        query: &Query,
+        table: &Table,
+        chosen: &[usize],
+    ) -> Outcome<Vec<Vec<Given>>> {
+        let SetExpr::Values(values) = query.body.as_ref() else {
+            return Err(SqlError::broken("DEFAULT outside VALUES").into());
+        };
+        let mut rows = Vec::new();
+        for row in &values.rows {
+            if row.content.len() != chosen.len() {
+                return Err(SqlError::new(109, "The number of values must match the number of columns in the INSERT statement.").class(15).into());
+            }
+            let mut given: Vec<Given> = table.columns.iter().map(|_| Given::Nothing).collect();
+            for (expr, at) in row.content.iter().zip(chosen) {
+                if !is_default(expr) {
+                    let (ty, value) = self.value(expr)?;
+                    given[*at] = Given::Value(value, ty);
+                }
+            }
+            rows.push(given);
+        }
+        Ok(rows)
     }
 
     /// Places of the columns that an INSERT fills, in its order.
@@ -496,6 +528,20 @@ impl Engine {
         reply.done(0, token::CMD_OTHER, 0);
         Ok(())
     }
+}
+
+fn is_default(expr: &Expr) -> bool {
+    matches!(expr, Expr::Identifier(word) if word.quote_style.is_none() && word.value.eq_ignore_ascii_case("default"))
+}
+
+fn has_default(query: &Query) -> bool {
+    let SetExpr::Values(values) = query.body.as_ref() else {
+        return false;
+    };
+    values
+        .rows
+        .iter()
+        .any(|row| row.content.iter().any(is_default))
 }
 
 /// Whether columns are part of a unique key.

@@ -177,6 +177,11 @@ fn take_hints(tokens: Vec<TokenWithSpan>) -> (Vec<TokenWithSpan>, Vec<Hint>) {
             at = end + 1;
             continue;
         }
+        // It only marks a column.
+        if word(at, "rowguidcol") {
+            at += 1;
+            continue;
+        }
         // PRIMARY KEY CLUSTERED, UNIQUE NONCLUSTERED (...): kept as a hint of the statement.
         let after_key = kept
             .last()

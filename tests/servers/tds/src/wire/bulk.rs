@@ -59,7 +59,7 @@ impl<'a> Stream<'a> {
         }
     }
 
-    /// Whether the message ends here: FreeTDS ends a load so, without a DONE.
+    /// Whether the message ends here: `FreeTDS` ends a load so, without a DONE.
     pub(crate) fn is_over(&mut self) -> Outcome<bool> {
         while self.at == self.buffer.len() {
             if !self.more()? {
