@@ -370,17 +370,10 @@ impl Engine {
             list.push(typed.sql);
             types.push(typed.ty);
         }
-        let filter = match filter {
-            Some(filter) => format!(" WHERE {}", compiler.condition(filter)?),
-            None => String::new(),
-        };
-        let limit = match top {
-            Some(top) => format!(" LIMIT {}", compiler.value(top)?.sql),
-            None => String::new(),
-        };
+        let rest = restriction(&mut compiler, filter.as_ref(), top.as_ref())?;
         let binds = std::mem::take(&mut compiler.binds);
         let found = self.sqlite.values(
-            &format!("SELECT {} FROM {sql}{filter}{limit}", list.join(", ")),
+            &format!("SELECT {} FROM {sql}{rest}", list.join(", ")),
             &binds,
             &types,
         )?;
@@ -468,17 +461,10 @@ impl Engine {
         let mut compiler = Compiler::new(self);
         let (sql, at) = Self::with_target(&mut compiler, with.as_ref(), &alias, &table, from)?;
         let rowid = format!("{}.rowid", compiler.scopes[0].sources[at].sql);
-        let filter = match filter {
-            Some(filter) => format!(" WHERE {}", compiler.condition(filter)?),
-            None => String::new(),
-        };
-        let limit = match top {
-            Some(top) => format!(" LIMIT {}", compiler.value(top)?.sql),
-            None => String::new(),
-        };
+        let rest = restriction(&mut compiler, filter.as_ref(), top.as_ref())?;
         let binds = std::mem::take(&mut compiler.binds);
         let found = self.sqlite.values(
-            &format!("SELECT {rowid} FROM {sql}{filter}{limit}"),
+            &format!("SELECT {rowid} FROM {sql}{rest}"),
             &binds,
             &[SqlType::plain(crate::types::Kind::BigInt)],
         )?;
@@ -528,6 +514,22 @@ impl Engine {
         reply.done(0, token::CMD_OTHER, 0);
         Ok(())
     }
+}
+
+/// WHERE and TOP, at the end of a query.
+fn restriction(
+    compiler: &mut Compiler<'_>,
+    filter: Option<&Expr>,
+    top: Option<&Expr>,
+) -> Outcome<String> {
+    let mut sql = String::new();
+    if let Some(filter) = filter {
+        sql += &format!(" WHERE {}", compiler.condition(filter)?);
+    }
+    if let Some(top) = top {
+        sql += &format!(" LIMIT {}", compiler.value(top)?.sql);
+    }
+    Ok(sql)
 }
 
 fn is_default(expr: &Expr) -> bool {

@@ -1,6 +1,6 @@
 //! Reads what changes rows: INSERT, UPDATE, DELETE, MERGE, INSERT BULK.
 
-use sqlparser::ast::{Expr, OutputClause, SelectInto, With};
+use sqlparser::ast::{Expr, OutputClause, SelectInto, TableWithJoins, With};
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::Token;
 
@@ -105,17 +105,7 @@ impl Reader {
             }
         }
         let output = self.output()?;
-        let from = if self.take(&["from"]) {
-            self.parser
-                .parse_comma_separated(Parser::parse_table_and_joins)?
-        } else {
-            Vec::new()
-        };
-        let filter = if self.take(&["where"]) {
-            Some(self.expr()?)
-        } else {
-            None
-        };
+        let (from, filter) = self.from_where()?;
         Ok(Kind::Update {
             target,
             set,
@@ -164,6 +154,18 @@ impl Reader {
         self.take(&["from"]);
         let target = self.object()?;
         let output = self.output()?;
+        let (from, filter) = self.from_where()?;
+        Ok(Kind::Delete {
+            target,
+            output,
+            top,
+            from,
+            filter,
+            with,
+        })
+    }
+
+    fn from_where(&mut self) -> Result<(Vec<TableWithJoins>, Option<Expr>)> {
         let from = if self.take(&["from"]) {
             self.parser
                 .parse_comma_separated(Parser::parse_table_and_joins)?
@@ -175,14 +177,7 @@ impl Reader {
         } else {
             None
         };
-        Ok(Kind::Delete {
-            target,
-            output,
-            top,
-            from,
-            filter,
-            with,
-        })
+        Ok((from, filter))
     }
 
     pub(super) fn merge(&mut self) -> Result<Kind> {

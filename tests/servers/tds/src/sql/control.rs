@@ -110,18 +110,7 @@ impl Reader {
                 self.token(&Token::RParen)?;
                 return Ok(Kind::ExecText(text));
             }
-            let into = match (
-                &self.parser.peek_token_ref().token,
-                &self.parser.peek_nth_token_ref(1).token,
-            ) {
-                (Token::Word(word), Token::Eq) if word.value.starts_with('@') => {
-                    let name = word.value.clone();
-                    self.parser.advance_token();
-                    self.parser.advance_token();
-                    Some(name)
-                }
-                _ => None,
-            };
+            let into = self.assigned();
             return self.call(into);
         }
         Err(self.wrong("a statement"))

@@ -425,18 +425,7 @@ impl Reader {
                 || reader.is_statement_word()
         };
         while !ends(self) {
-            let name = match (
-                &self.parser.peek_token_ref().token,
-                &self.parser.peek_nth_token_ref(1).token,
-            ) {
-                (Token::Word(word), Token::Eq) if word.value.starts_with('@') => {
-                    let name = word.value.clone();
-                    self.parser.advance_token();
-                    self.parser.advance_token();
-                    Some(name)
-                }
-                _ => None,
-            };
+            let name = self.assigned();
             let default = self.take(&["default"]);
             let value = if default {
                 Expr::value(sqlparser::ast::Value::Null)
@@ -458,6 +447,23 @@ impl Reader {
             procedure,
             arguments,
         })
+    }
+
+    /// Takes `@name =`, if that is next.
+    pub(super) fn assigned(&mut self) -> Option<String> {
+        let (Token::Word(word), Token::Eq) = (
+            &self.parser.peek_token_ref().token,
+            &self.parser.peek_nth_token_ref(1).token,
+        ) else {
+            return None;
+        };
+        let name = word.value.clone();
+        if !name.starts_with('@') {
+            return None;
+        }
+        self.parser.advance_token();
+        self.parser.advance_token();
+        Some(name)
     }
 
     fn is_statement_word(&self) -> bool {
