@@ -9,6 +9,7 @@ use serde_json::Value;
 pub fn registry() -> Registry {
     let mut registry = Registry::default();
     hygge_files::register(&mut registry);
+    hygge_mssql::register(&mut registry);
     registry
 }
 

@@ -426,11 +426,14 @@ pub(crate) fn tls() -> Arc<rustls::ClientConfig> {
     let roots = rustls::RootCertStore {
         roots: webpki_roots::TLS_SERVER_ROOTS.into(),
     };
-    Arc::new(
-        rustls::ClientConfig::builder()
-            .with_root_certificates(roots)
-            .with_no_client_auth(),
-    )
+    // Named, since another crate of the program may bring a second one.
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config =
+        rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    match config {
+        Ok(config) => Arc::new(config.with_root_certificates(roots).with_no_client_auth()),
+        Err(error) => unreachable!("ring knows every version of TLS that rustls does: {error}"),
+    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,79 @@
+//! What `hygge debug` and `hygge list --discover` ask of a connection.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use hygge_core::{Discovered, Finding, Result};
+
+use crate::connection::Connection;
+use crate::describe::{text, whole};
+use crate::fault::Doing;
+use crate::name::TableName;
+
+/// Whether the server answers, and as what.
+pub(crate) async fn connection(connection: &Arc<Connection>, who: &str) -> Result<Vec<Finding>> {
+    let begun = Instant::now();
+    let mut session = match connection.statements(who).await {
+        Ok(session) => session,
+        Err(fault) => {
+            return Ok(vec![Finding::bad(
+                fault.message,
+                fault
+                    .advice
+                    .unwrap_or_else(|| "look at the connection".to_owned()),
+            )]);
+        }
+    };
+    let opened = begun.elapsed();
+    let asked = Instant::now();
+    let what = format!("can't ask {}", connection.describe());
+    let sql = "SELECT @@VERSION, DB_NAME(), SUSER_SNAME()";
+    let found = session.query(&what, Doing::Reading, sql, &[]).await?;
+    let took = asked.elapsed();
+    let row = found.first().and_then(|rows| rows.first());
+    let said = |at| row.and_then(|row| text(row, at)).unwrap_or_default();
+    let version = said(0);
+    let version = version.lines().next().unwrap_or_default().trim().to_owned();
+    Ok(vec![
+        Finding::good(format!(
+            "{} answers: opening a session took {} ms, a statement {} ms",
+            connection.describe(),
+            opened.as_millis(),
+            took.as_millis()
+        )),
+        Finding::good(format!("it is {version}")),
+        Finding::good(format!("database {}, as {}", said(1), said(2))),
+    ])
+}
+
+const TABLES: &str = "\
+SELECT s.name, o.name, SUM(p.rows) AS n \
+FROM sys.objects AS o \
+JOIN sys.schemas AS s ON s.schema_id = o.schema_id \
+LEFT JOIN sys.partitions AS p ON p.object_id = o.object_id AND p.index_id IN (0, 1) \
+WHERE o.type IN ('U', 'V') \
+GROUP BY s.name, o.name \
+ORDER BY s.name, o.name";
+
+/// The tables and views that the login may see, with about how many rows they have.
+pub(crate) async fn tables(connection: &Arc<Connection>, who: &str) -> Result<Vec<Discovered>> {
+    let mut session = connection.statements(who).await?;
+    let what = format!("can't list the tables of {}", connection.describe());
+    let found = session.query(&what, Doing::Reading, TABLES, &[]).await?;
+    let rows = found.into_iter().next().unwrap_or_default();
+    let tables = rows.iter().map(|row| {
+        let name = TableName {
+            schema: text(row, 0).unwrap_or_default(),
+            table: text(row, 1).unwrap_or_default(),
+        };
+        Discovered {
+            name: name.to_string(),
+            rows: whole(row, 2).and_then(|rows| u64::try_from(rows).ok()),
+            bytes: None,
+        }
+    });
+    // Staging is nobody's source.
+    Ok(tables
+        .filter(|table| !table.name.contains("hygge_"))
+        .collect())
+}

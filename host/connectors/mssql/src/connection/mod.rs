@@ -1,0 +1,283 @@
+//! Connections: the sessions of one server and login, shared by every flow that uses them.
+//!
+//! The trade-off settled here: two drivers are used, one that runs statements and one that moves
+//! rows, and a person who writes `pool_size: 8` means eight sessions on the server, whoever holds
+//! them. So each driver has its bb8 pool, and above both stands one budget. Whoever wants a
+//! session takes a permit of the budget first; when the other driver's resting sessions fill the
+//! server's share, one of them is closed.
+//!
+//! Nobody who waits for a session can hold up those who hold one: readers never get the last
+//! permit, and a writer asks for its session only once its reader has rows for it.
+
+mod columns;
+mod server;
+mod settings;
+mod statements;
+mod text;
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bb8::{ManageConnection, Pool, PooledConnection};
+use hygge_core::{Fault, Result, code};
+use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
+
+pub(crate) use self::columns::Columns;
+pub use self::settings::{ConnectionSettings, Encrypt, Intent, Seconds};
+pub(crate) use self::settings::{Login, problem};
+pub(crate) use self::statements::Statements;
+
+/// All connections of this process, by what they are opened with.
+#[derive(Debug, Default)]
+pub(crate) struct Connections(Mutex<HashMap<Login, Arc<Connection>>>);
+
+impl Connections {
+    pub(crate) fn get(&self, login: Login) -> Arc<Connection> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = || Arc::new(Connection::new(login.clone()));
+        Arc::clone(all.entry(login.clone()).or_insert_with(made))
+    }
+}
+
+/// The sessions of one server and login.
+pub(crate) struct Connection {
+    login: Arc<Login>,
+    /// The budget: a permit for each session in use.
+    all: Arc<Semaphore>,
+    /// All but one: what readers may have.
+    readers: Arc<Semaphore>,
+    pools: OnceCell<Pools>,
+    holders: Mutex<BTreeMap<u64, String>>,
+    next: AtomicU64,
+    pub(crate) runs: crate::store::Runs,
+}
+
+struct Pools {
+    statements: Pool<statements::Manager>,
+    columns: Pool<columns::Manager>,
+    /// Held while a session is taken, so that two takers don't both open the last one.
+    gate: tokio::sync::Mutex<()>,
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Connection({})", self.login.describe())
+    }
+}
+
+/// How many sessions readers may have at once: all but one, so that statements and writers come
+/// to theirs.
+pub(crate) fn readers(pool_size: usize) -> usize {
+    pool_size.saturating_sub(1).max(1)
+}
+
+impl Connection {
+    fn new(login: Login) -> Self {
+        Self {
+            all: Arc::new(Semaphore::new(login.pool_size)),
+            readers: Arc::new(Semaphore::new(readers(login.pool_size))),
+            login: Arc::new(login),
+            pools: OnceCell::new(),
+            holders: Mutex::default(),
+            next: AtomicU64::new(0),
+            runs: crate::store::Runs::default(),
+        }
+    }
+
+    pub(crate) fn describe(&self) -> String {
+        self.login.describe()
+    }
+
+    /// A session to run statements in; `who` is told to those who wait for one.
+    pub(crate) async fn statements(self: &Arc<Self>, who: &str) -> Result<StatementSession> {
+        let permit = self.permit(&self.all, who).await?;
+        self.take(
+            who,
+            vec![permit],
+            |pools| &pools.statements,
+            |pools| &pools.columns,
+        )
+        .await
+    }
+
+    /// A session to read rows in.
+    pub(crate) async fn reading(self: &Arc<Self>, who: &str) -> Result<ColumnSession> {
+        let reader = self.permit(&self.readers, who).await?;
+        let permit = self.permit(&self.all, who).await?;
+        self.take(
+            who,
+            vec![reader, permit],
+            |pools| &pools.columns,
+            |pools| &pools.statements,
+        )
+        .await
+    }
+
+    /// A session to load rows in.
+    pub(crate) async fn loading(self: &Arc<Self>, who: &str) -> Result<ColumnSession> {
+        let permit = self.permit(&self.all, who).await?;
+        self.take(
+            who,
+            vec![permit],
+            |pools| &pools.columns,
+            |pools| &pools.statements,
+        )
+        .await
+    }
+
+    async fn permit(&self, of: &Arc<Semaphore>, who: &str) -> Result<OwnedSemaphorePermit> {
+        let limit = self.login.pool_timeout;
+        match tokio::time::timeout(limit, Arc::clone(of).acquire_owned()).await {
+            Ok(Ok(permit)) => Ok(permit),
+            Ok(Err(_)) => Err(Fault::internal("a semaphore was closed")),
+            Err(_) => Err(self.waited(who, limit)),
+        }
+    }
+
+    fn waited(&self, who: &str, limit: Duration) -> Fault {
+        let holders: Vec<String> = self.holders().values().cloned().collect();
+        Fault::new(
+            code::LOCKED,
+            format!(
+                "{who}: no session of {} came free within {}s; held by {}",
+                self.describe(),
+                limit.as_secs(),
+                holders.join(", ")
+            ),
+        )
+        .retryable()
+        .advise("a larger `pool_size` of the connection lets more be done at once")
+    }
+
+    fn holders(&self) -> MutexGuard<'_, BTreeMap<u64, String>> {
+        self.holders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn take<M, O>(
+        self: &Arc<Self>,
+        who: &str,
+        permits: Vec<OwnedSemaphorePermit>,
+        of: impl Fn(&Pools) -> &Pool<M>,
+        other: impl Fn(&Pools) -> &Pool<O>,
+    ) -> Result<Held<M>>
+    where
+        M: ManageConnection<Error = Fault>,
+        O: ManageConnection<Error = Fault>,
+        O::Connection: Closing,
+    {
+        let size = self.login.pool_size;
+        let pools = self.pools().await;
+        let gate = pools.gate.lock().await;
+        let (own, others) = (of(pools), other(pools));
+        let open = own.state().connections + others.state().connections;
+        if own.state().idle_connections == 0
+            && usize::try_from(open).unwrap_or(usize::MAX) >= size
+            && others.state().idle_connections > 0
+        {
+            // The permit says that fewer than `size` are in use, so some session rests.
+            let mut resting = others.get_owned().await.map_err(broken)?;
+            resting.close();
+        }
+        let session = own.get_owned().await.map_err(broken)?;
+        drop(gate);
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        self.holders().insert(id, who.to_owned());
+        Ok(Held {
+            session,
+            _holder: Holder {
+                connection: Arc::clone(self),
+                id,
+                _permits: permits,
+            },
+        })
+    }
+
+    async fn pools(&self) -> &Pools {
+        fn pool<M: ManageConnection>(manager: M, login: &Login) -> Pool<M> {
+            let size = u32::try_from(login.pool_size).unwrap_or(u32::MAX);
+            Pool::builder()
+                .max_size(size)
+                // A refused login is told at once, and tried again by whoever knows for how long.
+                .retry_connection(false)
+                .connection_timeout(login.connect_timeout + Duration::from_secs(60))
+                .queue_strategy(bb8::QueueStrategy::Lifo)
+                .build_unchecked(manager)
+        }
+        self.pools
+            .get_or_init(async || Pools {
+                statements: pool(statements::Manager(Arc::clone(&self.login)), &self.login),
+                columns: pool(columns::Manager(Arc::clone(&self.login)), &self.login),
+                gate: tokio::sync::Mutex::default(),
+            })
+            .await
+    }
+}
+
+fn broken(error: bb8::RunError<Fault>) -> Fault {
+    match error {
+        bb8::RunError::User(fault) => fault,
+        bb8::RunError::TimedOut => {
+            Fault::new(code::SOURCE_IO, "opening a session took too long").retryable()
+        }
+    }
+}
+
+/// A session to run statements in.
+pub(crate) type StatementSession = Held<statements::Manager>;
+
+/// A session to read or load rows in.
+pub(crate) type ColumnSession = Held<columns::Manager>;
+
+/// A session in use. Dropped, it goes back to its pool, or is closed when it isn't fit for that;
+/// then its permit is given back.
+pub(crate) struct Held<M: ManageConnection> {
+    // In this order: the permit is given back last.
+    session: PooledConnection<'static, M>,
+    _holder: Holder,
+}
+
+struct Holder {
+    connection: Arc<Connection>,
+    id: u64,
+    _permits: Vec<OwnedSemaphorePermit>,
+}
+
+impl Drop for Holder {
+    fn drop(&mut self) {
+        self.connection.holders().remove(&self.id);
+    }
+}
+
+impl<M: ManageConnection> Deref for Held<M> {
+    type Target = M::Connection;
+
+    fn deref(&self) -> &M::Connection {
+        &self.session
+    }
+}
+
+impl<M: ManageConnection> DerefMut for Held<M> {
+    fn deref_mut(&mut self) -> &mut M::Connection {
+        &mut self.session
+    }
+}
+
+/// A session that can be told not to be lent again.
+trait Closing {
+    fn close(&mut self);
+}
+
+impl Closing for Statements {
+    fn close(&mut self) {
+        self.keep_to_oneself();
+    }
+}
+
+impl Closing for Columns {
+    fn close(&mut self) {
+        self.begin();
+    }
+}

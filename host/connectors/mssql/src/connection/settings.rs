@@ -1,0 +1,346 @@
+use std::time::Duration;
+
+use hygge_core::{Problem, Secret};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::server::Server;
+use super::text;
+
+/// Settings of a connection: in `connections:` of hygge.yml, or beside those of a home or store.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+pub struct ConnectionSettings {
+    /// The server: `host`, `host,port` or `host\instance`.
+    pub server: Option<String>,
+    /// The database.
+    pub database: Option<String>,
+    /// The SQL login's name.
+    pub user: Option<String>,
+    /// The SQL login's password.
+    pub password: Option<Secret>,
+    /// An ADO.NET or JDBC connection string instead of the settings above; what is also written
+    /// beside it wins.
+    pub connection_string: Option<Secret>,
+    /// Most sessions open at once over all flows. Default: 8.
+    pub pool_size: Option<usize>,
+    /// Whether and how to encrypt. Default: required.
+    pub encrypt: Option<Encrypt>,
+    /// Take any certificate the server shows, without looking at it. Default: false.
+    pub trust_server_certificate: Option<bool>,
+    /// A file with certificates to trust. Not every driver used here can: see the guide.
+    pub ca_file: Option<String>,
+    /// The name the server shows for hygge's sessions. Default: hygge.
+    pub application_name: Option<String>,
+    /// Bytes in a network packet, 512 to 32767. Default: 8000.
+    pub packet_size: Option<u16>,
+    /// Whether the sessions only read, so that a read-only replica may answer. Default: read_write.
+    pub application_intent: Option<Intent>,
+    /// How long opening a session may take: `15s`, or seconds. Default: 15s.
+    pub connect_timeout: Option<Seconds>,
+    /// How long a statement may take until it answers: `10m`, or seconds. A publish never times
+    /// out. Default: no limit.
+    pub command_timeout: Option<Seconds>,
+    /// How long to wait for a free session of the pool. Default: 1h.
+    pub pool_timeout: Option<Seconds>,
+}
+
+/// How a session is encrypted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Encrypt {
+    /// TLS before anything else is said (TDS 8.0).
+    Strict,
+    /// All of it, or no session.
+    Required,
+    /// All of it if the server can.
+    Optional,
+    /// Only the login.
+    Off,
+}
+
+/// Which replica may answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Intent {
+    /// The primary.
+    ReadWrite,
+    /// A secondary, where there is one.
+    ReadOnly,
+}
+
+/// A time in seconds: `30`, `30s`, `5m`, `2h`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(try_from = "Written")]
+pub struct Seconds(pub u64);
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Written {
+    Number(u64),
+    Text(String),
+}
+
+impl TryFrom<Written> for Seconds {
+    type Error = String;
+
+    fn try_from(written: Written) -> Result<Self, String> {
+        let text = match written {
+            Written::Number(seconds) => return Ok(Self(seconds)),
+            Written::Text(text) => text,
+        };
+        let text = text.trim();
+        let (number, unit) = text.split_at(
+            text.find(|c: char| !c.is_ascii_digit())
+                .unwrap_or(text.len()),
+        );
+        let unit = match unit.trim() {
+            "" | "s" => 1,
+            "m" => 60,
+            "h" => 3_600,
+            _ => 0,
+        };
+        match number.parse::<u64>().ok().and_then(|n| n.checked_mul(unit)) {
+            Some(seconds) if unit > 0 => Ok(Self(seconds)),
+            _ => Err("must be a time like 30s, 5m or 2h, or a number of seconds".into()),
+        }
+    }
+}
+
+impl JsonSchema for Seconds {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Seconds".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "anyOf": [
+                { "type": "integer", "minimum": 0 },
+                { "type": "string", "pattern": "^\\s*[0-9]+\\s*[smh]?\\s*$" },
+            ]
+        })
+    }
+}
+
+/// A connection, complete: what a session is opened with. Two that are equal share a pool.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Login {
+    pub(crate) server: Server,
+    pub(crate) database: Option<String>,
+    pub(crate) user: String,
+    pub(crate) password: String,
+    pub(crate) pool_size: usize,
+    pub(crate) encrypt: Encrypt,
+    pub(crate) trust: bool,
+    pub(crate) application_name: String,
+    pub(crate) packet_size: u16,
+    pub(crate) intent: Intent,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) command_timeout: Option<Duration>,
+    pub(crate) pool_timeout: Duration,
+}
+
+impl std::fmt::Debug for Login {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Login({})", self.describe())
+    }
+}
+
+impl Login {
+    /// `server/database`, for people.
+    pub(crate) fn describe(&self) -> String {
+        match &self.database {
+            Some(database) => format!("{}/{database}", self.server),
+            None => self.server.to_string(),
+        }
+    }
+}
+
+impl ConnectionSettings {
+    /// What a session is opened with, or what is wrong or missing.
+    pub(crate) fn login(&self) -> Result<Login, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let given = match &self.connection_string {
+            None => text::Given::default(),
+            Some(written) => text::read(written.expose()).unwrap_or_else(|why| {
+                problems.push(problem("/connection_string", why, None));
+                text::Given::default()
+            }),
+        };
+        let server = self.server.clone().or(given.server);
+        let server = match server.as_deref().map(Server::parse) {
+            Some(Ok(server)) => Some(server),
+            Some(Err(why)) => {
+                problems.push(problem(
+                    "/server",
+                    why,
+                    Some("write host, host,port or host\\instance"),
+                ));
+                None
+            }
+            None => {
+                problems.push(problem(
+                    "",
+                    "the connection names no `server`",
+                    Some("say `server: host`, or give a `connection_string`"),
+                ));
+                None
+            }
+        };
+        if self.ca_file.is_some() {
+            problems.push(problem(
+                "/ca_file",
+                "`ca_file` can't be honoured by the driver that reads and loads rows",
+                Some(
+                    "leave it out, and set the environment variable SSL_CERT_FILE to that file \
+                     when you run hygge",
+                ),
+            ));
+        }
+        let pool_size = self.pool_size.or(given.pool_size).unwrap_or(8);
+        if pool_size == 0 || pool_size > 1_000 {
+            problems.push(problem(
+                "/pool_size",
+                "`pool_size` must be from 1 to 1000",
+                None,
+            ));
+        }
+        let packet_size = self.packet_size.or(given.packet_size).unwrap_or(8_000);
+        if !(512..=32_767).contains(&packet_size) {
+            problems.push(problem(
+                "/packet_size",
+                "`packet_size` must be from 512 to 32767 bytes",
+                None,
+            ));
+        }
+        let user = self.user.clone().or(given.user);
+        let password = match &self.password {
+            Some(password) => Some(password.expose().to_owned()),
+            None => given.password,
+        };
+        for (value, name) in [(user.is_some(), "user"), (password.is_some(), "password")] {
+            if !value {
+                problems.push(problem(
+                    "",
+                    format!("the connection names no `{name}`"),
+                    Some("hygge logs in to SQL Server with `user` and `password`"),
+                ));
+            }
+        }
+        let (Some(server), Some(user), Some(password), true) =
+            (server, user, password, problems.is_empty())
+        else {
+            return Err(problems);
+        };
+        let seconds = |time: Seconds| Duration::from_secs(time.0);
+        Ok(Login {
+            server,
+            database: self.database.clone().or(given.database),
+            user,
+            password,
+            pool_size,
+            encrypt: self.encrypt.or(given.encrypt).unwrap_or(Encrypt::Required),
+            trust: self
+                .trust_server_certificate
+                .or(given.trust)
+                .unwrap_or(false),
+            application_name: self
+                .application_name
+                .clone()
+                .or(given.application_name)
+                .unwrap_or_else(|| "hygge".to_owned()),
+            packet_size,
+            intent: self
+                .application_intent
+                .or(given.intent)
+                .unwrap_or(Intent::ReadWrite),
+            connect_timeout: self
+                .connect_timeout
+                .or(given.connect_timeout)
+                .filter(|time| time.0 > 0)
+                .map_or(Duration::from_secs(15), seconds),
+            command_timeout: self
+                .command_timeout
+                .or(given.command_timeout)
+                .filter(|time| time.0 > 0)
+                .map(seconds),
+            pool_timeout: self
+                .pool_timeout
+                .filter(|time| time.0 > 0)
+                .map_or(Duration::from_secs(3_600), seconds),
+        })
+    }
+}
+
+/// Something wrong with the setting at that pointer.
+pub(crate) fn problem(pointer: &str, message: impl Into<String>, advice: Option<&str>) -> Problem {
+    Problem {
+        pointer: pointer.to_owned(),
+        message: message.into(),
+        advice: advice.map(str::to_owned),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn settings(value: serde_json::Value) -> ConnectionSettings {
+        serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn a_server_and_a_login_are_enough() {
+        let login = settings(json!({"server": "db", "user": "ann", "password": "pw"}))
+            .login()
+            .unwrap();
+        assert_eq!(login.describe(), "db");
+        assert_eq!((login.pool_size, login.encrypt), (8, Encrypt::Required));
+        assert_eq!(login.command_timeout, None);
+    }
+
+    #[test]
+    fn settings_win_over_the_connection_string() {
+        let login = settings(json!({
+            "connection_string": "Server=tcp:db,1444;Database=a;User ID=ann;Password={p;w}}x};Encrypt=strict",
+            "database": "b",
+        }))
+        .login()
+        .unwrap();
+        assert_eq!(login.describe(), "db,1444/b");
+        assert_eq!(login.password, "p;w}x");
+        assert_eq!(login.encrypt, Encrypt::Strict);
+    }
+
+    #[test]
+    fn everything_wrong_is_told_at_once_and_shows_no_secret() {
+        let wrong = settings(json!({
+            "password": "hunter2", "pool_size": 0, "packet_size": 100, "ca_file": "ca.pem",
+        }));
+        let problems = wrong.login().unwrap_err();
+        let said: Vec<_> = problems.iter().map(|p| p.message.as_str()).collect();
+        assert_eq!(
+            said,
+            [
+                "the connection names no `server`",
+                "`ca_file` can't be honoured by the driver that reads and loads rows",
+                "`pool_size` must be from 1 to 1000",
+                "`packet_size` must be from 512 to 32767 bytes",
+                "the connection names no `user`",
+            ]
+        );
+        assert!(!format!("{wrong:?}{problems:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn times_are_read_as_people_write_them() {
+        let read = |value| serde_json::from_value::<Seconds>(value).map(|time| time.0);
+        assert_eq!(read(json!("5m")).unwrap(), 300);
+        assert_eq!(read(json!(7)).unwrap(), 7);
+        assert!(read(json!("5 days")).is_err());
+    }
+}

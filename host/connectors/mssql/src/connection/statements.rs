@@ -1,0 +1,215 @@
+//! Sessions of tiberius, which run statements, as bb8 keeps them.
+
+use std::time::{Duration, Instant};
+
+use hygge_core::{Fault, Result};
+use tiberius::{AuthMethod, Client, Config, EncryptionLevel, Row, SqlBrowser, ToSql};
+use tokio::net::TcpStream;
+use tokio_util::compat::{Compat, TokioAsyncWriteCompatExt};
+
+use super::server::At;
+use super::settings::{Encrypt, Intent, Login};
+use crate::fault::{self, Doing};
+
+/// A session that rested longer is asked whether it still lives before it is used.
+const TRUSTED_FOR: Duration = Duration::from_secs(10);
+
+/// Idle connections are noticed dead by the network's own means within about a minute.
+const KEEPALIVE: Duration = Duration::from_secs(30);
+
+/// One session of tiberius.
+pub(crate) struct Statements {
+    client: Client<Compat<TcpStream>>,
+    /// A request is under way, or ended in a way that leaves the session unsure.
+    dirty: bool,
+    /// Something outlives the statements that ran: it must not be lent again.
+    changed: bool,
+    command_timeout: Option<Duration>,
+    rested_since: Instant,
+}
+
+impl Statements {
+    pub(super) async fn open(login: &Login) -> Result<Self> {
+        let what = format!("can't connect to {}", login.describe());
+        let opening = async {
+            let mut config = config(login);
+            // A gateway may name another server, which may do so once more.
+            for _ in 0..4 {
+                match connect(&config, login).await {
+                    Err(tiberius::error::Error::Routing { host, port }) => {
+                        config.host(host);
+                        config.port(port);
+                    }
+                    done => return done,
+                }
+            }
+            Err(tiberius::error::Error::Protocol(
+                "it was sent from server to server".into(),
+            ))
+        };
+        let client = tokio::time::timeout(login.connect_timeout, opening)
+            .await
+            .map_err(|_| {
+                Fault::new(
+                    hygge_core::code::SOURCE_IO,
+                    format!(
+                        "{what}: no answer within {}s",
+                        login.connect_timeout.as_secs()
+                    ),
+                )
+                .retryable()
+                .advise("look at `server`, and whether a firewall stands between")
+            })?
+            .map_err(|error| fault::statement(&what, Doing::Reading, &error))?;
+        Ok(Self {
+            client,
+            dirty: false,
+            changed: false,
+            command_timeout: login.command_timeout,
+            rested_since: Instant::now(),
+        })
+    }
+
+    /// Runs statements with parameters `@P1`, …, and gives the rows of each result.
+    pub(crate) async fn query(
+        &mut self,
+        what: &str,
+        doing: Doing,
+        sql: &str,
+        parameters: &[&dyn ToSql],
+    ) -> Result<Vec<Vec<Row>>> {
+        let limit = self.command_timeout;
+        self.ask(what, doing, sql, parameters, limit).await
+    }
+
+    /// The same without any time-out, for what must end however long it takes.
+    pub(crate) async fn unhurried(
+        &mut self,
+        what: &str,
+        doing: Doing,
+        sql: &str,
+        parameters: &[&dyn ToSql],
+    ) -> Result<Vec<Vec<Row>>> {
+        self.ask(what, doing, sql, parameters, None).await
+    }
+
+    async fn ask(
+        &mut self,
+        what: &str,
+        doing: Doing,
+        sql: &str,
+        parameters: &[&dyn ToSql],
+        limit: Option<Duration>,
+    ) -> Result<Vec<Vec<Row>>> {
+        // Until the answer was read to its end: a dropped future leaves half of it behind.
+        self.dirty = true;
+        let client = &mut self.client;
+        let asking = async {
+            let stream = match parameters {
+                [] => client.simple_query(sql).await?,
+                parameters => client.query(sql, parameters).await?,
+            };
+            stream.into_results().await
+        };
+        let answer = match limit {
+            None => asking.await,
+            Some(limit) => tokio::time::timeout(limit, asking).await.map_err(|_| {
+                Fault::new(
+                    doing.code(),
+                    format!("{what}: no answer within {}s", limit.as_secs()),
+                )
+                .retryable()
+                .advise("a longer `command_timeout` of the connection waits longer")
+            })?,
+        };
+        match answer {
+            Ok(rows) => {
+                self.dirty = false;
+                self.rested_since = Instant::now();
+                Ok(rows)
+            }
+            // Also after an error that the server reported a transaction may be open.
+            Err(error) => Err(fault::statement(what, doing, &error)),
+        }
+    }
+
+    /// What was done outlives the statements: the session is closed instead of lent again.
+    pub(crate) fn keep_to_oneself(&mut self) {
+        self.changed = true;
+    }
+
+    pub(super) fn broken(&self) -> bool {
+        self.dirty || self.changed
+    }
+
+    pub(super) async fn still_there(&mut self) -> Result<()> {
+        if self.rested_since.elapsed() < TRUSTED_FOR {
+            return Ok(());
+        }
+        self.query("the session is gone", Doing::Reading, "SELECT 1", &[])
+            .await
+            .map(drop)
+    }
+}
+
+fn config(login: &Login) -> Config {
+    let mut config = Config::new();
+    config.host(&login.server.host);
+    match &login.server.at {
+        At::Port(port) => config.port(*port),
+        At::Instance(instance) => config.instance_name(instance),
+    }
+    if let Some(database) = &login.database {
+        config.database(database);
+    }
+    config.authentication(AuthMethod::sql_server(&login.user, &login.password));
+    config.application_name(&login.application_name);
+    config.packet_size(u32::from(login.packet_size));
+    config.encryption(match login.encrypt {
+        Encrypt::Strict => EncryptionLevel::Strict,
+        Encrypt::Required => EncryptionLevel::Required,
+        Encrypt::Optional => EncryptionLevel::On,
+        Encrypt::Off => EncryptionLevel::Off,
+    });
+    if login.trust {
+        config.trust_cert();
+    }
+    config.readonly(login.intent == Intent::ReadOnly);
+    // One limit covers all of opening; statements have theirs in `ask`.
+    config.handshake_timeout(None);
+    config.command_timeout(None);
+    config
+}
+
+async fn connect(config: &Config, login: &Login) -> tiberius::Result<Client<Compat<TcpStream>>> {
+    let stream = match login.server.at {
+        At::Port(_) => TcpStream::connect(config.get_addr()).await?,
+        At::Instance(_) => TcpStream::connect_named(config).await?,
+    };
+    stream.set_nodelay(true)?;
+    let probes = socket2::TcpKeepalive::new()
+        .with_time(KEEPALIVE)
+        .with_interval(Duration::from_secs(5));
+    socket2::SockRef::from(&stream).set_tcp_keepalive(&probes)?;
+    Client::connect(config.clone(), stream.compat_write()).await
+}
+
+/// How bb8 opens and looks after them.
+pub(crate) struct Manager(pub(super) std::sync::Arc<Login>);
+
+impl bb8::ManageConnection for Manager {
+    type Connection = Statements;
+    type Error = Fault;
+
+    async fn connect(&self) -> Result<Statements> {
+        Statements::open(&self.0).await
+    }
+
+    async fn is_valid(&self, session: &mut Statements) -> Result<()> {
+        session.still_there().await
+    }
+
+    fn has_broken(&self, session: &mut Statements) -> bool {
+        session.broken()
+    }
+}

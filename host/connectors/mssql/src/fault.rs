@@ -1,0 +1,198 @@
+//! What the drivers report, as faults: by SQL Server's error number, not by its text.
+
+use hygge_core::{Fault, code};
+
+/// Whether something was read or written: the two have codes of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Doing {
+    /// Reading a home.
+    Reading,
+    /// Writing a store.
+    Writing,
+}
+
+impl Doing {
+    pub(crate) fn code(self) -> &'static str {
+        match self {
+            Self::Reading => code::SOURCE_IO,
+            Self::Writing => code::DESTINATION_IO,
+        }
+    }
+}
+
+/// Errors that pass: Azure's list of transient faults, lost connections, deadlocks and locks
+/// that were waited for too long.
+/// <https://learn.microsoft.com/azure/azure-sql/database/troubleshoot-common-errors-issues>
+pub(crate) const TRANSIENT: &[u32] = &[
+    20, 64, 233, 617, 669, 921, 997, 1203, 1204, 1205, 1221, 1222, 1807, 3935, 3960, 4060, 4221,
+    4891, 8628, 8645, 8651, 9515, 10053, 10054, 10060, 10928, 10929, 10936, 14355, 17197, 18401,
+    40020, 40143, 40166, 40197, 40501, 40540, 40613, 41301, 41302, 41305, 41325, 41839, 42108,
+    42109, 49918, 49919, 49920,
+];
+
+/// An error that the server reported.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Reported {
+    pub(crate) number: u32,
+    pub(crate) state: u8,
+    pub(crate) class: u8,
+    pub(crate) message: String,
+}
+
+impl Reported {
+    /// The fault, after what was being done: `can't read dbo.users`.
+    pub(crate) fn fault(&self, what: &str, doing: Doing) -> Fault {
+        let message = self
+            .message
+            .trim()
+            .trim_end_matches('.')
+            .replace(['\r', '\n'], " ");
+        let fault_code = match self.number {
+            208 | 4902 | 3701 if doing == Doing::Reading => code::SOURCE_MISSING,
+            _ => doing.code(),
+        };
+        let mut fault = Fault::new(
+            fault_code,
+            format!("{what}: {message} (SQL Server error {})", self.number),
+        )
+        .with("sql_error", self.number)
+        .with("sql_state", self.state);
+        fault.retryable = TRANSIENT.contains(&self.number);
+        match advice(self.number) {
+            Some(advice) => fault.advise(advice),
+            None => fault,
+        }
+    }
+}
+
+/// What a person can do about an error of that number.
+fn advice(number: u32) -> Option<&'static str> {
+    Some(match number {
+        18452 | 18456 => "look at `user` and `password` of the connection",
+        4060 | 911 => "look at `database` of the connection, and whether the login may open it",
+        208 | 4902 => "look at the table's name and schema, and whether the login may see it",
+        207 => "look at the names of the columns",
+        229 | 230 | 262 | 297 | 300 | 1088 | 2760 => {
+            "grant the login that permission; docs/connectors/mssql.md lists what is needed"
+        }
+        515 => "fill the column in the source, or let the destination's column be NULL",
+        2601 | 2627 => "the rows bring a key that stands there already, or bring one twice",
+        547 => "the rows break a constraint of the destination",
+        1105 | 9002 | 1101 => "free some space in the database or its log, then run again",
+        1204 => "the server ran out of locks; run fewer splits at once",
+        1222 => "somebody else holds the table; run again when they are done",
+        40544 => "the database has reached its size quota",
+        _ => return None,
+    })
+}
+
+/// A fault of tiberius.
+pub(crate) fn statement(what: &str, doing: Doing, error: &tiberius::error::Error) -> Fault {
+    use tiberius::error::Error;
+    let fault = |said: String| Fault::new(doing.code(), format!("{what}: {said}"));
+    match error {
+        Error::Server(token) => Reported {
+            number: token.code(),
+            state: token.state(),
+            class: token.class(),
+            message: token.message().to_owned(),
+        }
+        .fault(what, doing),
+        Error::Io { message, .. } => {
+            fault(format!("the connection was lost ({message})")).retryable()
+        }
+        Error::Tls(said) => fault(certificate(said)).advise(TLS_ADVICE),
+        Error::Protocol(said) => fault(format!("the server answered what can't be read ({said})")),
+        other => fault(other.to_string()),
+    }
+}
+
+/// A fault of mssql-tds.
+pub(crate) fn rows(what: &str, doing: Doing, error: &mssql_tds::error::Error) -> Fault {
+    use mssql_tds::error::Error;
+    let fault = |said: String| Fault::new(doing.code(), format!("{what}: {said}"));
+    match error {
+        Error::SqlServerError { diagnostics } => match worst(&diagnostics.errors) {
+            Some(reported) => reported.fault(what, doing),
+            None => fault("the server reported an error without saying which".to_owned()),
+        },
+        Error::Io(error) => fault(format!("the connection was lost ({error})")).retryable(),
+        Error::ConnectionError(said) | Error::ConnectionClosed(said) => {
+            fault(format!("the connection was lost ({said})")).retryable()
+        }
+        Error::TimeoutError(_) => fault("the server took too long".to_owned()).retryable(),
+        Error::TlsError(error) => fault(certificate(&error.to_string())).advise(TLS_ADVICE),
+        Error::TlsHandshakeError { source, .. } => {
+            fault(certificate(&source.to_string())).advise(TLS_ADVICE)
+        }
+        Error::ProtocolError(said) => {
+            fault(format!("the server answered what can't be read ({said})"))
+        }
+        other => fault(other.to_string()),
+    }
+}
+
+/// Of several errors the first one is the cause, unless it says nothing but that it failed.
+fn worst(errors: &[mssql_tds::error::SqlErrorInfo]) -> Option<Reported> {
+    let transient = errors
+        .iter()
+        .find(|error| TRANSIENT.contains(&error.number));
+    let first = transient.or_else(|| errors.first())?;
+    Some(Reported {
+        number: first.number,
+        state: first.state,
+        class: u8::try_from(first.class).unwrap_or(u8::MAX),
+        message: first.message.clone(),
+    })
+}
+
+const TLS_ADVICE: &str = "trust the server's certificate: put its authority's into a file and name \
+                          that in the environment variable SSL_CERT_FILE, or, in a network you \
+                          trust, say `trust_server_certificate: true`";
+
+fn certificate(said: &str) -> String {
+    // Drivers append paragraphs of advice about their own settings.
+    let said = said.split(" To connect anyway").next().unwrap_or(said);
+    format!(
+        "no TLS session with the server ({})",
+        said.trim_end_matches('.')
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reported(number: u32) -> Fault {
+        Reported {
+            number,
+            state: 1,
+            class: 13,
+            message: "Something.\r\nMore.".into(),
+        }
+        .fault("can't read dbo.t", Doing::Reading)
+    }
+
+    #[test]
+    fn transient_errors_are_tried_again_and_others_are_not() {
+        for number in [
+            40613, 40501, 49918, 49919, 49920, 10928, 10929, 4060, 10053, 10054, 10060, 1205, 1222,
+        ] {
+            assert!(reported(number).retryable, "{number}");
+        }
+        for number in [18456, 229, 547, 2627, 245, 8152, 2628, 208] {
+            assert!(!reported(number).retryable, "{number}");
+        }
+    }
+
+    #[test]
+    fn the_number_is_told_and_the_text_is_one_line() {
+        let fault = reported(208);
+        assert_eq!(
+            fault.message,
+            "can't read dbo.t: Something.  More (SQL Server error 208)"
+        );
+        assert_eq!(fault.code, code::SOURCE_MISSING);
+        assert_eq!(fault.attribute("sql_error"), Some("208"));
+    }
+}

@@ -1,0 +1,479 @@
+//! A table, view or query of SQL Server as a Home.
+
+mod decode;
+mod kind;
+mod reader;
+mod settings;
+mod split;
+mod utf16;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
+
+use arrow_schema::{Schema, SchemaRef};
+use hygge_core::{
+    Bounds, Context, Discovered, Fault, Finding, Home, Position, Reader, Result, Split, SplitId,
+    SplitPlan, SplitRequest, Want, async_trait, code,
+};
+use mssql_tds::connection::tds_client::{ExecuteOptions, ResultSet};
+
+use self::reader::TableReader;
+use self::settings::{Read, Source};
+use self::split::{Range, Spec, SpecColumn};
+use crate::bound;
+use crate::connection::{Connection, Statements, readers};
+use crate::describe::{self, Written};
+use crate::fault::{self, Doing};
+use crate::name::quoted;
+use crate::types::SqlType;
+
+pub use self::kind::MssqlHomeKind;
+pub(crate) use self::reader::stopped;
+pub use self::settings::{HomeSettings, Isolation, TimestampUnit};
+
+/// Tables with fewer rows are read in one piece unless `splits` says otherwise.
+const WORTH_SPLITTING: u64 = 100_000;
+
+/// Reads one entity.
+#[derive(Debug)]
+pub struct MssqlHome {
+    read: Read,
+    connection: Arc<Connection>,
+    who: String,
+}
+
+/// What is known of the source.
+struct Known {
+    columns: Vec<SpecColumn>,
+    /// Every column there is, for the one that is followed or split by.
+    all: Vec<SpecColumn>,
+    key: Vec<String>,
+    rows: Option<u64>,
+}
+
+impl MssqlHome {
+    fn what(&self) -> String {
+        format!("can't read {}", self.read.source.describe())
+    }
+
+    /// The columns of the source, those that are wanted, and what else helps to split it.
+    async fn know(&self) -> Result<Known> {
+        match &self.read.source {
+            Source::Table(name) => {
+                let mut session = self.connection.statements(&self.who).await?;
+                let table = describe::table(&mut session, name, Doing::Reading).await?;
+                let table = table.ok_or_else(|| {
+                    Fault::new(
+                        code::SOURCE_MISSING,
+                        format!("there is no table {name} in {}", self.connection.describe()),
+                    )
+                    .advise(
+                        "look at `table` and `database`, and whether the login may see the table",
+                    )
+                })?;
+                let all = table.columns.into_iter().map(|column| SpecColumn {
+                    name: column.name,
+                    sql_type: Written(column.sql_type),
+                    nullable: column.nullable,
+                });
+                self.known(all.collect(), table.key, table.rows)
+            }
+            Source::Query(query) => {
+                let all = self.described(query).await?;
+                self.known(all, Vec::new(), None)
+            }
+        }
+    }
+
+    /// The columns that a query gives, without reading a row.
+    async fn described(&self, query: &str) -> Result<Vec<SpecColumn>> {
+        let what = self.what();
+        let wrong = |error| fault::rows(&what, Doing::Reading, &error);
+        let mut session = self.connection.reading(&self.who).await?;
+        let client = session.begin();
+        let from = split::from(&Source::Query(query.to_owned()));
+        let sql = format!("SELECT TOP (0) * FROM {from}");
+        client
+            .execute(sql, ExecuteOptions::new())
+            .await
+            .map_err(wrong)?;
+        let columns = client.get_metadata().iter().map(|column| {
+            let sql_type = describe::of_result(column).ok_or_else(|| {
+                let name = &column.column_name;
+                Fault::new(
+                    code::SOURCE_INVALID,
+                    format!("{what}: column {name:?} has a type that hygge can't move yet"),
+                )
+                .with("column", name)
+                .advise("cast it to another in the query, or leave it out")
+            })?;
+            Ok(SpecColumn {
+                name: column.column_name.clone(),
+                sql_type: Written(sql_type),
+                nullable: column.is_nullable(),
+            })
+        });
+        let columns = columns.collect::<Result<Vec<_>>>()?;
+        client.close_query().await.map_err(wrong)?;
+        session.settled();
+        Ok(columns)
+    }
+
+    fn known(&self, all: Vec<SpecColumn>, key: Vec<String>, rows: Option<u64>) -> Result<Known> {
+        let find = |name: &String| {
+            all.iter()
+                .find(|column| column.name == *name)
+                .ok_or_else(|| {
+                    let names: Vec<&str> = all.iter().map(|column| column.name.as_str()).collect();
+                    Fault::new(
+                        code::CONFIG,
+                        format!("{} has no column {name:?}", self.read.source.describe()),
+                    )
+                    .with("column", name)
+                    .advise(format!("it has {}", names.join(", ")))
+                })
+        };
+        for name in &self.read.exclude {
+            find(name)?;
+        }
+        let wanted: Vec<SpecColumn> = match &self.read.columns {
+            Some(names) => names
+                .iter()
+                .map(|name| find(name).cloned())
+                .collect::<Result<_>>()?,
+            None => all.clone(),
+        };
+        let columns: Vec<SpecColumn> = wanted
+            .into_iter()
+            .filter(|column| !self.read.exclude.contains(&column.name))
+            .collect();
+        if columns.is_empty() {
+            return Err(Fault::new(
+                code::CONFIG,
+                format!(
+                    "{}: `exclude` leaves no column",
+                    self.read.source.describe()
+                ),
+            ));
+        }
+        Ok(Known {
+            columns,
+            all,
+            key,
+            rows,
+        })
+    }
+
+    fn schema(&self, columns: &[SpecColumn]) -> SchemaRef {
+        let fields = columns.iter().map(|column| {
+            column
+                .sql_type
+                .0
+                .field(&column.name, column.nullable, self.read.unit)
+        });
+        Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+    }
+
+    /// ` WHERE …`, when rows must meet a condition.
+    fn condition(&self) -> String {
+        match &self.read.condition {
+            Some(condition) => format!(" WHERE (\n{condition}\n)"),
+            None => String::new(),
+        }
+    }
+
+    /// The watermark's range: low as asked, high fixed before any row is read.
+    async fn watermark(
+        &self,
+        session: &mut Statements,
+        column: &SpecColumn,
+        bounds: Option<&Bounds>,
+    ) -> Result<Option<Range>> {
+        let what = self.what();
+        let (name, sql_type) = (&column.name, column.sql_type.0);
+        let kind = bound::kind(name, sql_type, self.read.unit)?;
+        let quoted = quoted(name);
+        let from = split::from(&self.read.source);
+        let sql = match sql_type {
+            // Versions of transactions that are still open lie above it.
+            SqlType::RowVersion => {
+                "SELECT CAST(CAST(MIN_ACTIVE_ROWVERSION() AS bigint) - 1 AS binary(8))".to_owned()
+            }
+            _ => format!("SELECT MAX({quoted}) FROM {from}{}", self.condition()),
+        };
+        let found = session.query(&what, Doing::Reading, &sql, &[]).await?;
+        let row = found.first().and_then(|rows| rows.first());
+        let cell = row.and_then(|row| row.get_column_data(0usize).ok());
+        let high = match cell {
+            Some(cell) => bound::ordinal(cell, sql_type, self.read.unit).ok_or_else(|| {
+                Fault::internal(format!("MAX of column {name:?} has another type than it"))
+            })?,
+            None => None,
+        };
+        let low = match bounds {
+            None => None,
+            Some(bounds) => {
+                let low = bounds.kind.convert(bounds.low, kind).ok_or_else(|| {
+                    Fault::new(
+                        code::SCHEMA,
+                        format!(
+                            "the watermark column {name:?} was {} and is now {kind}",
+                            bounds.kind
+                        ),
+                    )
+                    .with("column", name)
+                    .advise("run it once with `--full`")
+                })?;
+                Some(kind.show(low))
+            }
+        };
+        if low.is_none() && high.is_none() {
+            return Ok(None);
+        }
+        Ok(Some(Range {
+            column: name.clone(),
+            sql_type: column.sql_type,
+            kind,
+            // Rows without a value are taken once, by a run that takes everything.
+            nulls: low.is_none() && column.nullable,
+            low,
+            high: high.map(|high| kind.show(high)),
+        }))
+    }
+
+    /// How many rows an incremental run leaves out, since they have no watermark.
+    async fn left_out(&self, session: &mut Statements, column: &SpecColumn) -> Result<u64> {
+        let name = quoted(&column.name);
+        let from = split::from(&self.read.source);
+        let and = match &self.read.condition {
+            Some(condition) => format!(" AND (\n{condition}\n)"),
+            None => String::new(),
+        };
+        let sql = format!("SELECT COUNT_BIG(*) FROM {from} WHERE {name} IS NULL{and}");
+        let found = session
+            .query(&self.what(), Doing::Reading, &sql, &[])
+            .await?;
+        let row = found.first().and_then(|rows| rows.first());
+        let count = row
+            .and_then(|row| describe::whole(row, 0))
+            .unwrap_or_default();
+        Ok(u64::try_from(count).unwrap_or_default())
+    }
+
+    /// Ranges of the column to split by, or nothing when the source is read in one piece.
+    async fn parts(
+        &self,
+        session: &mut Statements,
+        known: &Known,
+        most: usize,
+        warnings: &mut Vec<String>,
+    ) -> Result<Vec<Range>> {
+        let asked = self.read.split_by.as_ref();
+        let name = match (asked, known.key.as_slice()) {
+            (Some(name), _) => name,
+            (None, [only]) => only,
+            _ => return Ok(Vec::new()),
+        };
+        let Some(column) = known.all.iter().find(|column| column.name == *name) else {
+            return Err(Fault::new(
+                code::CONFIG,
+                format!(
+                    "{} has no column {name:?} to split by",
+                    self.read.source.describe()
+                ),
+            )
+            .with("column", name));
+        };
+        let sql_type = column.sql_type.0;
+        let splittable = matches!(
+            sql_type,
+            SqlType::TinyInt
+                | SqlType::SmallInt
+                | SqlType::Int
+                | SqlType::BigInt
+                | SqlType::Decimal { .. }
+                | SqlType::Date
+                | SqlType::DateTime
+                | SqlType::SmallDateTime
+                | SqlType::DateTime2(_)
+                | SqlType::DateTimeOffset(_)
+        );
+        if !splittable {
+            if asked.is_some() {
+                warnings.push(format!(
+                    "{} is read in one piece: column {name:?} is {sql_type}, and ranges are made of \
+                     whole numbers, decimals, dates and times",
+                    self.read.source.describe()
+                ));
+            }
+            return Ok(Vec::new());
+        }
+        let kind = bound::kind(name, sql_type, self.read.unit)?;
+        let quoted = quoted(name);
+        let sql = format!(
+            "SELECT MIN({quoted}), MAX({quoted}) FROM {}{}",
+            split::from(&self.read.source),
+            self.condition()
+        );
+        let found = session
+            .query(&self.what(), Doing::Reading, &sql, &[])
+            .await?;
+        let row = found.first().and_then(|rows| rows.first());
+        let end = |at: usize| {
+            let cell = row?.get_column_data(at).ok()?;
+            bound::ordinal(cell, sql_type, self.read.unit).flatten()
+        };
+        let (Some(low), Some(high)) = (end(0), end(1)) else {
+            return Ok(Vec::new());
+        };
+        Ok(split::ranges(
+            low,
+            high,
+            most,
+            name,
+            sql_type,
+            kind,
+            column.nullable,
+        ))
+    }
+
+    /// How many splits to make at most.
+    fn most(&self, request: &SplitRequest, rows: Option<u64>) -> usize {
+        let most = match (self.read.splits, rows) {
+            (Some(splits), _) => splits,
+            (None, Some(rows)) if rows >= WORTH_SPLITTING => readers(self.read.login.pool_size),
+            (None, None) if self.read.split_by.is_some() => readers(self.read.login.pool_size),
+            _ => 1,
+        };
+        most.min(request.max_splits.unwrap_or(usize::MAX)).max(1)
+    }
+}
+
+/// Rows of a table can change at any time, and nothing says whether they did: what an earlier
+/// run staged of it is of no use to a later one.
+fn fingerprint() -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let nanos = since.map_or(0, |since| since.as_nanos());
+    let next = NEXT.fetch_add(1, Ordering::Relaxed);
+    format!("{nanos:x}-{:x}-{next:x}", std::process::id())
+}
+
+#[async_trait]
+impl Home for MssqlHome {
+    async fn check(&self, _cx: &Context) -> Result<Vec<Finding>> {
+        let mut findings = crate::check::connection(&self.connection, &self.who).await?;
+        if findings.iter().all(|finding| finding.ok) {
+            findings.push(match self.know().await {
+                Ok(known) => Finding::good(format!(
+                    "{} can be read: {} columns",
+                    self.read.source.describe(),
+                    known.columns.len()
+                )),
+                Err(fault) => Finding::bad(fault.message, fault.advice.unwrap_or_default()),
+            });
+        }
+        Ok(findings)
+    }
+
+    async fn discover(&self, _cx: &Context) -> Result<Vec<Discovered>> {
+        crate::check::tables(&self.connection, &self.who).await
+    }
+
+    async fn splits(&self, request: &SplitRequest, _cx: &Context) -> Result<SplitPlan> {
+        let known = self.know().await?;
+        let mut warnings = Vec::new();
+        for column in &known.columns {
+            if column.sql_type.0 == SqlType::SqlVariant {
+                warnings.push(format!(
+                    "column {:?} is sql_variant: its values are read as text",
+                    column.name
+                ));
+            }
+        }
+        let mut session = self.connection.statements(&self.who).await?;
+        let mut watermark = None;
+        let mut left_out = 0;
+        // A column that isn't there is told by whoever follows it, with the same words for all.
+        let followed = request.watermark.as_ref();
+        let followed = followed.and_then(|name| known.all.iter().find(|c| c.name == *name));
+        if let Some(column) = followed {
+            watermark = self
+                .watermark(&mut session, column, request.bounds.as_ref())
+                .await?;
+            if request.bounds.is_some() && column.nullable {
+                left_out = self.left_out(&mut session, column).await?;
+            }
+        }
+        let most = self.most(request, known.rows);
+        let mut parts = Vec::new();
+        // What is new is little, and its range an index of its own.
+        if most > 1 && request.bounds.is_none() {
+            parts = self
+                .parts(&mut session, &known, most, &mut warnings)
+                .await?
+                .into_iter()
+                .map(Some)
+                .collect();
+        }
+        if parts.is_empty() {
+            parts.push(None);
+        }
+        let rows = match (&watermark, parts.len(), &self.read.condition) {
+            (None, 1, None) => known.rows,
+            _ => None,
+        };
+        let splits = parts.into_iter().enumerate().map(|(n, part)| {
+            let spec = Spec {
+                columns: known.columns.clone(),
+                watermark: watermark.clone(),
+                part,
+                left_out: if n == 0 { left_out } else { 0 },
+            };
+            Ok(Split {
+                id: SplitId::nth(n),
+                spec: serde_json::to_value(spec)
+                    .map_err(|error| Fault::internal(error.to_string()))?,
+                rows,
+                bytes: None,
+            })
+        });
+        let splits = splits.collect::<Result<_>>()?;
+        let high = watermark.as_ref().and_then(|range: &Range| {
+            let high = range.high.as_ref()?;
+            range.kind.ordinal(high).ok()
+        });
+        Ok(SplitPlan {
+            schema: self.schema(&known.columns),
+            splits,
+            fingerprint: fingerprint(),
+            high,
+            position: None,
+            memory: None,
+            warnings,
+        })
+    }
+
+    async fn open(
+        &self,
+        split: &Split,
+        _resume: &Position,
+        want: &Want,
+        cx: &Context,
+    ) -> Result<Box<dyn Reader>> {
+        let spec = split::read(&split.spec)?;
+        let schema = self.schema(&spec.columns);
+        let who = format!("{} split {}", self.who, split.id);
+        let reader = TableReader::open(
+            &self.read,
+            &spec,
+            &self.connection,
+            schema,
+            want.batch_bytes,
+            &who,
+            cx,
+        );
+        Ok(Box::new(reader.await?))
+    }
+}

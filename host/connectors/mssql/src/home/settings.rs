@@ -1,0 +1,195 @@
+use hygge_core::{Fault, Problem, Result, Settings};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::connection::{ConnectionSettings, Login, problem};
+use crate::name::TableName;
+use crate::types::Unit;
+
+/// Settings of `home: {type: mssql}`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+pub struct HomeSettings {
+    /// The connection; usually named by `connection` and written once in hygge.yml.
+    #[serde(flatten)]
+    pub connection: ConnectionSettings,
+    /// The table or view to read: `dbo.users`. Default: the entity's name.
+    pub table: Option<String>,
+    /// A SELECT to read instead of a table.
+    pub query: Option<String>,
+    /// The columns to read, in that order. Default: all.
+    pub columns: Option<Vec<String>>,
+    /// Columns to leave out.
+    pub exclude: Option<Vec<String>>,
+    /// A condition in SQL that rows must meet, as it would stand behind WHERE.
+    #[serde(rename = "where")]
+    pub condition: Option<String>,
+    /// How rows are read that others are changing. Default: the server's.
+    pub isolation: Option<Isolation>,
+    /// The column whose ranges a table is split by, so that it is read by several sessions at
+    /// once. Default: the primary key, when that is one column.
+    pub split_by: Option<String>,
+    /// Most splits of one table. 1 reads it in one piece. Default: as many as the connection's
+    /// sessions, for tables of 100,000 rows or more.
+    pub splits: Option<usize>,
+    /// The unit of times: microseconds cover every year, nanoseconds keep the seventh digit.
+    /// Default: us.
+    pub timestamp_unit: Option<TimestampUnit>,
+}
+
+/// How rows are read that others are changing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Isolation {
+    /// Waits for whoever changes a row.
+    ReadCommitted,
+    /// Sees what stood when the read began; the database must allow it.
+    Snapshot,
+    /// Doesn't wait, and may see what is never committed.
+    ReadUncommitted,
+}
+
+impl Isolation {
+    pub(crate) fn statement(self) -> &'static str {
+        match self {
+            Self::ReadCommitted => "SET TRANSACTION ISOLATION LEVEL READ COMMITTED",
+            Self::Snapshot => "SET TRANSACTION ISOLATION LEVEL SNAPSHOT",
+            Self::ReadUncommitted => "SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED",
+        }
+    }
+}
+
+/// The unit of times of day and moments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+pub enum TimestampUnit {
+    /// Microseconds.
+    #[serde(rename = "us")]
+    Micro,
+    /// Nanoseconds.
+    #[serde(rename = "ns")]
+    Nano,
+}
+
+/// What is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Source {
+    Table(TableName),
+    Query(String),
+}
+
+impl Source {
+    /// For people.
+    pub(crate) fn describe(&self) -> String {
+        match self {
+            Self::Table(table) => table.to_string(),
+            Self::Query(_) => "a query".to_owned(),
+        }
+    }
+}
+
+/// Settings that are right.
+#[derive(Debug, Clone)]
+pub(crate) struct Read {
+    pub(crate) login: Login,
+    pub(crate) source: Source,
+    pub(crate) columns: Option<Vec<String>>,
+    pub(crate) exclude: Vec<String>,
+    pub(crate) condition: Option<String>,
+    pub(crate) isolation: Option<Isolation>,
+    pub(crate) split_by: Option<String>,
+    pub(crate) splits: Option<usize>,
+    pub(crate) unit: Unit,
+}
+
+impl Read {
+    /// Reads settings; `entity` is the table's name where none is given.
+    pub(crate) fn of(settings: &Settings, entity: Option<&str>) -> Result<Self, Vec<Problem>> {
+        let settings: HomeSettings = settings
+            .parse()
+            .map_err(|fault: Fault| vec![problem("", fault.message, None)])?;
+        let mut problems = Vec::new();
+        let login = settings
+            .connection
+            .login()
+            .map_err(|wrong| problems.extend(wrong))
+            .ok();
+        let source = match (&settings.table, &settings.query, entity) {
+            (Some(_), Some(_), _) => Err(problem(
+                "/query",
+                "both `table` and `query` say what to read",
+                Some("leave one of them out"),
+            )),
+            (None, Some(query), _) => selected(query).map(Source::Query),
+            (Some(table), None, _) => named("/table", table),
+            (None, None, Some(entity)) => named("", entity),
+            (None, None, None) => Ok(Source::Query(String::new())),
+        };
+        let source = source.map_err(|wrong| problems.push(wrong)).ok();
+        if settings.columns.as_ref().is_some_and(Vec::is_empty) {
+            problems.push(problem(
+                "/columns",
+                "`columns` names none",
+                Some("leave it out for all"),
+            ));
+        }
+        for (columns, pointer) in [
+            (&settings.columns, "/columns"),
+            (&settings.exclude, "/exclude"),
+        ] {
+            let columns = columns.as_deref().unwrap_or_default();
+            if let Some(twice) = (1..columns.len())
+                .find(|n| columns[..*n].contains(&columns[*n]))
+                .map(|n| &columns[n])
+            {
+                problems.push(problem(pointer, format!("{twice:?} is named twice"), None));
+            }
+        }
+        if settings.splits == Some(0) {
+            problems.push(problem("/splits", "`splits` must be at least 1", None));
+        }
+        match (login, source) {
+            (Some(login), Some(source)) if problems.is_empty() => Ok(Self {
+                login,
+                source,
+                columns: settings.columns,
+                exclude: settings.exclude.unwrap_or_default(),
+                condition: settings.condition.filter(|text| !text.trim().is_empty()),
+                isolation: settings.isolation,
+                split_by: settings.split_by,
+                splits: settings.splits,
+                unit: match settings.timestamp_unit {
+                    Some(TimestampUnit::Nano) => Unit::Nano,
+                    _ => Unit::Micro,
+                },
+            }),
+            _ => Err(problems),
+        }
+    }
+}
+
+fn named(pointer: &str, text: &str) -> Result<Source, Problem> {
+    match TableName::parse(text) {
+        Ok(table) => Ok(Source::Table(table)),
+        Err(why) => Err(problem(
+            pointer,
+            why,
+            Some("write it as schema.table, with [brackets] around a name that has dots or spaces"),
+        )),
+    }
+}
+
+/// A query stands in brackets within others, where it can be neither two statements nor sorted.
+fn selected(query: &str) -> Result<String, Problem> {
+    let query = query.trim().trim_end_matches(';').trim_end();
+    let first = query
+        .split(|c: char| !c.is_alphanumeric())
+        .next()
+        .unwrap_or_default();
+    if first.eq_ignore_ascii_case("select") || query.starts_with('(') {
+        return Ok(query.to_owned());
+    }
+    Err(problem(
+        "/query",
+        "`query` must be one SELECT",
+        Some("put WITH clauses, procedures and the like into a view, and read that"),
+    ))
+}
