@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use hygge_core::{Discovered, Finding, Result};
 
-use crate::connection::Connection;
+use crate::connection::{Connection, Statements};
 use crate::describe::{text, whole};
 use crate::fault::Doing;
 use crate::name::TableName;
@@ -76,4 +76,40 @@ pub(crate) async fn tables(connection: &Arc<Connection>, who: &str) -> Result<Ve
     Ok(tables
         .filter(|table| !table.name.contains("hygge_"))
         .collect())
+}
+
+const PERMISSIONS: &str = "\
+SELECT HAS_PERMS_BY_NAME(@P1, 'OBJECT', 'INSERT'), HAS_PERMS_BY_NAME(@P1, 'OBJECT', 'ALTER'), \
+HAS_PERMS_BY_NAME(DB_NAME(), 'DATABASE', 'CREATE TABLE'), \
+HAS_PERMS_BY_NAME(@P2, 'SCHEMA', 'ALTER')";
+
+/// Whether the login may do what a store does.
+pub(crate) async fn permissions(
+    session: &mut Statements,
+    table: &TableName,
+) -> Result<Vec<Finding>> {
+    let what = format!("can't ask what may be done to {table}");
+    let (object, schema) = (table.quoted(), crate::name::quoted(&table.schema));
+    let found = session
+        .query(&what, Doing::Writing, PERMISSIONS, &[&object, &schema])
+        .await?;
+    let row = found.first().and_then(|rows| rows.first());
+    let asked = [
+        format!("INSERT on {table}"),
+        format!("ALTER on {table}, to truncate it"),
+        "CREATE TABLE in the database, to stage rows".to_owned(),
+        format!("ALTER on the schema {}, to stage rows in it", table.schema),
+    ];
+    let findings = asked.into_iter().enumerate().filter_map(|(at, asked)| {
+        match row.and_then(|row| whole(row, at)) {
+            Some(0) => Some(Finding::bad(
+                format!("the login lacks {asked}"),
+                "grant it; docs/connectors/mssql.md lists what is needed",
+            )),
+            Some(_) => Some(Finding::good(format!("the login has {asked}"))),
+            // Of a table that isn't there.
+            None => None,
+        }
+    });
+    Ok(findings.collect())
 }

@@ -5,6 +5,9 @@
 //! wire and Arrow, which costs a quarter of the CPU time. The price is that two of them count
 //! against one budget of sessions, and that an option which either can't honour is refused.
 
+// The drivers' futures are nested deeper than the compiler looks by default.
+#![recursion_limit = "256"]
+
 mod bound;
 mod check;
 mod connection;
@@ -25,5 +28,6 @@ pub use self::types::TYPE_KEY;
 /// Adds the types of this crate. Home and Store share their connections.
 pub fn register(registry: &mut Registry) {
     let connections = Arc::new(connection::Connections::default());
-    registry.add_home(Arc::new(home::MssqlHomeKind::new(connections)));
+    registry.add_home(Arc::new(home::MssqlHomeKind::new(Arc::clone(&connections))));
+    registry.add_store(Arc::new(store::MssqlStoreKind::new(connections)));
 }

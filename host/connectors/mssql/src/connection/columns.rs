@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use futures::future::FutureExt;
 use hygge_core::{Fault, Result, code};
 use mssql_tds::connection::client_context::{ClientContext, TdsAuthenticationMethod};
 use mssql_tds::connection::tds_client::{ExecuteOptions, TdsClient};
@@ -34,7 +35,7 @@ impl Columns {
         };
         let context = context(login, &source);
         let provider = TdsConnectionProvider::new();
-        let opening = Box::pin(provider.create_client(context, &source, None));
+        let opening = provider.create_client(context, &source, None).boxed();
         let client = tokio::time::timeout(login.connect_timeout, opening)
             .await
             .map_err(|_| {
@@ -136,7 +137,7 @@ impl bb8::ManageConnection for Manager {
     type Error = Fault;
 
     async fn connect(&self) -> Result<Columns> {
-        Columns::open(&self.0).await
+        Columns::open(&self.0).boxed().await
     }
 
     async fn is_valid(&self, session: &mut Columns) -> Result<()> {

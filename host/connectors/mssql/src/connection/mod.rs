@@ -22,6 +22,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bb8::{ManageConnection, Pool, PooledConnection};
+use futures::future::FutureExt;
 use hygge_core::{Fault, Result, code};
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 
@@ -178,10 +179,10 @@ impl Connection {
             && others.state().idle_connections > 0
         {
             // The permit says that fewer than `size` are in use, so some session rests.
-            let mut resting = others.get_owned().await.map_err(broken)?;
+            let mut resting = others.get_owned().boxed().await.map_err(broken)?;
             resting.close();
         }
-        let session = own.get_owned().await.map_err(broken)?;
+        let session = own.get_owned().boxed().await.map_err(broken)?;
         drop(gate);
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         self.holders().insert(id, who.to_owned());

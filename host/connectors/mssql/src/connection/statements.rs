@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use futures::future::FutureExt;
 use hygge_core::{Fault, Result};
 use tiberius::{AuthMethod, Client, Config, EncryptionLevel, Row, SqlBrowser, ToSql};
 use tokio::net::TcpStream;
@@ -79,18 +80,33 @@ impl Statements {
         parameters: &[&dyn ToSql],
     ) -> Result<Vec<Vec<Row>>> {
         let limit = self.command_timeout;
-        self.ask(what, doing, sql, parameters, limit).await
+        self.ask(what, doing, sql, parameters, limit).boxed().await
     }
 
-    /// The same without any time-out, for what must end however long it takes.
-    pub(crate) async fn unhurried(
+    /// Runs statements without any time-out, for what must end however long it takes.
+    pub(crate) async fn unhurried(&mut self, what: &str, sql: &str) -> Result<()> {
+        self.ask(what, Doing::Writing, sql, &[], None)
+            .boxed()
+            .await
+            .map(drop)
+    }
+
+    /// Runs a statement without any time-out and gives how many rows it touched.
+    pub(crate) async fn execute(
         &mut self,
         what: &str,
-        doing: Doing,
         sql: &str,
         parameters: &[&dyn ToSql],
-    ) -> Result<Vec<Vec<Row>>> {
-        self.ask(what, doing, sql, parameters, None).await
+    ) -> Result<u64> {
+        self.dirty = true;
+        match self.client.execute(sql, parameters).boxed().await {
+            Ok(done) => {
+                self.dirty = false;
+                self.rested_since = Instant::now();
+                Ok(done.total())
+            }
+            Err(error) => Err(fault::statement(what, Doing::Writing, &error)),
+        }
     }
 
     async fn ask(
@@ -202,7 +218,7 @@ impl bb8::ManageConnection for Manager {
     type Error = Fault;
 
     async fn connect(&self) -> Result<Statements> {
-        Statements::open(&self.0).await
+        Statements::open(&self.0).boxed().await
     }
 
     async fn is_valid(&self, session: &mut Statements) -> Result<()> {

@@ -29,7 +29,7 @@ use crate::name::quoted;
 use crate::types::SqlType;
 
 pub use self::kind::MssqlHomeKind;
-pub(crate) use self::reader::stopped;
+pub(crate) use self::kind::first;
 pub use self::settings::{HomeSettings, Isolation, TimestampUnit};
 
 /// Tables with fewer rows are read in one piece unless `splits` says otherwise.

@@ -1,5 +1,516 @@
 //! A table of SQL Server as a Store.
+//!
+//! The trade-off settled here: rows are loaded twice, first into heaps of their own and then, by
+//! the server itself, into the table. The second step costs the server time; it is what makes
+//! every writer independent of every other, and the publish one short transaction that can be
+//! found out about afterwards.
 
-/// Which runs of this process hold their application lock.
-#[derive(Debug, Default)]
-pub(crate) struct Runs;
+mod columns;
+mod ddl;
+mod encode;
+mod kind;
+mod publish;
+mod record;
+mod runs;
+mod settings;
+mod writer;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use self::record::{Begun, StagedRows};
+pub(crate) use self::runs::{RunLock, Runs};
+use self::settings::{Create, OnSchemaChange, Write, WriteStrategy};
+use self::writer::{Desk, TableWriter};
+use crate::connection::{Connection, StatementSession};
+use crate::describe::{self, Table, Written, text};
+use crate::fault::Doing;
+use arrow_schema::SchemaRef;
+use hygge_core::failpoint::hit;
+use hygge_core::{
+    Action, CommitRecord, Context, EntityId, Fault, Finding, Receipt, Result, RunId, Settled,
+    SplitId, Standing, Store, Target, Writer, async_trait, code,
+};
+
+pub use self::kind::MssqlStoreKind;
+pub use self::settings::StoreSettings;
+
+/// Writes one entity.
+#[derive(Debug)]
+pub struct MssqlStore {
+    write: Write,
+    connection: Arc<Connection>,
+    who: String,
+    /// The lock of the run that is under way.
+    lock: Mutex<Option<Arc<RunLock>>>,
+}
+
+impl MssqlStore {
+    fn new(write: Write, connection: Arc<Connection>, who: String) -> Self {
+        Self {
+            write,
+            connection,
+            who,
+            lock: Mutex::default(),
+        }
+    }
+
+    async fn session(&self) -> Result<StatementSession> {
+        self.connection.statements(&self.who).await
+    }
+
+    /// Holds the run's lock for as long as this store is used.
+    async fn hold(&self, run: &RunId) -> Result<Arc<RunLock>> {
+        let lock = self.connection.lock_run(run).await?;
+        let mut held = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        *held = Some(Arc::clone(&lock));
+        Ok(lock)
+    }
+
+    async fn table(&self, session: &mut StatementSession) -> Result<Option<Table>> {
+        describe::table(session, &self.write.table, Doing::Writing).await
+    }
+
+    async fn is_empty(&self, session: &mut StatementSession) -> Result<bool> {
+        let sql = format!("SELECT TOP (1) 1 FROM {}", self.write.table.quoted());
+        let what = format!("can't look into {}", self.write.table);
+        let found = session.query(&what, Doing::Writing, &sql, &[]).await?;
+        Ok(found.first().is_none_or(Vec::is_empty))
+    }
+
+    async fn standing(
+        &self,
+        session: &mut StatementSession,
+        entity: &EntityId,
+        memory: Option<&[u8]>,
+    ) -> Result<Standing> {
+        if self.table(session).await?.is_none() || self.is_empty(session).await? {
+            return Ok(Standing::Vacant);
+        }
+        if memory.is_some_and(|memory| memory == self.memory()) {
+            return Ok(Standing::Ours);
+        }
+        if let Some(run) = self.marked(session, entity).await? {
+            return Ok(Standing::Marked { run });
+        }
+        Ok(Standing::Foreign {
+            example: self.write.table.to_string(),
+            adopted: self.write.adopt,
+        })
+    }
+
+    /// The last run of the entity that committed to the table, when `hygge_commits` knows one.
+    async fn marked(
+        &self,
+        session: &mut StatementSession,
+        entity: &EntityId,
+    ) -> Result<Option<Option<RunId>>> {
+        let table = &self.write.table;
+        let commits = publish::commits(table);
+        if describe::table(session, &commits, Doing::Writing)
+            .await?
+            .is_none()
+        {
+            return Ok(None);
+        }
+        let sql = format!(
+            "SELECT MAX(run) FROM {} WHERE flow = @P1 AND entity = @P2 AND destination = @P3",
+            commits.quoted()
+        );
+        let what = format!("can't look who filled {table}");
+        let shown = table.to_string();
+        let parameters: [&dyn tiberius::ToSql; 3] = [&entity.flow, &entity.entity, &shown];
+        let found = session
+            .query(&what, Doing::Writing, &sql, &parameters)
+            .await?;
+        let run = found.first().and_then(|rows| rows.first());
+        let run = run.and_then(|row| text(row, 0));
+        Ok(run.map(|run| RunId::parse(&run)))
+    }
+
+    /// What is remembered once something was committed: where.
+    fn memory(&self) -> Vec<u8> {
+        let at = format!("{} of {}", self.write.table, self.connection.describe());
+        at.into_bytes()
+    }
+
+    /// How the run's rows become visible.
+    async fn strategy(
+        &self,
+        session: &mut StatementSession,
+        action: Action,
+        exists: bool,
+    ) -> Result<WriteStrategy> {
+        use WriteStrategy::{DeleteInsert, DirectInsert, Merge, TruncateInsert};
+        let asked = self.write.write_strategy;
+        let contradicts = |asked: WriteStrategy, but: &str| {
+            Fault::new(
+                code::CONFIG,
+                format!("`write_strategy: {}` {but}", asked.name()),
+            )
+            .advise("leave `write_strategy` out, and the run's mode decides")
+        };
+        Ok(match (action, asked) {
+            (Action::Append, None | Some(DirectInsert)) => DirectInsert,
+            (Action::Append, Some(asked)) if asked != TruncateInsert => {
+                return Err(contradicts(
+                    asked,
+                    "needs a key, and this run only adds rows",
+                ));
+            }
+            // What a full run of it does; every other one adds.
+            (Action::Append, Some(_)) => DirectInsert,
+            (Action::Upsert, Some(DeleteInsert)) => DeleteInsert,
+            (Action::Upsert, None | Some(Merge | TruncateInsert)) => Merge,
+            (Action::Upsert, Some(asked)) => {
+                return Err(contradicts(
+                    asked,
+                    "only adds rows, and this run merges by key",
+                ));
+            }
+            (Action::Replace, Some(asked @ DirectInsert)) => {
+                if exists && !self.is_empty(session).await? {
+                    return Err(contradicts(
+                        asked,
+                        &format!(
+                            "only adds rows, and this run replaces all of {}",
+                            self.write.table
+                        ),
+                    ));
+                }
+                DirectInsert
+            }
+            (Action::Replace, _) => TruncateInsert,
+        })
+    }
+
+    /// Drops the staging tables of runs that nobody works on any more.
+    async fn sweep(&self, entity: &EntityId, live: Option<&RunId>) -> Result<()> {
+        let mut session = self.session().await?;
+        let what = format!("can't look for what {entity} staged");
+        let sql = "SELECT o.name FROM sys.objects AS o \
+                   JOIN sys.schemas AS s ON s.schema_id = o.schema_id \
+                   WHERE o.type = 'U' AND s.name = @P1 AND LEFT(o.name, 12) = @P2";
+        let schema = &self.write.table.schema;
+        let parameters: [&dyn tiberius::ToSql; 2] = [schema, &record::STAGING];
+        let found = session
+            .query(&what, Doing::Writing, sql, &parameters)
+            .await?;
+        let rows = found.into_iter().next().unwrap_or_default();
+        let mut by_run: BTreeMap<RunId, Vec<String>> = BTreeMap::new();
+        for name in rows.iter().filter_map(|row| text(row, 0)) {
+            if let Some(run) = record::run_of(&name, entity) {
+                by_run.entry(run).or_default().push(name);
+            }
+        }
+        for (run, tables) in by_run {
+            if Some(&run) == live || !self.connection.is_abandoned(&run, &mut session).await? {
+                continue;
+            }
+            for table in tables {
+                let table = self.write.table.beside(table);
+                let what = format!("can't drop {table}");
+                session.unhurried(&what, &ddl::drop_table(&table)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the table, or adds columns to it, now that the lengths of values are known.
+    async fn make(
+        &self,
+        session: &mut StatementSession,
+        begun: &Begun,
+        receipts: &[Receipt],
+    ) -> Result<()> {
+        if !begun.create && !begun.columns.iter().any(|column| column.add) {
+            return Ok(());
+        }
+        let mut longest = vec![0; begun.columns.len()];
+        for receipt in receipts {
+            let staged = StagedRows::read(receipt)?;
+            for (longest, own) in longest.iter_mut().zip(staged.longest) {
+                *longest = own.max(*longest);
+            }
+        }
+        let mut columns = begun.columns.clone();
+        for (column, longest) in columns.iter_mut().zip(longest) {
+            if column.measured {
+                column.sql_type = Written(columns::measured(column.sql_type.0, longest));
+            }
+        }
+        let table = begun.table();
+        if begun.create {
+            let what = format!("can't make {table}");
+            return session
+                .unhurried(&what, &ddl::table(&table, &columns))
+                .await;
+        }
+        for column in columns.iter().filter(|column| column.add) {
+            let what = format!("can't add {:?} to {table}", column.name);
+            session.unhurried(&what, &ddl::add(&table, column)).await?;
+        }
+        Ok(())
+    }
+
+    /// The key in the table's own names, when the rows have all of it.
+    fn key(target: &Target, columns: &[record::BegunColumn]) -> Result<Vec<String>> {
+        let named = |name: &String| {
+            let found = columns.iter().find(|column| column.from == *name);
+            found.map(|column| column.name.clone()).ok_or_else(|| {
+                Fault::new(
+                    code::SCHEMA,
+                    format!("column {name:?} of the key isn't written to the table"),
+                )
+                .with("column", name)
+            })
+        };
+        target.key.iter().map(named).collect()
+    }
+}
+
+#[async_trait]
+impl Store for MssqlStore {
+    async fn check(&self, _cx: &Context) -> Result<Vec<Finding>> {
+        let mut findings = crate::check::connection(&self.connection, &self.who).await?;
+        if findings.iter().any(|finding| !finding.ok) {
+            return Ok(findings);
+        }
+        let mut session = self.session().await?;
+        let table = &self.write.table;
+        findings.push(match self.table(&mut session).await? {
+            Some(found) if found.view => Finding::bad(
+                format!("{table} is a view"),
+                "name a table: rows are loaded into one",
+            ),
+            Some(found) => {
+                Finding::good(format!("{table} is there: {} columns", found.columns.len()))
+            }
+            None if self.write.create == Create::IfMissing => {
+                Finding::good(format!("{table} isn't there yet, and will be made"))
+            }
+            None => Finding::bad(
+                format!("{table} isn't there"),
+                "make it, or say `create: if_missing` in the store",
+            ),
+        });
+        findings.extend(crate::check::permissions(&mut session, table).await?);
+        Ok(findings)
+    }
+
+    async fn inspect(
+        &self,
+        entity: &EntityId,
+        memory: Option<&[u8]>,
+        _cx: &Context,
+    ) -> Result<Standing> {
+        let mut session = self.session().await?;
+        self.standing(&mut session, entity, memory).await
+    }
+
+    fn fits(&self, schema: &SchemaRef) -> Result<()> {
+        let unfit = schema
+            .fields()
+            .iter()
+            .find(|field| crate::types::SqlType::for_arrow(field.data_type()).is_none());
+        match unfit {
+            None => Ok(()),
+            Some(field) => Err(Fault::new(
+                code::DESTINATION_UNSUPPORTED,
+                format!(
+                    "column {:?} is {}, which no type of SQL Server holds",
+                    field.name(),
+                    field.data_type()
+                ),
+            )
+            .with("column", field.name())
+            .advise("leave the column out")),
+        }
+    }
+
+    async fn begin(&self, target: &Target, cx: &Context) -> Result<serde_json::Value> {
+        let write = &self.write;
+        let name = &write.table;
+        // First the lock, then anything that only a holder of it may do.
+        self.hold(&target.run).await?;
+        let mut session = self.session().await?;
+        let table = self.table(&mut session).await?;
+        let strategy = self
+            .strategy(&mut session, target.action, table.is_some())
+            .await?;
+        if target.action == Action::Replace {
+            let standing = self
+                .standing(&mut session, &target.entity, target.memory.as_deref())
+                .await?;
+            if let Standing::Foreign { adopted: false, .. } = standing {
+                return Err(Fault::new(
+                    code::DESTINATION_FOREIGN,
+                    format!(
+                        "{name} holds rows that hygge didn't write for {}",
+                        target.entity
+                    ),
+                )
+                .advise(
+                    "write to another table, or say `adopt: true` in the store to let this run \
+                     replace them",
+                ));
+            }
+        }
+        let columns = match &table {
+            Some(table) if table.view => {
+                return Err(Fault::new(
+                    code::DESTINATION_UNSUPPORTED,
+                    format!("{name} is a view, and rows are loaded into tables"),
+                ));
+            }
+            Some(table) => columns::matched(write, &target.schema, table)?,
+            None if write.create == Create::Never => {
+                return Err(Fault::new(
+                    code::DESTINATION_IO,
+                    format!("there is no table {name} in {}", self.connection.describe()),
+                )
+                .advise("make it, or say `create: if_missing` in the store"));
+            }
+            None => columns::made(write, &target.schema)?,
+        };
+        if write.on_schema_change == OnSchemaChange::IgnoreExtra {
+            let left: Vec<&str> = target
+                .schema
+                .fields()
+                .iter()
+                .map(|field| field.name().as_str())
+                .filter(|name| !columns.iter().any(|column| column.from == *name))
+                .collect();
+            if !left.is_empty() {
+                cx.notes.note(
+                    hygge_core::Level::Warning,
+                    &format!("{name} has no column for {}: left out", left.join(", ")),
+                );
+            }
+        }
+        let identity = table.as_ref().is_some_and(|table| {
+            let identities = table.columns.iter().filter(|column| column.identity);
+            identities
+                .into_iter()
+                .any(|identity| columns.iter().any(|column| column.name == identity.name))
+        });
+        let what = format!("can't make {}", publish::commits(name));
+        let sql = ddl::commits(&publish::commits(name));
+        session.unhurried(&what, &sql).await?;
+        let key = Self::key(target, &columns)?;
+        let latest_by = target.latest_by.as_ref().and_then(|latest_by| {
+            let found = columns.iter().find(|column| column.from == *latest_by);
+            found.map(|column| column.name.clone())
+        });
+        record::written(&Begun {
+            schema: name.schema.clone(),
+            table: name.table.clone(),
+            strategy,
+            columns,
+            key,
+            latest_by,
+            create: table.is_none(),
+            identity,
+        })
+    }
+
+    async fn open_writer(
+        &self,
+        target: &Target,
+        split: &SplitId,
+        attempt: u32,
+        cx: &Context,
+    ) -> Result<Box<dyn Writer>> {
+        let begun = Begun::read(&target.begun)?;
+        let order = begun.columns.iter().map(|column| {
+            target
+                .schema
+                .index_of(&column.from)
+                .map_err(|error| Fault::internal(error.to_string()))
+        });
+        let order = order.collect::<Result<_>>()?;
+        Ok(Box::new(TableWriter::new(Desk {
+            connection: Arc::clone(&self.connection),
+            begun: Arc::new(begun),
+            entity: target.entity.clone(),
+            run: target.run.clone(),
+            split: split.clone(),
+            attempt,
+            order,
+            cx: cx.clone(),
+            _lock: self.hold(&target.run).await?,
+        })))
+    }
+
+    async fn prepare(
+        &self,
+        target: &Target,
+        receipts: Vec<Receipt>,
+        _cx: &Context,
+    ) -> Result<Vec<Receipt>> {
+        let begun = Begun::read(&target.begun)?;
+        let table = begun.table();
+        let mut session = self.session().await?;
+        self.make(&mut session, &begun, &receipts).await?;
+        let staged = publish::staged(&table, &receipts)?;
+        if !begun.merges() || staged.is_empty() {
+            return Ok(receipts);
+        }
+        let name = record::staging(&target.entity, &target.run, "gathered", 1);
+        let gathered = table.beside(&name);
+        let what = format!("can't gather what was staged for {table}");
+        session
+            .unhurried(&what, &ddl::drop_table(&gathered))
+            .await?;
+        let sql = ddl::staging(&gathered, &begun);
+        session.unhurried(&what, &sql).await?;
+        let sql = publish::gather(&gathered, &begun, &staged);
+        let rows = session.execute(&what, &sql, &[]).await?;
+        Ok(vec![Receipt {
+            split: SplitId("gathered".to_owned()),
+            attempt: 1,
+            rows,
+            bytes: receipts.iter().map(|receipt| receipt.bytes).sum(),
+            data: record::written(&StagedRows {
+                table: Some(name),
+                longest: Vec::new(),
+            })?,
+        }])
+    }
+
+    async fn commit(&self, record: &CommitRecord, _cx: &Context) -> Result<Settled> {
+        let begun = Begun::read(&record.begun)?;
+        let table = begun.table();
+        let id = record::commit_id(record);
+        hit("commit.started")?;
+        let mut session = self.session().await?;
+        if !publish::is_committed(&mut session, &table, &id).await? {
+            let published = publish::publish(&mut session, record, &begun).await;
+            drop(session);
+            if let Err(fault) = published {
+                // A duplicate key may be that of the mark: somebody else committed this.
+                let mut session = self.session().await?;
+                let twice = matches!(fault.attribute("sql_error"), Some("2601" | "2627"));
+                if !twice || !publish::is_committed(&mut session, &table, &id).await? {
+                    return Err(fault);
+                }
+            }
+        }
+        hit("commit.swapped")?;
+        let mut session = self.session().await?;
+        for (staging, _) in publish::staged(&table, &record.receipts)? {
+            let what = format!("can't drop {staging}");
+            session.unhurried(&what, &ddl::drop_table(&staging)).await?;
+        }
+        hit("commit.cleaned")?;
+        Ok(Settled {
+            location: format!("{table} of {}", self.connection.describe()),
+            parts: 1,
+            memory: Some(self.memory()),
+        })
+    }
+
+    async fn cleanup(&self, entity: &EntityId, live: Option<&RunId>, _cx: &Context) -> Result<()> {
+        self.sweep(entity, live).await
+    }
+}

@@ -1,0 +1,199 @@
+//! Which columns of the rows go into which of the table, found out before the first row.
+
+use arrow_schema::{Field, Schema};
+use hygge_core::{Fault, Result, code};
+
+use super::encode;
+use super::record::BegunColumn;
+use super::settings::{OnSchemaChange, Write};
+use crate::describe::{Column, Table, Written};
+use crate::types::{Length, SqlType};
+
+/// The columns to write, or everything that stands in the way, listed together.
+pub(super) fn matched(write: &Write, schema: &Schema, table: &Table) -> Result<Vec<BegunColumn>> {
+    let mut wrong = Vec::new();
+    let mut columns = Vec::new();
+    for field in schema.fields() {
+        let name = field.name();
+        let Some(column) = find(&table.columns, name) else {
+            match write.on_schema_change {
+                OnSchemaChange::IgnoreExtra => {}
+                OnSchemaChange::Additive => match new(field) {
+                    Ok(column) => columns.push(column),
+                    Err(why) => wrong.push(why),
+                },
+                OnSchemaChange::Fail => wrong.push(format!("{name:?} isn't there")),
+            }
+            continue;
+        };
+        if column.computed || column.sql_type.is_generated() {
+            wrong.push(format!("{name:?} is made by the server"));
+            continue;
+        }
+        if column.identity && !write.keep_identity {
+            wrong.push(format!(
+                "{name:?} is an identity column (`keep_identity: true` writes it)"
+            ));
+            continue;
+        }
+        if let Err(why) = encode::fits(field.data_type(), column.sql_type) {
+            wrong.push(format!("{name:?}: {why}"));
+            continue;
+        }
+        columns.push(BegunColumn {
+            from: name.clone(),
+            name: column.name.clone(),
+            sql_type: Written(column.sql_type),
+            collation: column.collation.clone(),
+            nullable: column.nullable,
+            add: false,
+            measured: false,
+        });
+    }
+    for column in &table.columns {
+        let filled = columns.iter().any(|c| c.name == column.name)
+            || column.nullable
+            || column.has_default
+            || column.identity
+            || column.computed
+            || column.sql_type.is_generated();
+        let named = schema
+            .fields()
+            .iter()
+            .any(|field| same(field.name(), &column.name));
+        if !filled && !named {
+            wrong.push(format!(
+                "{:?} is NOT NULL there and has no default, and no column fills it",
+                column.name
+            ));
+        }
+    }
+    if columns.is_empty() && wrong.is_empty() {
+        wrong.push("no column of the source is one of the table's".to_owned());
+    }
+    refuse(write, wrong)?;
+    Ok(columns)
+}
+
+/// The columns of a table that is made.
+pub(super) fn made(write: &Write, schema: &Schema) -> Result<Vec<BegunColumn>> {
+    let mut wrong = Vec::new();
+    let mut columns = Vec::new();
+    for field in schema.fields() {
+        match new(field) {
+            Ok(column) => columns.push(BegunColumn {
+                nullable: field.is_nullable(),
+                ..column
+            }),
+            Err(why) => wrong.push(why),
+        }
+    }
+    refuse(write, wrong)?;
+    Ok(columns)
+}
+
+fn refuse(write: &Write, wrong: Vec<String>) -> Result<()> {
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    let mut listed = wrong.join("; ");
+    if wrong.len() > 1 {
+        listed = format!("{} things: {listed}", wrong.len());
+    }
+    Err(Fault::new(
+        code::SCHEMA,
+        format!("the rows don't fit {}: {listed}", write.table),
+    )
+    .advise(
+        "change the table, leave columns out in the home (`exclude`), or say `on_schema_change: \
+         additive` or `ignore_extra`",
+    ))
+}
+
+/// A column that the table doesn't have yet, with the type it had where it came from.
+fn new(field: &Field) -> Result<BegunColumn, String> {
+    let name = field.name();
+    let remembered = SqlType::remembered(field).map(|sql_type| match sql_type {
+        // What the server makes there comes as plain values.
+        SqlType::RowVersion => SqlType::Binary(8),
+        other => other,
+    });
+    let remembered =
+        remembered.filter(|sql_type| encode::fits(field.data_type(), *sql_type).is_ok());
+    let found = remembered.or_else(|| SqlType::for_arrow(field.data_type()));
+    let Some(sql_type) = found else {
+        return Err(format!(
+            "{name:?} is {}, which no type of SQL Server holds",
+            field.data_type()
+        ));
+    };
+    if let Err(why) = encode::fits(field.data_type(), sql_type) {
+        return Err(format!("{name:?}: {why}"));
+    }
+    let measured = remembered.is_none()
+        && matches!(
+            sql_type,
+            SqlType::NVarChar(Length::Max) | SqlType::VarBinary(Length::Max)
+        );
+    Ok(BegunColumn {
+        from: name.clone(),
+        name: name.clone(),
+        sql_type: Written(sql_type),
+        collation: None,
+        nullable: true,
+        add: true,
+        measured,
+    })
+}
+
+/// The type a measured column is declared with: room for values about twice as long.
+pub(super) fn measured(sql_type: SqlType, longest: u64) -> SqlType {
+    const STEPS: [u16; 8] = [10, 20, 50, 100, 255, 500, 1_000, 2_000];
+    let wanted = longest.saturating_mul(2).max(10);
+    let most = match sql_type {
+        SqlType::NVarChar(_) => 4_000,
+        _ => 8_000,
+    };
+    let step = STEPS.into_iter().chain([4_000, 8_000]);
+    let length = step
+        .filter(|step| *step <= most)
+        .find(|step| wanted <= u64::from(*step))
+        .map_or(Length::Max, Length::Of);
+    match sql_type {
+        SqlType::NVarChar(_) => SqlType::NVarChar(length),
+        SqlType::VarBinary(_) => SqlType::VarBinary(length),
+        other => other,
+    }
+}
+
+/// Columns are found by their exact name, else without regard to case when only one fits.
+fn find<'a>(columns: &'a [Column], name: &str) -> Option<&'a Column> {
+    if let Some(exact) = columns.iter().find(|column| column.name == name) {
+        return Some(exact);
+    }
+    let mut alike = columns.iter().filter(|column| same(&column.name, name));
+    let first = alike.next()?;
+    alike.next().is_none().then_some(first)
+}
+
+fn same(one: &str, other: &str) -> bool {
+    one == other || one.to_lowercase() == other.to_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn measured_columns_leave_room() {
+        let text = SqlType::NVarChar(Length::Max);
+        assert_eq!(measured(text, 0), SqlType::NVarChar(Length::Of(10)));
+        assert_eq!(measured(text, 40), SqlType::NVarChar(Length::Of(100)));
+        assert_eq!(measured(text, 2_001), SqlType::NVarChar(Length::Max));
+        let bytes = SqlType::VarBinary(Length::Max);
+        assert_eq!(
+            measured(bytes, 4_000),
+            SqlType::VarBinary(Length::Of(8_000))
+        );
+    }
+}

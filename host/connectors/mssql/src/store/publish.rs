@@ -1,0 +1,259 @@
+//! One transaction that makes staged rows visible, and its mark: the row in `hygge_commits` that
+//! answers "did it commit?" whatever happened since.
+//!
+//! The mark is written first. Whoever commits the same thing at the same time, or again after
+//! the connection was lost in the middle, waits for that row's fate instead of doing it twice.
+
+use hygge_core::failpoint::hit;
+use hygge_core::{CommitRecord, Fault, Receipt, Result, code};
+
+use super::ddl::ROW;
+use super::record::{self, Begun, BegunColumn, StagedRows};
+use super::settings::WriteStrategy;
+use crate::connection::StatementSession;
+use crate::fault::Doing;
+use crate::name::{TableName, quoted};
+use crate::types::SqlType;
+
+/// Where commits are remembered, beside the table.
+pub(super) fn commits(table: &TableName) -> TableName {
+    table.beside("hygge_commits")
+}
+
+/// Whether the commit was made.
+pub(super) async fn is_committed(
+    session: &mut StatementSession,
+    table: &TableName,
+    id: &str,
+) -> Result<bool> {
+    let sql = format!("SELECT id FROM {} WHERE id = @P1", commits(table).quoted());
+    let what = format!("can't look whether {table} was committed");
+    let found = session.query(&what, Doing::Writing, &sql, &[&id]).await?;
+    Ok(found.first().is_some_and(|rows| !rows.is_empty()))
+}
+
+/// Publishes what the receipts staged. When this returns well, it is committed.
+pub(super) async fn publish(
+    session: &mut StatementSession,
+    record: &CommitRecord,
+    begun: &Begun,
+) -> Result<()> {
+    let table = begun.table();
+    let what = format!("can't commit to {table}");
+    // A transaction that fails anywhere is closed with its session, and so rolled back.
+    session.keep_to_oneself();
+    session.unhurried(&what, "SET XACT_ABORT ON").await?;
+    session.unhurried(&what, "BEGIN TRANSACTION").await?;
+    mark(session, record, &table).await?;
+    hit("commit.linked")?;
+    write(session, record, begun, &what).await?;
+    hit("commit.synced")?;
+    session.unhurried(&what, "COMMIT TRANSACTION").await
+}
+
+async fn mark(
+    session: &mut StatementSession,
+    record: &CommitRecord,
+    table: &TableName,
+) -> Result<()> {
+    let sql = format!(
+        "INSERT INTO {} (id, run, flow, entity, destination, row_count, committed_at) \
+         VALUES (@P1, @P2, @P3, @P4, @P5, @P6, SYSUTCDATETIME())",
+        commits(table).quoted()
+    );
+    let rows = i64::try_from(record.rows).unwrap_or(i64::MAX);
+    let (id, shown) = (record::commit_id(record), table.to_string());
+    let (flow, entity) = (&record.entity.flow, &record.entity.entity);
+    let what = format!("can't mark the commit to {table}");
+    let run = record.run.as_str();
+    session
+        .execute(&what, &sql, &[&id, &run, flow, entity, &shown, &rows])
+        .await
+        .map(drop)
+}
+
+async fn write(
+    session: &mut StatementSession,
+    record: &CommitRecord,
+    begun: &Begun,
+    what: &str,
+) -> Result<()> {
+    let table = begun.table();
+    let staged = staged(&table, &record.receipts)?;
+    if begun.strategy == WriteStrategy::TruncateInsert {
+        let sql = format!("TRUNCATE TABLE {}", table.quoted());
+        session.unhurried(what, &sql).await?;
+    }
+    if begun.identity && !staged.is_empty() {
+        let sql = format!("SET IDENTITY_INSERT {} ON", table.quoted());
+        session.unhurried(what, &sql).await?;
+    }
+    for (from, rows) in &staged {
+        let written = match begun.strategy {
+            WriteStrategy::DirectInsert | WriteStrategy::TruncateInsert => {
+                session
+                    .execute(what, &insert(&table, begun, from, ""), &[])
+                    .await?
+            }
+            WriteStrategy::Merge => {
+                let updated = match update(&table, begun, from) {
+                    Some(sql) => session.execute(what, &sql, &[]).await?,
+                    None => known(session, &table, begun, from, what).await?,
+                };
+                let new = format!(
+                    " WHERE NOT EXISTS (SELECT 1 FROM {} AS t WITH (HOLDLOCK) WHERE {})",
+                    table.quoted(),
+                    alike(begun)
+                );
+                updated
+                    + session
+                        .execute(what, &insert(&table, begun, from, &new), &[])
+                        .await?
+            }
+            WriteStrategy::DeleteInsert => {
+                let sql = format!(
+                    "DELETE t FROM {} AS t WHERE EXISTS (SELECT 1 FROM {} AS s WHERE {})",
+                    table.quoted(),
+                    from.quoted(),
+                    alike(begun)
+                );
+                session.execute(what, &sql, &[]).await?;
+                session
+                    .execute(what, &insert(&table, begun, from, ""), &[])
+                    .await?
+            }
+        };
+        // An UPDATE may meet one key several times in the table, never fewer rows than staged.
+        let fits = match begun.strategy {
+            WriteStrategy::Merge => written >= *rows,
+            _ => written == *rows,
+        };
+        if !fits {
+            return Err(Fault::new(
+                code::DESTINATION_IO,
+                format!("{what}: {rows} rows were staged in {from}, and {written} arrived"),
+            )
+            .advise("a trigger of the table may change what is written; nothing was committed"));
+        }
+    }
+    if begun.identity && !staged.is_empty() {
+        let sql = format!("SET IDENTITY_INSERT {} OFF", table.quoted());
+        session.unhurried(what, &sql).await?;
+    }
+    Ok(())
+}
+
+/// How many staged rows have a key that stands in the table; where there is nothing to update.
+async fn known(
+    session: &mut StatementSession,
+    table: &TableName,
+    begun: &Begun,
+    from: &TableName,
+    what: &str,
+) -> Result<u64> {
+    let sql = format!(
+        "SELECT COUNT_BIG(*) FROM {} AS s WHERE EXISTS \
+         (SELECT 1 FROM {} AS t WITH (HOLDLOCK) WHERE {})",
+        from.quoted(),
+        table.quoted(),
+        alike(begun)
+    );
+    let found = session.query(what, Doing::Writing, &sql, &[]).await?;
+    let row = found.first().and_then(|rows| rows.first());
+    let count = row.and_then(|row| crate::describe::whole(row, 0));
+    Ok(u64::try_from(count.unwrap_or_default()).unwrap_or_default())
+}
+
+/// The staging tables that have rows, and how many.
+pub(super) fn staged(table: &TableName, receipts: &[Receipt]) -> Result<Vec<(TableName, u64)>> {
+    let mut staged = Vec::new();
+    for receipt in receipts {
+        if let Some(name) = StagedRows::read(receipt)?.table {
+            staged.push((table.beside(name), receipt.rows));
+        }
+    }
+    Ok(staged)
+}
+
+fn insert(table: &TableName, begun: &Begun, from: &TableName, condition: &str) -> String {
+    let into: Vec<String> = begun.columns.iter().map(|c| quoted(&c.name)).collect();
+    let values: Vec<String> = begun.columns.iter().map(value).collect();
+    format!(
+        "INSERT INTO {} ({}) SELECT {} FROM {} AS s{condition}",
+        table.quoted(),
+        into.join(", "),
+        values.join(", "),
+        from.quoted()
+    )
+}
+
+/// The UPDATE of a merge; none when every column belongs to the key.
+fn update(table: &TableName, begun: &Begun, from: &TableName) -> Option<String> {
+    let columns = begun.columns.iter();
+    let others = columns.filter(|column| !begun.key.contains(&column.name));
+    let sets: Vec<String> = others
+        .map(|column| format!("t.{} = {}", quoted(&column.name), value(column)))
+        .collect();
+    (!sets.is_empty()).then(|| {
+        format!(
+            "UPDATE t SET {} FROM {} AS t JOIN {} AS s ON {}",
+            sets.join(", "),
+            table.quoted(),
+            from.quoted(),
+            alike(begun)
+        )
+    })
+}
+
+/// Rows of the table and of the staging table that have the same key.
+fn alike(begun: &Begun) -> String {
+    let columns = begun.columns.iter();
+    let keys = columns.filter(|column| begun.key.contains(&column.name));
+    let equal = keys.map(|column| format!("t.{} = {}", quoted(&column.name), value(column)));
+    equal.collect::<Vec<_>>().join(" AND ")
+}
+
+/// A staged value, as one of the column's own type.
+fn value(column: &BegunColumn) -> String {
+    let name = format!("s.{}", quoted(&column.name));
+    match column.sql_type.0 {
+        // From bytes there is no way but a cast.
+        sql_type @ (SqlType::HierarchyId | SqlType::Geometry | SqlType::Geography) => {
+            format!("CAST({name} AS {sql_type})")
+        }
+        _ => name,
+    }
+}
+
+/// Gathers staged rows in one table, of several with one key the last.
+pub(super) fn gather(into: &TableName, begun: &Begun, from: &[(TableName, u64)]) -> String {
+    let columns: Vec<String> = begun.columns.iter().map(|c| quoted(&c.name)).collect();
+    let columns = columns.join(", ");
+    let parts: Vec<String> = from
+        .iter()
+        .enumerate()
+        .map(|(split, (table, _))| {
+            format!(
+                "SELECT {columns}, {}, {split} AS [hygge_split] FROM {}",
+                quoted(ROW),
+                table.quoted()
+            )
+        })
+        .collect();
+    let key: Vec<String> = begun.key.iter().map(|name| quoted(name)).collect();
+    let mut last = Vec::new();
+    if let Some(latest_by) = &begun.latest_by {
+        last.push(format!("{} DESC", quoted(latest_by)));
+    }
+    last.push("[hygge_split] DESC".to_owned());
+    last.push(format!("{} DESC", quoted(ROW)));
+    format!(
+        "INSERT INTO {} ({columns}) SELECT {columns} FROM (\
+         SELECT {columns}, ROW_NUMBER() OVER (PARTITION BY {} ORDER BY {}) AS [hygge_nth] \
+         FROM ({}) AS u) AS n WHERE n.[hygge_nth] = 1",
+        into.quoted(),
+        key.join(", "),
+        last.join(", "),
+        parts.join(" UNION ALL ")
+    )
+}

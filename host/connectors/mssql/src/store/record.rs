@@ -1,0 +1,134 @@
+//! What is stored between the steps of a run: plain data, from which any process goes on.
+
+use hygge_core::{CommitRecord, EntityId, Fault, Receipt, Result, RunId, code};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::settings::WriteStrategy;
+use crate::describe::Written;
+use crate::name::TableName;
+
+/// What `begin` found and decided.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Begun {
+    pub(super) schema: String,
+    pub(super) table: String,
+    pub(super) strategy: WriteStrategy,
+    pub(super) columns: Vec<BegunColumn>,
+    pub(super) key: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) latest_by: Option<String>,
+    /// The table is made before it is published.
+    #[serde(default)]
+    pub(super) create: bool,
+    /// An identity column takes the source's values.
+    #[serde(default)]
+    pub(super) identity: bool,
+}
+
+/// A column that is written.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct BegunColumn {
+    /// Its name in the rows that come.
+    pub(super) from: String,
+    /// Its name in the table.
+    pub(super) name: String,
+    #[serde(rename = "type")]
+    pub(super) sql_type: Written,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) collation: Option<String>,
+    pub(super) nullable: bool,
+    /// The table doesn't have it yet.
+    #[serde(default)]
+    pub(super) add: bool,
+    /// Its length is that of the longest value, once that is known.
+    #[serde(default)]
+    pub(super) measured: bool,
+}
+
+impl Begun {
+    pub(super) fn read(value: &Value) -> Result<Self> {
+        read(value, "the store's record of how it began")
+    }
+
+    pub(super) fn table(&self) -> TableName {
+        TableName {
+            schema: self.schema.clone(),
+            table: self.table.clone(),
+        }
+    }
+
+    /// Whether rows that agree in the key are one.
+    pub(super) fn merges(&self) -> bool {
+        !self.key.is_empty()
+    }
+}
+
+/// What a writer staged.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct StagedRows {
+    /// The staging table; none when there were no rows.
+    pub(super) table: Option<String>,
+    /// The longest value of each column that is measured, in column order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) longest: Vec<u64>,
+}
+
+impl StagedRows {
+    pub(super) fn read(receipt: &Receipt) -> Result<Self> {
+        read(&receipt.data, "a receipt")
+    }
+}
+
+fn read<T: DeserializeOwned>(value: &Value, what: &str) -> Result<T> {
+    serde_json::from_value(value.clone())
+        .map_err(|error| Fault::new(code::STATE, format!("{what} can't be read back: {error}")))
+}
+
+pub(super) fn written(value: &impl Serialize) -> Result<Value> {
+    serde_json::to_value(value).map_err(|error| Fault::internal(error.to_string()))
+}
+
+/// What begins the name of every table that hygge stages in.
+pub(super) const STAGING: &str = "hygge_stage_";
+
+/// An entity's part in the names of its staging tables.
+pub(super) fn tag(entity: &EntityId) -> String {
+    let digest = xxh3_64(format!("{}\0{}", entity.flow, entity.entity).as_bytes());
+    format!("{digest:016x}")
+}
+
+/// The table that one attempt at a split is staged in.
+pub(super) fn staging(entity: &EntityId, run: &RunId, split: &str, attempt: u32) -> String {
+    format!("{STAGING}{}_{run}_{split}_{attempt}", tag(entity))
+}
+
+/// The run that a staging table of an entity is of.
+pub(super) fn run_of(table: &str, entity: &EntityId) -> Option<RunId> {
+    let rest = table.strip_prefix(STAGING)?.strip_prefix(&tag(entity))?;
+    let (run, _) = rest.strip_prefix('_')?.split_once('_')?;
+    RunId::parse(run)
+}
+
+/// What identifies the commit of one entity of one run, in `hygge_commits`.
+pub(super) fn commit_id(record: &CommitRecord) -> String {
+    format!("{}_{}", record.run, tag(&record.entity))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_staging_tables_name_says_whose_it_is() {
+        let entity = EntityId::new("sales", "orders");
+        let run = RunId::parse("20261122t170908123z-4f2k9a").unwrap();
+        let name = staging(&entity, &run, "000003", 2);
+        assert!(name.encode_utf16().count() <= 116, "{name}");
+        assert_eq!(run_of(&name, &entity), Some(run));
+        assert_eq!(run_of(&name, &EntityId::new("sales", "order")), None);
+        assert_eq!(run_of("hygge_commits", &entity), None);
+    }
+}

@@ -1,0 +1,285 @@
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::{Either, select};
+use hygge_core::{
+    Batch, Context, EntityId, Fault, Receipt, Result, RunId, SplitId, Writer, async_trait,
+};
+use mssql_tds::connection::bulk_copy::{BulkCopy, BulkLoadRow};
+use mssql_tds::core::TdsResult;
+use mssql_tds::datatypes::bulk_copy_metadata::BulkCopyColumnMetadata;
+use mssql_tds::message::bulk_load::StreamingBulkLoadWriter;
+use tokio::sync::{Mutex, mpsc, oneshot};
+
+use super::encode::{self, Staged, staged_as};
+use super::record::{self, Begun, StagedRows};
+use super::{RunLock, ddl};
+use crate::connection::Connection;
+use crate::fault::{self, Doing};
+use crate::name::TableName;
+use crate::types::SqlType;
+
+/// What a writer works with.
+pub(super) struct Desk {
+    pub(super) connection: Arc<Connection>,
+    pub(super) begun: Arc<Begun>,
+    pub(super) entity: EntityId,
+    pub(super) run: RunId,
+    pub(super) split: SplitId,
+    pub(super) attempt: u32,
+    /// The place of each column in the rows that come.
+    pub(super) order: Vec<usize>,
+    pub(super) cx: Context,
+    /// Held while something is staged.
+    pub(super) _lock: Arc<RunLock>,
+}
+
+/// Stages one attempt at one split, in a table of its own.
+pub(super) struct TableWriter {
+    desk: Desk,
+    loading: Option<Loading>,
+    rows: u64,
+    bytes: u64,
+    longest: Vec<u64>,
+}
+
+type Load = Pin<Box<dyn Future<Output = Result<()>> + Send>>;
+
+/// An INSERT BULK under way. It moves on whenever the writer is waited for, and is given up,
+/// with its session, when the writer is.
+struct Loading {
+    chunks: mpsc::Sender<Chunk>,
+    load: Load,
+    columns: Arc<Vec<Staged>>,
+    targets: Arc<Vec<SqlType>>,
+}
+
+enum Chunk {
+    Rows(Vec<u8>),
+    End,
+}
+
+impl TableWriter {
+    pub(super) fn new(desk: Desk) -> Self {
+        Self {
+            longest: vec![0; desk.begun.columns.len()],
+            desk,
+            loading: None,
+            rows: 0,
+            bytes: 0,
+        }
+    }
+}
+
+impl Desk {
+    fn table(&self) -> TableName {
+        let name = record::staging(&self.entity, &self.run, &self.split.0, self.attempt);
+        self.begun.table().beside(name)
+    }
+
+    /// Makes the table and begins to load it. Only when there are rows: by then their reader has
+    /// its session, so nobody waits for a session that waits for this one.
+    async fn begin(&self) -> Result<Loading> {
+        let table = self.table();
+        let connection = &self.connection;
+        let who = format!("loading {} split {}", self.entity, self.split);
+        {
+            let mut session = connection.statements(&who).await?;
+            let what = format!("can't make {table}");
+            session.unhurried(&what, &ddl::drop_table(&table)).await?;
+            let sql = ddl::staging(&table, &self.begun);
+            session.unhurried(&what, &sql).await?;
+        }
+        let (chunks, taken) = mpsc::channel(1);
+        let (told, hears) = oneshot::channel();
+        let mut load: Load = Box::pin(load(Arc::clone(connection), who, table, told, taken));
+        let found = match select(&mut load, hears).await {
+            Either::Left((ended, _)) => return Err(early(ended)),
+            Either::Right((found, _)) => found.map_err(|_| early(Ok(())))?,
+        };
+        let (columns, targets) = self.staged(&found)?;
+        Ok(Loading {
+            chunks,
+            load,
+            columns: Arc::new(columns),
+            targets: Arc::new(targets),
+        })
+    }
+
+    /// The columns as the server says they were made.
+    fn staged(&self, found: &[BulkCopyColumnMetadata]) -> Result<(Vec<Staged>, Vec<SqlType>)> {
+        let begun = &self.begun;
+        let found = &found[usize::from(begun.merges()).min(found.len())..];
+        let names = found.iter().map(|column| &column.column_name);
+        if !names.eq(begun.columns.iter().map(|column| &column.name)) {
+            return Err(Fault::internal(
+                "the staging table has other columns than it was given",
+            ));
+        }
+        let columns = begun
+            .columns
+            .iter()
+            .zip(found)
+            .map(|(column, found)| Staged {
+                name: column.from.clone(),
+                sql_type: staged_as(column.sql_type.0),
+                collation: found.collation,
+                nullable: column.nullable && !begun.key.contains(&column.name),
+            });
+        let targets = begun.columns.iter().map(|column| column.sql_type.0);
+        Ok((columns.collect(), targets.collect()))
+    }
+}
+
+fn early(ended: Result<()>) -> Fault {
+    match ended {
+        Err(fault) => fault,
+        Ok(()) => Fault::internal("a load ended before its rows did"),
+    }
+}
+
+/// Waits for something while the load goes on.
+async fn meanwhile<T>(load: &mut Load, something: impl Future<Output = T>) -> Result<T> {
+    match select(load, std::pin::pin!(something)).await {
+        Either::Left((ended, _)) => Err(early(ended)),
+        Either::Right((done, _)) => Ok(done),
+    }
+}
+
+/// The whole of an INSERT BULK.
+async fn load(
+    connection: Arc<Connection>,
+    who: String,
+    table: TableName,
+    told: oneshot::Sender<Vec<BulkCopyColumnMetadata>>,
+    chunks: mpsc::Receiver<Chunk>,
+) -> Result<()> {
+    let what = format!("can't load {table}");
+    let wrong = |error| fault::rows(&what, Doing::Writing, &error);
+    let mut session = connection.loading(&who).await?;
+    let mut bulk = BulkCopy::new(session.begin(), table.quoted())
+        // The driver's own 30 seconds would end a long load.
+        .timeout(Duration::ZERO)
+        .table_lock(true)
+        .keep_nulls(true);
+    let columns = bulk
+        .retrieve_destination_metadata()
+        .await
+        .map_err(wrong)?
+        .clone();
+    let width = columns.len();
+    if told.send(columns).is_err() {
+        return Ok(());
+    }
+    let stream = Stream {
+        chunks: Mutex::new(chunks),
+        width,
+    };
+    bulk.write_to_server_zerocopy(std::iter::once(stream))
+        .await
+        .map_err(wrong)?;
+    drop(bulk);
+    session.settled();
+    Ok(())
+}
+
+/// Everything there is to load, as the one row that the driver is told of: it puts a ROW token
+/// in front, and the rows bring theirs.
+struct Stream {
+    chunks: Mutex<mpsc::Receiver<Chunk>>,
+    width: usize,
+}
+
+#[async_trait]
+impl BulkLoadRow for Stream {
+    async fn write_to_packet(
+        &self,
+        writer: &mut StreamingBulkLoadWriter<'_>,
+        column_index: &mut usize,
+    ) -> TdsResult<()> {
+        let mut chunks = self.chunks.lock().await;
+        let mut first = 1;
+        loop {
+            match chunks.recv().await {
+                Some(Chunk::Rows(bytes)) => {
+                    writer
+                        .write_raw_bytes(&bytes[first.min(bytes.len())..])
+                        .await?;
+                    first = 0;
+                }
+                Some(Chunk::End) if first == 0 => {
+                    *column_index = self.width;
+                    return Ok(());
+                }
+                _ => {
+                    return Err(mssql_tds::error::Error::OperationCancelledError(
+                        "the rows to load ended early".to_owned(),
+                    ));
+                }
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Writer for TableWriter {
+    async fn write(&mut self, batch: Batch) -> Result<()> {
+        let Batch::Rows(batch) = batch else {
+            return Err(Fault::internal("a table can't take encoded rows"));
+        };
+        if batch.num_rows() == 0 {
+            return Ok(());
+        }
+        let batch = batch
+            .project(&self.desk.order)
+            .map_err(|error| Fault::internal(error.to_string()))?;
+        if self.loading.is_none() {
+            self.loading = Some(self.desk.begin().await?);
+        }
+        let Some(loading) = &mut self.loading else {
+            return Err(Fault::internal("nothing was begun"));
+        };
+        let rows = batch.num_rows() as u64;
+        let (columns, targets) = (Arc::clone(&loading.columns), Arc::clone(&loading.targets));
+        let (numbered, first) = (self.desk.begun.merges(), self.rows);
+        let mut longest = std::mem::take(&mut self.longest);
+        let measured = self.desk.begun.columns.iter().any(|column| column.measured);
+        let encoding = self.desk.cx.cpu(move || {
+            let mut bytes = Vec::with_capacity(batch.get_array_memory_size());
+            encode::rows(&batch, &columns, &targets, numbered, first, &mut bytes)?;
+            if measured {
+                encode::longest(&batch, &mut longest);
+            }
+            Ok((bytes, longest))
+        });
+        let (bytes, longest) = meanwhile(&mut loading.load, encoding).await??;
+        self.longest = longest;
+        self.rows += rows;
+        self.bytes += bytes.len() as u64;
+        let sending = loading.chunks.send(Chunk::Rows(bytes));
+        let sent = meanwhile(&mut loading.load, sending).await?;
+        sent.map_err(|_| early(Ok(())))
+    }
+
+    async fn finish(mut self: Box<Self>) -> Result<Receipt> {
+        let mut table = None;
+        if let Some(mut loading) = self.loading.take() {
+            let sending = loading.chunks.send(Chunk::End);
+            let sent = meanwhile(&mut loading.load, sending).await?;
+            sent.map_err(|_| early(Ok(())))?;
+            loading.load.await?;
+            table = Some(self.desk.table().table);
+        }
+        Ok(Receipt {
+            split: self.desk.split.clone(),
+            attempt: self.desk.attempt,
+            rows: self.rows,
+            bytes: self.bytes,
+            data: record::written(&StagedRows {
+                table,
+                longest: self.longest,
+            })?,
+        })
+    }
+}
