@@ -51,6 +51,9 @@ pub(crate) fn begin(
 fn ours(level: Level, others: LevelFilter) -> Targets {
     Targets::new()
         .with_target("hygge", level)
+        // The drivers of SQL Server tell of every row and token.
+        .with_target("mssql_tds", others.min(LevelFilter::WARN))
+        .with_target("tiberius", others.min(LevelFilter::WARN))
         .with_default(others)
 }
 

@@ -426,8 +426,10 @@ impl Mover {
                 .await
                 .map_err(closed)?;
             let mut _held = Vec::new();
-            for connection in connections {
-                _held.push(connection.acquire_owned().await.map_err(closed)?);
+            for (connection, sessions) in connections {
+                // All at once: half of what is needed would only keep others waiting.
+                let permits = connection.acquire_many_owned(sessions);
+                _held.push(permits.await.map_err(closed)?);
             }
             let moving = retries.run(async |tries| {
                 shared.signal.stop().check()?;

@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -152,7 +152,12 @@ pub async fn run(plan: &Plan, request: RunRequest) -> Result<RunSummary> {
 /// For each named connection, how many splits it lets be open.
 fn connections(plan: &Plan) -> HashMap<String, Arc<Semaphore>> {
     let mut least: HashMap<&String, usize> = HashMap::new();
+    // Those that some split needs two sessions of.
+    let mut twice: HashSet<&String> = HashSet::new();
     for planned in plan.entities() {
+        if planned.home.connection == planned.store.connection {
+            twice.extend(&planned.home.connection);
+        }
         let ends = [
             (&planned.home.connection, planned.home_plan.max_open),
             (&planned.store.connection, planned.store_plan.max_open),
@@ -166,7 +171,10 @@ fn connections(plan: &Plan) -> HashMap<String, Arc<Semaphore>> {
     }
     least
         .into_iter()
-        .map(|(name, most)| (name.clone(), Arc::new(Semaphore::new(most.max(1)))))
+        .map(|(name, most)| {
+            let least = if twice.contains(name) { 2 } else { 1 };
+            (name.clone(), Arc::new(Semaphore::new(most.max(least))))
+        })
         .collect()
 }
 

@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -60,18 +60,18 @@ impl Shared {
             .max(1)
     }
 
-    /// The connections a split of this entity needs, in an order that is the same for all, so
-    /// that two splits never wait for each other.
-    pub(crate) fn connections_of(&self, planned: &PlannedEntity) -> Vec<Arc<Semaphore>> {
-        let mut names: Vec<&String> = [&planned.home.connection, &planned.store.connection]
-            .into_iter()
-            .flatten()
-            .collect();
-        names.sort();
-        names.dedup();
+    /// The connections a split of this entity needs, and how many sessions of each, in an order
+    /// that is the same for all, so that two splits never wait for each other.
+    pub(crate) fn connections_of(&self, planned: &PlannedEntity) -> Vec<(Arc<Semaphore>, u32)> {
+        let mut names: BTreeMap<&String, u32> = BTreeMap::new();
+        for name in [&planned.home.connection, &planned.store.connection] {
+            if let Some(name) = name {
+                *names.entry(name).or_default() += 1;
+            }
+        }
         names
             .into_iter()
-            .filter_map(|name| self.connections.get(name).cloned())
+            .filter_map(|(name, sessions)| Some((self.connections.get(name)?.clone(), sessions)))
             .collect()
     }
 }

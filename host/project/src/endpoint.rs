@@ -439,6 +439,7 @@ impl Merged {
         }
         let (json, pointers) = node.json();
         let settings = Settings::new(json, pointers);
+        let cx = &cx.of(id);
         let plan = match self.role {
             Role::Home => registry
                 .home(&self.kind)?

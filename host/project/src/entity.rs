@@ -1,4 +1,4 @@
-use hygge_core::{BuildContext, EntityId, Mode, Registry, action};
+use hygge_core::{BuildContext, EntityId, HomePlan, Mode, Registry, StorePlan, action};
 use serde_json::json;
 
 use crate::check::Check;
@@ -11,7 +11,7 @@ use crate::node::{Entry, Map, Node, Value};
 use crate::placeholder::{self, Placeholders};
 use crate::secrecy::Secrets;
 use crate::source::At;
-use crate::{Origin, PlannedEntity, Problem, location, transform};
+use crate::{Endpoint, Origin, PlannedEntity, Problem, location, transform};
 
 /// What entities are made from, besides their flow.
 pub(crate) struct Surroundings<'a> {
@@ -181,6 +181,9 @@ pub(crate) fn resolve(
             .about(&id),
         );
     }
+    if let Some(problem) = one_session(&id, &home, &home_plan, &store, &store_plan, &store_at) {
+        problems.push(problem.relate("read here", &home_at));
+    }
     let resolved = Resolved {
         planned: PlannedEntity {
             id,
@@ -205,6 +208,31 @@ pub(crate) fn resolve(
     };
     problems.extend(resolved.contradiction(mode));
     Some(resolved)
+}
+
+/// A split of an entity whose two ends share a connection needs a session for either.
+fn one_session(
+    id: &EntityId,
+    home: &Endpoint,
+    home_plan: &HomePlan,
+    store: &Endpoint,
+    store_plan: &StorePlan,
+    at: &At,
+) -> Option<Problem> {
+    let name = home.connection.as_ref()?;
+    let most = [home_plan.max_open, store_plan.max_open].into_iter().flatten();
+    if store.connection.as_ref() != Some(name) || most.min()? >= 2 {
+        return None;
+    }
+    let message = format!(
+        "`{id}` reads and writes over connection `{name}`, whose pool is too small to do both at \
+         once"
+    );
+    Some(
+        Problem::at(at, message)
+            .advise(format!("give `{name}` a `pool_size` of at least 3"))
+            .about(id),
+    )
 }
 
 impl Resolved {

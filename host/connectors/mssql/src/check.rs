@@ -61,7 +61,12 @@ pub(crate) async fn tables(connection: &Arc<Connection>, who: &str) -> Result<Ve
     let what = format!("can't list the tables of {}", connection.describe());
     let found = session.query(&what, Doing::Reading, TABLES, &[]).await?;
     let rows = found.into_iter().next().unwrap_or_default();
-    let tables = rows.iter().map(|row| {
+    // hygge's own are nobody's source.
+    let own = |name: &str| name == "hygge_commits" || name.starts_with("hygge_stage_");
+    let others = rows
+        .iter()
+        .filter(|row| !text(row, 1).is_some_and(|name| own(&name)));
+    let tables = others.map(|row| {
         let name = TableName {
             schema: text(row, 0).unwrap_or_default(),
             table: text(row, 1).unwrap_or_default(),

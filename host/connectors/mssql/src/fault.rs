@@ -116,9 +116,9 @@ pub(crate) fn rows(what: &str, doing: Doing, error: &mssql_tds::error::Error) ->
             Some(reported) => reported.fault(what, doing),
             None => fault("the server reported an error without saying which".to_owned()),
         },
-        Error::Io(error) => fault(format!("the connection was lost ({error})")).retryable(),
+        Error::Io(error) => fault(lost(what, &error.to_string())).retryable(),
         Error::ConnectionError(said) | Error::ConnectionClosed(said) => {
-            fault(format!("the connection was lost ({said})")).retryable()
+            fault(lost(what, said)).retryable()
         }
         Error::TimeoutError(_) => fault("the server took too long".to_owned()).retryable(),
         Error::TlsError(error) => fault(certificate(&error.to_string())).advise(TLS_ADVICE),
@@ -131,6 +131,18 @@ pub(crate) fn rows(what: &str, doing: Doing, error: &mssql_tds::error::Error) ->
         other => fault(other.to_string()),
     }
 }
+
+/// What is said of a connection that isn't there, or not any more.
+fn lost(what: &str, said: &str) -> String {
+    let said = said.split(" (os error").next().unwrap_or(said);
+    match what.starts_with(CONNECTING) {
+        true => said.to_owned(),
+        false => format!("the connection was lost ({said})"),
+    }
+}
+
+/// How a fault begins that says that a session couldn't be opened.
+pub(crate) const CONNECTING: &str = "can't connect to";
 
 /// Of several errors the first one is the cause, unless it says nothing but that it failed.
 fn worst(errors: &[mssql_tds::error::SqlErrorInfo]) -> Option<Reported> {

@@ -15,6 +15,8 @@ mod describe;
 mod fault;
 pub mod home;
 mod name;
+#[cfg(test)]
+mod reference;
 pub mod store;
 mod types;
 

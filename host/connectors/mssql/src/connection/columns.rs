@@ -12,7 +12,7 @@ use mssql_tds::message::login_options::ApplicationIntent;
 
 use super::server::At;
 use super::settings::{Encrypt, Intent, Login};
-use crate::fault::{self, Doing};
+use crate::fault::{self, CONNECTING, Doing};
 
 /// As of [`Statements`](super::statements::Statements).
 const TRUSTED_FOR: Duration = Duration::from_secs(10);
@@ -28,7 +28,7 @@ pub(crate) struct Columns {
 
 impl Columns {
     async fn open(login: &Login) -> Result<Self> {
-        let what = format!("can't connect to {}", login.describe());
+        let what = format!("{CONNECTING} {}", login.describe());
         let source = match &login.server.at {
             At::Port(port) => format!("tcp:{},{port}", login.server.host),
             At::Instance(instance) => format!("{}\\{instance}", login.server.host),

@@ -10,7 +10,7 @@ use tokio_util::compat::{Compat, TokioAsyncWriteCompatExt};
 
 use super::server::At;
 use super::settings::{Encrypt, Intent, Login};
-use crate::fault::{self, Doing};
+use crate::fault::{self, CONNECTING, Doing};
 
 /// A session that rested longer is asked whether it still lives before it is used.
 const TRUSTED_FOR: Duration = Duration::from_secs(10);
@@ -31,7 +31,7 @@ pub(crate) struct Statements {
 
 impl Statements {
     pub(super) async fn open(login: &Login) -> Result<Self> {
-        let what = format!("can't connect to {}", login.describe());
+        let what = format!("{CONNECTING} {}", login.describe());
         let opening = async {
             let mut config = config(login);
             // A gateway may name another server, which may do so once more.

@@ -22,10 +22,10 @@ use self::reader::TableReader;
 use self::settings::{Read, Source};
 use self::split::{Range, Spec, SpecColumn};
 use crate::bound;
-use crate::connection::{Connection, Statements, readers};
+use crate::connection::{Connection, Login, Statements, readers};
 use crate::describe::{self, Written};
 use crate::fault::{self, Doing};
-use crate::name::quoted;
+use crate::name::{TableName, quoted};
 use crate::types::SqlType;
 
 pub use self::kind::MssqlHomeKind;
@@ -53,6 +53,15 @@ struct Known {
 }
 
 impl MssqlHome {
+    /// Reads all of a table, as it was written.
+    pub(crate) fn of_table(login: Login, table: TableName, connection: Arc<Connection>) -> Self {
+        Self {
+            who: format!("reading {table}"),
+            read: Read::table(login, table),
+            connection,
+        }
+    }
+
     fn what(&self) -> String {
         format!("can't read {}", self.read.source.describe())
     }

@@ -101,6 +101,21 @@ pub(crate) struct Read {
 }
 
 impl Read {
+    /// All of a table, in one piece.
+    pub(crate) fn table(login: Login, table: TableName) -> Self {
+        Self {
+            login,
+            source: Source::Table(table),
+            columns: None,
+            exclude: Vec::new(),
+            condition: None,
+            isolation: None,
+            split_by: None,
+            splits: Some(1),
+            unit: Unit::Micro,
+        }
+    }
+
     /// Reads settings; `entity` is the table's name where none is given.
     pub(crate) fn of(settings: &Settings, entity: Option<&str>) -> Result<Self, Vec<Problem>> {
         let settings: HomeSettings = settings

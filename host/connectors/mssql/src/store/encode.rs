@@ -66,7 +66,7 @@ type Cell<'a> = Box<dyn Fn(usize, &mut Vec<u8>) -> Result<(), Wrong> + 'a>;
 
 /// Whether values of that Arrow type can be written to a column of that type, as far as their
 /// types can tell; single values may still not fit.
-pub(super) fn fits(from: &DataType, to: SqlType) -> Result<(), String> {
+pub(crate) fn fits(from: &DataType, to: SqlType) -> Result<(), String> {
     let array = arrow_array::new_empty_array(from);
     let collation = SqlCollation {
         info: 0x0409,

@@ -25,13 +25,16 @@ use self::writer::{Desk, TableWriter};
 use crate::connection::{Connection, StatementSession};
 use crate::describe::{self, Table, Written, text};
 use crate::fault::Doing;
+use crate::home::MssqlHome;
 use arrow_schema::SchemaRef;
 use hygge_core::failpoint::hit;
 use hygge_core::{
-    Action, CommitRecord, Context, EntityId, Fault, Finding, Receipt, Result, RunId, Settled,
+    Action, CommitRecord, Context, EntityId, Fault, Finding, Home, Receipt, Result, RunId, Settled,
     SplitId, Standing, Store, Target, Writer, async_trait, code,
 };
 
+#[cfg(test)]
+pub(crate) use self::encode::fits;
 pub use self::kind::MssqlStoreKind;
 pub use self::settings::StoreSettings;
 
@@ -508,6 +511,13 @@ impl Store for MssqlStore {
             parts: 1,
             memory: Some(self.memory()),
         })
+    }
+
+    fn read_back(&self) -> Option<Arc<dyn Home>> {
+        let Write { login, table, .. } = &self.write;
+        let connection = Arc::clone(&self.connection);
+        let home = MssqlHome::of_table(login.clone(), table.clone(), connection);
+        Some(Arc::new(home))
     }
 
     async fn cleanup(&self, entity: &EntityId, live: Option<&RunId>, _cx: &Context) -> Result<()> {

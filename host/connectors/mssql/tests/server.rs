@@ -1,0 +1,409 @@
+//! The connector against a server: what is written is read again, whatever its type.
+//!
+//! Runs on the server made for tests, or on the one that `HYGGE_TEST_MSSQL` holds a connection
+//! string of. The whole program is tested in tests/all/mssql.rs.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "in a test a panic is the report, also outside of #[test] functions"
+)]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arrow_array::{
+    ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float32Array, Float64Array,
+    Int16Array, Int32Array, Int64Array, RecordBatch, StringArray, Time64MicrosecondArray,
+    TimestampMicrosecondArray, UInt8Array,
+};
+use arrow_schema::{Field, Schema};
+use hygge_core::{
+    Action, Batch, BuildContext, CommitRecord, Context, EntityId, Home, Memory, Position, Registry,
+    Result, RunId, Settings, Share, Silent, SplitId, SplitRequest, Stop, Store, Target, Want,
+    Workers,
+};
+use hygge_tds_server::{Options, PASSWORD, Server, USER};
+use serde_json::{Value, json};
+
+/// Threads as a run has them.
+#[derive(Debug)]
+struct Threads(tokio::runtime::Handle);
+
+impl Workers for Threads {
+    fn cpu(&self, job: Box<dyn FnOnce() + Send>) {
+        drop(self.0.spawn_blocking(job));
+    }
+
+    fn io(&self, job: Box<dyn FnOnce() + Send>) {
+        drop(self.0.spawn_blocking(job));
+    }
+
+    fn cores(&self) -> usize {
+        2
+    }
+}
+
+fn context() -> Context {
+    let share: Share = Memory::new(256 << 20).join();
+    Context {
+        workers: Arc::new(Threads(tokio::runtime::Handle::current())),
+        share: Arc::new(share),
+        stop: Stop::default(),
+        notes: Arc::new(Silent),
+    }
+}
+
+/// A server, and the connector that is set up for it.
+struct Scene {
+    _server: Option<Server>,
+    registry: Registry,
+    string: String,
+    place: BuildContext,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let mut registry = Registry::default();
+        hygge_mssql::register(&mut registry);
+        let real = std::env::var("HYGGE_TEST_MSSQL").ok();
+        let server = match real {
+            Some(_) => None,
+            None => Some(Server::start(Options::default()).unwrap()),
+        };
+        let made = |server: &Server| {
+            format!(
+                "Server=127.0.0.1,{};Database=test;User ID={USER};Password={PASSWORD};Encrypt=true;\
+                 TrustServerCertificate=true",
+                server.address().port()
+            )
+        };
+        Self {
+            string: real.unwrap_or_else(|| made(server.as_ref().unwrap())),
+            _server: server,
+            registry,
+            place: BuildContext {
+                root: "/p".into(),
+                work: "/p/.hygge".into(),
+                entity: Some(EntityId::new("f", "e")),
+            },
+        }
+    }
+
+    fn settings(&self, more: &Value) -> Settings {
+        let mut settings = json!({ "connection_string": self.string });
+        let object = settings.as_object_mut().unwrap();
+        object.extend(more.as_object().unwrap().clone());
+        Settings::new(settings, ["/connection_string".to_owned()])
+    }
+
+    fn home(&self, more: &Value) -> Arc<dyn Home> {
+        let kind = self.registry.home("mssql").unwrap();
+        let settings = self.settings(more);
+        kind.plan(&settings, &self.place).unwrap();
+        kind.build(&settings, &self.place).unwrap()
+    }
+
+    fn store(&self, more: &Value) -> Arc<dyn Store> {
+        let kind = self.registry.store("mssql").unwrap();
+        let settings = self.settings(more);
+        kind.plan(&settings, &self.place).unwrap();
+        kind.build(&settings, &self.place).unwrap()
+    }
+}
+
+fn run() -> RunId {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    RunId::new(jiff::Timestamp::now(), NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Writes batches as one split each, and commits them.
+async fn write(store: &dyn Store, batches: &[RecordBatch], action: Action) -> Result<()> {
+    let cx = context();
+    let entity = EntityId::new("f", "e");
+    let mut target = Target {
+        run: run(),
+        entity: entity.clone(),
+        schema: batches[0].schema(),
+        action,
+        key: Vec::new(),
+        latest_by: None,
+        memory: None,
+        begun: Value::Null,
+    };
+    store.cleanup(&entity, None, &cx).await?;
+    target.begun = store.begin(&target, &cx).await?;
+    let mut receipts = Vec::new();
+    for (n, batch) in batches.iter().enumerate() {
+        let mut writer = store.open_writer(&target, &SplitId::nth(n), 1, &cx).await?;
+        writer.write(Batch::Rows(batch.clone())).await?;
+        receipts.push(writer.finish().await?);
+    }
+    let receipts = store.prepare(&target, receipts, &cx).await?;
+    let record = CommitRecord {
+        version: CommitRecord::VERSION,
+        hygge: "test".into(),
+        run: target.run.clone(),
+        entity: entity.clone(),
+        action,
+        key: Vec::new(),
+        store_type: "mssql".into(),
+        store: Value::Null,
+        begun: target.begun.clone(),
+        rows: receipts.iter().map(|receipt| receipt.rows).sum(),
+        bytes: 0,
+        receipts,
+        watermark: None,
+        position: None,
+        schema: Vec::new(),
+        began: jiff::Timestamp::now(),
+    };
+    store.commit(&record, &cx).await?;
+    // The same again changes nothing.
+    store.commit(&record, &cx).await?;
+    store.cleanup(&entity, None, &cx).await
+}
+
+async fn read(home: &dyn Home) -> Result<Vec<RecordBatch>> {
+    read_by(home, &SplitRequest::default()).await
+}
+
+async fn read_by(home: &dyn Home, request: &SplitRequest) -> Result<Vec<RecordBatch>> {
+    let cx = context();
+    let plan = home.splits(request, &cx).await?;
+    let want = Want {
+        batch_bytes: 1 << 20,
+        encoded: None,
+        bounds: None,
+    };
+    let mut batches = Vec::new();
+    for split in &plan.splits {
+        let mut reader = home.open(split, &Position::start(), &want, &cx).await?;
+        while let Some(step) = reader.next().await? {
+            let Batch::Rows(rows) = step.batch else {
+                panic!("encoded rows")
+            };
+            if rows.num_rows() > 0 {
+                batches.push(rows);
+            }
+        }
+    }
+    Ok(batches)
+}
+
+/// Columns of every type, each with its ends, a NULL, and what else is easily got wrong.
+fn every_type() -> Vec<(&'static str, &'static str, ArrayRef)> {
+    let long = "x".repeat(9_000);
+    let micros = |values: [i64; 3]| {
+        TimestampMicrosecondArray::from(vec![
+            Some(values[0]),
+            None,
+            Some(values[1]),
+            Some(values[2]),
+        ])
+    };
+    // 0001-01-01, 9999-12-31 and a moment before 1970 with a fraction.
+    let (least, most) = (-62_135_596_800_000_000_i64, 253_402_300_799_999_999_i64);
+    let texts = |a: &str, b: &str, c: &str| StringArray::from(vec![Some(a), None, Some(b), Some(c)]);
+    let bytes = |a: &[u8], b: &[u8], c: &[u8]| BinaryArray::from(vec![Some(a), None, Some(b), Some(c)]);
+    let decimals = |precision, scale, values: [i128; 3]| {
+        let values = vec![Some(values[0]), None, Some(values[1]), Some(values[2])];
+        let array = Decimal128Array::from(values);
+        array.with_precision_and_scale(precision, scale).unwrap()
+    };
+    let most38 = 10_i128.pow(38) - 1;
+    vec![
+        ("a", "tinyint", Arc::new(UInt8Array::from(vec![Some(0), None, Some(255), Some(7)]))),
+        ("b", "smallint", Arc::new(Int16Array::from(vec![Some(i16::MIN), None, Some(i16::MAX), Some(0)]))),
+        ("c", "int", Arc::new(Int32Array::from(vec![Some(i32::MIN), None, Some(i32::MAX), Some(-1)]))),
+        ("d", "bigint", Arc::new(Int64Array::from(vec![Some(i64::MIN), None, Some(i64::MAX), Some(1)]))),
+        ("e", "bit", Arc::new(BooleanArray::from(vec![Some(true), None, Some(false), Some(true)]))),
+        ("f", "decimal(38,38)", Arc::new(decimals(38, 38, [most38, -most38, 1]))),
+        ("g", "decimal(9,0)", Arc::new(decimals(9, 0, [999_999_999, -999_999_999, 0]))),
+        ("h", "decimal(19,4)", Arc::new(decimals(19, 4, [10_i128.pow(19) - 1, 1 - 10_i128.pow(19), 5]))),
+        ("i", "money", Arc::new(decimals(19, 4, [i64::MAX.into(), i64::MIN.into(), -1]))),
+        ("j", "smallmoney", Arc::new(decimals(10, 4, [i32::MAX.into(), i32::MIN.into(), 1]))),
+        ("k", "real", Arc::new(Float32Array::from(vec![Some(f32::MAX), None, Some(-1.5e-30), Some(0.0)]))),
+        ("l", "float", Arc::new(Float64Array::from(vec![Some(f64::MAX), None, Some(-1.5e-300), Some(0.1)]))),
+        ("m", "nvarchar(20)", Arc::new(texts("", "trailing  ", "grüße 𝄞 中"))),
+        ("n", "nvarchar(max)", Arc::new(texts(&long, "", "𝄞"))),
+        ("o", "varchar(20)", Arc::new(texts("", "plain  ", "naïve €"))),
+        ("p", "varchar(max)", Arc::new(texts(&long, "", "é"))),
+        ("q", "varbinary(20)", Arc::new(bytes(b"", &[0, 255, 1], &[0; 20]))),
+        ("r", "varbinary(max)", Arc::new(bytes(long.as_bytes(), b"", &[0]))),
+        ("s", "date", Arc::new(Date32Array::from(vec![Some(-719_162), None, Some(2_932_896), Some(-1)]))),
+        ("t", "time(6)", Arc::new(Time64MicrosecondArray::from(vec![Some(0), None, Some(86_399_999_999), Some(1)]))),
+        ("u", "datetime2(6)", Arc::new(micros([least, most, -1]))),
+        ("v", "datetime2(0)", Arc::new(micros([least, most - 999_999, -1_000_000]))),
+        ("w", "datetime2(3)", Arc::new(micros([least, most - 999, -1_000]))),
+        ("x", "datetimeoffset(6)", Arc::new(micros([least, most, -1]).with_timezone("UTC"))),
+        // 1753-01-01, 9999-12-31T23:59:59.997 and a third of a second.
+        ("y", "datetime", Arc::new(micros([-6_847_804_800_000_000, 253_402_300_799_997_000, 333_000]))),
+        ("z", "smalldatetime", Arc::new(micros([-2_208_988_800_000_000, 3_453_321_540_000_000, 60_000_000]))),
+        ("aa", "uniqueidentifier", Arc::new(texts(
+            "00112233-4455-6677-8899-aabbccddeeff",
+            "00000000-0000-0000-0000-000000000000",
+            "ffffffff-ffff-ffff-ffff-ffffffffffff",
+        ))),
+        ("ab", "nchar(4)", Arc::new(texts("abcd", "ÄÖÜß", "    "))),
+        ("ac", "char(4)", Arc::new(texts("abcd", "wxyz", "    "))),
+        ("ad", "binary(4)", Arc::new(bytes(&[1, 2, 3, 4], &[0; 4], &[255; 4]))),
+    ]
+}
+
+fn batch(columns: &[(&'static str, &'static str, ArrayRef)]) -> RecordBatch {
+    let fields = columns.iter().map(|(name, sql_type, array)| {
+        let metadata = [(hygge_mssql::TYPE_KEY.to_owned(), (*sql_type).to_owned())];
+        Field::new(*name, array.data_type().clone(), true).with_metadata(metadata.into())
+    });
+    let schema = Schema::new(fields.collect::<Vec<_>>());
+    let arrays = columns.iter().map(|(_, _, array)| Arc::clone(array));
+    RecordBatch::try_new(Arc::new(schema), arrays.collect()).unwrap()
+}
+
+/// Every type in every column order: each column once at every place, the others behind it.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_type_in_every_place_comes_back() {
+    let scene = Scene::new();
+    let mut columns = every_type();
+    for turn in 0..columns.len() {
+        let table = format!("dbo.hygge_test_types_{turn}");
+        let store = scene.store(&json!({"table": table, "create": "if_missing", "adopt": true}));
+        let written = batch(&columns);
+        write(store.as_ref(), &[written.clone(), written.clone()], Action::Replace)
+            .await
+            .unwrap_or_else(|fault| panic!("turn {turn}: {fault:?}"));
+        let home = scene.home(&json!({"table": table}));
+        let found = read(home.as_ref()).await.unwrap();
+        let rows: usize = found.iter().map(RecordBatch::num_rows).sum();
+        assert_eq!(rows, 8, "turn {turn}");
+        for (n, (name, sql_type, array)) in columns.iter().enumerate() {
+            let field = found[0].schema().field(n).clone();
+            assert_eq!(field.name(), name);
+            assert_eq!(field.metadata()[hygge_mssql::TYPE_KEY], *sql_type, "turn {turn}");
+            let mut at = 0;
+            for batch in &found {
+                for row in 0..batch.num_rows() {
+                    let is = batch.column(n).slice(row, 1);
+                    let was = array.slice(at % 4, 1);
+                    assert_eq!(&is, &was, "turn {turn}, column {name} ({sql_type}), row {at}");
+                    at += 1;
+                }
+            }
+        }
+        columns.rotate_left(1);
+    }
+}
+
+/// A value that doesn't fit is an error that names column, row and value, and nothing arrives.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_does_not_fit_is_named() {
+    let scene = Scene::new();
+    let table = "dbo.hygge_test_unfit";
+    let store = scene.store(&json!({"table": table, "create": "if_missing", "adopt": true}));
+    let good: ArrayRef = Arc::new(Int32Array::from(vec![1, 2]));
+    write(store.as_ref(), &[batch(&[("n", "tinyint", good)])], Action::Replace)
+        .await
+        .unwrap();
+    let bad: ArrayRef = Arc::new(Int32Array::from(vec![3, 300]));
+    let fault = write(store.as_ref(), &[batch(&[("n", "tinyint", bad)])], Action::Append)
+        .await
+        .unwrap_err();
+    assert_eq!(
+        fault.message,
+        "column \"n\", row 2 of its split: 300 doesn't fit tinyint"
+    );
+    let found = read(scene.home(&json!({"table": table})).as_ref()).await.unwrap();
+    assert_eq!(found.iter().map(RecordBatch::num_rows).sum::<usize>(), 2);
+}
+
+/// The whole numbers of the first column, sorted.
+fn numbers(batches: &[RecordBatch]) -> Vec<i64> {
+    let mut numbers: Vec<i64> = batches
+        .iter()
+        .flat_map(|batch| {
+            let column = batch.column(0).as_any().downcast_ref::<Int64Array>();
+            column.unwrap().iter().map(|n| n.unwrap_or(-1)).collect::<Vec<_>>()
+        })
+        .collect();
+    numbers.sort_unstable();
+    numbers
+}
+
+/// A table of 1,000 rows: a number, a moment a second later each, and a text.
+async fn thousand(scene: &Scene, table: &str) {
+    let moments = (0..1_000).map(|n| (n % 10 != 9).then_some(n * 1_000_000 + 123));
+    let columns: Vec<(&str, &str, ArrayRef)> = vec![
+        ("n", "bigint", Arc::new(Int64Array::from_iter_values(0..1_000))),
+        ("at", "datetime2(6)", Arc::new(TimestampMicrosecondArray::from_iter(moments))),
+        ("text", "nvarchar(20)", Arc::new(StringArray::from_iter_values((0..1_000).map(|n| format!("row {n}"))))),
+    ];
+    let store = scene.store(&json!({"table": table, "create": "if_missing", "adopt": true}));
+    write(store.as_ref(), &[batch(&columns)], Action::Replace).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_in_pieces_is_the_table() {
+    let scene = Scene::new();
+    let table = "dbo.hygge_test_pieces";
+    thousand(&scene, table).await;
+    for (splits, by) in [(1, "n"), (7, "n"), (4, "at"), (5_000, "n")] {
+        let home = scene.home(&json!({"table": table, "splits": splits, "split_by": by}));
+        let plan = home.splits(&SplitRequest::default(), &context()).await.unwrap();
+        assert_eq!(plan.splits.len(), splits.min(1_000), "by {by}");
+        if splits > 10 {
+            continue;
+        }
+        let found = read(home.as_ref()).await.unwrap();
+        assert_eq!(numbers(&found), (0..1_000).collect::<Vec<_>>(), "{splits} by {by}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_new_begins_at_the_watermark_and_ends_where_it_was_fixed() {
+    let scene = Scene::new();
+    let table = "dbo.hygge_test_new";
+    thousand(&scene, table).await;
+    let home = scene.home(&json!({"table": table}));
+    let cx = context();
+    let kind = hygge_core::WatermarkType::Timestamp { per_second: 1_000_000, utc: false };
+    let request = SplitRequest {
+        bounds: Some(hygge_core::Bounds { column: "at".into(), kind, low: 900_000_123 }),
+        watermark: Some("at".into()),
+        ..SplitRequest::default()
+    };
+    let plan = home.splits(&request, &cx).await.unwrap();
+    assert_eq!(plan.high, Some(998_000_123));
+    let found = read_by(home.as_ref(), &request).await.unwrap();
+    let expected: Vec<i64> = (900..1_000).filter(|n| n % 10 != 9).collect();
+    assert_eq!(numbers(&found), expected);
+    // Rows that come once it was fixed wait for the next run.
+    let late: Vec<(&str, &str, ArrayRef)> = vec![
+        ("n", "bigint", Arc::new(Int64Array::from(vec![5_000]))),
+        ("at", "datetime2(6)", Arc::new(TimestampMicrosecondArray::from(vec![2_000_000_000]))),
+        ("text", "nvarchar(20)", Arc::new(StringArray::from(vec!["late"]))),
+    ];
+    let store = scene.store(&json!({"table": table}));
+    write(store.as_ref(), &[batch(&late)], Action::Append).await.unwrap();
+    let want = Want { batch_bytes: 1 << 20, encoded: None, bounds: request.bounds.clone() };
+    let mut reader = home.open(&plan.splits[0], &Position::start(), &want, &cx).await.unwrap();
+    let mut rows = Vec::new();
+    while let Some(step) = reader.next().await.unwrap() {
+        if let Batch::Rows(batch) = step.batch {
+            rows.push(batch);
+        }
+    }
+    assert_eq!(numbers(&rows), expected);
+    assert_eq!(reader.without_watermark(), 100);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_is_read_like_a_table() {
+    let scene = Scene::new();
+    let table = "dbo.hygge_test_query";
+    thousand(&scene, table).await;
+    let query = format!("SELECT n, text FROM {table} WHERE n < 10;");
+    let home = scene.home(&json!({"query": query, "where": "n > 4 -- not the first"}));
+    let found = read(home.as_ref()).await.unwrap();
+    assert_eq!(numbers(&found), [5, 6, 7, 8, 9]);
+    assert_eq!(found[0].num_columns(), 2);
+}

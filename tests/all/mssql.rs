@@ -1,0 +1,245 @@
+//! SQL Server as Home and Store: there and back, again, killed anywhere, and with the line cut.
+
+use std::collections::BTreeSet;
+
+use hygge_core::failpoint::POINTS;
+use hygge_tds_server::{Effect, Fault, SqlError};
+
+use crate::harness::{Content, Database, Events, Order, Orders, Project, say};
+
+/// How a run changes its table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    First,
+    Full,
+    Append,
+    Merge,
+    /// A merge by `delete_insert`.
+    Replace,
+}
+
+impl Way {
+    const ALL: [Self; 5] = [
+        Self::First,
+        Self::Full,
+        Self::Append,
+        Self::Merge,
+        Self::Replace,
+    ];
+
+    fn merges(self) -> bool {
+        matches!(self, Self::Merge | Self::Replace)
+    }
+}
+
+/// A project that writes orders into a table, step by step, and what the table must hold.
+struct Scene {
+    database: Database,
+    project: Project,
+    way: Way,
+    table: String,
+    source: Orders,
+    step: i64,
+}
+
+const FILE: i64 = 600;
+
+impl Scene {
+    fn new(way: Way, name: &str) -> Self {
+        let database = Database::start();
+        let table = format!("hygge_test_{name}_{way:?}").to_lowercase();
+        database.without(&[&format!("dbo.{table}")]);
+        let project = database.project(5);
+        let incremental = match way {
+            Way::First | Way::Full => "",
+            Way::Append => "  incremental: {column: updated_at, strategy: append}\n",
+            Way::Merge | Way::Replace => {
+                "  incremental: {column: updated_at, strategy: merge, key: [id]}\n"
+            }
+        };
+        let strategy = match way {
+            Way::Replace => "  write_strategy: delete_insert\n",
+            _ => "",
+        };
+        let adopt = match way {
+            Way::First => "  adopt: true\n",
+            _ => "",
+        };
+        project.flow(
+            "there",
+            &format!(
+                "home:\n  type: parquet\n  path: data/orders\n{incremental}\
+                 store:\n  connection: db\n  table: dbo.{table}\n  create: if_missing\n{strategy}{adopt}"
+            ),
+        );
+        project.flow(
+            "back",
+            &format!("home: {{connection: db, table: dbo.{table}}}\nstore: lake/orders\n"),
+        );
+        let mut scene = Self {
+            database,
+            project,
+            way,
+            table,
+            source: Orders::default(),
+            step: 0,
+        };
+        scene.grow();
+        scene.grow();
+        if way != Way::First {
+            scene.project.hygge("start --flow there").succeed();
+            scene.check();
+            scene.grow();
+        }
+        scene
+    }
+
+    fn grow(&mut self) {
+        let begin = self.step * FILE;
+        let mut file = Orders::new(begin..begin + FILE);
+        if self.way.merges() && self.step > 0 {
+            for (k, id) in (0..begin).step_by(50).enumerate() {
+                file.0.push(Order {
+                    id,
+                    version: self.step + 1,
+                    updated: Some(begin + FILE - 1 - k as i64 % 10),
+                });
+            }
+        }
+        self.project
+            .orders(&format!("data/orders/{:03}.parquet", self.step), &file);
+        self.source = std::mem::take(&mut self.source).and(&file);
+        self.step += 1;
+    }
+
+    fn truth(&self) -> Content {
+        match self.way.merges() {
+            true => self.source.latest().content(),
+            false => self.source.content(),
+        }
+    }
+
+    /// What the table holds, as hygge reads it, and that nothing else was left.
+    fn check(&self) {
+        self.project.hygge("start --flow back").succeed();
+        assert_eq!(self.project.content("lake/orders"), self.truth());
+        let left = self
+            .database
+            .run("SELECT name FROM sys.objects WHERE type = 'U' AND LEFT(name, 12) = 'hygge_stage_'");
+        assert!(left.is_empty(), "left behind: {left:?}");
+    }
+}
+
+#[test]
+fn a_table_there_and_back() {
+    for way in Way::ALL {
+        let scene = Scene::new(way, "back");
+        scene.project.hygge("start --flow there").succeed();
+        scene.check();
+        // Again: nothing new, or all of it once more.
+        scene.project.hygge("start --flow there").succeed();
+        scene.check();
+    }
+}
+
+/// Kills a run at the `nth` pass of a point, lets the next one recover; says whether the point
+/// was reached.
+fn killed_at(way: Way, point: &str, nth: u32) -> bool {
+    let scene = Scene::new(way, "kill");
+    let killed = scene
+        .project
+        .hygge("start --flow there")
+        .failpoints(&format!("{point}=kill@{nth}"))
+        .run();
+    assert!(
+        killed.was_killed() || killed.code == Some(0),
+        "{way:?} {point}: {killed}"
+    );
+    let recovering = scene.project.hygge("start --flow there").run();
+    assert_eq!(recovering.code, Some(0), "{way:?} {point}@{nth}: {recovering}");
+    scene.check();
+    killed.was_killed()
+}
+
+#[test]
+fn killed_at_every_point_a_table_is_whole() {
+    let mut reached = BTreeSet::new();
+    for way in Way::ALL {
+        for point in POINTS {
+            for nth in [1, 2] {
+                if !killed_at(way, point, nth) {
+                    break;
+                }
+                reached.insert(*point);
+            }
+        }
+    }
+    say(&format!("reached {reached:?}"));
+    for needed in ["commit.started", "commit.linked", "commit.synced", "commit.swapped", "commit.cleaned"] {
+        assert!(reached.contains(needed), "{needed} was never reached");
+    }
+}
+
+#[test]
+fn a_line_that_is_cut_while_it_commits() {
+    for way in Way::ALL {
+        for statement in ["BEGIN TRAN", "INSERT INTO", "COMMIT"] {
+            for effect in [Effect::DropBefore, Effect::DropAfter] {
+                let scene = Scene::new(way, "cut");
+                let shown = format!("{way:?} {statement} {effect:?}");
+                if !scene.database.fault(Fault::at(statement, effect)) {
+                    return;
+                }
+                let cut = scene.project.hygge("start --flow there").run();
+                let again = scene.project.hygge("start --flow there").run();
+                assert_eq!(again.code, Some(0), "{shown}: {cut}{again}");
+                scene.check();
+            }
+        }
+    }
+}
+
+#[test]
+fn a_deadlock_is_tried_again() {
+    let scene = Scene::new(Way::Full, "deadlock");
+    let victim = SqlError::new(1205, "Transaction was deadlocked").class(13);
+    if !scene
+        .database
+        .fault(Fault::at("TRUNCATE", Effect::Error(victim)))
+    {
+        return;
+    }
+    scene.project.hygge("start --flow there").succeed();
+    scene.check();
+}
+
+#[test]
+fn many_tables_share_a_small_pool() {
+    let database = Database::start();
+    let project = database.project(5);
+    let mut flow = "home: {connection: db, table: 'dbo.{entity}'}\nstore: lake\nentities:\n".to_owned();
+    for n in 0..50 {
+        let table = format!("hygge_test_pool_{n}");
+        database.without(&[&format!("dbo.{table}")]);
+        database.run(&format!(
+            "CREATE TABLE dbo.{table} (id int NOT NULL PRIMARY KEY, name nvarchar(20) NULL); \
+             INSERT INTO dbo.{table} (id, name) VALUES ({n}, N'a'), (1000, NULL)"
+        ));
+        flow.push_str(&format!("  - {table}\n"));
+    }
+    project.flow("all", &flow);
+    let Some(server) = database.made() else { return };
+    server.reset_counters();
+    let outcome = project.hygge("start --output json").succeed();
+    let events = Events::of(&outcome);
+    for n in 0..50 {
+        assert_eq!(events.rows(&format!("all.hygge_test_pool_{n}")), 2);
+    }
+    let (most, opened) = (server.most_sessions(), server.sessions_opened());
+    assert!(most <= 5, "{most} sessions at once");
+    // One for each table would be 50.
+    assert!(opened <= 10, "{opened} sessions opened");
+    crate::harness::eventually("all sessions to end", || {
+        (server.open_sessions() == 0).then_some(())
+    });
+}
