@@ -286,11 +286,6 @@ impl SqlType {
         })
     }
 
-    /// Whether its values are text in the column's collation, one byte or more a character.
-    pub(crate) fn is_narrow_text(self) -> bool {
-        matches!(self, Self::Char(_) | Self::VarChar(_) | Self::Text)
-    }
-
     /// Whether the server makes its values, so that nobody can write them.
     pub(crate) fn is_generated(self) -> bool {
         self == Self::RowVersion

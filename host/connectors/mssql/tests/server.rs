@@ -8,6 +8,7 @@
     reason = "in a test a panic is the report, also outside of #[test] functions"
 )]
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -252,8 +253,9 @@ fn every_type() -> Vec<(&'static str, &'static str, ArrayRef)> {
 
 fn batch(columns: &[(&'static str, &'static str, ArrayRef)]) -> RecordBatch {
     let fields = columns.iter().map(|(name, sql_type, array)| {
-        let metadata = [(hygge_mssql::TYPE_KEY.to_owned(), (*sql_type).to_owned())];
-        Field::new(*name, array.data_type().clone(), true).with_metadata(metadata.into())
+        let remembered = (hygge_mssql::TYPE_KEY.to_owned(), (*sql_type).to_owned());
+        Field::new(*name, array.data_type().clone(), true)
+            .with_metadata(HashMap::from([remembered]))
     });
     let schema = Schema::new(fields.collect::<Vec<_>>());
     let arrays = columns.iter().map(|(_, _, array)| Arc::clone(array));

@@ -190,11 +190,6 @@ impl Rows {
         })
     }
 
-    /// Rows since the last batch.
-    pub(crate) fn rows(&self) -> usize {
-        self.rows
-    }
-
     /// About how many bytes they take.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
