@@ -132,6 +132,10 @@ impl Desk {
     }
 }
 
+fn names_of(found: &[BulkCopyColumnMetadata]) -> Vec<&str> {
+    found.iter().map(|column| column.column_name.as_str()).collect()
+}
+
 fn early(ended: Result<()>) -> Fault {
     match ended {
         Err(fault) => fault,
