@@ -7,7 +7,8 @@ use arrow_schema::{DataType, TimeUnit};
 use crate::store::fits;
 use crate::types::{EVERY, SqlType, Unit};
 
-const BEGIN: &str = "<!-- types, made by the program: HYGGE_WRITE_DOCS=1 .ci/test the_table_of_types -->\n";
+const BEGIN: &str =
+    "<!-- types, made by the program: HYGGE_WRITE_DOCS=1 .ci/test the_table_of_types -->\n";
 const END: &str = "<!-- end of types -->\n";
 
 /// Arrow types that rows come in, and what the table calls them.
@@ -23,7 +24,10 @@ fn sources() -> Vec<(&'static str, DataType)> {
         ("bytes", DataType::Binary),
         ("date", DataType::Date32),
         ("time", DataType::Time64(TimeUnit::Microsecond)),
-        ("timestamp", DataType::Timestamp(TimeUnit::Microsecond, None)),
+        (
+            "timestamp",
+            DataType::Timestamp(TimeUnit::Microsecond, None),
+        ),
         (
             "timestamp with zone",
             DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
@@ -51,8 +55,7 @@ fn row(sql_type: SqlType) -> String {
 }
 
 fn table() -> String {
-    let mut table =
-        "| SQL Server | Read as (Arrow) | Written from |\n|---|---|---|\n".to_owned();
+    let mut table = "| SQL Server | Read as (Arrow) | Written from |\n|---|---|---|\n".to_owned();
     for sql_type in EVERY {
         table.push_str(&row(*sql_type));
     }

@@ -23,7 +23,7 @@ use hygge_core::{
     Result, RunId, Settings, Share, Silent, SplitId, SplitRequest, Stop, Store, Target, Want,
     Workers,
 };
-use hygge_tds_server::{Options, PASSWORD, Server, USER};
+use hygge_tds_server::{Effect, Fault, Options, PASSWORD, Server, USER};
 use serde_json::{Value, json};
 
 /// Threads as a run has them.
@@ -56,7 +56,7 @@ fn context() -> Context {
 
 /// A server, and the connector that is set up for it.
 struct Scene {
-    _server: Option<Server>,
+    server: Option<Server>,
     registry: Registry,
     string: String,
     place: BuildContext,
@@ -80,7 +80,7 @@ impl Scene {
         };
         Self {
             string: real.unwrap_or_else(|| made(server.as_ref().unwrap())),
-            _server: server,
+            server,
             registry,
             place: BuildContext {
                 root: "/p".into(),
@@ -88,6 +88,12 @@ impl Scene {
                 entity: Some(EntityId::new("f", "e")),
             },
         }
+    }
+
+    /// The same server, to another process.
+    fn forget(&mut self) {
+        self.registry = Registry::default();
+        hygge_mssql::register(&mut self.registry);
     }
 
     fn settings(&self, more: &Value) -> Settings {
@@ -119,6 +125,21 @@ fn run() -> RunId {
 
 /// Writes batches as one split each, and commits them.
 async fn write(store: &dyn Store, batches: &[RecordBatch], action: Action) -> Result<()> {
+    let record = stage(store, batches, action, &[]).await?;
+    let cx = context();
+    store.commit(&record, &cx).await?;
+    // The same again changes nothing.
+    store.commit(&record, &cx).await?;
+    store.cleanup(&record.entity, None, &cx).await
+}
+
+/// Stages batches as one split each, up to the intent.
+async fn stage(
+    store: &dyn Store,
+    batches: &[RecordBatch],
+    action: Action,
+    key: &[&str],
+) -> Result<CommitRecord> {
     let cx = context();
     let entity = EntityId::new("f", "e");
     let mut target = Target {
@@ -126,7 +147,7 @@ async fn write(store: &dyn Store, batches: &[RecordBatch], action: Action) -> Re
         entity: entity.clone(),
         schema: batches[0].schema(),
         action,
-        key: Vec::new(),
+        key: key.iter().map(|name| (*name).to_owned()).collect(),
         latest_by: None,
         memory: None,
         begun: Value::Null,
@@ -140,7 +161,7 @@ async fn write(store: &dyn Store, batches: &[RecordBatch], action: Action) -> Re
         receipts.push(writer.finish().await?);
     }
     let receipts = store.prepare(&target, receipts, &cx).await?;
-    let record = CommitRecord {
+    Ok(CommitRecord {
         version: CommitRecord::VERSION,
         hygge: "test".into(),
         run: target.run.clone(),
@@ -157,11 +178,7 @@ async fn write(store: &dyn Store, batches: &[RecordBatch], action: Action) -> Re
         position: None,
         schema: Vec::new(),
         began: jiff::Timestamp::now(),
-    };
-    store.commit(&record, &cx).await?;
-    // The same again changes nothing.
-    store.commit(&record, &cx).await?;
-    store.cleanup(&entity, None, &cx).await
+    })
 }
 
 async fn read(home: &dyn Home) -> Result<Vec<RecordBatch>> {
@@ -204,8 +221,10 @@ fn every_type() -> Vec<(&'static str, &'static str, ArrayRef)> {
     };
     // 0001-01-01, 9999-12-31 and a moment before 1970 with a fraction.
     let (least, most) = (-62_135_596_800_000_000_i64, 253_402_300_799_999_999_i64);
-    let texts = |a: &str, b: &str, c: &str| StringArray::from(vec![Some(a), None, Some(b), Some(c)]);
-    let bytes = |a: &[u8], b: &[u8], c: &[u8]| BinaryArray::from(vec![Some(a), None, Some(b), Some(c)]);
+    let texts =
+        |a: &str, b: &str, c: &str| StringArray::from(vec![Some(a), None, Some(b), Some(c)]);
+    let bytes =
+        |a: &[u8], b: &[u8], c: &[u8]| BinaryArray::from(vec![Some(a), None, Some(b), Some(c)]);
     let decimals = |precision, scale, values: [i128; 3]| {
         let values = vec![Some(values[0]), None, Some(values[1]), Some(values[2])];
         let array = Decimal128Array::from(values);
@@ -213,41 +232,193 @@ fn every_type() -> Vec<(&'static str, &'static str, ArrayRef)> {
     };
     let most38 = 10_i128.pow(38) - 1;
     vec![
-        ("a", "tinyint", Arc::new(UInt8Array::from(vec![Some(0), None, Some(255), Some(7)]))),
-        ("b", "smallint", Arc::new(Int16Array::from(vec![Some(i16::MIN), None, Some(i16::MAX), Some(0)]))),
-        ("c", "int", Arc::new(Int32Array::from(vec![Some(i32::MIN), None, Some(i32::MAX), Some(-1)]))),
-        ("d", "bigint", Arc::new(Int64Array::from(vec![Some(i64::MIN), None, Some(i64::MAX), Some(1)]))),
-        ("e", "bit", Arc::new(BooleanArray::from(vec![Some(true), None, Some(false), Some(true)]))),
-        ("f", "decimal(38,38)", Arc::new(decimals(38, 38, [most38, -most38, 1]))),
-        ("g", "decimal(9,0)", Arc::new(decimals(9, 0, [999_999_999, -999_999_999, 0]))),
-        ("h", "decimal(19,4)", Arc::new(decimals(19, 4, [10_i128.pow(19) - 1, 1 - 10_i128.pow(19), 5]))),
-        ("i", "money", Arc::new(decimals(19, 4, [i64::MAX.into(), i64::MIN.into(), -1]))),
-        ("j", "smallmoney", Arc::new(decimals(10, 4, [i32::MAX.into(), i32::MIN.into(), 1]))),
-        ("k", "real", Arc::new(Float32Array::from(vec![Some(f32::MAX), None, Some(-1.5e-30), Some(0.0)]))),
-        ("l", "float", Arc::new(Float64Array::from(vec![Some(f64::MAX), None, Some(-1.5e-300), Some(0.1)]))),
-        ("m", "nvarchar(20)", Arc::new(texts("", "trailing  ", "grüße 𝄞 中"))),
+        (
+            "a",
+            "tinyint",
+            Arc::new(UInt8Array::from(vec![Some(0), None, Some(255), Some(7)])),
+        ),
+        (
+            "b",
+            "smallint",
+            Arc::new(Int16Array::from(vec![
+                Some(i16::MIN),
+                None,
+                Some(i16::MAX),
+                Some(0),
+            ])),
+        ),
+        (
+            "c",
+            "int",
+            Arc::new(Int32Array::from(vec![
+                Some(i32::MIN),
+                None,
+                Some(i32::MAX),
+                Some(-1),
+            ])),
+        ),
+        (
+            "d",
+            "bigint",
+            Arc::new(Int64Array::from(vec![
+                Some(i64::MIN),
+                None,
+                Some(i64::MAX),
+                Some(1),
+            ])),
+        ),
+        (
+            "e",
+            "bit",
+            Arc::new(BooleanArray::from(vec![
+                Some(true),
+                None,
+                Some(false),
+                Some(true),
+            ])),
+        ),
+        (
+            "f",
+            "decimal(38,38)",
+            Arc::new(decimals(38, 38, [most38, -most38, 1])),
+        ),
+        (
+            "g",
+            "decimal(9,0)",
+            Arc::new(decimals(9, 0, [999_999_999, -999_999_999, 0])),
+        ),
+        (
+            "h",
+            "decimal(19,4)",
+            Arc::new(decimals(
+                19,
+                4,
+                [10_i128.pow(19) - 1, 1 - 10_i128.pow(19), 5],
+            )),
+        ),
+        (
+            "i",
+            "money",
+            Arc::new(decimals(19, 4, [i64::MAX.into(), i64::MIN.into(), -1])),
+        ),
+        (
+            "j",
+            "smallmoney",
+            Arc::new(decimals(10, 4, [i32::MAX.into(), i32::MIN.into(), 1])),
+        ),
+        (
+            "k",
+            "real",
+            Arc::new(Float32Array::from(vec![
+                Some(f32::MAX),
+                None,
+                Some(-1.5e-30),
+                Some(0.0),
+            ])),
+        ),
+        (
+            "l",
+            "float",
+            Arc::new(Float64Array::from(vec![
+                Some(f64::MAX),
+                None,
+                Some(-1.5e-300),
+                Some(0.1),
+            ])),
+        ),
+        (
+            "m",
+            "nvarchar(20)",
+            Arc::new(texts("", "trailing  ", "grüße 𝄞 中")),
+        ),
         ("n", "nvarchar(max)", Arc::new(texts(&long, "", "𝄞"))),
-        ("o", "varchar(20)", Arc::new(texts("", "plain  ", "naïve €"))),
+        (
+            "o",
+            "varchar(20)",
+            Arc::new(texts("", "plain  ", "naïve €")),
+        ),
         ("p", "varchar(max)", Arc::new(texts(&long, "", "é"))),
-        ("q", "varbinary(20)", Arc::new(bytes(b"", &[0, 255, 1], &[0; 20]))),
-        ("r", "varbinary(max)", Arc::new(bytes(long.as_bytes(), b"", &[0]))),
-        ("s", "date", Arc::new(Date32Array::from(vec![Some(-719_162), None, Some(2_932_896), Some(-1)]))),
-        ("t", "time(6)", Arc::new(Time64MicrosecondArray::from(vec![Some(0), None, Some(86_399_999_999), Some(1)]))),
+        (
+            "q",
+            "varbinary(20)",
+            Arc::new(bytes(b"", &[0, 255, 1], &[0; 20])),
+        ),
+        (
+            "r",
+            "varbinary(max)",
+            Arc::new(bytes(long.as_bytes(), b"", &[0])),
+        ),
+        (
+            "s",
+            "date",
+            Arc::new(Date32Array::from(vec![
+                Some(-719_162),
+                None,
+                Some(2_932_896),
+                Some(-1),
+            ])),
+        ),
+        (
+            "t",
+            "time(6)",
+            Arc::new(Time64MicrosecondArray::from(vec![
+                Some(0),
+                None,
+                Some(86_399_999_999),
+                Some(1),
+            ])),
+        ),
         ("u", "datetime2(6)", Arc::new(micros([least, most, -1]))),
-        ("v", "datetime2(0)", Arc::new(micros([least, most - 999_999, -1_000_000]))),
-        ("w", "datetime2(3)", Arc::new(micros([least, most - 999, -1_000]))),
-        ("x", "datetimeoffset(6)", Arc::new(micros([least, most, -1]).with_timezone("UTC"))),
+        (
+            "v",
+            "datetime2(0)",
+            Arc::new(micros([least, most - 999_999, -1_000_000])),
+        ),
+        (
+            "w",
+            "datetime2(3)",
+            Arc::new(micros([least, most - 999, -1_000])),
+        ),
+        (
+            "x",
+            "datetimeoffset(6)",
+            Arc::new(micros([least, most, -1]).with_timezone("UTC")),
+        ),
         // 1753-01-01, 9999-12-31T23:59:59.997 and a third of a second.
-        ("y", "datetime", Arc::new(micros([-6_847_804_800_000_000, 253_402_300_799_997_000, 333_000]))),
-        ("z", "smalldatetime", Arc::new(micros([-2_208_988_800_000_000, 3_453_321_540_000_000, 60_000_000]))),
-        ("aa", "uniqueidentifier", Arc::new(texts(
-            "00112233-4455-6677-8899-aabbccddeeff",
-            "00000000-0000-0000-0000-000000000000",
-            "ffffffff-ffff-ffff-ffff-ffffffffffff",
-        ))),
+        (
+            "y",
+            "datetime",
+            Arc::new(micros([
+                -6_847_804_800_000_000,
+                253_402_300_799_997_000,
+                333_000,
+            ])),
+        ),
+        (
+            "z",
+            "smalldatetime",
+            Arc::new(micros([
+                -2_208_988_800_000_000,
+                3_453_321_540_000_000,
+                60_000_000,
+            ])),
+        ),
+        (
+            "aa",
+            "uniqueidentifier",
+            Arc::new(texts(
+                "00112233-4455-6677-8899-aabbccddeeff",
+                "00000000-0000-0000-0000-000000000000",
+                "ffffffff-ffff-ffff-ffff-ffffffffffff",
+            )),
+        ),
         ("ab", "nchar(4)", Arc::new(texts("abcd", "ÄÖÜß", "    "))),
         ("ac", "char(4)", Arc::new(texts("abcd", "wxyz", "    "))),
-        ("ad", "binary(4)", Arc::new(bytes(&[1, 2, 3, 4], &[0; 4], &[255; 4]))),
+        (
+            "ad",
+            "binary(4)",
+            Arc::new(bytes(&[1, 2, 3, 4], &[0; 4], &[255; 4])),
+        ),
     ]
 }
 
@@ -271,9 +442,13 @@ async fn every_type_in_every_place_comes_back() {
         let table = format!("dbo.hygge_test_types_{turn}");
         let store = scene.store(&json!({"table": table, "create": "if_missing", "adopt": true}));
         let written = batch(&columns);
-        write(store.as_ref(), &[written.clone(), written.clone()], Action::Replace)
-            .await
-            .unwrap_or_else(|fault| panic!("turn {turn}: {fault:?}"));
+        write(
+            store.as_ref(),
+            &[written.clone(), written.clone()],
+            Action::Replace,
+        )
+        .await
+        .unwrap_or_else(|fault| panic!("turn {turn}: {fault:?}"));
         let home = scene.home(&json!({"table": table}));
         let found = read(home.as_ref()).await.unwrap();
         let rows: usize = found.iter().map(RecordBatch::num_rows).sum();
@@ -281,13 +456,20 @@ async fn every_type_in_every_place_comes_back() {
         for (n, (name, sql_type, array)) in columns.iter().enumerate() {
             let field = found[0].schema().field(n).clone();
             assert_eq!(field.name(), name);
-            assert_eq!(field.metadata()[hygge_mssql::TYPE_KEY], *sql_type, "turn {turn}");
+            assert_eq!(
+                field.metadata()[hygge_mssql::TYPE_KEY],
+                *sql_type,
+                "turn {turn}"
+            );
             let mut at = 0;
             for batch in &found {
                 for row in 0..batch.num_rows() {
                     let is = batch.column(n).slice(row, 1);
                     let was = array.slice(at % 4, 1);
-                    assert_eq!(&is, &was, "turn {turn}, column {name} ({sql_type}), row {at}");
+                    assert_eq!(
+                        &is, &was,
+                        "turn {turn}, column {name} ({sql_type}), row {at}"
+                    );
                     at += 1;
                 }
             }
@@ -303,18 +485,28 @@ async fn what_does_not_fit_is_named() {
     let table = "dbo.hygge_test_unfit";
     let store = scene.store(&json!({"table": table, "create": "if_missing", "adopt": true}));
     let good: ArrayRef = Arc::new(Int32Array::from(vec![1, 2]));
-    write(store.as_ref(), &[batch(&[("n", "tinyint", good)])], Action::Replace)
-        .await
-        .unwrap();
+    write(
+        store.as_ref(),
+        &[batch(&[("n", "tinyint", good)])],
+        Action::Replace,
+    )
+    .await
+    .unwrap();
     let bad: ArrayRef = Arc::new(Int32Array::from(vec![3, 300]));
-    let fault = write(store.as_ref(), &[batch(&[("n", "tinyint", bad)])], Action::Append)
-        .await
-        .unwrap_err();
+    let fault = write(
+        store.as_ref(),
+        &[batch(&[("n", "tinyint", bad)])],
+        Action::Append,
+    )
+    .await
+    .unwrap_err();
     assert_eq!(
         fault.message,
         "column \"n\", row 2 of its split: 300 doesn't fit tinyint"
     );
-    let found = read(scene.home(&json!({"table": table})).as_ref()).await.unwrap();
+    let found = read(scene.home(&json!({"table": table})).as_ref())
+        .await
+        .unwrap();
     assert_eq!(found.iter().map(RecordBatch::num_rows).sum::<usize>(), 2);
 }
 
@@ -324,7 +516,11 @@ fn numbers(batches: &[RecordBatch]) -> Vec<i64> {
         .iter()
         .flat_map(|batch| {
             let column = batch.column(0).as_any().downcast_ref::<Int64Array>();
-            column.unwrap().iter().map(|n| n.unwrap_or(-1)).collect::<Vec<_>>()
+            column
+                .unwrap()
+                .iter()
+                .map(|n| n.unwrap_or(-1))
+                .collect::<Vec<_>>()
         })
         .collect();
     numbers.sort_unstable();
@@ -335,12 +531,28 @@ fn numbers(batches: &[RecordBatch]) -> Vec<i64> {
 async fn thousand(scene: &Scene, table: &str) {
     let moments = (0..1_000).map(|n| (n % 10 != 9).then_some(n * 1_000_000 + 123));
     let columns: Vec<(&str, &str, ArrayRef)> = vec![
-        ("n", "bigint", Arc::new(Int64Array::from_iter_values(0..1_000))),
-        ("at", "datetime2(6)", Arc::new(TimestampMicrosecondArray::from_iter(moments))),
-        ("text", "nvarchar(20)", Arc::new(StringArray::from_iter_values((0..1_000).map(|n| format!("row {n}"))))),
+        (
+            "n",
+            "bigint",
+            Arc::new(Int64Array::from_iter_values(0..1_000)),
+        ),
+        (
+            "at",
+            "datetime2(6)",
+            Arc::new(TimestampMicrosecondArray::from_iter(moments)),
+        ),
+        (
+            "text",
+            "nvarchar(20)",
+            Arc::new(StringArray::from_iter_values(
+                (0..1_000).map(|n| format!("row {n}")),
+            )),
+        ),
     ];
     let store = scene.store(&json!({"table": table, "create": "if_missing", "adopt": true}));
-    write(store.as_ref(), &[batch(&columns)], Action::Replace).await.unwrap();
+    write(store.as_ref(), &[batch(&columns)], Action::Replace)
+        .await
+        .unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -350,13 +562,20 @@ async fn a_table_in_pieces_is_the_table() {
     thousand(&scene, table).await;
     for (splits, by) in [(1, "n"), (7, "n"), (4, "at"), (5_000, "n")] {
         let home = scene.home(&json!({"table": table, "splits": splits, "split_by": by}));
-        let plan = home.splits(&SplitRequest::default(), &context()).await.unwrap();
+        let plan = home
+            .splits(&SplitRequest::default(), &context())
+            .await
+            .unwrap();
         assert_eq!(plan.splits.len(), splits.min(1_000), "by {by}");
         if splits > 10 {
             continue;
         }
         let found = read(home.as_ref()).await.unwrap();
-        assert_eq!(numbers(&found), (0..1_000).collect::<Vec<_>>(), "{splits} by {by}");
+        assert_eq!(
+            numbers(&found),
+            (0..1_000).collect::<Vec<_>>(),
+            "{splits} by {by}"
+        );
     }
 }
 
@@ -367,9 +586,16 @@ async fn what_is_new_begins_at_the_watermark_and_ends_where_it_was_fixed() {
     thousand(&scene, table).await;
     let home = scene.home(&json!({"table": table}));
     let cx = context();
-    let kind = hygge_core::WatermarkType::Timestamp { per_second: 1_000_000, utc: false };
+    let kind = hygge_core::WatermarkType::Timestamp {
+        per_second: 1_000_000,
+        utc: false,
+    };
     let request = SplitRequest {
-        bounds: Some(hygge_core::Bounds { column: "at".into(), kind, low: 900_000_123 }),
+        bounds: Some(hygge_core::Bounds {
+            column: "at".into(),
+            kind,
+            low: 900_000_123,
+        }),
         watermark: Some("at".into()),
         ..SplitRequest::default()
     };
@@ -381,13 +607,30 @@ async fn what_is_new_begins_at_the_watermark_and_ends_where_it_was_fixed() {
     // Rows that come once it was fixed wait for the next run.
     let late: Vec<(&str, &str, ArrayRef)> = vec![
         ("n", "bigint", Arc::new(Int64Array::from(vec![5_000]))),
-        ("at", "datetime2(6)", Arc::new(TimestampMicrosecondArray::from(vec![2_000_000_000]))),
-        ("text", "nvarchar(20)", Arc::new(StringArray::from(vec!["late"]))),
+        (
+            "at",
+            "datetime2(6)",
+            Arc::new(TimestampMicrosecondArray::from(vec![2_000_000_000])),
+        ),
+        (
+            "text",
+            "nvarchar(20)",
+            Arc::new(StringArray::from(vec!["late"])),
+        ),
     ];
     let store = scene.store(&json!({"table": table}));
-    write(store.as_ref(), &[batch(&late)], Action::Append).await.unwrap();
-    let want = Want { batch_bytes: 1 << 20, encoded: None, bounds: request.bounds.clone() };
-    let mut reader = home.open(&plan.splits[0], &Position::start(), &want, &cx).await.unwrap();
+    write(store.as_ref(), &[batch(&late)], Action::Append)
+        .await
+        .unwrap();
+    let want = Want {
+        batch_bytes: 1 << 20,
+        encoded: None,
+        bounds: request.bounds.clone(),
+    };
+    let mut reader = home
+        .open(&plan.splits[0], &Position::start(), &want, &cx)
+        .await
+        .unwrap();
     let mut rows = Vec::new();
     while let Some(step) = reader.next().await.unwrap() {
         if let Batch::Rows(batch) = step.batch {
@@ -408,4 +651,181 @@ async fn a_query_is_read_like_a_table() {
     let found = read(home.as_ref()).await.unwrap();
     assert_eq!(numbers(&found), [5, 6, 7, 8, 9]);
     assert_eq!(found[0].num_columns(), 2);
+}
+
+/// Rows of a number and a version each.
+fn versions(rows: impl IntoIterator<Item = (i64, i64)>) -> RecordBatch {
+    let (numbers, versions): (Vec<i64>, Vec<i64>) = rows.into_iter().unzip();
+    batch(&[
+        ("n", "bigint", Arc::new(Int64Array::from(numbers))),
+        ("version", "bigint", Arc::new(Int64Array::from(versions))),
+    ])
+}
+
+async fn found(scene: &Scene, table: &str) -> Vec<(i64, i64)> {
+    let batches = read(scene.home(&json!({"table": table})).as_ref())
+        .await
+        .unwrap();
+    let column = |batch: &RecordBatch, n: usize| {
+        let column = batch.column(n).as_any().downcast_ref::<Int64Array>();
+        column.unwrap().values().to_vec()
+    };
+    let mut rows: Vec<(i64, i64)> = batches
+        .iter()
+        .flat_map(|batch| column(batch, 0).into_iter().zip(column(batch, 1)))
+        .collect();
+    rows.sort_unstable();
+    rows
+}
+
+/// What each way of committing makes of ten rows when five known and five new ones come, some of
+/// them twice.
+fn ways() -> Vec<(Action, Value, Vec<(i64, i64)>)> {
+    let old = || (0..10).map(|n| (n, 1));
+    let merged: Vec<_> = (0..5)
+        .map(|n| (n, 1))
+        .chain((5..15).map(|n| (n, 3)))
+        .collect();
+    let mut appended: Vec<_> = old()
+        .chain((5..15).flat_map(|n| [(n, 2), (n, 3)]))
+        .collect();
+    appended.sort_unstable();
+    let replaced: Vec<_> = (5..15).flat_map(|n| [(n, 2), (n, 3)]).collect();
+    vec![
+        (Action::Replace, json!({"adopt": true}), replaced),
+        (Action::Append, json!({}), appended),
+        (Action::Upsert, json!({}), merged.clone()),
+        (
+            Action::Upsert,
+            json!({"write_strategy": "delete_insert"}),
+            merged,
+        ),
+    ]
+}
+
+/// Whatever the line is cut at while a commit is under way, the same commit made by another
+/// process gives what one commit gives.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_was_cut_is_finished_by_another_process() {
+    let cuts = [
+        "SELECT id FROM",
+        "BEGIN TRAN",
+        "INSERT INTO [dbo].[hygge_commits]",
+        "INSERT INTO [dbo].[hygge_test_cut]",
+        "COMMIT TRAN",
+        "DROP TABLE",
+    ];
+    for (action, settings, expected) in ways() {
+        for cut in cuts {
+            for effect in [Effect::DropBefore, Effect::DropAfter] {
+                let mut scene = Scene::new();
+                let Some(server) = &scene.server else {
+                    return;
+                };
+                let mut settings = settings.clone();
+                settings["table"] = "dbo.hygge_test_cut".into();
+                settings["create"] = "if_missing".into();
+                let shown = format!("{settings} {action:?} {cut} {effect:?}");
+                let store = scene.store(&settings);
+                let old = versions((0..10).map(|n| (n, 1)));
+                write(store.as_ref(), &[old], Action::Replace)
+                    .await
+                    .unwrap();
+                let key: &[&str] = if action == Action::Upsert {
+                    &["n"]
+                } else {
+                    &[]
+                };
+                let new = [
+                    versions((5..15).map(|n| (n, 2))),
+                    versions((5..15).map(|n| (n, 3))),
+                ];
+                let record = stage(store.as_ref(), &new, action, key).await.unwrap();
+                server.fault(Fault::at(cut, effect.clone()));
+                let first = store.commit(&record, &context()).await;
+                if let Err(fault) = &first {
+                    assert!(fault.retryable, "{shown}: {fault:?}");
+                }
+                assert_eq!(server.faults_struck(), 1, "{shown}: nothing was cut");
+                server.clear_faults();
+                drop(store);
+                scene.forget();
+                let store = scene.store(&settings);
+                let again = store.commit(&record, &context()).await;
+                again.unwrap_or_else(|fault| panic!("{shown}: {fault:?}"));
+                store
+                    .cleanup(&record.entity, None, &context())
+                    .await
+                    .unwrap();
+                assert_eq!(
+                    found(&scene, "dbo.hygge_test_cut").await,
+                    expected,
+                    "{shown}"
+                );
+            }
+        }
+    }
+}
+
+/// What a run staged stays as long as it holds its lock, and goes once it doesn't.
+#[tokio::test(flavor = "multi_thread")]
+async fn staged_rows_of_a_living_run_are_left_alone() {
+    let mut scene = Scene::new();
+    let settings = json!({"table": "dbo.hygge_test_alive", "create": "if_missing", "adopt": true});
+    let store = scene.store(&settings);
+    let rows = versions((0..10).map(|n| (n, 1)));
+    let record = stage(store.as_ref(), &[rows], Action::Replace, &[])
+        .await
+        .unwrap();
+    let living = std::mem::take(&mut scene.registry);
+    scene.forget();
+    let other = scene.store(&settings);
+    other
+        .cleanup(&record.entity, None, &context())
+        .await
+        .unwrap();
+    // It is all there, so it can be committed.
+    store.commit(&record, &context()).await.unwrap();
+    assert_eq!(found(&scene, "dbo.hygge_test_alive").await.len(), 10);
+    let rows = versions((0..20).map(|n| (n, 1)));
+    let record = stage(store.as_ref(), &[rows], Action::Replace, &[])
+        .await
+        .unwrap();
+    drop((store, living));
+    other
+        .cleanup(&record.entity, None, &context())
+        .await
+        .unwrap();
+    let fault = other.commit(&record, &context()).await.unwrap_err();
+    assert_eq!(fault.attribute("sql_error"), Some("208"), "{fault:?}");
+    // What stood there stands.
+    assert_eq!(found(&scene, "dbo.hygge_test_alive").await.len(), 10);
+}
+
+/// However many read at once, the server never has more sessions than the pool has places.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pool_is_never_larger_than_it_was_asked_to_be() {
+    let scene = Scene::new();
+    thousand(&scene, "dbo.hygge_test_pool").await;
+    let Some(server) = &scene.server else {
+        return;
+    };
+    // Sessions of the setting above may rest; those counted are of a login of their own.
+    let resting = server.open_sessions();
+    server.reset_counters();
+    let mut reads = tokio::task::JoinSet::new();
+    for n in 0..20 {
+        let settings = json!({
+            "table": "dbo.hygge_test_pool", "pool_size": 4, "where": format!("n % 20 = {n}"),
+        });
+        let home = scene.home(&settings);
+        reads.spawn(async move { read(home.as_ref()).await.map(|found| numbers(&found).len()) });
+    }
+    let counts = reads.join_all().await;
+    let counts: Vec<usize> = counts.into_iter().map(Result::unwrap).collect();
+    assert_eq!(counts, vec![50; 20]);
+    let most = server.most_sessions() - resting;
+    assert!(most <= 4, "{most} sessions at once");
+    let opened = server.sessions_opened();
+    assert!(opened <= 20, "{opened} sessions were opened for 20 tables");
 }

@@ -50,7 +50,9 @@ async fn take(session: &mut StatementSession, run: &RunId) -> Result<bool> {
         .query(&what, Doing::Writing, TAKE, &[&resource])
         .await?;
     let row = found.first().and_then(|rows| rows.first());
-    Ok(row.and_then(|row| whole(row, 0)).is_some_and(|taken| taken >= 0))
+    Ok(row
+        .and_then(|row| whole(row, 0))
+        .is_some_and(|taken| taken >= 0))
 }
 
 impl Connection {

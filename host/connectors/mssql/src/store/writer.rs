@@ -133,7 +133,10 @@ impl Desk {
 }
 
 fn names_of(found: &[BulkCopyColumnMetadata]) -> Vec<&str> {
-    found.iter().map(|column| column.column_name.as_str()).collect()
+    found
+        .iter()
+        .map(|column| column.column_name.as_str())
+        .collect()
 }
 
 fn early(ended: Result<()>) -> Fault {
