@@ -123,9 +123,9 @@ impl Scene {
     fn check(&self) {
         self.project.hygge("start --flow back").succeed();
         assert_eq!(self.project.content("lake/orders"), self.truth());
-        let left = self
-            .database
-            .run("SELECT name FROM sys.objects WHERE type = 'U' AND LEFT(name, 12) = 'hygge_stage_'");
+        let left = self.database.run(
+            "SELECT name FROM sys.objects WHERE type = 'U' AND LEFT(name, 12) = 'hygge_stage_'",
+        );
         assert!(left.is_empty(), "left behind: {left:?}");
     }
 }
@@ -156,7 +156,11 @@ fn killed_at(way: Way, point: &str, nth: u32) -> bool {
         "{way:?} {point}: {killed}"
     );
     let recovering = scene.project.hygge("start --flow there").run();
-    assert_eq!(recovering.code, Some(0), "{way:?} {point}@{nth}: {recovering}");
+    assert_eq!(
+        recovering.code,
+        Some(0),
+        "{way:?} {point}@{nth}: {recovering}"
+    );
     scene.check();
     killed.was_killed()
 }
@@ -175,7 +179,14 @@ fn killed_at_every_point_a_table_is_whole() {
         }
     }
     say(&format!("reached {reached:?}"));
-    for needed in ["commit.started", "commit.linked", "commit.synced", "commit.swapped", "commit.cleaned"] {
+    // Those of a table's commit; some others are of files alone.
+    for needed in [
+        "commit.started",
+        "commit.linked",
+        "commit.synced",
+        "commit.swapped",
+        "commit.cleaned",
+    ] {
         assert!(reached.contains(needed), "{needed} was never reached");
     }
 }
@@ -217,7 +228,8 @@ fn a_deadlock_is_tried_again() {
 fn many_tables_share_a_small_pool() {
     let database = Database::start();
     let project = database.project(5);
-    let mut flow = "home: {connection: db, table: 'dbo.{entity}'}\nstore: lake\nentities:\n".to_owned();
+    let mut flow =
+        "home: {connection: db, table: 'dbo.{entity}'}\nstore: lake\nentities:\n".to_owned();
     for n in 0..50 {
         let table = format!("hygge_test_pool_{n}");
         database.without(&[&format!("dbo.{table}")]);
@@ -228,7 +240,9 @@ fn many_tables_share_a_small_pool() {
         flow.push_str(&format!("  - {table}\n"));
     }
     project.flow("all", &flow);
-    let Some(server) = database.made() else { return };
+    let Some(server) = database.made() else {
+        return;
+    };
     server.reset_counters();
     let outcome = project.hygge("start --output json").succeed();
     let events = Events::of(&outcome);
@@ -242,4 +256,29 @@ fn many_tables_share_a_small_pool() {
     crate::harness::eventually("all sessions to end", || {
         (server.open_sessions() == 0).then_some(())
     });
+}
+
+#[test]
+fn a_pool_that_is_too_small_is_said_before_anything_runs() {
+    let project = Project::new();
+    project.write(
+        "hygge.yml",
+        "name: test\nconnections:\n  db: {type: mssql, server: db.invalid, user: ann, password: '${DB_PASSWORD}', pool_size: 2}\n",
+    );
+    project.flow(
+        "copy",
+        "home: {connection: db, table: dbo.a}\nstore: {connection: db, table: dbo.b}\n",
+    );
+    let refused = project.hygge("list").env("DB_PASSWORD", "hunter2").run();
+    assert_eq!(refused.code, Some(1), "{refused}");
+    let said = refused.shown();
+    assert!(
+        said.contains("whose pool is too small to do both at once"),
+        "{said}"
+    );
+    assert!(
+        said.contains("give `db` a `pool_size` of at least 3"),
+        "{said}"
+    );
+    assert!(!said.contains("hunter2"), "{said}");
 }

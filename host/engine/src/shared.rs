@@ -64,10 +64,9 @@ impl Shared {
     /// that is the same for all, so that two splits never wait for each other.
     pub(crate) fn connections_of(&self, planned: &PlannedEntity) -> Vec<(Arc<Semaphore>, u32)> {
         let mut names: BTreeMap<&String, u32> = BTreeMap::new();
-        for name in [&planned.home.connection, &planned.store.connection] {
-            if let Some(name) = name {
-                *names.entry(name).or_default() += 1;
-            }
+        let both = [&planned.home.connection, &planned.store.connection];
+        for name in both.into_iter().flatten() {
+            *names.entry(name).or_default() += 1;
         }
         names
             .into_iter()

@@ -220,7 +220,9 @@ fn one_session(
     at: &At,
 ) -> Option<Problem> {
     let name = home.connection.as_ref()?;
-    let most = [home_plan.max_open, store_plan.max_open].into_iter().flatten();
+    let most = [home_plan.max_open, store_plan.max_open]
+        .into_iter()
+        .flatten();
     if store.connection.as_ref() != Some(name) || most.min()? >= 2 {
         return None;
     }

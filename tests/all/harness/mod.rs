@@ -3,6 +3,7 @@
 
 mod command;
 mod content;
+mod database;
 mod events;
 mod follow;
 mod guests;
@@ -15,6 +16,7 @@ mod watcher;
 
 pub(crate) use command::{Command, Outcome};
 pub(crate) use content::Content;
+pub(crate) use database::Database;
 pub(crate) use events::Events;
 pub(crate) use follow::{Follower, free_port, page};
 pub(crate) use guests::built;

@@ -47,7 +47,7 @@ pub(crate) fn ordinal(
         ColumnData::I16(n) => n.map(i128::from),
         ColumnData::I32(n) => n.map(i128::from),
         ColumnData::I64(n) => n.map(i128::from),
-        ColumnData::Numeric(n) => n.map(|n| n.value()),
+        ColumnData::Numeric(n) => n.map(tiberius::numeric::Numeric::value),
         ColumnData::Date(d) => d.map(|d| i128::from(d.days()) - FROM_YEAR_1),
         ColumnData::DateTime(d) => d.map(|d| {
             let day = i128::from(d.days()) - FROM_1900;

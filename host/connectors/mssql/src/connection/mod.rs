@@ -36,7 +36,7 @@ pub(crate) use self::statements::Statements;
 pub(crate) struct Connections(Mutex<HashMap<Login, Arc<Connection>>>);
 
 impl Connections {
-    pub(crate) fn get(&self, login: Login) -> Arc<Connection> {
+    pub(crate) fn get(&self, login: &Login) -> Arc<Connection> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let made = || Arc::new(Connection::new(login.clone()));
         Arc::clone(all.entry(login.clone()).or_insert_with(made))

@@ -33,7 +33,7 @@ pub struct ConnectionSettings {
     pub application_name: Option<String>,
     /// Bytes in a network packet, 512 to 32767. Default: 8000.
     pub packet_size: Option<u16>,
-    /// Whether the sessions only read, so that a read-only replica may answer. Default: read_write.
+    /// Whether the sessions only read, so that a read-only replica may answer. Default: `read_write`.
     pub application_intent: Option<Intent>,
     /// How long opening a session may take: `15s`, or seconds. Default: 15s.
     pub connect_timeout: Option<Seconds>,

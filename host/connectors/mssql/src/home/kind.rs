@@ -64,7 +64,7 @@ impl HomeKind for MssqlHomeKind {
             Some(id) => format!("reading {id}"),
             None => format!("reading {}", read.source.describe()),
         };
-        let connection = self.connections.get(read.login.clone());
+        let connection = self.connections.get(&read.login);
         Ok(Arc::new(MssqlHome {
             read,
             connection,

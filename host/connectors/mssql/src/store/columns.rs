@@ -71,7 +71,7 @@ pub(super) fn matched(write: &Write, schema: &Schema, table: &Table) -> Result<V
     if columns.is_empty() && wrong.is_empty() {
         wrong.push("no column of the source is one of the table's".to_owned());
     }
-    refuse(write, wrong)?;
+    refuse(write, &wrong)?;
     Ok(columns)
 }
 
@@ -88,11 +88,11 @@ pub(super) fn made(write: &Write, schema: &Schema) -> Result<Vec<BegunColumn>> {
             Err(why) => wrong.push(why),
         }
     }
-    refuse(write, wrong)?;
+    refuse(write, &wrong)?;
     Ok(columns)
 }
 
-fn refuse(write: &Write, wrong: Vec<String>) -> Result<()> {
+fn refuse(write: &Write, wrong: &[String]) -> Result<()> {
     if wrong.is_empty() {
         return Ok(());
     }

@@ -68,7 +68,7 @@ impl StoreKind for MssqlStoreKind {
             Some(id) => format!("writing {id}"),
             None => format!("writing {}", write.table),
         };
-        let connection = self.connections.get(write.login.clone());
+        let connection = self.connections.get(&write.login);
         Ok(Arc::new(MssqlStore::new(write, connection, who)))
     }
 }

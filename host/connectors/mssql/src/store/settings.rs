@@ -13,8 +13,8 @@ pub struct StoreSettings {
     pub connection: ConnectionSettings,
     /// The table to write: `dbo.users`. Default: the entity's name.
     pub table: Option<String>,
-    /// How staged rows become visible. Default: truncate_insert for a full run, direct_insert for
-    /// an append, merge for a merge.
+    /// How staged rows become visible. Default: `truncate_insert` for a full run,
+    /// `direct_insert` for an append, merge for a merge.
     pub write_strategy: Option<WriteStrategy>,
     /// Whether a table that isn't there is made. Default: never.
     pub create: Option<Create>,

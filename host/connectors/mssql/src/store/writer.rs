@@ -113,9 +113,10 @@ impl Desk {
         let found = &found[usize::from(begun.merges()).min(found.len())..];
         let names = found.iter().map(|column| &column.column_name);
         if !names.eq(begun.columns.iter().map(|column| &column.name)) {
-            return Err(Fault::internal(
-                "the staging table has other columns than it was given",
-            ));
+            let found = names_of(found).join(", ");
+            return Err(Fault::internal(format!(
+                "the staging table has other columns than it was given: {found}"
+            )));
         }
         let columns = begun
             .columns
