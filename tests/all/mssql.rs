@@ -37,7 +37,6 @@ struct Scene {
     database: Database,
     project: Project,
     way: Way,
-    table: String,
     source: Orders,
     step: i64,
 }
@@ -80,7 +79,6 @@ impl Scene {
             database,
             project,
             way,
-            table,
             source: Orders::default(),
             step: 0,
         };

@@ -678,9 +678,12 @@ async fn found(scene: &Scene, table: &str) -> Vec<(i64, i64)> {
     rows
 }
 
+/// A number and a version each.
+type Rows = Vec<(i64, i64)>;
+
 /// What each way of committing makes of ten rows when five known and five new ones come, some of
 /// them twice.
-fn ways() -> Vec<(Action, Value, Vec<(i64, i64)>)> {
+fn ways() -> Vec<(Action, Value, Rows)> {
     let old = || (0..10).map(|n| (n, 1));
     let merged: Vec<_> = (0..5)
         .map(|n| (n, 1))

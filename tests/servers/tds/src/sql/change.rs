@@ -105,7 +105,7 @@ impl Reader {
             }
         }
         let output = self.output()?;
-        let (from, filter) = self.from_where()?;
+        let (from, filter) = self.source_and_condition()?;
         Ok(Kind::Update {
             target,
             set,
@@ -154,7 +154,7 @@ impl Reader {
         self.take(&["from"]);
         let target = self.object()?;
         let output = self.output()?;
-        let (from, filter) = self.from_where()?;
+        let (from, filter) = self.source_and_condition()?;
         Ok(Kind::Delete {
             target,
             output,
@@ -165,7 +165,7 @@ impl Reader {
         })
     }
 
-    fn from_where(&mut self) -> Result<(Vec<TableWithJoins>, Option<Expr>)> {
+    fn source_and_condition(&mut self) -> Result<(Vec<TableWithJoins>, Option<Expr>)> {
         let from = if self.take(&["from"]) {
             self.parser
                 .parse_comma_separated(Parser::parse_table_and_joins)?
