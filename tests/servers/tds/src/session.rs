@@ -7,6 +7,8 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, PoisonError};
 use std::thread;
 
+use rustix::net::RecvFlags;
+
 use crate::control::{Encryption, Open, Shared, locked};
 use crate::engine::Engine;
 use crate::fault::SqlError;
@@ -73,12 +75,26 @@ fn session(tcp: TcpStream, shared: &Arc<Shared>) -> io::Result<()> {
     {
         let mut sessions = locked(&shared.sessions);
         sessions.open.push((open, for_control));
-        sessions.most = sessions.most.max(sessions.open.len());
+        // Threads of those that have hung up may not have seen it yet.
+        let here = sessions.open.iter().filter(|(_, tcp)| !has_hung_up(tcp));
+        sessions.most = sessions.most.max(here.count());
     }
     shared.opened.fetch_add(1, Ordering::SeqCst);
     let _leaves = Leaves { shared, spid };
     reply.finish()?;
     converse(incoming, reply, engine)
+}
+
+/// Whether the client has closed the connection: nothing more can be read, or TLS says farewell.
+fn has_hung_up(tcp: &TcpStream) -> bool {
+    /// The type of a TLS alert, as no TDS packet is.
+    const ALERT: u8 = 0x15;
+    let mut first = [0];
+    match rustix::net::recv(tcp, &mut first, RecvFlags::PEEK | RecvFlags::DONTWAIT) {
+        Ok((_, 0)) => true,
+        Ok(_) => first == [ALERT],
+        Err(_) => false,
+    }
 }
 
 /// Takes the session out of the count, however it ends.

@@ -1,4 +1,4 @@
-//! Statements that make tables and columns; the one place that writes DDL.
+//! Statements that make tables and columns, but for those of a [twin](super::twin).
 
 use super::encode::staged_as;
 use super::record::{Begun, BegunColumn};
@@ -83,7 +83,7 @@ fn is_text(sql_type: SqlType) -> bool {
 }
 
 /// A collation's name takes no brackets, so it must be one.
-fn is_plain(collation: &str) -> bool {
+pub(super) fn is_plain(collation: &str) -> bool {
     collation
         .bytes()
         .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')

@@ -13,6 +13,7 @@ mod publish;
 mod record;
 mod runs;
 mod settings;
+mod twin;
 mod writer;
 
 use std::collections::BTreeMap;
@@ -21,16 +22,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use self::record::{Begun, StagedRows};
 pub(crate) use self::runs::{RunLock, Runs};
 use self::settings::{Create, OnSchemaChange, Write, WriteStrategy};
+use self::twin::{Obstacle, Twin};
 use self::writer::{Desk, TableWriter};
 use crate::connection::{Connection, StatementSession};
 use crate::describe::{self, Table, Written, text};
 use crate::fault::Doing;
 use crate::home::MssqlHome;
+use crate::name::TableName;
 use arrow_schema::SchemaRef;
 use hygge_core::failpoint::hit;
 use hygge_core::{
-    Action, CommitRecord, Context, EntityId, Fault, Finding, Home, Receipt, Result, RunId, Settled,
-    SplitId, Standing, Store, Target, Writer, async_trait, code,
+    Action, CommitRecord, Context, EntityId, Fault, Finding, Home, Level, Notes, Receipt, Result,
+    RunId, Settled, SplitId, Standing, Store, Target, Writer, async_trait, code,
 };
 
 #[cfg(test)]
@@ -143,8 +146,9 @@ impl MssqlStore {
         session: &mut StatementSession,
         action: Action,
         exists: bool,
+        notes: &dyn Notes,
     ) -> Result<WriteStrategy> {
-        use WriteStrategy::{DeleteInsert, DirectInsert, Merge, TruncateInsert};
+        use WriteStrategy::{DeleteInsert, DirectInsert, Merge, TempSwap, TruncateInsert};
         let asked = self.write.write_strategy;
         let contradicts = |asked: WriteStrategy, but: &str| {
             Fault::new(
@@ -155,7 +159,7 @@ impl MssqlStore {
         };
         Ok(match (action, asked) {
             (Action::Append, None | Some(DirectInsert)) => DirectInsert,
-            (Action::Append, Some(asked)) if asked != TruncateInsert => {
+            (Action::Append, Some(asked)) if !matches!(asked, TruncateInsert | TempSwap) => {
                 return Err(contradicts(
                     asked,
                     "needs a key, and this run only adds rows",
@@ -164,7 +168,7 @@ impl MssqlStore {
             // What a full run of it does; every other one adds.
             (Action::Append, Some(_)) => DirectInsert,
             (Action::Upsert, Some(DeleteInsert)) => DeleteInsert,
-            (Action::Upsert, None | Some(Merge | TruncateInsert)) => Merge,
+            (Action::Upsert, None | Some(Merge | TempSwap | TruncateInsert)) => Merge,
             (Action::Upsert, Some(asked)) => {
                 return Err(contradicts(
                     asked,
@@ -183,8 +187,93 @@ impl MssqlStore {
                 }
                 DirectInsert
             }
-            (Action::Replace, _) => TruncateInsert,
+            // One that is made is empty, so nobody sees it filled.
+            (Action::Replace, _) if !exists => TruncateInsert,
+            (Action::Replace, asked) => self.replacing(session, asked, notes).await?,
         })
+    }
+
+    /// How all rows of a table that is there are replaced.
+    async fn replacing(
+        &self,
+        session: &mut StatementSession,
+        asked: Option<WriteStrategy>,
+        notes: &dyn Notes,
+    ) -> Result<WriteStrategy> {
+        use WriteStrategy::{TempSwap, TruncateInsert};
+        let table = &self.write.table;
+        let wanted = match asked {
+            None | Some(TempSwap) => TempSwap,
+            Some(_) => TruncateInsert,
+        };
+        match twin::obstacle(session, table).await? {
+            Some(Obstacle::Referenced) => Err(Fault::new(
+                code::DESTINATION_UNSUPPORTED,
+                format!(
+                    "{table} can't be replaced as a whole: foreign keys of other tables point to it"
+                ),
+            )
+            .advise("drop those foreign keys, or write it with a merge, which leaves the rows in their place")),
+            Some(Obstacle::Swap(why)) if asked == Some(TempSwap) => Err(Fault::new(
+                code::DESTINATION_UNSUPPORTED,
+                format!("{table} can't be swapped: {why}"),
+            )
+            .advise("`write_strategy: truncate_insert` does it within one transaction")),
+            Some(Obstacle::Swap(why)) => {
+                if wanted == TempSwap {
+                    notes.note(
+                        Level::Info,
+                        &format!("{table} is emptied and filled instead of swapped: {why}"),
+                    );
+                }
+                Ok(TruncateInsert)
+            }
+            None => Ok(wanted),
+        }
+    }
+
+    /// Gathers what the splits staged in one table: a twin of the destination, or a heap.
+    async fn gathered(
+        &self,
+        session: &mut StatementSession,
+        target: &Target,
+        begun: &Begun,
+        staged: &[(TableName, u64)],
+    ) -> Result<(String, u64)> {
+        let table = begun.table();
+        let swaps = begun.strategy == WriteStrategy::TempSwap;
+        let kind = if swaps { "twin" } else { "gathered" };
+        let name = record::staging(&target.entity, &target.run, kind, 1);
+        let into = table.beside(&name);
+        let what = match swaps {
+            true => format!("can't fill a twin of {table}"),
+            false => format!("can't gather what was staged for {table}"),
+        };
+        session.unhurried(&what, &ddl::drop_table(&into)).await?;
+        let made = match swaps {
+            true => twin::of(session, &table, &into).await?,
+            false => Twin {
+                before: vec![ddl::staging(&into, begun)],
+                after: Vec::new(),
+            },
+        };
+        for sql in &made.before {
+            session.unhurried(&what, sql).await?;
+        }
+        let sql = publish::gather(&into, begun, staged, swaps);
+        let rows = session.execute(&what, &sql, &[]).await?;
+        let expected: u64 = staged.iter().map(|(_, rows)| rows).sum();
+        // Of several rows with one key the last is kept.
+        if rows > expected || (!begun.merges() && rows < expected) {
+            return Err(Fault::new(
+                code::DESTINATION_IO,
+                format!("{what}: {expected} rows were staged, and {rows} arrived"),
+            ));
+        }
+        for sql in &made.after {
+            session.unhurried(&what, sql).await?;
+        }
+        Ok((name, rows))
     }
 
     /// Drops the staging tables of runs that nobody works on any more.
@@ -254,6 +343,50 @@ impl MssqlStore {
             session.unhurried(&what, &ddl::add(&table, column)).await?;
         }
         Ok(())
+    }
+
+    /// Publishes, whoever else may be doing the same; in the next best way where the server can't
+    /// swap and nobody insisted on it.
+    async fn published(
+        &self,
+        mut session: StatementSession,
+        record: &CommitRecord,
+        mut begun: Begun,
+        cx: &Context,
+    ) -> Result<()> {
+        let (table, id) = (begun.table(), record::commit_id(record));
+        loop {
+            let published = publish::publish(&mut session, record, &begun).await;
+            // With it ends whatever it had begun.
+            drop(session);
+            let Err(fault) = published else {
+                return Ok(());
+            };
+            session = self.session().await?;
+            let number = fault.attribute("sql_error").and_then(|n| n.parse().ok());
+            if begun.strategy == WriteStrategy::TempSwap && number.is_some_and(publish::cant_switch)
+            {
+                if !begun.or_else {
+                    return Err(fault.advise(
+                        "`write_strategy: truncate_insert` needs no SWITCH, and does it within \
+                         one transaction",
+                    ));
+                }
+                let text = format!(
+                    "{table} is emptied and filled instead of swapped, since the server won't: {}",
+                    fault.message
+                );
+                cx.notes.note(Level::Warning, &text);
+                begun.strategy = WriteStrategy::TruncateInsert;
+                continue;
+            }
+            // A duplicate key may be that of the mark: somebody else committed this.
+            let twice = matches!(number, Some(2601 | 2627));
+            if twice && publish::is_committed(&mut session, &table, &id).await? {
+                return Ok(());
+            }
+            return Err(fault);
+        }
     }
 
     /// The key in the table's own names, when the rows have all of it.
@@ -339,7 +472,7 @@ impl Store for MssqlStore {
         let mut session = self.session().await?;
         let table = self.table(&mut session).await?;
         let strategy = self
-            .strategy(&mut session, target.action, table.is_some())
+            .strategy(&mut session, target.action, table.is_some(), &*cx.notes)
             .await?;
         if target.action == Action::Replace {
             let standing = self
@@ -386,7 +519,7 @@ impl Store for MssqlStore {
                 .collect();
             if !left.is_empty() {
                 cx.notes.note(
-                    hygge_core::Level::Warning,
+                    Level::Warning,
                     &format!("{name} has no column for {}: left out", left.join(", ")),
                 );
             }
@@ -414,6 +547,8 @@ impl Store for MssqlStore {
             latest_by,
             create: table.is_none(),
             identity,
+            or_else: write.write_strategy.is_none(),
+            lock_timeout: u64::try_from(write.lock_timeout.as_millis()).unwrap_or(u64::MAX),
         })
     }
 
@@ -456,19 +591,11 @@ impl Store for MssqlStore {
         let mut session = self.session().await?;
         self.make(&mut session, &begun, &receipts).await?;
         let staged = publish::staged(&table, &receipts)?;
-        if !begun.merges() || staged.is_empty() {
+        let gathers = begun.merges() || begun.strategy == WriteStrategy::TempSwap;
+        if !gathers || staged.is_empty() {
             return Ok(receipts);
         }
-        let name = record::staging(&target.entity, &target.run, "gathered", 1);
-        let gathered = table.beside(&name);
-        let what = format!("can't gather what was staged for {table}");
-        session
-            .unhurried(&what, &ddl::drop_table(&gathered))
-            .await?;
-        let sql = ddl::staging(&gathered, &begun);
-        session.unhurried(&what, &sql).await?;
-        let sql = publish::gather(&gathered, &begun, &staged);
-        let rows = session.execute(&what, &sql, &[]).await?;
+        let (name, rows) = self.gathered(&mut session, target, &begun, &staged).await?;
         Ok(vec![Receipt {
             split: SplitId("gathered".to_owned()),
             attempt: 1,
@@ -481,23 +608,14 @@ impl Store for MssqlStore {
         }])
     }
 
-    async fn commit(&self, record: &CommitRecord, _cx: &Context) -> Result<Settled> {
+    async fn commit(&self, record: &CommitRecord, cx: &Context) -> Result<Settled> {
         let begun = Begun::read(&record.begun)?;
         let table = begun.table();
         let id = record::commit_id(record);
         hit("commit.started")?;
         let mut session = self.session().await?;
         if !publish::is_committed(&mut session, &table, &id).await? {
-            let published = publish::publish(&mut session, record, &begun).await;
-            drop(session);
-            if let Err(fault) = published {
-                // A duplicate key may be that of the mark: somebody else committed this.
-                let mut session = self.session().await?;
-                let twice = matches!(fault.attribute("sql_error"), Some("2601" | "2627"));
-                if !twice || !publish::is_committed(&mut session, &table, &id).await? {
-                    return Err(fault);
-                }
-            }
+            self.published(session, record, begun, cx).await?;
         }
         hit("commit.swapped")?;
         let mut session = self.session().await?;

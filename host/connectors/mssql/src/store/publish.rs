@@ -20,6 +20,15 @@ pub(super) fn commits(table: &TableName) -> TableName {
     table.beside("hygge_commits")
 }
 
+/// Whether an error says that a table can't be switched, or that the server has no such
+/// statement.
+pub(super) fn cant_switch(number: u32) -> bool {
+    matches!(
+        number,
+        102 | 156 | 343 | 4903..=4988 | 11_400..=11_499 | 40_512 | 40_517
+    )
+}
+
 /// Whether the commit was made.
 pub(super) async fn is_committed(
     session: &mut StatementSession,
@@ -43,6 +52,10 @@ pub(super) async fn publish(
     // A transaction that fails anywhere is closed with its session, and so rolled back.
     session.keep_to_oneself();
     session.unhurried(&what, "SET XACT_ABORT ON").await?;
+    if begun.strategy == WriteStrategy::TempSwap {
+        let sql = format!("SET LOCK_TIMEOUT {}", begun.lock_timeout);
+        session.unhurried(&what, &sql).await?;
+    }
     session.unhurried(&what, "BEGIN TRANSACTION").await?;
     mark(session, record, &table).await?;
     hit("commit.linked")?;
@@ -80,9 +93,20 @@ async fn write(
 ) -> Result<()> {
     let table = begun.table();
     let staged = staged(&table, &record.receipts)?;
-    if begun.strategy == WriteStrategy::TruncateInsert {
+    if matches!(
+        begun.strategy,
+        WriteStrategy::TruncateInsert | WriteStrategy::TempSwap
+    ) {
         let sql = format!("TRUNCATE TABLE {}", table.quoted());
         session.unhurried(what, &sql).await?;
+    }
+    if begun.strategy == WriteStrategy::TempSwap {
+        // There is one at most, and its rows were counted when they were put there.
+        for (twin, _) in &staged {
+            let sql = format!("ALTER TABLE {} SWITCH TO {}", twin.quoted(), table.quoted());
+            session.unhurried(what, &sql).await?;
+        }
+        return Ok(());
     }
     if begun.identity && !staged.is_empty() {
         let sql = format!("SET IDENTITY_INSERT {} ON", table.quoted());
@@ -90,7 +114,9 @@ async fn write(
     }
     for (from, rows) in &staged {
         let written = match begun.strategy {
-            WriteStrategy::DirectInsert | WriteStrategy::TruncateInsert => {
+            WriteStrategy::DirectInsert
+            | WriteStrategy::TruncateInsert
+            | WriteStrategy::TempSwap => {
                 session
                     .execute(what, &insert(&table, begun, from, ""), &[])
                     .await?
@@ -225,35 +251,57 @@ fn value(column: &BegunColumn) -> String {
     }
 }
 
-/// Gathers staged rows in one table, of several with one key the last.
-pub(super) fn gather(into: &TableName, begun: &Begun, from: &[(TableName, u64)]) -> String {
+/// Gathers staged rows in one table, of several with one key the last. Into a twin of the
+/// destination they go as the types that they have there.
+pub(super) fn gather(
+    into: &TableName,
+    begun: &Begun,
+    from: &[(TableName, u64)],
+    twin: bool,
+) -> String {
     let columns: Vec<String> = begun.columns.iter().map(|c| quoted(&c.name)).collect();
     let columns = columns.join(", ");
+    let values: Vec<String> = begun
+        .columns
+        .iter()
+        .map(|column| match twin {
+            true => value(column),
+            false => format!("s.{}", quoted(&column.name)),
+        })
+        .collect();
+    let numbered = begun.merges();
     let parts: Vec<String> = from
         .iter()
         .enumerate()
         .map(|(split, (table, _))| {
-            format!(
-                "SELECT {columns}, {}, {split} AS [hygge_split] FROM {}",
-                quoted(ROW),
-                table.quoted()
-            )
+            let place = match numbered {
+                true => format!(", {}, {split} AS [hygge_split]", quoted(ROW)),
+                false => String::new(),
+            };
+            format!("SELECT {columns}{place} FROM {}", table.quoted())
         })
         .collect();
-    let key: Vec<String> = begun.key.iter().map(|name| quoted(name)).collect();
-    let mut last = Vec::new();
-    if let Some(latest_by) = &begun.latest_by {
-        last.push(format!("{} DESC", quoted(latest_by)));
+    let mut rows = parts.join(" UNION ALL ");
+    let mut condition = "";
+    if numbered {
+        let key: Vec<String> = begun.key.iter().map(|name| quoted(name)).collect();
+        let mut last = Vec::new();
+        if let Some(latest_by) = &begun.latest_by {
+            last.push(format!("{} DESC", quoted(latest_by)));
+        }
+        last.push("[hygge_split] DESC".to_owned());
+        last.push(format!("{} DESC", quoted(ROW)));
+        rows = format!(
+            "SELECT {columns}, ROW_NUMBER() OVER (PARTITION BY {} ORDER BY {}) AS [hygge_nth] \
+             FROM ({rows}) AS u",
+            key.join(", "),
+            last.join(", "),
+        );
+        condition = " WHERE s.[hygge_nth] = 1";
     }
-    last.push("[hygge_split] DESC".to_owned());
-    last.push(format!("{} DESC", quoted(ROW)));
     format!(
-        "INSERT INTO {} ({columns}) SELECT {columns} FROM (\
-         SELECT {columns}, ROW_NUMBER() OVER (PARTITION BY {} ORDER BY {}) AS [hygge_nth] \
-         FROM ({}) AS u) AS n WHERE n.[hygge_nth] = 1",
+        "INSERT INTO {} WITH (TABLOCK) ({columns}) SELECT {} FROM ({rows}) AS s{condition}",
         into.quoted(),
-        key.join(", "),
-        last.join(", "),
-        parts.join(" UNION ALL ")
+        values.join(", "),
     )
 }

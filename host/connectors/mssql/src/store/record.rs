@@ -26,6 +26,12 @@ pub(super) struct Begun {
     /// An identity column takes the source's values.
     #[serde(default)]
     pub(super) identity: bool,
+    /// Whether a server that won't swap may be given the next best way.
+    #[serde(default)]
+    pub(super) or_else: bool,
+    /// Milliseconds to wait for those who read a table that is swapped.
+    #[serde(default)]
+    pub(super) lock_timeout: u64,
 }
 
 /// A column that is written.

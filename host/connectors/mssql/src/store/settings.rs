@@ -1,8 +1,10 @@
+use std::time::Duration;
+
 use hygge_core::{Fault, Problem, Result, Settings};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::connection::{ConnectionSettings, Login, problem};
+use crate::connection::{ConnectionSettings, Login, Seconds, problem};
 use crate::name::TableName;
 
 /// Settings of `store: {type: mssql}`.
@@ -13,8 +15,8 @@ pub struct StoreSettings {
     pub connection: ConnectionSettings,
     /// The table to write: `dbo.users`. Default: the entity's name.
     pub table: Option<String>,
-    /// How staged rows become visible. Default: `truncate_insert` for a full run,
-    /// `direct_insert` for an append, merge for a merge.
+    /// How staged rows become visible. Default: `temp_swap` for a full run where the table can be
+    /// swapped and `truncate_insert` where not, `direct_insert` for an append, merge for a merge.
     pub write_strategy: Option<WriteStrategy>,
     /// Whether a table that isn't there is made. Default: never.
     pub create: Option<Create>,
@@ -24,6 +26,9 @@ pub struct StoreSettings {
     pub adopt: Option<bool>,
     /// Write the source's values into an identity column. Default: false.
     pub keep_identity: Option<bool>,
+    /// How long `temp_swap` waits for those who read the table, before it lets others pass and
+    /// tries again: `30s`, or seconds. Default: 30s.
+    pub lock_timeout: Option<Seconds>,
 }
 
 /// How staged rows become visible, in one transaction.
@@ -32,6 +37,8 @@ pub struct StoreSettings {
 pub enum WriteStrategy {
     /// INSERT beside the rows that are there.
     DirectInsert,
+    /// Fill a twin of the table, then TRUNCATE TABLE and SWITCH the twin's rows in.
+    TempSwap,
     /// TRUNCATE TABLE, then INSERT.
     TruncateInsert,
     /// UPDATE rows with a known key, INSERT the others.
@@ -44,6 +51,7 @@ impl WriteStrategy {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::DirectInsert => "direct_insert",
+            Self::TempSwap => "temp_swap",
             Self::TruncateInsert => "truncate_insert",
             Self::Merge => "merge",
             Self::DeleteInsert => "delete_insert",
@@ -83,6 +91,7 @@ pub(crate) struct Write {
     pub(crate) on_schema_change: OnSchemaChange,
     pub(crate) adopt: bool,
     pub(crate) keep_identity: bool,
+    pub(crate) lock_timeout: Duration,
 }
 
 impl Write {
@@ -124,6 +133,7 @@ impl Write {
                 on_schema_change: settings.on_schema_change.unwrap_or(OnSchemaChange::Fail),
                 adopt: settings.adopt.unwrap_or(false),
                 keep_identity: settings.keep_identity.unwrap_or(false),
+                lock_timeout: Duration::from_secs(settings.lock_timeout.map_or(30, |time| time.0)),
             }),
             _ => Err(problems),
         }

@@ -257,6 +257,10 @@ impl Reader {
                     defaults.push(default);
                 } else if let Some(constraint) = self.parser.parse_optional_table_constraint()? {
                     self.table_options()?;
+                    // A filegroup.
+                    if self.take(&["on"]) {
+                        self.name()?;
+                    }
                     constraints.push(constraint);
                 } else {
                     columns.push(self.column()?);

@@ -62,6 +62,23 @@ fn partition_id(table: &Table, index: i64) -> i64 {
     72_057_594_000_000_000 + table.object_id * 256 + index
 }
 
+/// A definition in brackets, which it may have already.
+fn bracketed(text: &str) -> String {
+    let mut depth = 0;
+    let closes = text.char_indices().find_map(|(at, c)| {
+        match c {
+            '(' => depth += 1,
+            ')' => depth -= 1,
+            _ => {}
+        }
+        (depth == 0).then_some(at + 1)
+    });
+    match closes == Some(text.len()) && text.starts_with('(') {
+        true => text.to_owned(),
+        false => format!("({text})"),
+    }
+}
+
 impl Engine {
     pub(super) fn sys_view(&mut self, name: &str) -> Option<View> {
         let tables = self.tables();
@@ -170,7 +187,7 @@ impl Engine {
                                 table.object_id.into(),
                                 column.name.as_str().into(),
                                 column.id.into(),
-                                format!("({text})").into(),
+                                bracketed(text).into(),
                                 column.persisted.into(),
                                 column.nullable.into(),
                             ]);
@@ -390,6 +407,22 @@ impl Engine {
                     rows,
                 )
             }
+            "data_spaces" | "filegroups" => view(
+                &[
+                    ("name", "sysname"),
+                    ("data_space_id", "int"),
+                    ("type", "char(2)"),
+                    ("type_desc", "nvarchar(60)"),
+                    ("is_default", "bit"),
+                ],
+                vec![vec![
+                    "PRIMARY".into(),
+                    1_i64.into(),
+                    "FG".into(),
+                    "ROWS_FILEGROUP".into(),
+                    true.into(),
+                ]],
+            ),
             // Nothing of these can be made here, so they are empty and true.
             "triggers" => view(
                 &[
