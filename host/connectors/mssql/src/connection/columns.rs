@@ -10,8 +10,11 @@ use mssql_tds::connection_provider::tds_connection_provider::TdsConnectionProvid
 use mssql_tds::core::{EncryptionOptions, EncryptionSetting};
 use mssql_tds::message::login_options::ApplicationIntent;
 
+use tokio::sync::OwnedSemaphorePermit;
+
 use super::server::At;
 use super::settings::{Encrypt, Intent, Login};
+use super::{Session, never_by_the_pool};
 use crate::fault::{self, CONNECTING, Doing};
 
 /// As of [`Statements`](super::statements::Statements).
@@ -24,40 +27,11 @@ pub(crate) struct Columns {
     dirty: bool,
     pub(crate) command_timeout: Option<Duration>,
     rested_since: Instant,
+    // Last, so that it is given back once the session is closed.
+    _place: OwnedSemaphorePermit,
 }
 
 impl Columns {
-    async fn open(login: &Login) -> Result<Self> {
-        let what = format!("{CONNECTING} {}", login.describe());
-        let source = match &login.server.at {
-            At::Port(port) => format!("tcp:{},{port}", login.server.host),
-            At::Instance(instance) => format!("{}\\{instance}", login.server.host),
-        };
-        let context = context(login, &source);
-        let provider = TdsConnectionProvider::new();
-        let opening = provider.create_client(context, &source, None).boxed();
-        let client = tokio::time::timeout(login.connect_timeout, opening)
-            .await
-            .map_err(|_| {
-                Fault::new(
-                    code::SOURCE_IO,
-                    format!(
-                        "{what}: no answer within {}s",
-                        login.connect_timeout.as_secs()
-                    ),
-                )
-                .retryable()
-                .advise("look at `server`, and whether a firewall stands between")
-            })?
-            .map_err(|error| fault::rows(&what, Doing::Reading, &error))?;
-        Ok(Self {
-            client,
-            dirty: false,
-            command_timeout: login.command_timeout,
-            rested_since: Instant::now(),
-        })
-    }
-
     /// The session for a request of one's own. Until [`settled`](Self::settled) says that it was
     /// read to its end it counts as broken, so an error, a cancel or a panic closes it.
     pub(crate) fn begin(&mut self) -> &mut TdsClient {
@@ -78,25 +52,6 @@ impl Columns {
         self.client.prepare_reset_connection(false);
         self.dirty = false;
         self.rested_since = Instant::now();
-    }
-
-    async fn still_there(&mut self) -> Result<()> {
-        if self.rested_since.elapsed() < TRUSTED_FOR {
-            return Ok(());
-        }
-        let what = "the session is gone";
-        let wrong = |error| fault::rows(what, Doing::Reading, &error);
-        let client = self.begin();
-        client
-            .execute(
-                "SELECT 1".to_owned(),
-                ExecuteOptions::new().timeout_secs(15),
-            )
-            .await
-            .map_err(wrong)?;
-        client.close_query().await.map_err(wrong)?;
-        self.settled();
-        Ok(())
     }
 }
 
@@ -129,15 +84,74 @@ fn context(login: &Login, source: &str) -> ClientContext {
     context
 }
 
-/// How bb8 opens and looks after them.
-pub(crate) struct Manager(pub(super) std::sync::Arc<Login>);
+impl Session for Columns {
+    const PATIENCE: Duration = Duration::ZERO;
+
+    async fn open(login: &Login, place: OwnedSemaphorePermit) -> Result<Self> {
+        let what = format!("{CONNECTING} {}", login.describe());
+        let source = match &login.server.at {
+            At::Port(port) => format!("tcp:{},{port}", login.server.host),
+            At::Instance(instance) => format!("{}\\{instance}", login.server.host),
+        };
+        let context = context(login, &source);
+        let provider = TdsConnectionProvider::new();
+        let opening = provider.create_client(context, &source, None).boxed();
+        let client = tokio::time::timeout(login.connect_timeout, opening)
+            .await
+            .map_err(|_| {
+                Fault::new(
+                    code::SOURCE_IO,
+                    format!(
+                        "{what}: no answer within {}s",
+                        login.connect_timeout.as_secs()
+                    ),
+                )
+                .retryable()
+                .advise("look at `server`, and whether a firewall stands between")
+            })?
+            .map_err(|error| fault::rows(&what, Doing::Reading, &error))?;
+        Ok(Self {
+            client,
+            dirty: false,
+            command_timeout: login.command_timeout,
+            rested_since: Instant::now(),
+            _place: place,
+        })
+    }
+
+    async fn still_there(&mut self) -> Result<()> {
+        if self.rested_since.elapsed() < TRUSTED_FOR {
+            return Ok(());
+        }
+        let what = "the session is gone";
+        let wrong = |error| fault::rows(what, Doing::Reading, &error);
+        let client = self.begin();
+        client
+            .execute(
+                "SELECT 1".to_owned(),
+                ExecuteOptions::new().timeout_secs(15),
+            )
+            .await
+            .map_err(wrong)?;
+        client.close_query().await.map_err(wrong)?;
+        self.settled();
+        Ok(())
+    }
+
+    fn close(&mut self) {
+        self.dirty = true;
+    }
+}
+
+/// How bb8 looks after them.
+pub(crate) struct Manager;
 
 impl bb8::ManageConnection for Manager {
     type Connection = Columns;
     type Error = Fault;
 
     async fn connect(&self) -> Result<Columns> {
-        Columns::open(&self.0).boxed().await
+        never_by_the_pool()
     }
 
     async fn is_valid(&self, session: &mut Columns) -> Result<()> {

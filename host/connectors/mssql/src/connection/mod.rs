@@ -3,8 +3,8 @@
 //! The trade-off settled here: two drivers are used, one that runs statements and one that moves
 //! rows, and a person who writes `pool_size: 8` means eight sessions on the server, whoever holds
 //! them. So each driver has its bb8 pool, and above both stands one budget. Whoever wants a
-//! session takes a permit of the budget first; when the other driver's resting sessions fill the
-//! server's share, one of them is closed.
+//! session takes a permit of the budget first. A session has a place from before it is opened until
+//! after it is closed, and when the other driver's resting sessions have all places, one is closed.
 //!
 //! Nobody who waits for a session can hold up those who hold one: readers never get the last
 //! permit, and a writer asks for its session only once its reader has rows for it.
@@ -19,14 +19,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bb8::{ManageConnection, Pool, PooledConnection};
 use futures::future::FutureExt;
 use hygge_core::{Fault, Result, code};
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 
-pub(crate) use self::columns::Columns;
 pub use self::settings::{ConnectionSettings, Encrypt, Intent, Seconds};
 pub(crate) use self::settings::{Login, problem};
 pub(crate) use self::statements::Statements;
@@ -50,6 +49,8 @@ pub(crate) struct Connection {
     all: Arc<Semaphore>,
     /// All but one: what readers may have.
     readers: Arc<Semaphore>,
+    /// A permit for each session that is open, in use or not.
+    places: Arc<Semaphore>,
     pools: OnceCell<Pools>,
     holders: Mutex<BTreeMap<u64, String>>,
     next: AtomicU64,
@@ -80,6 +81,7 @@ impl Connection {
         Self {
             all: Arc::new(Semaphore::new(login.pool_size)),
             readers: Arc::new(Semaphore::new(readers(login.pool_size))),
+            places: Arc::new(Semaphore::new(login.pool_size)),
             login: Arc::new(login),
             pools: OnceCell::new(),
             holders: Mutex::default(),
@@ -166,23 +168,26 @@ impl Connection {
     ) -> Result<Held<M>>
     where
         M: ManageConnection<Error = Fault>,
+        M::Connection: Session,
         O: ManageConnection<Error = Fault>,
-        O::Connection: Closing,
+        O::Connection: Session,
     {
-        let size = self.login.pool_size;
         let pools = self.pools().await;
-        let gate = pools.gate.lock().await;
         let (own, others) = (of(pools), other(pools));
-        let open = own.state().connections + others.state().connections;
-        if own.state().idle_connections == 0
-            && usize::try_from(open).unwrap_or(usize::MAX) >= size
-            && others.state().idle_connections > 0
-        {
-            // The permit says that fewer than `size` are in use, so some session rests.
-            let mut resting = others.get_owned().boxed().await.map_err(broken)?;
-            resting.close();
-        }
-        let session = own.get_owned().boxed().await.map_err(broken)?;
+        let gate = pools.gate.lock().await;
+        let session = loop {
+            if let Some(place) = self.place(own, others).await? {
+                let opened = M::Connection::open(&self.login, place).boxed().await?;
+                own.add(opened).map_err(|_| {
+                    Fault::internal("a pool has no place for a session that has one")
+                })?;
+            }
+            let mut session = own.get_owned().boxed().await.map_err(broken)?;
+            if session.still_there().boxed().await.is_ok() {
+                break session;
+            }
+            session.close();
+        };
         drop(gate);
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         self.holders().insert(id, who.to_owned());
@@ -196,21 +201,52 @@ impl Connection {
         })
     }
 
+    /// A place for one more session; none when one rests that can be taken. The permit that its
+    /// taker has says that fewer than all are in use: where there is no place, a session rests, or
+    /// is just being closed.
+    async fn place<M, O>(
+        &self,
+        own: &Pool<M>,
+        others: &Pool<O>,
+    ) -> Result<Option<OwnedSemaphorePermit>>
+    where
+        M: ManageConnection,
+        M::Connection: Session,
+        O: ManageConnection<Error = Fault>,
+        O::Connection: Session,
+    {
+        let begun = Instant::now();
+        while own.state().idle_connections == 0 {
+            if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
+                return Ok(Some(place));
+            }
+            // One in use may be back in a moment, which is cheaper than to close and to open one.
+            let patient = own.state().connections > 0 && begun.elapsed() < M::Connection::PATIENCE;
+            if others.state().idle_connections > 0 && !patient {
+                others.get_owned().boxed().await.map_err(broken)?.close();
+            } else {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        }
+        Ok(None)
+    }
+
     async fn pools(&self) -> &Pools {
         fn pool<M: ManageConnection>(manager: M, login: &Login) -> Pool<M> {
             let size = u32::try_from(login.pool_size).unwrap_or(u32::MAX);
             Pool::builder()
                 .max_size(size)
-                // A refused login is told at once, and tried again by whoever knows for how long.
                 .retry_connection(false)
+                // Whoever takes one looks, so that what is opened instead has its place.
+                .test_on_check_out(false)
                 .connection_timeout(login.connect_timeout + Duration::from_secs(60))
                 .queue_strategy(bb8::QueueStrategy::Lifo)
                 .build_unchecked(manager)
         }
         self.pools
             .get_or_init(async || Pools {
-                statements: pool(statements::Manager(Arc::clone(&self.login)), &self.login),
-                columns: pool(columns::Manager(Arc::clone(&self.login)), &self.login),
+                statements: pool(statements::Manager, &self.login),
+                columns: pool(columns::Manager, &self.login),
                 gate: tokio::sync::Mutex::default(),
             })
             .await
@@ -266,19 +302,25 @@ impl<M: ManageConnection> DerefMut for Held<M> {
     }
 }
 
-/// A session that can be told not to be lent again.
-trait Closing {
+/// A session of either driver.
+trait Session: Sized + Send {
+    /// How long to wait for one in use before another is opened in the place of one that rests.
+    const PATIENCE: Duration;
+
+    /// Opens one, in a place that it has until it is closed.
+    fn open(
+        login: &Login,
+        place: OwnedSemaphorePermit,
+    ) -> impl Future<Output = Result<Self>> + Send;
+
+    /// Whether it can be used, if that is in doubt.
+    fn still_there(&mut self) -> impl Future<Output = Result<()>> + Send;
+
+    /// Tells that it must not be lent again.
     fn close(&mut self);
 }
 
-impl Closing for Statements {
-    fn close(&mut self) {
-        self.keep_to_oneself();
-    }
-}
-
-impl Closing for Columns {
-    fn close(&mut self) {
-        self.begin();
-    }
+/// Sessions are opened by whoever takes one, in a place that they got before.
+fn never_by_the_pool<T>() -> Result<T> {
+    Err(Fault::internal("a pool wanted to open a session by itself"))
 }

@@ -6,10 +6,12 @@ use futures::future::FutureExt;
 use hygge_core::{Fault, Result};
 use tiberius::{AuthMethod, Client, Config, EncryptionLevel, Row, SqlBrowser, ToSql};
 use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::compat::{Compat, TokioAsyncWriteCompatExt};
 
 use super::server::At;
 use super::settings::{Encrypt, Intent, Login};
+use super::{Session, never_by_the_pool};
 use crate::fault::{self, CONNECTING, Doing};
 
 /// A session that rested longer is asked whether it still lives before it is used.
@@ -27,50 +29,11 @@ pub(crate) struct Statements {
     changed: bool,
     command_timeout: Option<Duration>,
     rested_since: Instant,
+    // Last, so that it is given back once the session is closed.
+    _place: OwnedSemaphorePermit,
 }
 
 impl Statements {
-    pub(super) async fn open(login: &Login) -> Result<Self> {
-        let what = format!("{CONNECTING} {}", login.describe());
-        let opening = async {
-            let mut config = config(login);
-            // A gateway may name another server, which may do so once more.
-            for _ in 0..4 {
-                match connect(&config, login).await {
-                    Err(tiberius::error::Error::Routing { host, port }) => {
-                        config.host(host);
-                        config.port(port);
-                    }
-                    done => return done,
-                }
-            }
-            Err(tiberius::error::Error::Protocol(
-                "it was sent from server to server".into(),
-            ))
-        };
-        let client = tokio::time::timeout(login.connect_timeout, opening)
-            .await
-            .map_err(|_| {
-                Fault::new(
-                    hygge_core::code::SOURCE_IO,
-                    format!(
-                        "{what}: no answer within {}s",
-                        login.connect_timeout.as_secs()
-                    ),
-                )
-                .retryable()
-                .advise("look at `server`, and whether a firewall stands between")
-            })?
-            .map_err(|error| fault::statement(&what, Doing::Reading, &error))?;
-        Ok(Self {
-            client,
-            dirty: false,
-            changed: false,
-            command_timeout: login.command_timeout,
-            rested_since: Instant::now(),
-        })
-    }
-
     /// Runs statements with parameters `@P1`, …, and gives the rows of each result.
     pub(crate) async fn query(
         &mut self,
@@ -157,15 +120,6 @@ impl Statements {
     pub(super) fn broken(&self) -> bool {
         self.dirty || self.changed
     }
-
-    pub(super) async fn still_there(&mut self) -> Result<()> {
-        if self.rested_since.elapsed() < TRUSTED_FOR {
-            return Ok(());
-        }
-        self.query("the session is gone", Doing::Reading, "SELECT 1", &[])
-            .await
-            .map(drop)
-    }
 }
 
 fn config(login: &Login) -> Config {
@@ -210,15 +164,74 @@ async fn connect(config: &Config, login: &Login) -> tiberius::Result<Client<Comp
     Client::connect(config.clone(), stream.compat_write()).await
 }
 
-/// How bb8 opens and looks after them.
-pub(crate) struct Manager(pub(super) std::sync::Arc<Login>);
+impl Session for Statements {
+    const PATIENCE: Duration = Duration::from_millis(200);
+
+    async fn open(login: &Login, place: OwnedSemaphorePermit) -> Result<Self> {
+        let what = format!("{CONNECTING} {}", login.describe());
+        let opening = async {
+            let mut config = config(login);
+            // A gateway may name another server, which may do so once more.
+            for _ in 0..4 {
+                match connect(&config, login).await {
+                    Err(tiberius::error::Error::Routing { host, port }) => {
+                        config.host(host);
+                        config.port(port);
+                    }
+                    done => return done,
+                }
+            }
+            Err(tiberius::error::Error::Protocol(
+                "it was sent from server to server".into(),
+            ))
+        };
+        let client = tokio::time::timeout(login.connect_timeout, opening)
+            .await
+            .map_err(|_| {
+                Fault::new(
+                    hygge_core::code::SOURCE_IO,
+                    format!(
+                        "{what}: no answer within {}s",
+                        login.connect_timeout.as_secs()
+                    ),
+                )
+                .retryable()
+                .advise("look at `server`, and whether a firewall stands between")
+            })?
+            .map_err(|error| fault::statement(&what, Doing::Reading, &error))?;
+        Ok(Self {
+            client,
+            dirty: false,
+            changed: false,
+            command_timeout: login.command_timeout,
+            rested_since: Instant::now(),
+            _place: place,
+        })
+    }
+
+    async fn still_there(&mut self) -> Result<()> {
+        if self.rested_since.elapsed() < TRUSTED_FOR {
+            return Ok(());
+        }
+        self.query("the session is gone", Doing::Reading, "SELECT 1", &[])
+            .await
+            .map(drop)
+    }
+
+    fn close(&mut self) {
+        self.changed = true;
+    }
+}
+
+/// How bb8 looks after them.
+pub(crate) struct Manager;
 
 impl bb8::ManageConnection for Manager {
     type Connection = Statements;
     type Error = Fault;
 
     async fn connect(&self) -> Result<Statements> {
-        Statements::open(&self.0).boxed().await
+        never_by_the_pool()
     }
 
     async fn is_valid(&self, session: &mut Statements) -> Result<()> {
