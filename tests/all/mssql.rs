@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use hygge_core::failpoint::POINTS;
 use hygge_tds_server::{Effect, Fault, SqlError};
 
-use crate::harness::{Content, Database, Events, Order, Orders, Project, say};
+use crate::harness::{Content, Database, Events, Order, Orders, Project, eventually, say};
 
 /// How a run changes its table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +73,9 @@ impl Scene {
         );
         project.flow(
             "back",
-            &format!("home: {{connection: db, table: dbo.{table}}}\nstore: lake/orders\n"),
+            &format!(
+                "home: {{connection: db, table: dbo.{table}}}\nstore: lake/orders\nafter: [there]\n"
+            ),
         );
         let mut scene = Self {
             database,
@@ -241,6 +243,10 @@ fn many_tables_share_a_small_pool() {
     let Some(server) = database.made() else {
         return;
     };
+    // Those that made the tables.
+    eventually("all sessions to end", || {
+        (server.open_sessions() == 0).then_some(())
+    });
     server.reset_counters();
     let outcome = project.hygge("start --output json").succeed();
     let events = Events::of(&outcome);
@@ -251,7 +257,7 @@ fn many_tables_share_a_small_pool() {
     assert!(most <= 5, "{most} sessions at once");
     // One for each table would be 50.
     assert!(opened <= 10, "{opened} sessions opened");
-    crate::harness::eventually("all sessions to end", || {
+    eventually("all sessions to end", || {
         (server.open_sessions() == 0).then_some(())
     });
 }
@@ -268,7 +274,7 @@ fn a_pool_that_is_too_small_is_said_before_anything_runs() {
         "home: {connection: db, table: dbo.a}\nstore: {connection: db, table: dbo.b}\n",
     );
     let refused = project.hygge("list").env("DB_PASSWORD", "hunter2").run();
-    assert_eq!(refused.code, Some(1), "{refused}");
+    assert_eq!(refused.code, Some(2), "{refused}");
     let said = refused.shown();
     assert!(
         said.contains("whose pool is too small to do both at once"),
