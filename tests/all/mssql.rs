@@ -228,8 +228,6 @@ fn a_deadlock_is_tried_again() {
 fn many_tables_share_a_small_pool() {
     let database = Database::start();
     let project = database.project(5);
-    let mut flow =
-        "home: {connection: db, table: 'dbo.{entity}'}\nstore: lake\nentities:\n".to_owned();
     for n in 0..50 {
         let table = format!("hygge_test_pool_{n}");
         database.without(&[&format!("dbo.{table}")]);
@@ -237,9 +235,11 @@ fn many_tables_share_a_small_pool() {
             "CREATE TABLE dbo.{table} (id int NOT NULL PRIMARY KEY, name nvarchar(20) NULL); \
              INSERT INTO dbo.{table} (id, name) VALUES ({n}, N'a'), (1000, NULL)"
         ));
-        flow.push_str(&format!("  - {table}\n"));
     }
-    project.flow("all", &flow);
+    project.flow(
+        "all",
+        "home: {connection: db, tables: 'dbo.hygge_test_pool_*'}\nstore: lake\n",
+    );
     let Some(server) = database.made() else {
         return;
     };
@@ -248,7 +248,19 @@ fn many_tables_share_a_small_pool() {
         (server.open_sessions() == 0).then_some(())
     });
     server.reset_counters();
-    let outcome = project.hygge("start --output json").succeed();
+    let mut running = project.hygge("start --output json").spawn();
+    let status = format!("/proc/{}/status", running.pid());
+    let mut peak = 0;
+    while !running.ended() {
+        let status = std::fs::read_to_string(&status).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+        peak = kib.unwrap_or(0).max(peak);
+        crate::harness::pause(std::time::Duration::from_millis(5));
+    }
+    let outcome = running.wait();
+    assert_eq!(outcome.code, Some(0), "{outcome}");
+    assert!((1..150 << 10).contains(&peak), "{} MiB", peak >> 10);
     let events = Events::of(&outcome);
     for n in 0..50 {
         assert_eq!(events.rows(&format!("all.hygge_test_pool_{n}")), 2);
@@ -260,6 +272,88 @@ fn many_tables_share_a_small_pool() {
     eventually("all sessions to end", || {
         (server.open_sessions() == 0).then_some(())
     });
+}
+
+#[test]
+fn a_wildcard_stands_for_the_tables_that_are_there() {
+    let database = Database::start();
+    for table in ["a", "b", "audit_b", "c"] {
+        let name = format!("dbo.hygge_test_wild_{table}");
+        database.without(&[&name]);
+        database.run(&format!(
+            "CREATE TABLE {name} (id int NOT NULL PRIMARY KEY, name nvarchar(20) NULL); \
+             INSERT INTO {name} (id, name) VALUES (1, N'a'), (2, N'b')"
+        ));
+    }
+    let project = database.project(5);
+    let flow = "home:\n  connection: db\n  tables: dbo.hygge_test_wild_*\n  \
+                exclude_tables: '*_audit_*'\nstore: lake\n";
+    project.flow("all", flow);
+    // Without connecting it is one line, and with `--discover` what it stands for.
+    let listed = project.hygge("list").succeed();
+    assert!(
+        listed.stdout.contains("tables dbo.hygge_test_wild_*"),
+        "{listed}"
+    );
+    let dry = project.hygge("start --dry-run").succeed();
+    assert!(
+        dry.shown()
+            .contains("`all.all` stands for tables dbo.hygge_test_wild_*"),
+        "{dry}"
+    );
+    let found = project.hygge("list --discover --output json").succeed();
+    let found: Vec<serde_json::Value> = found
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let names: Vec<_> = found
+        .iter()
+        .map(|line| (line["entity"].as_str().unwrap(), line["rows"].as_u64()))
+        .collect();
+    let each = ["a", "b", "c"].map(|table| format!("hygge_test_wild_{table}"));
+    let expected: Vec<_> = each.iter().map(|name| (name.as_str(), Some(2))).collect();
+    assert_eq!(names, expected);
+    // One of them, then all.
+    project
+        .hygge("start --entity all.hygge_test_wild_b")
+        .succeed();
+    assert!(!project.path("lake/hygge_test_wild_a").exists());
+    project.hygge("start").succeed();
+    assert!(project.path("lake/hygge_test_wild_a").exists());
+    assert!(!project.path("lake/hygge_test_wild_audit_b").exists());
+    project.hygge("debug").succeed();
+    // One that is listed keeps its own settings.
+    project.flow(
+        "all",
+        &format!("{flow}entities:\n  hygge_test_wild_a: {{home: {{where: id = 1}}}}\n"),
+    );
+    let outcome = project.hygge("start --output json").succeed();
+    let events = Events::of(&outcome);
+    assert_eq!(events.rows("all.hygge_test_wild_a"), 1);
+    assert_eq!(events.rows("all.hygge_test_wild_b"), 2);
+    project.flow(
+        "all",
+        "home: {connection: db, tables: dbo.hygge_test_none_*}\nstore: lake\n",
+    );
+    let nothing = project.hygge("start").run();
+    assert_eq!(nothing.code, Some(1), "{nothing}");
+    assert!(
+        nothing
+            .shown()
+            .contains("`all` finds nothing: tables dbo.hygge_test_none_*"),
+        "{nothing}"
+    );
+    project.flow(
+        "all",
+        "home: {connection: db, table: dbo.a, tables: dbo.*}\nstore: lake\n",
+    );
+    let both = project.hygge("list").run();
+    assert!(
+        both.shown()
+            .contains("`tables` and one table or query both say what to read"),
+        "{both}"
+    );
 }
 
 #[test]

@@ -114,6 +114,7 @@ fn with_slips_are_planned_or_told_where() {
             env: &|_| None,
             vars: &[],
             selection: Selection::default(),
+            wild: &hygge_project::Wild::new(),
             mode: None,
             today: jiff::civil::date(2026, 11, 22),
         };

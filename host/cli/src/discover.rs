@@ -1,3 +1,4 @@
+use hygge_core::{Discovered, EntityId};
 use hygge_engine::Found;
 use serde_json::json;
 
@@ -7,6 +8,11 @@ use crate::project::Project;
 use crate::table::Table;
 use crate::verb::Ended;
 use crate::{runtime, units};
+
+/// What is found is read as this entity.
+fn entity<'a>(id: &'a EntityId, found: &'a Discovered) -> &'a str {
+    found.entity.as_ref().map_or(&id.entity, |(name, _)| name)
+}
 
 /// Opens every Home and lists what it could read.
 pub(crate) fn show(project: &Project, as_json: bool, console: &Console) -> Ended {
@@ -25,7 +31,7 @@ pub(crate) fn show(project: &Project, as_json: bool, console: &Console) -> Ended
             Found::There(there) if as_json => {
                 for each in there {
                     let line = json!({
-                        "flow": id.flow, "entity": id.entity,
+                        "flow": id.flow, "entity": entity(id, each),
                         "found": each.name, "rows": each.rows, "bytes": each.bytes,
                     });
                     console.out(&format!("{line}\n"));
@@ -34,7 +40,7 @@ pub(crate) fn show(project: &Project, as_json: bool, console: &Console) -> Ended
             Found::There(there) => {
                 for each in there {
                     table.row(vec![
-                        id.to_string().into(),
+                        EntityId::new(&id.flow, entity(id, each)).to_string().into(),
                         each.name.clone().into(),
                         each.rows.map_or("-".to_owned(), units::count).into(),
                         each.bytes.map_or("-".to_owned(), units::bytes).into(),

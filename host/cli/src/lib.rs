@@ -32,6 +32,7 @@ mod template;
 mod units;
 mod unknown;
 mod verb;
+mod wildcard;
 
 use std::io::ErrorKind;
 use std::process::ExitCode;

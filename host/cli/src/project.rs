@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use hygge_core::{InlineWorkers, Mode, Registry};
 use hygge_plugins::Quarantined;
-use hygge_project::{Load, Plan, PlannedEntity, Selection};
+use hygge_project::{Load, Plan, PlannedEntity, Selection, Wild};
 use hygge_state::{LocalState, StateStore};
 use jiff::tz::TimeZone;
 
@@ -11,6 +11,7 @@ use crate::args::Global;
 use crate::complaint::Complaint;
 use crate::console::Console;
 use crate::registry::with_plugins;
+use crate::wildcard;
 
 /// A project that was found and is in order.
 #[derive(Debug)]
@@ -67,10 +68,30 @@ pub(crate) fn work_of(root: &Path) -> PathBuf {
 /// The folder for what isn't data, in every project.
 const WORK: &str = ".hygge";
 
-/// Finds, reads and checks the project. Everything that is wrong with it is told at once.
+/// Finds, reads and checks the project. Everything that is wrong with it is told at once. What a
+/// wildcard names stays as it is written; nothing is connected to.
 pub(crate) fn load(
     global: &Global,
     changes: &Changes,
+    console: &Console,
+) -> Result<Project, Complaint> {
+    load_with(global, changes, &Wild::new(), console)
+}
+
+/// As [`load`], with the entities that wildcards name now.
+pub(crate) fn load_found(
+    global: &Global,
+    changes: &Changes,
+    console: &Console,
+) -> Result<Project, Complaint> {
+    let wild = wildcard::look(global, changes)?;
+    load_with(global, changes, &wild, console)
+}
+
+fn load_with(
+    global: &Global,
+    changes: &Changes,
+    wild: &Wild,
     console: &Console,
 ) -> Result<Project, Complaint> {
     let root = root(global)?;
@@ -80,6 +101,7 @@ pub(crate) fn load(
         env: &|name| std::env::var(name).ok(),
         vars: &changes.vars,
         selection: changes.selection.clone(),
+        wild,
         mode: changes.mode,
         today: jiff::Timestamp::now().to_zoned(TimeZone::UTC).date(),
     };
@@ -131,7 +153,7 @@ pub(crate) fn load_one(
         },
         ..Changes::default()
     };
-    let project = load(global, &changes, console)?;
+    let project = load_found(global, &changes, console)?;
     let found = project.plan.entities().next().cloned();
     let planned = found.ok_or_else(|| Complaint::usage(format!("there is no entity `{name}`")))?;
     Ok((project, planned))

@@ -76,6 +76,9 @@ pub struct HomePlan {
     pub files: bool,
     /// Most splits that its connection allows to be open at once.
     pub max_open: Option<usize>,
+    /// Whether it names many things at once (`tables: dbo.*`): each that `discover` finds is an
+    /// entity of its own, and this one is none.
+    pub many: bool,
 }
 
 /// What is known of a Store before it is opened.

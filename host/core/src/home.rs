@@ -101,4 +101,7 @@ pub struct Discovered {
     pub rows: Option<u64>,
     /// Bytes.
     pub bytes: Option<u64>,
+    /// Where the Home names many things at once: the entity that this one is, and the settings of
+    /// its own Home.
+    pub entity: Option<(String, serde_json::Value)>,
 }

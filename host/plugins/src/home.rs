@@ -206,6 +206,7 @@ pub(crate) fn discovered(catalog: &str) -> Result<Vec<Discovered>, String> {
             name: clean(entity["name"].as_str()?, 200),
             rows: entity["rows"].as_u64().map(believable),
             bytes: entity["bytes"].as_u64().map(believable),
+            entity: None,
         })
     };
     Ok(entities.iter().filter_map(each).collect())

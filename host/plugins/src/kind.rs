@@ -136,6 +136,7 @@ impl HomeKind for PluginHomeKind {
             watermarks: part.able("watermarks"),
             files: false,
             max_open: None,
+            many: false,
         })
     }
 

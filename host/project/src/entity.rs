@@ -101,7 +101,7 @@ pub(crate) fn resolve(
     };
     let id = EntityId::new(&flow.name, &entity.name);
     let layers = Layers::of(around.project, flow_node, entity, vars);
-    let several = flow.entities.len() > 1;
+    let several = flow.wild || flow.entities.len() > 1;
 
     let mode = mode(&layers, problems);
     let mut home = endpoint(Role::Home, &layers, flow, &id, several, around, problems);

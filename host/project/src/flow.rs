@@ -5,6 +5,7 @@ use crate::Problem;
 use crate::check::Check;
 use crate::config::{EntityFile, FlowFile};
 use crate::discover::{File, FlowFolder};
+use crate::merge;
 use crate::node::{Entry, Map, Node, Value};
 use crate::schema::of;
 use crate::source::At;
@@ -22,6 +23,8 @@ pub(crate) struct WrittenFlow {
     pub(crate) entities: Vec<WrittenEntity>,
     /// Something is wrong with a file of it, so what seems to be missing may only be misspelt.
     pub(crate) doubtful: bool,
+    /// Its entities are those that a wildcard finds: however many these are, they are several.
+    pub(crate) wild: bool,
 }
 
 /// An entity as it is written.
@@ -163,7 +166,60 @@ fn finish(
         node,
         entities: unique,
         doubtful,
+        wild: false,
     }
+}
+
+/// Puts the entities that a wildcard found in the place of the flow that has none of its own, or
+/// beside those that are listed, whose settings stay.
+pub(crate) fn add_found(
+    flow: &mut WrittenFlow,
+    found: &[(String, Json)],
+    problems: &mut Vec<Problem>,
+) {
+    let listed = flow
+        .node
+        .as_ref()
+        .is_some_and(|node| node.get("entities").is_some());
+    if !listed {
+        // What stands for the flow while it has no entities.
+        let bare = |node: &Option<Node>| {
+            let map = node.as_ref().and_then(Node::as_map);
+            map.is_some_and(|map| map.entries.is_empty())
+        };
+        flow.entities
+            .retain(|entity| entity.name != flow.name || !bare(&entity.node));
+    }
+    flow.wild = true;
+    for (name, home) in found {
+        let settings = |at: &At| Node::of_json(&serde_json::json!({ "home": home }), at);
+        if let Some(wrong) = wrong_name(name, false) {
+            problems.push(
+                Problem::at(&flow.at, format!("entity name {name:?} {wrong}"))
+                    .advise("leave it out with `exclude_tables`, and give it a flow of its own"),
+            );
+            continue;
+        }
+        let written = flow.entities.iter_mut().find(|entity| entity.name == *name);
+        let Some(written) = written else {
+            let node = Some(settings(&flow.at));
+            let (name, at) = (name.clone(), flow.at.clone());
+            flow.entities.push(WrittenEntity { name, at, node });
+            continue;
+        };
+        if let (
+            Some(Node {
+                value: Value::Map(own),
+                ..
+            }),
+            Value::Map(mut under),
+        ) = (&mut written.node, settings(&written.at).value)
+        {
+            merge::over(&mut under, std::mem::take(own));
+            *own = under;
+        }
+    }
+    flow.entities.sort_by(|a, b| a.name.cmp(&b.name));
 }
 
 fn inline_entities(listed: &Entry, entities: &mut Vec<WrittenEntity>, problems: &mut Vec<Problem>) {

@@ -33,11 +33,17 @@ pub struct Load<'a> {
     pub vars: &'a [String],
     /// Which entities the plan has.
     pub selection: Selection,
+    /// The entities that homes with wildcards were found to have, by flow: their names, and the
+    /// settings of their homes. Nothing is looked for here.
+    pub wild: &'a Wild,
     /// `--full` or `--incremental`, in the place of what is written.
     pub mode: Option<Mode>,
     /// What `{run_date}` stands for.
     pub today: jiff::civil::Date,
 }
+
+/// Entities that wildcards name, by flow: a name, and settings of a home.
+pub type Wild = BTreeMap<String, Vec<(String, serde_json::Value)>>;
 
 /// Reads a project and makes the plan of a run; or says everything that is wrong with it.
 ///
@@ -171,6 +177,15 @@ impl Loading<'_> {
             let id = &entity.planned.id;
             self.request.selection.takes(&id.flow, &id.entity)
         });
+        for entity in &entities {
+            let planned = &entity.planned;
+            if planned.home_plan.many {
+                let (id, what) = (&planned.id, &planned.home_plan.describe);
+                self.warnings.push(format!(
+                    "`{id}` stands for {what}: which these are is looked for when it runs"
+                ));
+            }
+        }
         if let Some(mode) = self.request.mode {
             for entity in &mut entities {
                 if entity.planned.mode != mode {
@@ -269,6 +284,11 @@ impl Loading<'_> {
             keep(&mut found, flow.entities.iter().any(taken));
             self.problems.append(&mut found);
             flows.push(flow);
+        }
+        for flow in &mut flows {
+            if let Some(found) = self.request.wild.get(&flow.name) {
+                flow::add_found(flow, found, &mut self.problems);
+            }
         }
         flows.sort_by(|a, b| a.name.cmp(&b.name));
         let mut unique: Vec<WrittenFlow> = Vec::new();

@@ -101,6 +101,31 @@ impl Node {
         Self::new(Value::Text { text, loose: false }, at)
     }
 
+    /// JSON as if it had been written at that place.
+    pub(crate) fn of_json(json: &serde_json::Value, at: &At) -> Self {
+        use serde_json::Value as Json;
+        let value = match json {
+            Json::Null => Value::Null,
+            Json::Bool(truth) => Value::Bool(*truth, truth.to_string()),
+            Json::Number(number) => Value::Number(number.clone(), number.to_string()),
+            Json::String(text) => return Self::text(text, at.clone()),
+            Json::Array(items) => {
+                Value::List(items.iter().map(|item| Self::of_json(item, at)).collect())
+            }
+            Json::Object(map) => {
+                let entry = |(key, value): (&String, &Json)| Entry {
+                    key: key.clone(),
+                    at: at.clone(),
+                    value: Self::of_json(value, at),
+                };
+                Value::Map(Map {
+                    entries: map.iter().map(entry).collect(),
+                })
+            }
+        };
+        Self::new(value, at.clone())
+    }
+
     pub(crate) fn is_null(&self) -> bool {
         matches!(self.value, Value::Null)
     }

@@ -11,6 +11,21 @@ pub struct Selection {
 }
 
 impl Selection {
+    /// Every entity of the flows that have one that is taken: for what a wildcard names isn't known
+    /// by name.
+    #[must_use]
+    pub fn whole_flows(&self) -> Self {
+        let of = |pattern: &str| match pattern.split_once('.') {
+            Some((flow, _)) => flow.to_owned(),
+            None => "*".to_owned(),
+        };
+        let entities = Self::patterns(&self.entities).map(of);
+        Self {
+            flows: self.flows.iter().cloned().chain(entities).collect(),
+            entities: Vec::new(),
+        }
+    }
+
     fn patterns(given: &[String]) -> impl Iterator<Item = &str> {
         given
             .iter()

@@ -70,6 +70,7 @@ pub(crate) fn run(kind: &str, _: &Path, project: &Path) {
         env: &|_| None,
         vars: &[],
         selection: Selection::default(),
+        wild: &hygge_project::Wild::new(),
         mode: None,
         today: jiff::civil::date(2026, 1, 1),
     };

@@ -41,7 +41,7 @@ pub(crate) fn run(args: &DebugArgs, global: &Global, console: &Arc<Console>) -> 
         selection: args.select.selection(),
         ..Changes::default()
     };
-    let project = project::load(global, &changes, console)?;
+    let project = project::load_found(global, &changes, console)?;
     work_folder(&project.plan.place)?;
     let (runtime, threads) = runtime::whole()?;
     let cx = runtime::context(&threads);

@@ -83,10 +83,15 @@ impl StartArgs {
 
 pub(crate) fn run(args: &StartArgs, global: &Global, console: &Arc<Console>) -> Ended {
     let mut changes = args.changes();
-    let mut project = project::load(global, &changes, console)?;
+    // A dry run connects to nothing.
+    let load = match args.dry_run {
+        true => project::load,
+        false => project::load_found,
+    };
+    let mut project = load(global, &changes, console)?;
     if args.verify {
         changes.vars.extend(verifying(&project.plan));
-        project = project::load(global, &changes, console)?;
+        project = load(global, &changes, console)?;
     }
     if args.dry_run {
         diagnostics::begin(global.verbose, console, None)?;

@@ -8,6 +8,7 @@ use hygge_core::{Discovered, Finding, Result};
 use crate::connection::{Connection, Statements};
 use crate::describe::{text, whole};
 use crate::fault::Doing;
+use crate::home::Wildcard;
 use crate::name::TableName;
 
 /// Whether the server answers, and as what.
@@ -47,40 +48,46 @@ pub(crate) async fn connection(connection: &Arc<Connection>, who: &str) -> Resul
 }
 
 const TABLES: &str = "\
-SELECT s.name, o.name, SUM(p.rows) AS n \
+SELECT s.name, o.name, SUM(p.rows) AS n, o.type \
 FROM sys.objects AS o \
 JOIN sys.schemas AS s ON s.schema_id = o.schema_id \
 LEFT JOIN sys.partitions AS p ON p.object_id = o.object_id AND p.index_id IN (0, 1) \
 WHERE o.type IN ('U', 'V') \
-GROUP BY s.name, o.name \
+GROUP BY s.name, o.name, o.type \
 ORDER BY s.name, o.name";
 
-/// The tables and views that the login may see, with about how many rows they have.
-pub(crate) async fn tables(connection: &Arc<Connection>, who: &str) -> Result<Vec<Discovered>> {
+/// The tables and views that the login may see, with about how many rows they have; or the tables
+/// that a wildcard takes.
+pub(crate) async fn tables(
+    connection: &Arc<Connection>,
+    who: &str,
+    wildcard: Option<&Wildcard>,
+) -> Result<Vec<Discovered>> {
     let mut session = connection.statements(who).await?;
     let what = format!("can't list the tables of {}", connection.describe());
     let found = session.query(&what, Doing::Reading, TABLES, &[]).await?;
     let rows = found.into_iter().next().unwrap_or_default();
     // hygge's own are nobody's source.
     let own = |name: &str| name == "hygge_commits" || name.starts_with("hygge_stage_");
-    let others = rows
-        .iter()
-        .filter(|row| !text(row, 1).is_some_and(|name| own(&name)));
-    let tables = others.map(|row| {
+    let mut tables = Vec::new();
+    for row in &rows {
         let name = TableName {
             schema: text(row, 0).unwrap_or_default(),
             table: text(row, 1).unwrap_or_default(),
         };
-        Discovered {
+        let is_table = text(row, 3).is_some_and(|kind| kind.trim() == "U");
+        let taken = wildcard.is_none_or(|wildcard| is_table && wildcard.takes(&name));
+        if own(&name.table) || !taken {
+            continue;
+        }
+        tables.push(Discovered {
+            entity: wildcard.map(|wildcard| wildcard.entity(&name)),
             name: name.to_string(),
             rows: whole(row, 2).and_then(|rows| u64::try_from(rows).ok()),
             bytes: None,
-        }
-    });
-    // Staging is nobody's source.
-    Ok(tables
-        .filter(|table| !table.name.contains("hygge_"))
-        .collect())
+        });
+    }
+    Ok(tables)
 }
 
 const PERMISSIONS: &str = "\

@@ -476,6 +476,7 @@ fn home_plan() -> HomePlan {
         watermarks: true,
         files: false,
         max_open: None,
+        many: false,
     }
 }
 

@@ -153,6 +153,7 @@ impl HomeKind for Files {
             watermarks: true,
             files: true,
             max_open: None,
+            many: false,
         })
     }
 
@@ -230,6 +231,7 @@ impl HomeKind for Sql {
             watermarks: true,
             files: false,
             max_open: home.port.map(usize::from),
+            many: false,
         })
     }
 
@@ -293,6 +295,7 @@ impl HomeKind for Changes {
             watermarks: false,
             files: false,
             max_open: None,
+            many: false,
         })
     }
 

@@ -79,6 +79,7 @@ impl Project {
             env: &|name| self.env.get(name).cloned(),
             vars: &self.vars,
             selection: self.selection.clone(),
+            wild: &crate::Wild::new(),
             mode: self.mode,
             today: jiff::civil::date(2026, 11, 22),
         };

@@ -99,6 +99,7 @@ impl HomeKind for FilesHomeKind {
             watermarks: true,
             files: true,
             max_open: None,
+            many: false,
         })
     }
 

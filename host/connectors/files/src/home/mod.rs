@@ -191,6 +191,7 @@ fn discover(inner: &Inner) -> Result<Vec<Discovered>> {
             name: file.name.clone(),
             rows: plan::rows(listing.format, file),
             bytes: Some(file.size),
+            entity: None,
         })
         .collect())
 }

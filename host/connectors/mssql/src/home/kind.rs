@@ -45,7 +45,7 @@ impl HomeKind for MssqlHomeKind {
                 system: read.login.describe(),
                 name: table.to_string(),
             }),
-            Source::Query(_) => None,
+            Source::Query(_) | Source::Tables(_) => None,
         };
         Ok(HomePlan {
             place,
@@ -54,6 +54,7 @@ impl HomeKind for MssqlHomeKind {
             watermarks: true,
             files: false,
             max_open: Some(readers(read.login.pool_size)),
+            many: matches!(read.source, Source::Tables(_)),
         })
     }
 

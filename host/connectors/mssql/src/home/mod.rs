@@ -2,10 +2,12 @@
 
 mod decode;
 mod kind;
+mod quantile;
 mod reader;
 mod settings;
 mod split;
 mod utf16;
+mod wildcard;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,7 +22,7 @@ use mssql_tds::connection::tds_client::{ExecuteOptions, ResultSet};
 
 use self::reader::TableReader;
 use self::settings::{Read, Source};
-use self::split::{Range, Spec, SpecColumn};
+use self::split::{Part, Range, Spec, SpecColumn};
 use crate::bound;
 use crate::connection::{Connection, Login, Statements, readers};
 use crate::describe::{self, Written};
@@ -31,6 +33,7 @@ use crate::types::SqlType;
 pub use self::kind::MssqlHomeKind;
 pub(crate) use self::kind::first;
 pub use self::settings::{HomeSettings, Isolation, TimestampUnit};
+pub(crate) use self::wildcard::Wildcard;
 
 /// Tables with fewer rows are read in one piece unless `splits` says otherwise.
 const WORTH_SPLITTING: u64 = 100_000;
@@ -92,7 +95,14 @@ impl MssqlHome {
                 let all = self.described(query).await?;
                 self.known(all, Vec::new(), None)
             }
+            Source::Tables(_) => Err(self.not_one()),
         }
+    }
+
+    /// Tables of a wildcard are read one by one.
+    fn not_one(&self) -> Fault {
+        let what = self.read.source.describe();
+        Fault::internal(format!("{what} were to be read as if they were one"))
     }
 
     /// The columns that a query gives, without reading a row.
@@ -277,7 +287,7 @@ impl MssqlHome {
         known: &Known,
         most: usize,
         warnings: &mut Vec<String>,
-    ) -> Result<Vec<Range>> {
+    ) -> Result<Vec<Part>> {
         let asked = self.read.split_by.as_ref();
         let name = match (asked, known.key.as_slice()) {
             (Some(name), _) => name,
@@ -308,11 +318,19 @@ impl MssqlHome {
                 | SqlType::DateTime2(_)
                 | SqlType::DateTimeOffset(_)
         );
+        if let (Source::Table(table), Some(rows)) = (&self.read.source, known.rows)
+            && quantile::can_split(sql_type)
+        {
+            let column = (name.as_str(), sql_type, column.nullable);
+            let parts = quantile::parts(session, table, column, rows, most).await?;
+            return Ok(parts.into_iter().map(Part::Between).collect());
+        }
         if !splittable {
             if asked.is_some() {
                 warnings.push(format!(
-                    "{} is read in one piece: column {name:?} is {sql_type}, and ranges are made of \
-                     whole numbers, decimals, dates and times",
+                    "{} is read in one piece: column {name:?} is {sql_type}, and parts are made of \
+                     whole numbers, decimals, dates and times, of tables also by uniqueidentifier, \
+                     text and bytes",
                     self.read.source.describe()
                 ));
             }
@@ -336,15 +354,8 @@ impl MssqlHome {
         let (Some(low), Some(high)) = (end(0), end(1)) else {
             return Ok(Vec::new());
         };
-        Ok(split::ranges(
-            low,
-            high,
-            most,
-            name,
-            sql_type,
-            kind,
-            column.nullable,
-        ))
+        let ranges = split::ranges(low, high, most, name, sql_type, kind, column.nullable);
+        Ok(ranges.into_iter().map(Part::Range).collect())
     }
 
     /// How many splits to make at most.
@@ -371,9 +382,20 @@ fn fingerprint() -> String {
 
 #[async_trait]
 impl Home for MssqlHome {
-    async fn check(&self, _cx: &Context) -> Result<Vec<Finding>> {
+    async fn check(&self, cx: &Context) -> Result<Vec<Finding>> {
         let mut findings = crate::check::connection(&self.connection, &self.who).await?;
         if findings.iter().all(|finding| finding.ok) {
+            if let Source::Tables(wildcard) = &self.read.source {
+                let found = self.discover(cx).await?;
+                findings.push(match found.len() {
+                    0 => Finding::bad(
+                        format!("there are no {}", wildcard.describe()),
+                        "look at `tables` and `database`, and whether the login may see the tables",
+                    ),
+                    found => Finding::good(format!("{}: {found} found", wildcard.describe())),
+                });
+                return Ok(findings);
+            }
             findings.push(match self.know().await {
                 Ok(known) => Finding::good(format!(
                     "{} can be read: {} columns",
@@ -387,7 +409,11 @@ impl Home for MssqlHome {
     }
 
     async fn discover(&self, _cx: &Context) -> Result<Vec<Discovered>> {
-        crate::check::tables(&self.connection, &self.who).await
+        let wildcard = match &self.read.source {
+            Source::Tables(wildcard) => Some(wildcard),
+            _ => None,
+        };
+        crate::check::tables(&self.connection, &self.who, wildcard).await
     }
 
     async fn splits(&self, request: &SplitRequest, _cx: &Context) -> Result<SplitPlan> {
@@ -421,23 +447,26 @@ impl Home for MssqlHome {
         if most > 1 && request.bounds.is_none() {
             parts = self
                 .parts(&mut session, &known, most, &mut warnings)
-                .await?
-                .into_iter()
-                .map(Some)
-                .collect();
+                .await?;
         }
         if parts.is_empty() {
-            parts.push(None);
+            parts.push(Part::Whole);
         }
         let rows = match (&watermark, parts.len(), &self.read.condition) {
             (None, 1, None) => known.rows,
             _ => None,
         };
         let splits = parts.into_iter().enumerate().map(|(n, part)| {
+            let (part, between) = match part {
+                Part::Whole => (None, None),
+                Part::Range(range) => (Some(range), None),
+                Part::Between(between) => (None, Some(between)),
+            };
             let spec = Spec {
                 columns: known.columns.clone(),
                 watermark: watermark.clone(),
                 part,
+                between,
                 left_out: if n == 0 { left_out } else { 0 },
             };
             Ok(Split {

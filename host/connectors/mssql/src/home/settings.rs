@@ -2,6 +2,7 @@ use hygge_core::{Fault, Problem, Result, Settings};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::wildcard::Wildcard;
 use crate::connection::{ConnectionSettings, Login, problem};
 use crate::name::TableName;
 use crate::types::Unit;
@@ -14,6 +15,10 @@ pub struct HomeSettings {
     pub connection: ConnectionSettings,
     /// The table or view to read: `dbo.users`. Default: the entity's name.
     pub table: Option<String>,
+    /// Many tables at once: `dbo.*`, or a list. Each that fits is an entity of its own.
+    pub tables: Option<Names>,
+    /// Tables that `tables` leaves out: `audit_*`, or a list.
+    pub exclude_tables: Option<Names>,
     /// A SELECT to read instead of a table.
     pub query: Option<String>,
     /// The columns to read, in that order. Default: all.
@@ -34,6 +39,25 @@ pub struct HomeSettings {
     /// The unit of times: microseconds cover every year, nanoseconds keep the seventh digit.
     /// Default: us.
     pub timestamp_unit: Option<TimestampUnit>,
+}
+
+/// One name or several.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Names {
+    /// One.
+    One(String),
+    /// Several.
+    Several(Vec<String>),
+}
+
+impl Names {
+    fn all(&self) -> &[String] {
+        match self {
+            Self::One(name) => std::slice::from_ref(name),
+            Self::Several(names) => names,
+        }
+    }
 }
 
 /// How rows are read that others are changing.
@@ -74,6 +98,7 @@ pub enum TimestampUnit {
 pub(crate) enum Source {
     Table(TableName),
     Query(String),
+    Tables(Wildcard),
 }
 
 impl Source {
@@ -82,6 +107,7 @@ impl Source {
         match self {
             Self::Table(table) => table.to_string(),
             Self::Query(_) => "a query".to_owned(),
+            Self::Tables(wildcard) => wildcard.describe(),
         }
     }
 }
@@ -127,7 +153,9 @@ impl Read {
             .login()
             .map_err(|wrong| problems.extend(wrong))
             .ok();
+        let many = settings.tables.as_ref().map(Names::all);
         let source = match (&settings.table, &settings.query, entity) {
+            _ if many.is_some() => wildcard(&settings),
             (Some(_), Some(_), _) => Err(problem(
                 "/query",
                 "both `table` and `query` say what to read",
@@ -158,6 +186,13 @@ impl Read {
                 problems.push(problem(pointer, format!("{twice:?} is named twice"), None));
             }
         }
+        if settings.exclude_tables.is_some() && settings.tables.is_none() {
+            problems.push(problem(
+                "/exclude_tables",
+                "`exclude_tables` leaves out of `tables`, which isn't there",
+                None,
+            ));
+        }
         if settings.splits == Some(0) {
             problems.push(problem("/splits", "`splits` must be at least 1", None));
         }
@@ -178,6 +213,29 @@ impl Read {
             }),
             _ => Err(problems),
         }
+    }
+}
+
+fn wildcard(settings: &HomeSettings) -> Result<Source, Problem> {
+    let of = |names: &Option<Names>| names.as_ref().map_or(&[][..], Names::all).to_vec();
+    if settings.table.is_some() || settings.query.is_some() {
+        return Err(problem(
+            "/tables",
+            "`tables` and one table or query both say what to read",
+            Some("leave one of them out"),
+        ));
+    }
+    let tables = of(&settings.tables);
+    if tables.is_empty() {
+        return Err(problem("/tables", "`tables` names none", None));
+    }
+    match Wildcard::of(&tables, &of(&settings.exclude_tables)) {
+        Ok(wildcard) => Ok(Source::Tables(wildcard)),
+        Err(why) => Err(problem(
+            "/tables",
+            why,
+            Some("write it as schema.table, where * stands for any characters: `dbo.*`"),
+        )),
     }
 }
 

@@ -4,6 +4,7 @@ use hygge_core::{Fault, Result, WatermarkType, code};
 use mssql_tds::message::parameters::rpc_parameters::{RpcParameter, StatusFlags};
 use serde::{Deserialize, Serialize};
 
+use super::quantile::Between;
 use super::settings::{Read, Source};
 use crate::bound::{self, End};
 use crate::describe::Written;
@@ -21,6 +22,9 @@ pub(super) struct Spec {
     /// The range of the column that the table is split by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) part: Option<Range>,
+    /// Or the values between which it is read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) between: Option<Between>,
     /// Rows that the watermark's bounds leave out, since they have no value there.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(super) left_out: u64,
@@ -58,6 +62,17 @@ pub(super) struct Range {
     pub(super) nulls: bool,
 }
 
+/// What of a table a split is.
+#[derive(Debug, Clone)]
+pub(super) enum Part {
+    /// All of it.
+    Whole,
+    /// A range of values that can be counted.
+    Range(Range),
+    /// What lies between two values.
+    Between(Between),
+}
+
 /// A statement and its parameters.
 pub(super) struct Statement {
     pub(super) sql: String,
@@ -69,6 +84,8 @@ pub(super) fn from(source: &Source) -> String {
     match source {
         Source::Table(table) => table.quoted(),
         Source::Query(query) => format!("({query}\n) AS [hygge]"),
+        // Tables of a wildcard are read one by one.
+        Source::Tables(_) => String::new(),
     }
 }
 
@@ -95,6 +112,9 @@ impl Spec {
         }
         for range in [&self.watermark, &self.part].into_iter().flatten() {
             range.conditions(&mut conditions, &mut parameters)?;
+        }
+        if let Some(between) = &self.between {
+            between.conditions(&mut conditions, &mut parameters);
         }
         let mut sql = format!("SELECT {} FROM {}", columns.join(", "), from(&read.source));
         if !conditions.is_empty() {

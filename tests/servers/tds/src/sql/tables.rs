@@ -137,7 +137,8 @@ impl Compiler<'_> {
                 with_ordinality: false,
                 partitions,
                 json_path: None,
-                sample: None,
+                // All rows are a sample, too.
+                sample: _,
                 index_directives,
                 inheritance: None,
             } if with_hints.is_empty() && partitions.is_empty() && index_directives.is_empty() => {

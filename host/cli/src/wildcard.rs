@@ -1,0 +1,61 @@
+use hygge_engine::Found;
+use hygge_project::{Load, Wild};
+use jiff::tz::TimeZone;
+
+use crate::args::Global;
+use crate::complaint::Complaint;
+use crate::project::{Changes, root};
+use crate::registry::with_plugins;
+use crate::runtime;
+
+/// The entities that wildcards name, looked for with connections of their own.
+pub(crate) fn look(global: &Global, changes: &Changes) -> Result<Wild, Complaint> {
+    let mut wild = Wild::new();
+    let root = root(global)?;
+    let (registry, _) = with_plugins(&root);
+    let request = Load {
+        root: &root,
+        env: &|name| std::env::var(name).ok(),
+        vars: &[],
+        selection: changes.selection.whole_flows(),
+        wild: &wild,
+        mode: None,
+        today: jiff::Timestamp::now().to_zoned(TimeZone::UTC).date(),
+    };
+    // What is wrong is told by loading what was selected.
+    let Ok(mut plan) = hygge_project::load(&request, &registry) else {
+        return Ok(wild);
+    };
+    for flow in &mut plan.flows {
+        flow.entities.retain(|entity| entity.home_plan.many);
+    }
+    if plan.entities().next().is_none() {
+        return Ok(wild);
+    }
+    let (runtime, threads) = runtime::whole()?;
+    let cx = runtime::context(&threads);
+    for (id, found) in runtime.block_on(hygge_engine::discover(&plan, &registry, &cx)) {
+        let there = match found {
+            Found::There(there) => there,
+            Found::Waits(_) => Vec::new(),
+            Found::Failed(fault) => {
+                let failed = Complaint::failed(format!("can't look what `{id}` has: {fault}"));
+                return Err(match fault.advice {
+                    Some(advice) => failed.advise(advice),
+                    None => failed,
+                });
+            }
+        };
+        if there.is_empty() {
+            let planned = plan.entities().find(|planned| planned.id == id);
+            let named = planned.map_or("a wildcard", |planned| &planned.home_plan.describe);
+            let failed = Complaint::failed(format!("`{}` finds nothing: {named}", id.flow));
+            return Err(failed.advise(
+                "look at `tables` and at what the login may see: `hygge list --discover` shows it",
+            ));
+        }
+        let entities = there.into_iter().filter_map(|each| each.entity);
+        wild.entry(id.flow).or_default().extend(entities);
+    }
+    Ok(wild)
+}

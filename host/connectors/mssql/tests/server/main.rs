@@ -1,0 +1,16 @@
+//! The connector against a server: what is written is read again, whatever its type.
+//!
+//! Runs on the server made for tests, or on the one that `HYGGE_TEST_MSSQL` holds a connection
+//! string of. The whole program is tested in tests/all/mssql.rs.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "in a test a panic is the report, also outside of #[test] functions"
+)]
+
+mod pool;
+mod publish;
+mod read;
+mod scene;
+mod swap;
+mod types;

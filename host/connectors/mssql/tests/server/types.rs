@@ -1,0 +1,304 @@
+//! Every type, there and back.
+
+use std::sync::Arc;
+
+use arrow_array::{
+    ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float32Array, Float64Array,
+    Int16Array, Int32Array, Int64Array, RecordBatch, StringArray, Time64MicrosecondArray,
+    TimestampMicrosecondArray, UInt8Array,
+};
+use hygge_core::Action;
+use serde_json::json;
+
+use crate::scene::*;
+
+/// Columns of every type, each with its ends, a NULL, and what else is easily got wrong.
+fn every_type() -> Vec<(&'static str, &'static str, ArrayRef)> {
+    let long = "x".repeat(9_000);
+    let micros = |values: [i64; 3]| {
+        TimestampMicrosecondArray::from(vec![
+            Some(values[0]),
+            None,
+            Some(values[1]),
+            Some(values[2]),
+        ])
+    };
+    // 0001-01-01, 9999-12-31 and a moment before 1970 with a fraction.
+    let (least, most) = (-62_135_596_800_000_000_i64, 253_402_300_799_999_999_i64);
+    let texts =
+        |a: &str, b: &str, c: &str| StringArray::from(vec![Some(a), None, Some(b), Some(c)]);
+    let bytes =
+        |a: &[u8], b: &[u8], c: &[u8]| BinaryArray::from(vec![Some(a), None, Some(b), Some(c)]);
+    let decimals = |precision, scale, values: [i128; 3]| {
+        let values = vec![Some(values[0]), None, Some(values[1]), Some(values[2])];
+        let array = Decimal128Array::from(values);
+        array.with_precision_and_scale(precision, scale).unwrap()
+    };
+    let most38 = 10_i128.pow(38) - 1;
+    vec![
+        (
+            "a",
+            "tinyint",
+            Arc::new(UInt8Array::from(vec![Some(0), None, Some(255), Some(7)])),
+        ),
+        (
+            "b",
+            "smallint",
+            Arc::new(Int16Array::from(vec![
+                Some(i16::MIN),
+                None,
+                Some(i16::MAX),
+                Some(0),
+            ])),
+        ),
+        (
+            "c",
+            "int",
+            Arc::new(Int32Array::from(vec![
+                Some(i32::MIN),
+                None,
+                Some(i32::MAX),
+                Some(-1),
+            ])),
+        ),
+        (
+            "d",
+            "bigint",
+            Arc::new(Int64Array::from(vec![
+                Some(i64::MIN),
+                None,
+                Some(i64::MAX),
+                Some(1),
+            ])),
+        ),
+        (
+            "e",
+            "bit",
+            Arc::new(BooleanArray::from(vec![
+                Some(true),
+                None,
+                Some(false),
+                Some(true),
+            ])),
+        ),
+        (
+            "f",
+            "decimal(38,38)",
+            Arc::new(decimals(38, 38, [most38, -most38, 1])),
+        ),
+        (
+            "g",
+            "decimal(9,0)",
+            Arc::new(decimals(9, 0, [999_999_999, -999_999_999, 0])),
+        ),
+        (
+            "h",
+            "decimal(19,4)",
+            Arc::new(decimals(
+                19,
+                4,
+                [10_i128.pow(19) - 1, 1 - 10_i128.pow(19), 5],
+            )),
+        ),
+        (
+            "i",
+            "money",
+            Arc::new(decimals(19, 4, [i64::MAX.into(), i64::MIN.into(), -1])),
+        ),
+        (
+            "j",
+            "smallmoney",
+            Arc::new(decimals(10, 4, [i32::MAX.into(), i32::MIN.into(), 1])),
+        ),
+        (
+            "k",
+            "real",
+            Arc::new(Float32Array::from(vec![
+                Some(f32::MAX),
+                None,
+                Some(-1.5e-30),
+                Some(0.0),
+            ])),
+        ),
+        (
+            "l",
+            "float",
+            Arc::new(Float64Array::from(vec![
+                Some(f64::MAX),
+                None,
+                Some(-1.5e-300),
+                Some(0.1),
+            ])),
+        ),
+        (
+            "m",
+            "nvarchar(20)",
+            Arc::new(texts("", "trailing  ", "grüße 𝄞 中")),
+        ),
+        ("n", "nvarchar(max)", Arc::new(texts(&long, "", "𝄞"))),
+        (
+            "o",
+            "varchar(20)",
+            Arc::new(texts("", "plain  ", "naïve €")),
+        ),
+        ("p", "varchar(max)", Arc::new(texts(&long, "", "é"))),
+        (
+            "q",
+            "varbinary(20)",
+            Arc::new(bytes(b"", &[0, 255, 1], &[0; 20])),
+        ),
+        (
+            "r",
+            "varbinary(max)",
+            Arc::new(bytes(long.as_bytes(), b"", &[0])),
+        ),
+        (
+            "s",
+            "date",
+            Arc::new(Date32Array::from(vec![
+                Some(-719_162),
+                None,
+                Some(2_932_896),
+                Some(-1),
+            ])),
+        ),
+        (
+            "t",
+            "time(6)",
+            Arc::new(Time64MicrosecondArray::from(vec![
+                Some(0),
+                None,
+                Some(86_399_999_999),
+                Some(1),
+            ])),
+        ),
+        ("u", "datetime2(6)", Arc::new(micros([least, most, -1]))),
+        (
+            "v",
+            "datetime2(0)",
+            Arc::new(micros([least, most - 999_999, -1_000_000])),
+        ),
+        (
+            "w",
+            "datetime2(3)",
+            Arc::new(micros([least, most - 999, -1_000])),
+        ),
+        (
+            "x",
+            "datetimeoffset(6)",
+            Arc::new(micros([least, most, -1]).with_timezone("UTC")),
+        ),
+        // 1753-01-01, 9999-12-31T23:59:59.997 and a third of a second.
+        (
+            "y",
+            "datetime",
+            Arc::new(micros([
+                -6_847_804_800_000_000,
+                253_402_300_799_997_000,
+                333_000,
+            ])),
+        ),
+        (
+            "z",
+            "smalldatetime",
+            Arc::new(micros([
+                -2_208_988_800_000_000,
+                3_453_321_540_000_000,
+                60_000_000,
+            ])),
+        ),
+        (
+            "aa",
+            "uniqueidentifier",
+            Arc::new(texts(
+                "00112233-4455-6677-8899-aabbccddeeff",
+                "00000000-0000-0000-0000-000000000000",
+                "ffffffff-ffff-ffff-ffff-ffffffffffff",
+            )),
+        ),
+        ("ab", "nchar(4)", Arc::new(texts("abcd", "ÄÖÜß", "    "))),
+        ("ac", "char(4)", Arc::new(texts("abcd", "wxyz", "    "))),
+        (
+            "ad",
+            "binary(4)",
+            Arc::new(bytes(&[1, 2, 3, 4], &[0; 4], &[255; 4])),
+        ),
+    ]
+}
+
+/// Every type in every column order: each column once at every place, the others behind it.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_type_in_every_place_comes_back() {
+    let scene = Scene::new();
+    let mut columns = every_type();
+    for turn in 0..columns.len() {
+        let table = format!("dbo.hygge_test_types_{turn}");
+        let store = scene.store(&json!({"table": table, "create": "if_missing", "adopt": true}));
+        let written = batch(&columns);
+        write(
+            store.as_ref(),
+            &[written.clone(), written.clone()],
+            Action::Replace,
+        )
+        .await
+        .unwrap_or_else(|fault| panic!("turn {turn}: {fault:?}"));
+        let home = scene.home(&json!({"table": table}));
+        let found = read(home.as_ref()).await.unwrap();
+        let rows: usize = found.iter().map(RecordBatch::num_rows).sum();
+        assert_eq!(rows, 8, "turn {turn}");
+        for (n, (name, sql_type, array)) in columns.iter().enumerate() {
+            let field = found[0].schema().field(n).clone();
+            assert_eq!(field.name(), name);
+            assert_eq!(
+                field.metadata()[hygge_mssql::TYPE_KEY],
+                *sql_type,
+                "turn {turn}"
+            );
+            let mut at = 0;
+            for batch in &found {
+                for row in 0..batch.num_rows() {
+                    let is = batch.column(n).slice(row, 1);
+                    let was = array.slice(at % 4, 1);
+                    assert_eq!(
+                        &is, &was,
+                        "turn {turn}, column {name} ({sql_type}), row {at}"
+                    );
+                    at += 1;
+                }
+            }
+        }
+        columns.rotate_left(1);
+    }
+}
+
+/// A value that doesn't fit is an error that names column, row and value, and nothing arrives.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_does_not_fit_is_named() {
+    let scene = Scene::new();
+    let table = "dbo.hygge_test_unfit";
+    let store = scene.store(&json!({"table": table, "create": "if_missing", "adopt": true}));
+    let good: ArrayRef = Arc::new(Int32Array::from(vec![1, 2]));
+    write(
+        store.as_ref(),
+        &[batch(&[("n", "tinyint", good)])],
+        Action::Replace,
+    )
+    .await
+    .unwrap();
+    let bad: ArrayRef = Arc::new(Int32Array::from(vec![3, 300]));
+    let fault = write(
+        store.as_ref(),
+        &[batch(&[("n", "tinyint", bad)])],
+        Action::Append,
+    )
+    .await
+    .unwrap_err();
+    assert_eq!(
+        fault.message,
+        "column \"n\", row 2 of its split: 300 doesn't fit tinyint"
+    );
+    let found = read(scene.home(&json!({"table": table})).as_ref())
+        .await
+        .unwrap();
+    assert_eq!(found.iter().map(RecordBatch::num_rows).sum::<usize>(), 2);
+}
