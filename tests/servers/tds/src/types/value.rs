@@ -326,9 +326,13 @@ pub(crate) fn put(out: &mut Vec<u8>, ty: &SqlType, value: &Value) -> Result<()> 
         ),
         Layout::Chunked => {
             out.extend(u64::from(long()?).to_le_bytes());
-            if !data.is_empty() {
-                out.extend(long()?.to_le_bytes());
+            for chunk in data.chunks(CHUNK) {
+                let length = u32::try_from(chunk.len()).map_err(SqlError::broken)?;
+                out.extend(length.to_le_bytes());
+                out.extend(chunk);
             }
+            out.extend(0_u32.to_le_bytes());
+            return Ok(());
         }
         Layout::Pointer => {
             out.extend(POINTER);
@@ -337,11 +341,11 @@ pub(crate) fn put(out: &mut Vec<u8>, ty: &SqlType, value: &Value) -> Result<()> 
         Layout::Long | Layout::Byte => out.extend(long()?.to_le_bytes()),
     }
     out.extend(&data);
-    if ty.layout() == Layout::Chunked {
-        out.extend(0_u32.to_le_bytes());
-    }
     Ok(())
 }
+
+/// The most bytes of a chunk of a long value: what ends within a character is right, too.
+const CHUNK: usize = 7_777;
 
 /// The bytes of a text, a binary or a variant, without a length.
 pub(crate) fn data(ty: &SqlType, value: &Value) -> Result<Vec<u8>> {
