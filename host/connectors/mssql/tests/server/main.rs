@@ -10,6 +10,7 @@
 
 mod pool;
 mod publish;
+mod random;
 mod read;
 mod scene;
 mod swap;

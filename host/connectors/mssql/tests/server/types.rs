@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::scene::*;
 
 /// Columns of every type, each with its ends, a NULL, and what else is easily got wrong.
-fn every_type() -> Vec<(&'static str, &'static str, ArrayRef)> {
+pub(crate) fn every_type() -> Vec<(&'static str, &'static str, ArrayRef)> {
     let long = "x".repeat(9_000);
     let micros = |values: [i64; 3]| {
         TimestampMicrosecondArray::from(vec![
