@@ -68,7 +68,9 @@ impl Reported {
 /// What a person can do about an error of that number.
 fn advice(number: u32) -> Option<&'static str> {
     Some(match number {
-        18452 | 18456 => "look at `user` and `password` of the connection",
+        18452 | 18456 => {
+            "look at `user` and `password` of the connection, or whether its `access_token` has expired"
+        }
         4060 | 911 => "look at `database` of the connection, and whether the login may open it",
         208 | 4902 => "look at the table's name and schema, and whether the login may see it",
         207 => "look at the names of the columns",

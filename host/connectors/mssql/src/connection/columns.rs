@@ -13,7 +13,7 @@ use mssql_tds::message::login_options::ApplicationIntent;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::server::At;
-use super::settings::{Encrypt, Intent, Login};
+use super::settings::{Encrypt, Intent, Login, Who};
 use super::{Session, never_by_the_pool};
 use crate::fault::{self, CONNECTING, Doing};
 
@@ -57,9 +57,17 @@ impl Columns {
 
 fn context(login: &Login, source: &str) -> ClientContext {
     let mut context = ClientContext::with_data_source(source);
-    context.tds_authentication_method = TdsAuthenticationMethod::Password;
-    context.user_name.clone_from(&login.user);
-    context.password.clone_from(&login.password);
+    match &login.who {
+        Who::Sql { user, password } => {
+            context.tds_authentication_method = TdsAuthenticationMethod::Password;
+            context.user_name.clone_from(user);
+            context.password.clone_from(password);
+        }
+        Who::Token(token) => {
+            context.tds_authentication_method = TdsAuthenticationMethod::AccessToken;
+            context.access_token = Some(token.clone());
+        }
+    }
     context.database = login.database.clone().unwrap_or_default();
     context.application_name.clone_from(&login.application_name);
     context.application_intent = match login.intent {

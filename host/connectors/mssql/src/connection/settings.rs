@@ -18,6 +18,9 @@ pub struct ConnectionSettings {
     pub user: Option<String>,
     /// The SQL login's password.
     pub password: Option<Secret>,
+    /// An access token of Entra ID in the place of user and password, as `az account
+    /// get-access-token --resource https://database.windows.net` gives one.
+    pub access_token: Option<Secret>,
     /// An ADO.NET or JDBC connection string instead of the settings above; what is also written
     /// beside it wins.
     pub connection_string: Option<Secret>,
@@ -125,13 +128,21 @@ impl JsonSchema for Seconds {
     }
 }
 
+/// As whom a session logs in.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Who {
+    /// A SQL login.
+    Sql { user: String, password: String },
+    /// Whomever Entra ID gave that token to.
+    Token(String),
+}
+
 /// A connection, complete: what a session is opened with. Two that are equal share a pool.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Login {
     pub(crate) server: Server,
     pub(crate) database: Option<String>,
-    pub(crate) user: String,
-    pub(crate) password: String,
+    pub(crate) who: Who,
     pub(crate) pool_size: usize,
     pub(crate) encrypt: Encrypt,
     pub(crate) trust: bool,
@@ -221,28 +232,53 @@ impl ConnectionSettings {
             Some(password) => Some(password.expose().to_owned()),
             None => given.password,
         };
-        for (value, name) in [(user.is_some(), "user"), (password.is_some(), "password")] {
-            if !value {
+        let who = match (&self.access_token, user, password) {
+            (None, Some(user), Some(password)) => Some(Who::Sql { user, password }),
+            (Some(token), None, None) => Some(Who::Token(token.expose().trim().to_owned())),
+            (Some(_), _, _) => {
                 problems.push(problem(
-                    "",
-                    format!("the connection names no `{name}`"),
-                    Some("hygge logs in to SQL Server with `user` and `password`"),
+                    "/access_token",
+                    "the connection has an `access_token`, and a `user` or `password` as well",
+                    Some("leave one of the two ways to log in out"),
                 ));
+                None
             }
+            (None, user, password) => {
+                for (there, name) in [(user.is_some(), "user"), (password.is_some(), "password")] {
+                    if !there {
+                        problems.push(problem(
+                            "",
+                            format!("the connection names no `{name}`"),
+                            Some(
+                                "hygge logs in to SQL Server with `user` and `password`, or with \
+                                 an `access_token` of Entra ID",
+                            ),
+                        ));
+                    }
+                }
+                None
+            }
+        };
+        let encrypt = self.encrypt.or(given.encrypt).unwrap_or(Encrypt::Required);
+        if matches!(who, Some(Who::Token(_)))
+            && !matches!(encrypt, Encrypt::Required | Encrypt::Strict)
+        {
+            problems.push(problem(
+                "/encrypt",
+                "an `access_token` is only sent over an encrypted connection",
+                Some("say `encrypt: required`, or leave it out"),
+            ));
         }
-        let (Some(server), Some(user), Some(password), true) =
-            (server, user, password, problems.is_empty())
-        else {
+        let (Some(server), Some(who), true) = (server, who, problems.is_empty()) else {
             return Err(problems);
         };
         let seconds = |time: Seconds| Duration::from_secs(time.0);
         Ok(Login {
             server,
             database: self.database.clone().or(given.database),
-            user,
-            password,
+            who,
             pool_size,
-            encrypt: self.encrypt.or(given.encrypt).unwrap_or(Encrypt::Required),
+            encrypt,
             trust: self
                 .trust_server_certificate
                 .or(given.trust)
@@ -294,6 +330,22 @@ mod tests {
     }
 
     #[test]
+    fn a_token_takes_the_place_of_user_and_password() {
+        let with = |more: serde_json::Value| {
+            let mut all = json!({"server": "db", "access_token": " ey.token "});
+            let object = all.as_object_mut().unwrap();
+            object.extend(more.as_object().unwrap().clone());
+            settings(all).login()
+        };
+        let login = with(json!({})).unwrap();
+        assert!(matches!(login.who, Who::Token(token) if token == "ey.token"));
+        let both = with(json!({"user": "ann"})).unwrap_err();
+        assert_eq!(both[0].pointer, "/access_token");
+        let open = with(json!({"encrypt": "optional"})).unwrap_err();
+        assert_eq!(open[0].pointer, "/encrypt");
+    }
+
+    #[test]
     fn a_server_and_a_login_are_enough() {
         let login = settings(json!({"server": "db", "user": "ann", "password": "pw"}))
             .login()
@@ -312,7 +364,7 @@ mod tests {
         .login()
         .unwrap();
         assert_eq!(login.describe(), "db,1444/b");
-        assert_eq!(login.password, "p;w}x");
+        assert!(matches!(login.who, Who::Sql { password, .. } if password == "p;w}x"));
         assert_eq!(login.encrypt, Encrypt::Strict);
     }
 

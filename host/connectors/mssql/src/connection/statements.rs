@@ -10,7 +10,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::compat::{Compat, TokioAsyncWriteCompatExt};
 
 use super::server::At;
-use super::settings::{Encrypt, Intent, Login};
+use super::settings::{Encrypt, Intent, Login, Who};
 use super::{Session, never_by_the_pool};
 use crate::fault::{self, CONNECTING, Doing};
 
@@ -132,7 +132,10 @@ fn config(login: &Login) -> Config {
     if let Some(database) = &login.database {
         config.database(database);
     }
-    config.authentication(AuthMethod::sql_server(&login.user, &login.password));
+    config.authentication(match &login.who {
+        Who::Sql { user, password } => AuthMethod::sql_server(user, password),
+        Who::Token(token) => AuthMethod::aad_token(token),
+    });
     config.application_name(&login.application_name);
     config.packet_size(u32::from(login.packet_size));
     config.encryption(match login.encrypt {
