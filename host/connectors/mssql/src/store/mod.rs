@@ -13,6 +13,7 @@ mod publish;
 mod record;
 mod runs;
 mod settings;
+mod strategy;
 mod twin;
 mod writer;
 
@@ -22,18 +23,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use self::record::{Begun, StagedRows};
 pub(crate) use self::runs::{RunLock, Runs};
 use self::settings::{Create, OnSchemaChange, Write, WriteStrategy};
-use self::twin::{Obstacle, Twin};
 use self::writer::{Desk, TableWriter};
 use crate::connection::{Connection, StatementSession};
 use crate::describe::{self, Table, Written, text};
 use crate::fault::Doing;
 use crate::home::MssqlHome;
-use crate::name::TableName;
 use arrow_schema::SchemaRef;
 use hygge_core::failpoint::hit;
 use hygge_core::{
-    Action, CommitRecord, Context, EntityId, Fault, Finding, Home, Level, Notes, Receipt, Result,
-    RunId, Settled, SplitId, Standing, Store, Target, Writer, async_trait, code,
+    Action, CommitRecord, Context, EntityId, Fault, Finding, Home, Level, Receipt, Result, RunId,
+    Settled, SplitId, Standing, Store, Target, Writer, async_trait, code,
 };
 
 #[cfg(test)]
@@ -140,142 +139,6 @@ impl MssqlStore {
         at.into_bytes()
     }
 
-    /// How the run's rows become visible.
-    async fn strategy(
-        &self,
-        session: &mut StatementSession,
-        action: Action,
-        exists: bool,
-        notes: &dyn Notes,
-    ) -> Result<WriteStrategy> {
-        use WriteStrategy::{DeleteInsert, DirectInsert, Merge, TempSwap, TruncateInsert};
-        let asked = self.write.write_strategy;
-        let contradicts = |asked: WriteStrategy, but: &str| {
-            Fault::new(
-                code::CONFIG,
-                format!("`write_strategy: {}` {but}", asked.name()),
-            )
-            .advise("leave `write_strategy` out, and the run's mode decides")
-        };
-        Ok(match (action, asked) {
-            (Action::Append, None | Some(DirectInsert)) => DirectInsert,
-            (Action::Append, Some(asked)) if !matches!(asked, TruncateInsert | TempSwap) => {
-                return Err(contradicts(
-                    asked,
-                    "needs a key, and this run only adds rows",
-                ));
-            }
-            // What a full run of it does; every other one adds.
-            (Action::Append, Some(_)) => DirectInsert,
-            (Action::Upsert, Some(DeleteInsert)) => DeleteInsert,
-            (Action::Upsert, None | Some(Merge | TempSwap | TruncateInsert)) => Merge,
-            (Action::Upsert, Some(asked)) => {
-                return Err(contradicts(
-                    asked,
-                    "only adds rows, and this run merges by key",
-                ));
-            }
-            (Action::Replace, Some(asked @ DirectInsert)) => {
-                if exists && !self.is_empty(session).await? {
-                    return Err(contradicts(
-                        asked,
-                        &format!(
-                            "only adds rows, and this run replaces all of {}",
-                            self.write.table
-                        ),
-                    ));
-                }
-                DirectInsert
-            }
-            // One that is made is empty, so nobody sees it filled.
-            (Action::Replace, _) if !exists => TruncateInsert,
-            (Action::Replace, asked) => self.replacing(session, asked, notes).await?,
-        })
-    }
-
-    /// How all rows of a table that is there are replaced.
-    async fn replacing(
-        &self,
-        session: &mut StatementSession,
-        asked: Option<WriteStrategy>,
-        notes: &dyn Notes,
-    ) -> Result<WriteStrategy> {
-        use WriteStrategy::{TempSwap, TruncateInsert};
-        let table = &self.write.table;
-        let wanted = match asked {
-            None | Some(TempSwap) => TempSwap,
-            Some(_) => TruncateInsert,
-        };
-        match twin::obstacle(session, table).await? {
-            Some(Obstacle::Referenced) => Err(Fault::new(
-                code::DESTINATION_UNSUPPORTED,
-                format!(
-                    "{table} can't be replaced as a whole: foreign keys of other tables point to it"
-                ),
-            )
-            .advise("drop those foreign keys, or write it with a merge, which leaves the rows in their place")),
-            Some(Obstacle::Swap(why)) if asked == Some(TempSwap) => Err(Fault::new(
-                code::DESTINATION_UNSUPPORTED,
-                format!("{table} can't be swapped: {why}"),
-            )
-            .advise("`write_strategy: truncate_insert` does it within one transaction")),
-            Some(Obstacle::Swap(why)) => {
-                if wanted == TempSwap {
-                    notes.note(
-                        Level::Info,
-                        &format!("{table} is emptied and filled instead of swapped: {why}"),
-                    );
-                }
-                Ok(TruncateInsert)
-            }
-            None => Ok(wanted),
-        }
-    }
-
-    /// Gathers what the splits staged in one table: a twin of the destination, or a heap.
-    async fn gathered(
-        &self,
-        session: &mut StatementSession,
-        target: &Target,
-        begun: &Begun,
-        staged: &[(TableName, u64)],
-    ) -> Result<(String, u64)> {
-        let table = begun.table();
-        let swaps = begun.strategy == WriteStrategy::TempSwap;
-        let kind = if swaps { "twin" } else { "gathered" };
-        let name = record::staging(&target.entity, &target.run, kind, 1);
-        let into = table.beside(&name);
-        let what = match swaps {
-            true => format!("can't fill a twin of {table}"),
-            false => format!("can't gather what was staged for {table}"),
-        };
-        session.unhurried(&what, &ddl::drop_table(&into)).await?;
-        let made = match swaps {
-            true => twin::of(session, &table, &into).await?,
-            false => Twin {
-                before: vec![ddl::staging(&into, begun)],
-                after: Vec::new(),
-            },
-        };
-        for sql in &made.before {
-            session.unhurried(&what, sql).await?;
-        }
-        let sql = publish::gather(&into, begun, staged, swaps);
-        let rows = session.execute(&what, &sql, &[]).await?;
-        let expected: u64 = staged.iter().map(|(_, rows)| rows).sum();
-        // Of several rows with one key the last is kept.
-        if rows > expected || (!begun.merges() && rows < expected) {
-            return Err(Fault::new(
-                code::DESTINATION_IO,
-                format!("{what}: {expected} rows were staged, and {rows} arrived"),
-            ));
-        }
-        for sql in &made.after {
-            session.unhurried(&what, sql).await?;
-        }
-        Ok((name, rows))
-    }
-
     /// Drops the staging tables of runs that nobody works on any more.
     async fn sweep(&self, entity: &EntityId, live: Option<&RunId>) -> Result<()> {
         let mut session = self.session().await?;
@@ -343,50 +206,6 @@ impl MssqlStore {
             session.unhurried(&what, &ddl::add(&table, column)).await?;
         }
         Ok(())
-    }
-
-    /// Publishes, whoever else may be doing the same; in the next best way where the server can't
-    /// swap and nobody insisted on it.
-    async fn published(
-        &self,
-        mut session: StatementSession,
-        record: &CommitRecord,
-        mut begun: Begun,
-        cx: &Context,
-    ) -> Result<()> {
-        let (table, id) = (begun.table(), record::commit_id(record));
-        loop {
-            let published = publish::publish(&mut session, record, &begun).await;
-            // With it ends whatever it had begun.
-            drop(session);
-            let Err(fault) = published else {
-                return Ok(());
-            };
-            session = self.session().await?;
-            let number = fault.attribute("sql_error").and_then(|n| n.parse().ok());
-            if begun.strategy == WriteStrategy::TempSwap && number.is_some_and(publish::cant_switch)
-            {
-                if !begun.or_else {
-                    return Err(fault.advise(
-                        "`write_strategy: truncate_insert` needs no SWITCH, and does it within \
-                         one transaction",
-                    ));
-                }
-                let text = format!(
-                    "{table} is emptied and filled instead of swapped, since the server won't: {}",
-                    fault.message
-                );
-                cx.notes.note(Level::Warning, &text);
-                begun.strategy = WriteStrategy::TruncateInsert;
-                continue;
-            }
-            // A duplicate key may be that of the mark: somebody else committed this.
-            let twice = matches!(number, Some(2601 | 2627));
-            if twice && publish::is_committed(&mut session, &table, &id).await? {
-                return Ok(());
-            }
-            return Err(fault);
-        }
     }
 
     /// The key in the table's own names, when the rows have all of it.
