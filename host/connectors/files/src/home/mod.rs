@@ -30,7 +30,7 @@ pub(crate) use self::read::footers::read_footer;
 pub(crate) use self::read::guarded;
 pub(crate) use self::read::ipc::read_schema;
 use self::read::{FilesReader, Task};
-pub(crate) use self::reconcile::{Fit, Merged};
+pub(crate) use self::reconcile::{Fit, Merged, cast, widen};
 pub use self::settings::{HomeSettings, INFER_ROWS, SPLIT_SIZE};
 use self::spec::{Place, Spec};
 use crate::config::CsvOptions;

@@ -1,26 +1,30 @@
 //! Keys of stored rows, as 128-bit hashes.
+//!
+//! Rows that come and rows that stand may have a key column in two types. Both are brought to
+//! the type that holds every value of either, never one to the other: rounding would make
+//! different keys one, and an older row as late as a newer one.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use arrow_array::{Array, RecordBatch};
-use arrow_cast::cast;
 use arrow_row::{RowConverter, SortField};
 use arrow_schema::{DataType, Schema};
-use hygge_core::{Fault, Result, WatermarkType, code};
+use hygge_core::{Fault, Result, WatermarkType, code, type_name};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::arrow::arrow_reader::statistics::StatisticsConverter;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::origin::Origin;
+use crate::home::{cast, widen};
 
 /// The columns rows are merged by. A row's key is the hash of their values in a canonical form;
 /// that two different keys of 128 bits agree doesn't happen.
 #[derive(Debug, Clone)]
 pub(crate) struct Keys {
     columns: Arc<[(String, DataType)]>,
-    latest: Option<(String, WatermarkType)>,
+    latest: Option<(String, DataType)>,
 }
 
 /// One row as a merge sees it.
@@ -37,23 +41,28 @@ pub(crate) struct Seen {
 }
 
 impl Keys {
-    /// For rows of that schema.
+    /// For rows of any schema that fits into that one without loss.
     pub(crate) fn new(schema: &Schema, key: &[String], latest: Option<&str>) -> Result<Self> {
         let find = |name: &str| {
             let found = schema.column_with_name(name);
-            found.map(|(_, field)| field.data_type()).ok_or_else(|| {
-                let names: Vec<&str> = schema.fields().iter().map(|f| f.name().as_str()).collect();
-                Fault::new(code::CONFIG, format!("key column {name:?} is not there"))
-                    .with("column", name)
-                    .advise(format!("the columns are {}", names.join(", ")))
-            })
+            found
+                .map(|(_, field)| plain(field.data_type()))
+                .ok_or_else(|| {
+                    let names: Vec<&str> =
+                        schema.fields().iter().map(|f| f.name().as_str()).collect();
+                    Fault::new(code::CONFIG, format!("key column {name:?} is not there"))
+                        .with("column", name)
+                        .advise(format!("the columns are {}", names.join(", ")))
+                })
         };
-        let columns = key
-            .iter()
-            .map(|name| Ok((name.clone(), find(name)?.clone())));
+        let columns = key.iter().map(|name| Ok((name.clone(), find(name)?)));
         let columns = columns.collect::<Result<Vec<_>>>()?.into();
         let latest = match latest {
-            Some(name) => Some((name.to_owned(), WatermarkType::of(name, find(name)?)?)),
+            Some(name) => {
+                let data_type = find(name)?;
+                WatermarkType::of(name, &data_type)?;
+                Some((name.to_owned(), data_type))
+            }
             None => None,
         };
         Ok(Self { columns, latest })
@@ -78,18 +87,28 @@ impl Keys {
         };
         let footer = origin.footer()?;
         let schema = Arc::clone(footer.schema());
-        let wanted = self.columns.iter().map(|(name, _)| name);
-        let wanted = wanted.chain(self.latest.as_ref().map(|(name, _)| name));
+        let wanted = self.columns.iter().map(|(name, kind)| (name, kind));
+        let latest = self.latest.as_ref().map(|(name, kind)| (name, kind));
         let mut roots = Vec::new();
-        for column in wanted {
-            let Ok(at) = schema.index_of(column) else {
-                return Err(Fault::new(
-                    code::SCHEMA,
-                    format!("{name} has no column {column:?}, which rows are merged by"),
-                )
-                .with("file", name)
-                .advise("a run with `--full` writes every file anew"));
+        for (column, data_type) in wanted.chain(latest) {
+            let refused = |why: String| {
+                let fault = Fault::new(code::SCHEMA, format!("{name} has {why}"));
+                fault
+                    .with("file", name)
+                    .advise("a run with `--full` writes every file anew")
             };
+            let Ok(at) = schema.index_of(column) else {
+                let why = format!("no column {column:?}, which rows are merged by");
+                return Err(refused(why));
+            };
+            let stored = plain(schema.field(at).data_type());
+            if widen(data_type, &stored).as_ref() != Some(data_type) {
+                return Err(refused(format!(
+                    "column {column:?}, which rows are merged by, as {}, which doesn't fit into {}",
+                    type_name(&stored),
+                    type_name(data_type)
+                )));
+            }
             roots.push(at);
         }
         let starts = origin.starts();
@@ -127,25 +146,23 @@ impl Keys {
         places: &mut impl Iterator<Item = u64>,
         see: &mut impl FnMut(Seen) -> Result<()>,
     ) -> Result<()> {
-        let failed = |error: arrow_schema::ArrowError| {
+        let failed = |error: &dyn std::fmt::Display| {
             Fault::new(code::SCHEMA, format!("the key can't be compared: {error}"))
         };
         let column = |name: &str, data_type: &DataType| {
             let Some(column) = batch.column_by_name(name) else {
                 return Err(Fault::internal(format!("column {name:?} was not read")));
             };
-            if column.data_type() == data_type {
-                Ok(Arc::clone(column))
-            } else {
-                cast(column, data_type).map_err(failed)
-            }
+            cast(column, data_type).map_err(|error| failed(&error))
         };
         let columns = self
             .columns
             .iter()
             .map(|(name, data_type)| column(name, data_type))
             .collect::<Result<Vec<_>>>()?;
-        let rows = converter.convert_columns(&columns).map_err(failed)?;
+        let rows = converter
+            .convert_columns(&columns)
+            .map_err(|error| failed(&error))?;
         let nulls: Vec<_> = columns.iter().filter_map(Array::logical_nulls).collect();
         let first = match (&columns[..], &self.columns[..]) {
             ([first, ..], [(name, data_type), ..])
@@ -156,10 +173,7 @@ impl Keys {
             _ => Vec::new(),
         };
         let latest = match &self.latest {
-            Some((name, kind)) => match batch.column_by_name(name) {
-                Some(stored) => later_as(name, stored.as_ref(), *kind)?,
-                None => Vec::new(),
-            },
+            Some((name, data_type)) => WatermarkType::ordinals(&column(name, data_type)?)?,
             None => Vec::new(),
         };
         for at in 0..batch.num_rows() {
@@ -190,11 +204,13 @@ impl Keys {
         };
         let footer = origin.footer()?;
         let schema = footer.schema();
-        // Another type orders the same only after a conversion that may not be exact.
-        let stored = schema.column_with_name(name);
-        if stored.is_none_or(|(_, field)| field.data_type() != data_type) {
+        let kinds = schema.column_with_name(name).and_then(|(_, field)| {
+            let own = WatermarkType::of(name, field.data_type()).ok()?;
+            Some((own, WatermarkType::of(name, data_type).ok()?))
+        });
+        let Some((own, kind)) = kinds else {
             return Ok(all);
-        }
+        };
         let groups = footer.metadata().row_groups();
         let bounds =
             StatisticsConverter::try_new(name, schema, footer.parquet_schema()).and_then(|found| {
@@ -213,47 +229,23 @@ impl Keys {
         Ok(all
             .into_iter()
             .filter(|group| match (mins.get(*group), maxes.get(*group)) {
-                (Some(Some(min)), Some(Some(max))) => max >= range.start() && min <= range.end(),
+                (Some(Some(min)), Some(Some(max))) => {
+                    match (own.convert(*min, kind), own.convert(*max, kind)) {
+                        (Some(min), Some(max)) => max >= *range.start() && min <= *range.end(),
+                        _ => true,
+                    }
+                }
                 _ => true,
             })
             .collect())
     }
 }
 
-/// How late rows are, in the type of the rows that come: what stands may be in another unit.
-fn later_as(name: &str, column: &dyn Array, kind: WatermarkType) -> Result<Vec<Option<i128>>> {
-    let own = WatermarkType::of(name, column.data_type())?;
-    let mut ordinals = WatermarkType::ordinals(column)?;
-    if own == kind {
-        return Ok(ordinals);
+/// The type of the values themselves, however they lie in memory.
+fn plain(data_type: &DataType) -> DataType {
+    match data_type {
+        DataType::Dictionary(_, values) => plain(values),
+        DataType::RunEndEncoded(_, values) => plain(values.data_type()),
+        other => other.clone(),
     }
-    for ordinal in ordinals.iter_mut().flatten() {
-        let converted = own.convert(*ordinal, kind);
-        *ordinal = converted
-            .or_else(|| rounded(own, *ordinal, kind))
-            .ok_or_else(|| {
-                Fault::new(
-                code::SCHEMA,
-                format!(
-                    "column {name:?} was {own} and is now {kind}, so what is later can't be told"
-                ),
-            )
-            .with("column", name)
-            .advise("a run with `--full` writes every file anew")
-            })?;
-    }
-    Ok(ordinals)
-}
-
-/// A decimal with fewer digits than it has, rounded down as a finer timestamp is.
-fn rounded(own: WatermarkType, ordinal: i128, kind: WatermarkType) -> Option<i128> {
-    let WatermarkType::Decimal { scale } = own else {
-        return None;
-    };
-    let digits = match kind {
-        WatermarkType::Decimal { scale: fewer } => scale.checked_sub(fewer)?,
-        WatermarkType::Integer => scale,
-        _ => return None,
-    };
-    Some(ordinal.div_euclid(10_i128.checked_pow(digits.into())?))
 }

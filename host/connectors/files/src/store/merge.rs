@@ -16,6 +16,7 @@ use hygge_core::{Action, Context, Fault, Receipt, Result, SplitId, Target, code}
 
 use super::FileStore;
 use super::keys::{Keys, Seen};
+use super::memory;
 use super::origin::Origin;
 use super::own::Own;
 use super::record::{self, Begun, Staged, StagedFile};
@@ -243,7 +244,10 @@ impl FileStore {
         if rows == 0 {
             return Ok(receipts);
         }
-        let keys = Keys::new(&target.schema, &target.key, target.latest_by.as_deref())?;
+        // Rows are told apart in types that hold those that come and those that stand.
+        let joined = begun.columns.as_deref().and_then(memory::columns);
+        let joined = joined.ok_or_else(|| Fault::internal("a merge into unknown columns"))?;
+        let keys = Keys::new(&joined, &target.key, target.latest_by.as_deref())?;
         let mut members = Vec::new();
         if target.action == Action::Upsert {
             for (name, size) in &begun.own.0 {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use arrow_array::{Int64Array, RecordBatch};
-use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use arrow_array::{ArrayRef, Int64Array, RecordBatch};
+use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use futures::executor::block_on;
 use hygge_core::{Action, Batch, Context, Fault, SplitId, Standing, Target};
 use proptest::prelude::*;
@@ -24,7 +24,7 @@ fn schema() -> SchemaRef {
 
 fn batch(rows: &[Row]) -> RecordBatch {
     let column = |get: fn(&Row) -> Option<i64>| {
-        Arc::new(rows.iter().map(get).collect::<Int64Array>()) as arrow_array::ArrayRef
+        Arc::new(rows.iter().map(get).collect::<Int64Array>()) as ArrayRef
     };
     let columns = vec![
         column(|row| row.0.0),
@@ -240,4 +240,168 @@ fn a_late_older_version_does_not_undo_a_newer_one() {
     run(&mut project, Action::Upsert, &[late], 1).unwrap();
     let expected = [((1, 0), 10), ((2, 0), 21), ((3, 0), 31), ((4, 0), 40)];
     assert_eq!(found(&project), BTreeMap::from(expected));
+}
+
+/// Merges a batch of any columns, as one split.
+fn merge(project: &mut Project, action: Action, rows: &RecordBatch) -> Result<(), Fault> {
+    use hygge_core::Store as _;
+    let store = store(project);
+    let mut target = project.target(action);
+    target.schema = rows.schema();
+    target.key = vec!["k".into()];
+    target.latest_by = Some("v".into());
+    let cx = Context::inline();
+    let receipts = block_on(async {
+        target.begun = store.begin(&target, &cx).await?;
+        let mut writer = store.open_writer(&target, &SplitId::nth(0), 1, &cx).await?;
+        writer.write(Batch::Rows(rows.clone())).await?;
+        let receipt = writer.finish().await?;
+        store.prepare(&target, vec![receipt], &cx).await
+    })?;
+    let record = Project::record(target, receipts);
+    drop(store);
+    project.commit(&record)?;
+    project.clean();
+    Ok(())
+}
+
+/// Keys `k`, how late they are in `v`, and a number in `n`; the last as it stands, in order.
+fn numbered(k: ArrayRef, v: ArrayRef, n: &[i64]) -> RecordBatch {
+    let n: ArrayRef = Arc::new(Int64Array::from(n.to_vec()));
+    RecordBatch::try_from_iter_with_nullable([("k", k, true), ("v", v, true), ("n", n, true)])
+        .unwrap()
+}
+
+fn numbers(project: &Project) -> Vec<i64> {
+    let folder = project.root().join("out");
+    let mut all = Vec::new();
+    for file in own::list(&folder).unwrap() {
+        let file = std::fs::File::open(folder.join(file.path)).unwrap();
+        let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
+        for batch in reader.build().unwrap() {
+            let batch = batch.unwrap();
+            let numbers = batch.column_by_name("n").unwrap();
+            all.extend(numbers.as_primitive::<Int64Type>().values());
+        }
+    }
+    all.sort_unstable();
+    all
+}
+
+fn as_type(values: &[i64], raw: &DataType, to: &DataType) -> ArrayRef {
+    let values: ArrayRef = Arc::new(Int64Array::from(values.to_vec()));
+    let data = arrow_cast::cast(&values, raw).unwrap();
+    arrow_cast::cast(&data, to).unwrap()
+}
+
+fn decimals(unscaled: &[i128], precision: u8, scale: i8) -> ArrayRef {
+    let values = arrow_array::Decimal128Array::from(unscaled.to_vec());
+    Arc::new(values.with_precision_and_scale(precision, scale).unwrap())
+}
+
+#[test]
+fn a_key_of_a_coarser_type_is_not_one_that_rounds_to_it() {
+    let stamp = |unit| DataType::Timestamp(unit, None);
+    let micros = stamp(TimeUnit::Microsecond);
+    let doubles: ArrayRef = Arc::new(arrow_array::Float64Array::from(vec![1.0, 1.5, 2.0]));
+    let cases: Vec<(ArrayRef, ArrayRef)> = vec![
+        (
+            as_type(&[0, 500, 1_000], &DataType::Int64, &micros),
+            as_type(&[0], &DataType::Int64, &stamp(TimeUnit::Millisecond)),
+        ),
+        (
+            decimals(&[12_300, 12_345, 1], 10, 4),
+            decimals(&[123], 10, 2),
+        ),
+        (doubles, as_type(&[1], &DataType::Int64, &DataType::Int32)),
+        (
+            decimals(&[100, 140, 1], 10, 2),
+            as_type(&[1], &DataType::Int64, &DataType::Int32),
+        ),
+    ];
+    for (standing, coming) in cases {
+        let mut project = Project::new(json!({"path": "out", "format": "parquet"}));
+        let late = |rows| -> ArrayRef { Arc::new(Int64Array::from(vec![1; rows])) };
+        let first = numbered(standing, late(3), &[10, 20, 30]);
+        merge(&mut project, Action::Replace, &first).unwrap();
+        let kind = coming.data_type().clone();
+        merge(
+            &mut project,
+            Action::Upsert,
+            &numbered(coming, late(1), &[11]),
+        )
+        .unwrap();
+        assert_eq!(numbers(&project), [11, 20, 30], "{kind}");
+    }
+}
+
+#[test]
+fn an_older_version_of_a_coarser_type_does_not_undo_a_newer_one() {
+    let stamp = |unit| DataType::Timestamp(unit, None);
+    let at = |ticks: i64, unit| as_type(&[ticks], &DataType::Int64, &stamp(unit));
+    let key = || as_type(&[1], &DataType::Int64, &DataType::Int64);
+    let cases = [
+        (
+            at(900, TimeUnit::Microsecond),
+            at(0, TimeUnit::Millisecond),
+            10,
+        ),
+        (
+            at(900, TimeUnit::Microsecond),
+            at(1, TimeUnit::Millisecond),
+            11,
+        ),
+        (
+            at(1, TimeUnit::Millisecond),
+            at(900, TimeUnit::Microsecond),
+            10,
+        ),
+        (decimals(&[19], 10, 1), decimals(&[1], 10, 0), 10),
+        (
+            decimals(&[19], 10, 1),
+            as_type(&[2], &DataType::Int64, &DataType::Int32),
+            11,
+        ),
+    ];
+    for (standing, coming, left) in cases {
+        let mut project = Project::new(json!({"path": "out", "format": "parquet"}));
+        let said = format!("{standing:?} {coming:?}");
+        merge(
+            &mut project,
+            Action::Replace,
+            &numbered(key(), standing, &[10]),
+        )
+        .unwrap();
+        merge(
+            &mut project,
+            Action::Upsert,
+            &numbered(key(), coming, &[11]),
+        )
+        .unwrap();
+        assert_eq!(numbers(&project), [left], "{said}");
+    }
+}
+
+#[test]
+fn keys_may_come_as_dictionaries_however_small() {
+    let small = DataType::Dictionary(Box::new(DataType::Int8), Box::new(DataType::Utf8));
+    let keys =
+        |range: std::ops::Range<i64>| as_type(&range.collect::<Vec<_>>(), &DataType::Utf8, &small);
+    let late = |rows| -> ArrayRef { Arc::new(Int64Array::from(vec![1; rows])) };
+    let mut project = Project::new(json!({"path": "out", "format": "parquet"}));
+    let all: Vec<i64> = (0..300).collect();
+    let first = numbered(
+        as_type(&all, &DataType::Utf8, &DataType::Utf8),
+        late(300),
+        &all,
+    );
+    merge(&mut project, Action::Replace, &first).unwrap();
+    for begin in [0, 100] {
+        let numbers: Vec<i64> = (1_000..1_100).collect();
+        let rows = numbered(keys(begin..begin + 100), late(100), &numbers);
+        merge(&mut project, Action::Upsert, &rows).unwrap();
+    }
+    let found = numbers(&project);
+    assert_eq!(found.len(), 300);
+    assert_eq!(found.iter().filter(|n| **n >= 1_000).count(), 200);
 }

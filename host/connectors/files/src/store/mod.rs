@@ -359,6 +359,8 @@ impl Store for FileStore {
                 }
             }
             let replaces = target.action == Action::Replace;
+            // What is remembered of the columns isn't true of files that are taken over.
+            let remembered = look.memory.schema().filter(|_| look.foreign.is_empty());
             for file in look.foreign {
                 let path = within(&destination.path, &file.path);
                 match look.marked {
@@ -390,7 +392,7 @@ impl Store for FileStore {
             let columns = if replaces {
                 Arc::clone(&target.schema)
             } else {
-                let standing = match look.memory.schema().filter(|_| !own.0.is_empty()) {
+                let standing = match remembered.filter(|_| !own.0.is_empty()) {
                     Some(remembered) => Some(remembered),
                     None => memory::ask(&resolved, &own, layout.format)?,
                 };
