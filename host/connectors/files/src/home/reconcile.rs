@@ -46,6 +46,9 @@ impl Merged {
             }
             return Ok(());
         }
+        if let Some((one, other)) = namesakes(schema.fields()) {
+            return Err(twice(file, schema.field(one).name(), one, other));
+        }
         for field in schema.fields() {
             match self.by_name.get(field.name()) {
                 None => {
@@ -98,6 +101,41 @@ impl Merged {
             self.metadata.unwrap_or_default(),
         ))
     }
+}
+
+/// Two columns that have one name, if there are any.
+fn namesakes(fields: &Fields) -> Option<(usize, usize)> {
+    let mut places = HashMap::with_capacity(fields.len());
+    fields
+        .iter()
+        .enumerate()
+        .find_map(|(at, field)| Some((places.insert(field.name(), at)?, at)))
+}
+
+/// Columns are told apart by name, so one of two namesakes would be lost.
+fn twice(file: &str, name: &str, one: usize, other: usize) -> Fault {
+    Fault::new(
+        code::SOURCE_INVALID,
+        format!(
+            "{file} has two columns {name:?}, the {} and the {}",
+            nth(one + 1),
+            nth(other + 1)
+        ),
+    )
+    .with("file", file)
+    .with("column", name)
+    .advise("give one of them another name where the file is written")
+}
+
+fn nth(number: usize) -> String {
+    let ending = match (number % 100, number % 10) {
+        (11..=13, _) => "th",
+        (_, 1) => "st",
+        (_, 2) => "nd",
+        (_, 3) => "rd",
+        _ => "th",
+    };
+    format!("{number}{ending}")
 }
 
 fn disagree(known: &Field, first: &str, field: &Field, file: &str) -> Fault {
@@ -270,6 +308,9 @@ fn finer(a: TimeUnit, b: TimeUnit) -> TimeUnit {
 }
 
 fn structs(a: &Fields, b: &Fields) -> Option<Fields> {
+    if namesakes(a).or_else(|| namesakes(b)).is_some() {
+        return None;
+    }
     let mut fields: Vec<FieldRef> = Vec::with_capacity(a.len());
     for field in a {
         fields.push(match b.iter().find(|f| f.name() == field.name()) {
@@ -365,8 +406,8 @@ pub(crate) fn said(error: &arrow_schema::ArrowError) -> String {
     crate::parquet::words(&error.to_string()).to_owned()
 }
 
-/// Casts by name where types nest, which Arrow's own cast doesn't.
-fn cast(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, String> {
+/// Casts by name where types nest, which Arrow's own cast doesn't. What doesn't fit fails.
+pub(crate) fn cast(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, String> {
     use DataType as T;
     let from = array.data_type();
     if from == to {

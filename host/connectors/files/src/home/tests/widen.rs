@@ -190,3 +190,55 @@ fn a_value_that_does_not_fit_the_finer_unit_is_an_error() {
         "{fault}"
     );
 }
+
+#[test]
+fn two_columns_of_one_name_are_refused() {
+    let column = |name: &str| Field::new(name, DataType::Int64, true);
+    let schema: SchemaRef = Arc::new(arrow_schema::Schema::new(vec![
+        column("a"),
+        column("b"),
+        column("a"),
+    ]));
+    let mut merged = Merged::default();
+    let refused = merged.add("x.parquet", &schema).unwrap_err();
+    assert_eq!(
+        (refused.code.as_ref(), refused.message.as_str()),
+        (
+            code::SOURCE_INVALID,
+            "x.parquet has two columns \"a\", the 1st and the 3rd"
+        )
+    );
+    // Alike in every file, nested ones may stay; brought to another form, one would be lost.
+    let nested = |names: [&str; 2]| {
+        let fields = names.map(column).to_vec();
+        Field::new("s", DataType::Struct(fields.into()), true)
+    };
+    let schemas = [["x", "x"], ["x", "x"], ["x", "y"]]
+        .map(|names| Arc::new(arrow_schema::Schema::new(vec![nested(names)])));
+    let mut merged = Merged::default();
+    merged.add("a", &schemas[0]).unwrap();
+    merged.add("b", &schemas[1]).unwrap();
+    merged.add("c", &schemas[2]).unwrap_err();
+}
+
+#[test]
+fn a_file_with_two_columns_of_one_name_is_not_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = numbers("a", (0..3).map(Some));
+    let field = rows.schema().field(0).clone();
+    let schema: SchemaRef = Arc::new(arrow_schema::Schema::new(vec![field.clone(), field]));
+    let both = vec![Arc::clone(rows.column(0)), Arc::clone(rows.column(0))];
+    let both = RecordBatch::try_new(Arc::clone(&schema), both).unwrap();
+    parquet(&folder.path().join("a.parquet"), &both, 10);
+    let file = fs::File::create(folder.path().join("a.arrow")).unwrap();
+    let mut writer = arrow_ipc::writer::FileWriter::try_new(file, &schema).unwrap();
+    writer.write(&both).unwrap();
+    writer.finish().unwrap();
+    for path in ["a.parquet", "a.arrow"] {
+        let refused = read_all(&home(folder.path(), json!({"path": path}))).unwrap_err();
+        assert_eq!(
+            refused.message,
+            format!("{path} has two columns \"a\", the 1st and the 2nd")
+        );
+    }
+}
