@@ -66,4 +66,7 @@ pub struct SplitPlan {
     pub memory: Option<Vec<u8>>,
     /// Things worth telling the person before rows move.
     pub warnings: Vec<String>,
+    /// Rows that are in no split as they have no value in the watermark column: nothing says
+    /// whether an earlier run took them. Those that are read, readers count.
+    pub without_watermark: u64,
 }

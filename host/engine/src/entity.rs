@@ -218,6 +218,7 @@ impl Mover {
         for warning in &plan.warnings {
             self.note(true, warning.clone());
         }
+        self.progress.left_out(plan.without_watermark);
         Ok(plan)
     }
 

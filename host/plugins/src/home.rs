@@ -288,5 +288,7 @@ pub(crate) fn accept(
             .take(100)
             .map(|warning| clean(warning, MESSAGE))
             .collect(),
+        // A plugin's readers count those they leave out.
+        without_watermark: 0,
     })
 }

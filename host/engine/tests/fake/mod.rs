@@ -103,6 +103,7 @@ impl Home for FakeHome {
             position: Some(Position(serde_json::json!("end"))),
             memory: None,
             warnings: Vec::new(),
+            without_watermark: 0,
         })
     }
 

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::fs::File;
 use std::sync::Arc;
 
+use arrow_array::Array as _;
 use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef};
 use futures::StreamExt as _;
 use futures::stream;
@@ -104,6 +105,7 @@ pub(crate) async fn splits(
                 position,
                 memory,
                 warnings,
+                without_watermark: 0,
             });
         }
     }
@@ -130,12 +132,17 @@ pub(crate) async fn splits(
         .as_ref()
         .map(|bounds| Low::new(bounds, &schema))
         .transpose()?;
-    let facts = match &low {
+    let (facts, left_out) = match &low {
         Some(low) if partitions.iter().any(|name| name == low.column()) => {
             in_folders(inner, facts, &schema, low)?
         }
-        _ => facts,
+        _ => (facts, 0),
     };
+    let ruled_out = facts.iter().map(|each| match &each.inside {
+        Inside::Parquet(outline) => outline.nulls_ruled_out(low.as_ref()),
+        _ => 0,
+    });
+    let without_watermark = left_out + ruled_out.sum::<u64>();
     let size = inner.settings.split_size.map_or(SPLIT_SIZE, |s| s.0);
     let pieces = pieces(facts, low.as_ref(), size);
     let splits = spec::splits(
@@ -161,6 +168,7 @@ pub(crate) async fn splits(
         position,
         memory,
         warnings,
+        without_watermark,
     })
 }
 
@@ -440,26 +448,33 @@ fn json_schema(inner: &Inner, keys: &ndjson::Keys, partitions: &[&str]) -> Resul
     Ok(Arc::new(Schema::new(fields)))
 }
 
-/// The files whose folders say that their rows aren't below the bound.
+/// The files whose folders don't say that their rows are below the bound, and the rows of the
+/// others that aren't either: a folder without a value has NULL, and NULLs are left out.
 fn in_folders(
     inner: &Inner,
     facts: Vec<Facts>,
     schema: &SchemaRef,
     low: &Low,
-) -> Result<Vec<Facts>> {
+) -> Result<(Vec<Facts>, u64)> {
     let base = partition::base(&inner.root, &inner.settings.path);
     let mut kept = Vec::with_capacity(facts.len());
+    let mut left_out = 0;
     for each in facts {
         let Listed { path, name, .. } = &each.file;
         let constants = partition::constants(path, &base, name, &Schema::empty(), schema)?;
-        // Without a value it is NULL, and NULLs are left out.
-        if let Some(value) = constants.get(low.column())
-            && low.admits(value)?
-        {
-            kept.push(each);
+        let value = constants.get(low.column());
+        match (value.filter(|value| value.is_valid(0)), &each.inside) {
+            (Some(value), _) => {
+                if low.admits(value)? {
+                    kept.push(each);
+                }
+            }
+            (None, Inside::Parquet(outline)) => left_out += outline.rows(),
+            // How many rows there are is seen by reading them.
+            (None, _) => kept.push(each),
         }
     }
-    Ok(kept)
+    Ok((kept, left_out))
 }
 
 /// Pieces that a split's worth of lines is cut into: fewer are more uneven.

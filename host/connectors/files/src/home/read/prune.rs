@@ -42,6 +42,24 @@ impl Outline {
     pub(crate) fn candidates(&self, low: Option<&Low>) -> Vec<usize> {
         not_ruled_out(self.groups.len(), self.bounds.as_ref(), low)
     }
+
+    /// Rows without a value in all others: these are not met by reading.
+    pub(crate) fn nulls_ruled_out(&self, low: Option<&Low>) -> u64 {
+        let Some((_, extents)) = &self.bounds else {
+            return 0;
+        };
+        let mut read = self.candidates(low).into_iter().peekable();
+        let nulls = extents.iter().enumerate().filter_map(|(group, extent)| {
+            let ruled_out = read.next_if_eq(&group).is_none();
+            ruled_out.then_some(extent.nulls?)
+        });
+        nulls.sum()
+    }
+
+    /// All its rows.
+    pub(crate) fn rows(&self) -> u64 {
+        self.groups.iter().map(|(rows, _)| rows).sum()
+    }
 }
 
 /// The row groups of a file that may hold rows at or above the bound: all that its statistics
@@ -52,21 +70,33 @@ pub(super) fn candidates(footer: &ArrowReaderMetadata, low: Option<&Low>) -> Vec
 }
 
 fn not_ruled_out(groups: usize, bounds: Option<&Extents>, low: Option<&Low>) -> Vec<usize> {
-    let (Some((kind, greatest)), Some(low)) = (bounds, low) else {
+    let (Some((kind, extents)), Some(low)) = (bounds, low) else {
         return (0..groups).collect();
     };
     (0..groups)
-        .filter(|&group| match greatest.get(group) {
-            Some(Greatest::Value(value)) => low.excludes(*kind, *value) != Some(true),
-            Some(Greatest::OnlyNulls) => false,
-            Some(Greatest::Unknown) | None => true,
+        .filter(|&group| {
+            // How many rows have no value must be known too: they are left out, but not silently.
+            let extent = extents.get(group).filter(|extent| extent.nulls.is_some());
+            match extent.map(|extent| &extent.greatest) {
+                Some(Greatest::Value(value)) => low.excludes(*kind, *value) != Some(true),
+                Some(Greatest::OnlyNulls) => false,
+                Some(Greatest::Unknown) | None => true,
+            }
         })
         .collect()
 }
 
-/// The greatest value of a column in each row group.
-type Extents = (WatermarkType, Vec<Greatest>);
+/// What is known of a column in each row group.
+type Extents = (WatermarkType, Vec<Extent>);
 
+#[derive(Debug)]
+struct Extent {
+    greatest: Greatest,
+    /// Rows that have no value there, when that is known.
+    nulls: Option<u64>,
+}
+
+/// The greatest value of a column in a row group.
 #[derive(Debug)]
 enum Greatest {
     Value(i128),
@@ -93,13 +123,18 @@ fn greatest_values(footer: &ArrowReaderMetadata, column: &str) -> Option<Extents
         .iter()
         .enumerate()
         .map(|(n, group)| {
-            let Some(statistics) = group.column(leaf).statistics() else {
-                return Greatest::Unknown;
+            let column = group.column(leaf);
+            let Some(statistics) = column.statistics() else {
+                return Extent {
+                    greatest: Greatest::Unknown,
+                    nulls: None,
+                };
             };
-            if statistics.null_count_opt().map(i64::try_from) == Some(Ok(group.num_rows()))
-                && group.num_rows() > 0
-            {
-                return Greatest::OnlyNulls;
+            let required = column.column_descr().max_def_level() == 0;
+            let nulls = statistics.null_count_opt().or(required.then_some(0));
+            let extent = |greatest| Extent { greatest, nulls };
+            if nulls.map(i64::try_from) == Some(Ok(group.num_rows())) && group.num_rows() > 0 {
+                return extent(Greatest::OnlyNulls);
             }
             // Writers of the deprecated fields compared everything but plain signed integers
             // wrongly, and no one said by which order.
@@ -111,12 +146,12 @@ fn greatest_values(footer: &ArrowReaderMetadata, column: &str) -> Option<Extents
                 || truncated
                 || (statistics.is_min_max_deprecated() && !signed)
             {
-                return Greatest::Unknown;
+                return extent(Greatest::Unknown);
             }
-            match (mins[n], maxes[n]) {
+            extent(match (mins[n], maxes[n]) {
                 (Some(min), Some(max)) if min <= max => Greatest::Value(max),
                 _ => Greatest::Unknown,
-            }
+            })
         })
         .collect();
     Some((kind, greatest))

@@ -58,8 +58,9 @@ fn bounds_leave_out_rows_and_whole_row_groups() {
                 reader.without_watermark()
             })
             .sum();
-        // Row groups below the bound aren't read, so their NULLs aren't met: 84, 91 and 98 are.
+        // Row groups below the bound aren't read; their NULLs are known from the footer.
         assert_eq!(left_out, if path == "a.csv" { 15 } else { 3 }, "{path}");
+        assert_eq!(left_out + planned.without_watermark, 15, "{path}");
     }
 }
 
@@ -92,6 +93,7 @@ fn folders_below_the_bound_are_not_read() {
         assert_eq!(specs.contains(&format!("year={year}")), read, "{specs}");
     }
     assert!(!specs.contains("HIVE"), "{specs}");
+    assert_eq!(planned.without_watermark, 5);
     let want = Want {
         bounds: Some(bounds),
         ..want(1 << 20)
@@ -102,6 +104,62 @@ fn folders_below_the_bound_are_not_read() {
         .flat_map(|(_, b, _)| values(&rows_of(b), "year"))
         .collect();
     assert_eq!(years, [[Some(2013); 5], [Some(2014); 5]].concat());
+}
+
+/// What is left out for want of a value: in no split, and met by reading.
+fn left_out(home: &FilesHome, bounds: &Bounds) -> (u64, u64) {
+    let request = SplitRequest {
+        bounds: Some(bounds.clone()),
+        ..SplitRequest::default()
+    };
+    let cx = Context::inline();
+    let planned = block_on(home.splits(&request, &cx)).unwrap();
+    let want = Want {
+        bounds: Some(bounds.clone()),
+        ..want(1 << 20)
+    };
+    let read = planned.splits.iter().map(|split| {
+        let mut reader = block_on(home.open(split, &Position::start(), &want, &cx)).unwrap();
+        while block_on(reader.next()).unwrap().is_some() {}
+        reader.without_watermark()
+    });
+    (planned.without_watermark, read.sum())
+}
+
+#[test]
+fn rows_without_a_value_are_counted_whatever_rules_them_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let bounds = |column: &str| Bounds {
+        column: column.into(),
+        kind: WatermarkType::Integer,
+        low: 85,
+    };
+    // A row group of nothing but NULLs.
+    let rows = numbers("n", (0..30).map(|n| (n >= 10).then_some(n + 80)));
+    parquet(&folder.path().join("nulls.parquet"), &rows, 10);
+    let nulls = home(folder.path(), json!({"path": "nulls.parquet"}));
+    assert_eq!(left_out(&nulls, &bounds("n")), (10, 0));
+
+    // A footer that doesn't say how many there are rules nothing out.
+    let properties = WriterProperties::builder()
+        .set_statistics_enabled(parquet::file::properties::EnabledStatistics::None)
+        .build();
+    let path = folder.path().join("silent.parquet");
+    let file = fs::File::create(path).unwrap();
+    let mut writer = ArrowWriter::try_new(file, rows.schema(), Some(properties)).unwrap();
+    writer.write(&rows).unwrap();
+    writer.close().unwrap();
+    let silent = home(folder.path(), json!({"path": "silent.parquet"}));
+    assert_eq!(left_out(&silent, &bounds("n")), (0, 10));
+
+    // Text in a folder without a value.
+    for day in ["90", "__HIVE_DEFAULT_PARTITION__"] {
+        let path = folder.path().join(format!("days/day={day}/a.csv"));
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "a\n1\n2\n").unwrap();
+    }
+    let days = home(folder.path(), json!({"path": "days", "format": "csv"}));
+    assert_eq!(left_out(&days, &bounds("day")), (0, 2));
 }
 
 #[test]
