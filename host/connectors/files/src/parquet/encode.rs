@@ -14,7 +14,7 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, RecordBatch};
-use arrow_schema::{Field, Schema, SchemaRef};
+use arrow_schema::{Field, FieldRef, Schema, SchemaRef};
 use parquet::arrow::arrow_writer::{
     ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves,
 };
@@ -27,6 +27,7 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::{BasicTypeInfo, ColumnDescPtr, SchemaDescriptor, Type, TypePtr};
 
 use super::choose::{LeafHint, choose};
+use super::form;
 
 /// Bytes of one column that are decoded before its encoding is chosen.
 const LOOKAHEAD_BYTES: usize = 8 << 20;
@@ -57,6 +58,7 @@ impl Default for EncodeOptions {
 #[derive(Debug)]
 pub struct Encoder {
     schema: SchemaRef,
+    declared: SchemaRef,
     parquet: TypePtr,
     roots: Vec<Root>,
     options: EncodeOptions,
@@ -70,10 +72,13 @@ pub(super) struct Root {
     schema: SchemaRef,
     parquet: TypePtr,
     leaves: Vec<ColumnDescPtr>,
+    /// The column as it is stored, when that is another type.
+    stored: Option<FieldRef>,
 }
 
 impl Root {
-    fn new(field: &Arc<Field>, parquet: TypePtr) -> Result<Self> {
+    fn new(field: &FieldRef, stored: Option<FieldRef>, parquet: TypePtr) -> Result<Self> {
+        let field = stored.as_ref().unwrap_or(field);
         let parquet = Type::group_type_builder("schema")
             .with_fields(vec![parquet])
             .build()?;
@@ -85,6 +90,7 @@ impl Root {
             schema: Arc::new(Schema::new(vec![Arc::clone(field)])),
             parquet,
             leaves,
+            stored,
         })
     }
 
@@ -145,12 +151,16 @@ impl Encoder {
         source: Option<&SchemaDescriptor>,
         options: EncodeOptions,
     ) -> Result<Self> {
-        let converted = ArrowSchemaConverter::new().convert(&schema)?;
+        let stored: Vec<Option<FieldRef>> = schema.fields().iter().map(form::stored).collect();
+        let known = schema.fields().iter().zip(&stored);
+        let known = known.map(|(field, stored)| Arc::clone(stored.as_ref().unwrap_or(field)));
+        let known = Schema::new(known.collect::<Vec<_>>());
+        let converted = ArrowSchemaConverter::new().convert(&known)?;
         let mut types = converted.root_schema().get_fields().to_vec();
         if let Some(source) = source {
             let theirs = source.root_schema().get_fields();
-            for (ours, theirs) in types.iter_mut().zip(theirs) {
-                if same_shape(ours, theirs) {
+            for ((ours, stored), theirs) in types.iter_mut().zip(&stored).zip(theirs) {
+                if stored.is_none() && same_shape(ours, theirs) {
                     *ours = Arc::clone(theirs);
                 }
             }
@@ -158,13 +168,15 @@ impl Encoder {
         let roots = schema
             .fields()
             .iter()
+            .zip(stored)
             .zip(&types)
-            .map(|(field, parquet)| Root::new(field, Arc::clone(parquet)))
+            .map(|((field, stored), parquet)| Root::new(field, stored, Arc::clone(parquet)))
             .collect::<Result<_>>()?;
         let parquet = Type::group_type_builder("schema")
             .with_fields(types)
             .build()?;
         Ok(Self {
+            declared: form::declared(&schema),
             schema,
             parquet: Arc::new(parquet),
             roots,
@@ -175,6 +187,11 @@ impl Encoder {
     /// The schema of the rows.
     pub fn schema(&self) -> &SchemaRef {
         &self.schema
+    }
+
+    /// The schema that files declare to readers that know Arrow.
+    pub(super) fn declared(&self) -> &SchemaRef {
+        &self.declared
     }
 
     /// What was asked for.
@@ -201,7 +218,7 @@ impl Encoder {
             .set_compression(self.options.compression)
             .set_key_value_metadata(Some(metadata))
             .build();
-        add_encoded_arrow_schema_to_metadata(&self.schema, &mut properties);
+        add_encoded_arrow_schema_to_metadata(&self.declared, &mut properties);
         SerializedFileWriter::new(sink, Arc::clone(&self.parquet), Arc::new(properties))
     }
 
@@ -240,6 +257,12 @@ impl Encoder {
         rows: usize,
         hints: &[LeafHint],
     ) -> Result<Vec<ArrowColumnChunk>> {
+        let stored = root.stored.as_deref();
+        let field = stored.unwrap_or(field);
+        let mut arrays = arrays.map(|array| match stored {
+            Some(stored) => form::store(&array?, stored),
+            None => array,
+        });
         let mut ahead = Vec::new();
         let (mut bytes, mut seen) = (0, 0);
         while bytes < LOOKAHEAD_BYTES {

@@ -52,7 +52,7 @@ impl Layout {
     /// The layout of row groups that `encoder` makes, with their Arrow schema.
     pub fn of_encoder(encoder: &Encoder) -> Result<Self> {
         let schema = SchemaDescriptor::new(Arc::clone(encoder.parquet()));
-        let arrow = encode_arrow_schema(encoder.schema());
+        let arrow = encode_arrow_schema(encoder.declared());
         let arrow = KeyValue::new(ARROW_SCHEMA_META_KEY.to_owned(), arrow);
         Self::new(Arc::new(schema), vec![arrow])
     }

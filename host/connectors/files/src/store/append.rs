@@ -10,15 +10,21 @@ use std::sync::Arc;
 use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef};
 
 use crate::config::Format;
+use crate::parquet::declared_field;
 
 /// The columns to write: `coming` brought in line with `joined`, which holds them and those that
 /// stand, the latter first.
 pub(super) fn columns(joined: &SchemaRef, coming: &SchemaRef, format: Format) -> SchemaRef {
+    let stands = |field: &FieldRef| match format {
+        // The encoder brings rows to what a file declares.
+        Format::Parquet => declared_field(field),
+        _ => Arc::clone(field),
+    };
     let brought = |field: &FieldRef| {
         let wanted = joined.field_with_name(field.name());
         match wanted {
             // Text has its values' form, not that of a type.
-            Ok(wanted) if !format.is_text() && wanted.data_type() != field.data_type() => {
+            Ok(wanted) if !format.is_text() && wanted.data_type() != stands(field).data_type() => {
                 let data_type = wanted.data_type().clone();
                 Arc::new(Field::clone(field).with_data_type(data_type))
             }

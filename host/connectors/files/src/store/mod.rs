@@ -77,6 +77,7 @@ use self::settings::Layout;
 use self::writer::{Desk, FileWriter};
 use crate::config::Format;
 use crate::home::{FilesHomeKind, Fit};
+use crate::parquet::declared;
 
 pub use self::instant::in_utc;
 pub use self::kind::FileStoreKind;
@@ -389,8 +390,13 @@ impl Store for FileStore {
                     }
                 }
             }
+            // As a reader of the files will see them.
+            let coming = match layout.format {
+                Format::Parquet => declared(&target.schema),
+                _ => Arc::clone(&target.schema),
+            };
             let columns = if replaces {
-                Arc::clone(&target.schema)
+                Arc::clone(&coming)
             } else {
                 let standing = match remembered.filter(|_| !own.0.is_empty()) {
                     Some(remembered) => Some(remembered),
@@ -399,19 +405,19 @@ impl Store for FileStore {
                 match standing {
                     Some(standing) => {
                         let (joined, warning) =
-                            memory::join(&standing, &layout.shown, &target.schema, layout.format)?;
+                            memory::join(&standing, &layout.shown, &coming, layout.format)?;
                         let appends = target.action == Action::Append;
                         let seen = append::warning(&standing, &joined, &layout.shown);
                         if let Some(warning) = warning.or(seen.filter(|_| appends)) {
                             notes.note(Level::Warning, &warning);
                         }
-                        let gone = append::missing(&standing, &target.schema);
+                        let gone = append::missing(&standing, &coming);
                         if let Some(gone) = gone.filter(|_| appends) {
                             notes.note(Level::Info, &gone);
                         }
                         joined
                     }
-                    None => Arc::clone(&target.schema),
+                    None => Arc::clone(&coming),
                 }
             };
             let staging = destination.stage(&target.entity, &target.run)?;

@@ -16,7 +16,7 @@ use parquet::arrow::arrow_reader::{
 use parquet::basic::{BrotliLevel, Compression, GzipLevel, Type};
 use parquet::errors::ParquetError;
 
-use crate::parquet::{Error, Int96, MORE_MEMORY, Source, SourceFile, Want, can_copy};
+use crate::parquet::{Error, Int96, MORE_MEMORY, Source, SourceFile, Want, can_copy, roomy};
 
 /// A Parquet file that row groups are taken from.
 #[derive(Debug, Clone)]
@@ -54,7 +54,7 @@ impl Origin {
             path: path.to_owned(),
             file,
             metadata: Arc::clone(metadata.metadata()),
-            schema: Arc::clone(metadata.schema()),
+            schema: roomy(metadata.schema()),
         }))
     }
 
