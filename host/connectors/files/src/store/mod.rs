@@ -18,6 +18,7 @@ mod destination;
 #[cfg(test)]
 #[cfg(feature = "failpoints")]
 mod failpoint_tests;
+mod finite;
 #[cfg(test)]
 mod foreign_tests;
 mod instant;

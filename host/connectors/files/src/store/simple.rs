@@ -13,6 +13,7 @@ use flate2::write::GzEncoder;
 use hygge_core::{Context, Fault, Result};
 
 use super::csv::CsvEncoder;
+use super::finite;
 use super::instant;
 use super::settings::{Codec, Layout};
 use super::track::{Track, Tracked};
@@ -194,6 +195,9 @@ impl SimplePart {
     pub(crate) async fn write(self, batch: RecordBatch, cx: &Context) -> Result<Self> {
         let mut part = self;
         cx.cpu(move || {
+            if matches!(part.encoder, Encoder::Ndjson(..)) {
+                finite::check(&batch)?;
+            }
             part.encoder
                 .write(&batch)
                 .map_err(|error| part.fault(error))?;
