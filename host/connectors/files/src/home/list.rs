@@ -202,9 +202,14 @@ fn glob(root: &Path, whole: &Path, path: &str, format: Option<Format>) -> Result
             .advise("* matches within a name, ** any number of folders, {a,b} either")
     })?;
     let base = fixed(&text);
+    let deep = |entry: &Path| {
+        text.contains("**") || entry.components().count() < whole.components().count()
+    };
     let mut files = Vec::new();
     let mut each = |entry: &Path| -> Result<()> {
-        if matcher.is_match(entry)
+        // A link to nothing may have been to a folder with files that match.
+        let lost_folder = || deep(entry) && entry.is_symlink() && !entry.exists();
+        if (matcher.is_match(entry) || lost_folder())
             && let Some(listed) = stat(entry, root)?
         {
             files.push(listed);
@@ -342,7 +347,16 @@ pub(crate) fn stat(path: &Path, root: &Path) -> Result<Option<Listed>> {
             modified: modified(&found),
         })),
         Ok(_) => Ok(None),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) if error.kind() == ErrorKind::NotFound => match fs::symlink_metadata(path) {
+            // It didn't go away: its rows are somewhere, and would be missing.
+            Ok(found) if found.is_symlink() => Err(Fault::new(
+                code::SOURCE_MISSING,
+                format!("{name} is a link to something that isn't there"),
+            )
+            .with("file", &name)
+            .advise("bring back what it points to, or remove the link")),
+            _ => Ok(None),
+        },
         Err(error) => Err(Fault::io(
             code::SOURCE_IO,
             "can't read",

@@ -190,3 +190,40 @@ fn known_mistakes_of_writers_are_put_right() {
         assert_eq!(batch.num_rows(), rows, "{name}");
     }
 }
+
+#[test]
+fn a_link_that_leads_nowhere_is_missed() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    for file in ["in/a.csv", "deep/x/a.csv"] {
+        fs::create_dir_all(root.join(file).parent().unwrap()).unwrap();
+        fs::write(root.join(file), "n\n1\n").unwrap();
+    }
+    std::os::unix::fs::symlink("nowhere", root.join("in/b.csv")).unwrap();
+    // What it led to may have been a folder.
+    std::os::unix::fs::symlink("nowhere", root.join("deep/y")).unwrap();
+    for (path, link) in [
+        ("in", "in/b.csv"),
+        ("in/*.csv", "in/b.csv"),
+        ("deep", "deep/y"),
+        ("deep/*/a.csv", "deep/y"),
+        ("deep/**/*.csv", "deep/y"),
+    ] {
+        let missing = plan(&home(root, json!({"path": path, "format": "csv"}))).unwrap_err();
+        assert_eq!(missing.code, code::SOURCE_MISSING, "{path}");
+        assert_eq!(
+            missing.message,
+            format!("{link} is a link to something that isn't there"),
+            "{path}"
+        );
+    }
+    // One that the glob doesn't stand for is nobody's business.
+    fs::rename(root.join("in/b.csv"), root.join("in/b.txt")).unwrap();
+    assert_eq!(
+        plan(&home(root, json!({"path": "in/*.csv"})))
+            .unwrap()
+            .splits
+            .len(),
+        1
+    );
+}
