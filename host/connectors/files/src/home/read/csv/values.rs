@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use arrow_array::builder::{BooleanBuilder, PrimitiveBuilder, StringBuilder};
+use arrow_array::timezone::Tz;
 use arrow_array::types::{
     ArrowPrimitiveType, Date32Type, Decimal128Type, Decimal256Type, DecimalType, Float32Type,
     Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, Time64MicrosecondType,
@@ -210,11 +211,19 @@ pub(crate) fn date(text: &str) -> Option<i32> {
 /// Whether a timestamp's text says its zone.
 pub(crate) fn zoned(text: &str) -> bool {
     let time = text.get(10..).unwrap_or_default();
-    time.contains(['+', '-', 'Z', 'z']) && string_to_datetime(&utc(), text).is_ok()
+    time.contains(['+', '-', 'Z', 'z']) && parsed(utc(), text).is_some()
 }
 
-fn utc() -> arrow_array::timezone::Tz {
+fn utc() -> Tz {
     types::offset("UTC").unwrap_or_else(|| unreachable!("UTC is a fixed offset"))
+}
+
+/// Seconds from 1970 and nanoseconds. A leap second has none: no type here tells it from the
+/// second that follows.
+fn parsed(zone: Tz, text: &str) -> Option<(i64, i64)> {
+    let at = string_to_datetime(&zone, text).ok()?;
+    let nanos = i64::from(at.timestamp_subsec_nanos());
+    (nanos < 1_000_000_000).then(|| (at.timestamp(), nanos))
 }
 
 /// Ticks from 1970 of `2013-01-31T10:00:00.5`. A column without a zone takes no values with
@@ -232,21 +241,18 @@ pub(crate) fn moment(text: &str, unit: TimeUnit, zone: Option<&str>) -> Option<i
     {
         return None;
     }
-    let at = string_to_datetime(&of, text).ok()?;
+    let (seconds, nanos) = parsed(of, text)?;
     let per_second: i64 = match unit {
         TimeUnit::Second => 1,
         TimeUnit::Millisecond => 1_000,
         TimeUnit::Microsecond => 1_000_000,
         TimeUnit::Nanosecond => 1_000_000_000,
     };
-    let nanos = i64::from(at.timestamp_subsec_nanos());
     let tick = 1_000_000_000 / per_second;
     if nanos % tick != 0 {
         return None;
     }
-    at.timestamp()
-        .checked_mul(per_second)?
-        .checked_add(nanos / tick)
+    seconds.checked_mul(per_second)?.checked_add(nanos / tick)
 }
 
 /// A decimal that has no more digits behind the point than its type.
@@ -273,6 +279,8 @@ mod tests {
         assert_eq!(moment("1970-01-01T00:00:00.000001", us, None), Some(1));
         assert_eq!(moment("1970-01-01T00:00:00.0000001", us, None), None);
         assert_eq!(moment("1970-01-01T00:00:00Z", us, None), None);
+        assert_eq!(moment("2016-12-31 23:59:60", us, None), None);
+        assert_eq!(moment("2016-12-31 23:59:60Z", us, Some("UTC")), None);
         assert_eq!(
             moment("1970-01-01T01:00:00+01:00", us, Some("UTC")),
             Some(0)
