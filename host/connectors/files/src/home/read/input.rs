@@ -1,10 +1,10 @@
 //! The bytes of a text file, decompressed when need be.
 
 use std::fs::File;
-use std::io::{self, BufRead as _, BufReader, Read, Seek as _, SeekFrom};
+use std::io::{self, BufRead, BufReader, Read, Seek as _, SeekFrom};
 use std::path::Path;
 
-use flate2::bufread::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 use hygge_core::{Fault, Result, code};
 
 use super::io_fault;
@@ -56,7 +56,7 @@ impl Text {
             );
         }
         let inner: Box<dyn Read + Send> = match compression {
-            Some("gzip") => Box::new(MultiGzDecoder::new(file)),
+            Some("gzip") => Box::new(Members::new(file)),
             Some(_) => Box::new(
                 zstd::stream::read::Decoder::with_buffer(file).map_err(|e| io_fault(name, &e))?,
             ),
@@ -157,6 +157,58 @@ impl Text {
     }
 }
 
+/// The members of a gzip file, one after the other. Zeros behind the last, which pad blocks of
+/// tapes, are no part of it; anything else is.
+struct Members<R> {
+    current: Option<GzDecoder<R>>,
+}
+
+impl<R: BufRead> Members<R> {
+    fn new(file: R) -> Self {
+        Self {
+            current: Some(GzDecoder::new(file)),
+        }
+    }
+}
+
+impl<R: BufRead> Read for Members<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let Some(member) = &mut self.current else {
+                return Ok(0);
+            };
+            let count = member.read(into)?;
+            if count > 0 || into.is_empty() {
+                return Ok(count);
+            }
+            let file = self.current.take().map(GzDecoder::into_inner);
+            self.current = match file {
+                Some(mut file) => another(&mut file)?.then(|| GzDecoder::new(file)),
+                None => None,
+            };
+        }
+    }
+}
+
+/// Whether another member follows.
+fn another(file: &mut impl BufRead) -> io::Result<bool> {
+    let mut padded = false;
+    loop {
+        let rest = file.fill_buf()?;
+        match rest.first() {
+            None => return Ok(false),
+            Some(0x1f) if !padded => return Ok(true),
+            Some(0) => padded = true,
+            Some(_) => {
+                let what = "something else follows what is compressed";
+                return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+            }
+        }
+        let zeros = rest.iter().take_while(|byte| **byte == 0).count();
+        file.consume(zeros);
+    }
+}
+
 fn cut_off(name: &str) -> Fault {
     Fault::new(
         code::SOURCE_INVALID,
@@ -203,6 +255,25 @@ mod tests {
         assert_eq!(read("x.csv.zst", &frames.concat()).unwrap(), b"a\n1\n");
         // The name needn't say it.
         assert_eq!(read("x.csv", &gzip(b"a\n")).unwrap(), b"a\n");
+    }
+
+    #[test]
+    fn zeros_may_follow_gzip_and_nothing_else() {
+        let behind = |rest: &[u8]| read("x.csv.gz", &[gzip(b"a\n").as_slice(), rest].concat());
+        assert_eq!(behind(&[0; 1_000]).unwrap(), b"a\n");
+        for junk in [&b"x"[..], b"junk", b"\0\0junk", &[0, 0x1f, 0x8b]] {
+            let fault = behind(junk).unwrap_err();
+            assert_eq!(
+                fault.message,
+                "x.csv.gz isn't valid gzip: something else follows what is compressed"
+            );
+        }
+        assert!(
+            behind(&[0x1f, 0x8b])
+                .unwrap_err()
+                .message
+                .contains("is cut off")
+        );
     }
 
     #[test]
