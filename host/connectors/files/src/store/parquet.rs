@@ -406,7 +406,11 @@ impl ParquetPart {
         if !self.encodes {
             return Err(Fault::new(code::SOURCE_INVALID, why)
                 .with("file", origin.file.name())
-                .advise("`rewrite: true` on the store decodes instead of copying"));
+                .advise(
+                    "write or fetch the file again, or leave it out of the home's `path`; \
+                     `rewrite: true` on the store decodes instead of copying, which helps where \
+                     only what a page says of itself is wrong",
+                ));
         }
         cx.notes
             .note(Level::Info, &format!("decoded, not copied: {why}"));
