@@ -33,8 +33,9 @@ impl TryFrom<Written> for Size {
         let Some(bytes) = bytes else {
             return Err("must be a size like 256 MiB, or a number of bytes".into());
         };
-        if bytes < 1024 * 1024 {
-            return Err("must be at least 1 MiB".into());
+        // Pages of 1 MiB are common, and take some times that until they are rows.
+        if bytes < 8 * 1024 * 1024 {
+            return Err("must be at least 8 MiB".into());
         }
         usize::try_from(bytes)
             .map(Self)

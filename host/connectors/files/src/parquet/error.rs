@@ -4,7 +4,7 @@ use std::io;
 
 use parquet::errors::ParquetError;
 
-use crate::size::shown;
+use crate::size::shown_both;
 
 /// A Parquet file that can't be read, doesn't agree with itself, or can't be written.
 #[derive(Debug, thiserror::Error)]
@@ -70,8 +70,8 @@ pub enum Error {
     #[error(
         "{file}, row group {row_group}, column {column}: a page takes {} once decompressed, more \
          than the {} of options.memory",
-        shown(*bytes),
-        shown(*most)
+        shown_both(*bytes, *most).0,
+        shown_both(*bytes, *most).1
     )]
     TooLarge {
         /// The source, as the caller named it.

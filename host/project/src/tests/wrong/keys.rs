@@ -106,7 +106,7 @@ error: `options.retries` must be at least 0, not -1
  1 | options: {concurrency: 0, retries: -1, memory: 10}
    |                                    ^^
 
-error: `options.memory` must be at least 1 MiB
+error: `options.memory` must be at least 8 MiB
   --> hygge.yml:1:48
    |
  1 | options: {concurrency: 0, retries: -1, memory: 10}
