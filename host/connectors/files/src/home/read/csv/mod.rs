@@ -67,9 +67,11 @@ impl Cut {
             }
             // A row that was begun is ended, and no other begun.
             let most = if full { tokens.rows() + 1 } else { rows };
-            let wanted = bytes.saturating_sub(tokens.bytes()).max(1);
             let text = &self.buffer[self.from..self.to];
-            let text = &text[..text.len().min(wanted)];
+            let text = match full {
+                true => text,
+                false => &text[..text.len().min(bytes.saturating_sub(tokens.bytes()))],
+            };
             self.from += self.cutter.cut(text, tokens, most, &self.name)?;
             if tokens.data.len() > LONGEST_ROW.max(bytes.saturating_mul(2)) {
                 let line = tokens.lines.last().copied().unwrap_or(1);
