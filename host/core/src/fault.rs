@@ -26,6 +26,9 @@ pub mod code {
     pub const DESTINATION_FOREIGN: &str = "destination.foreign";
     /// Writing failed.
     pub const DESTINATION_IO: &str = "destination.io";
+    /// A commit can't be finished: what it needs is gone. A run that replaces everything takes
+    /// its place.
+    pub const COMMIT_LOST: &str = "commit.lost";
     /// The destination can't do what was asked.
     pub const DESTINATION_UNSUPPORTED: &str = "destination.unsupported";
     /// The destination was written by hygge, but nothing is remembered of it.

@@ -41,6 +41,18 @@ pub trait Store: Send + Sync + fmt::Debug {
         cx: &Context,
     ) -> Result<Box<dyn Writer>>;
 
+    /// Of receipts that an earlier process stored for this run, those whose staged data is still
+    /// there; the splits of the others are done again. Called after `begin`, when a run goes on
+    /// with an attempt that died; the default trusts that nothing went away.
+    async fn still_staged(
+        &self,
+        _target: &Target,
+        receipts: Vec<Receipt>,
+        _cx: &Context,
+    ) -> Result<Vec<Receipt>> {
+        Ok(receipts)
+    }
+
     /// Heavy work on what is staged (a merge), before the intent is stored, so that a commit
     /// is short and can't fail for lack of space. Gets all receipts of the run, in split order
     /// (none when the source has no rows), and gives those to commit; the default gives them

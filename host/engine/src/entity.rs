@@ -2,14 +2,15 @@
 //! visible. docs/architecture.md draws it; each named point below is one at which the crash
 //! tests kill the process.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arrow_schema::SchemaRef;
 use hygge_core::failpoint::hit;
 use hygge_core::{
-    Action, Bounds, Context, Fault, Home, Mode, Receipt, Result, Split, SplitPlan, SplitRequest,
-    Store, Strategy, Target, Want, Watermark, code,
+    Action, Bounds, Context, Fault, Home, Mode, Receipt, Result, Split, SplitId, SplitPlan,
+    SplitRequest, Store, Strategy, Target, Want, Watermark, code,
 };
 use hygge_project::PlannedEntity;
 use hygge_state::{Holder, SplitDone};
@@ -292,6 +293,7 @@ impl Mover {
         if begun.fresh {
             self.shared.state.begin_attempt(id, &begun.attempt).await?;
         } else {
+            self.drop_lost(store, &target, &mut begun, cx).await?;
             self.shared.state.resume_attempt(id, &begun.attempt).await?;
             self.shared.events.event(&Event::Recovered {
                 id: id.clone(),
@@ -320,6 +322,31 @@ impl Mover {
             watermark: start.low.as_ref().map(|low| low.watermark.clone()),
         });
         Ok((target, begun))
+    }
+
+    /// A receipt without what was staged is none: its split is done again.
+    async fn drop_lost(
+        &self,
+        store: &dyn Store,
+        target: &Target,
+        begun: &mut Begun,
+        cx: &Context,
+    ) -> Result<()> {
+        let receipts = begun.done.values().map(|done| done.receipt.clone());
+        let there = store.still_staged(target, receipts.collect(), cx).await?;
+        let there: BTreeSet<SplitId> = there.into_iter().map(|receipt| receipt.split).collect();
+        let before = begun.done.len();
+        begun.done.retain(|split, _| there.contains(split));
+        let lost = before - begun.done.len();
+        if lost > 0 {
+            let of = match lost {
+                1 => "a split is gone: it is".to_owned(),
+                lost => format!("{lost} splits is gone: they are"),
+            };
+            let run = &begun.attempt.run;
+            self.note(true, format!("what run {run} staged of {of} read again"));
+        }
+        Ok(())
     }
 
     fn pipeline(

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hygge_core::{
-    Action, BuildContext, CommitRecord, Context, EntityId, Fault, Home, Position, REDACTED,
+    Action, BuildContext, CommitRecord, Context, EntityId, Fault, Home, Mode, Position, REDACTED,
     Registry, Result, RunId, Settings, SplitRequest, Standing, Store, Strategy, Want, code, quoted,
 };
 use hygge_project::PlannedEntity;
@@ -25,7 +25,20 @@ pub(crate) async fn finish(shared: &Shared, planned: &PlannedEntity, cx: &Contex
         shared.options.retries,
         cx,
     )
-    .await?;
+    .await;
+    let finished = match finished {
+        // A run that replaces everything needs nothing of it. The intent stays until there is a
+        // new one, so that nothing but such a run begins meanwhile.
+        Err(fault) if fault.code == code::COMMIT_LOST && planned.mode == Mode::Full => {
+            shared.events.event(&Event::Note {
+                id: planned.id.clone(),
+                warning: true,
+                message: format!("{}; this run takes its place", fault.message),
+            });
+            return Ok(());
+        }
+        finished => finished?,
+    };
     if let Some(state) = finished {
         shared.events.event(&Event::Recovered {
             id: planned.id.clone(),

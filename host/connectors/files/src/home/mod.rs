@@ -25,6 +25,7 @@ use hygge_core::{
 
 pub use self::kind::FilesHomeKind;
 use self::list::Listing;
+pub(crate) use self::list::modified;
 use self::read::footers::Footers;
 pub(crate) use self::read::footers::read_footer;
 pub(crate) use self::read::guarded;

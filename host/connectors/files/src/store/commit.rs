@@ -7,10 +7,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use hygge_core::failpoint::hit;
-use hygge_core::{Action, CommitRecord, Fault, Result, RunId, code};
+use hygge_core::{Action, CommitRecord, EntityId, Fault, Result, RunId, code, quoted};
 use rustix::fs::{CWD, RenameFlags};
 use rustix::io::Errno;
 
@@ -21,6 +20,10 @@ use super::own::{self, Own};
 use super::record::{Begun, Staged, StagedFile};
 use super::replaced;
 use super::sync;
+use crate::home::modified;
+
+/// The folder, among what is staged, in which a new set is built.
+const NEXT: &str = "next";
 
 /// A commit, ready to be carried out.
 #[derive(Debug)]
@@ -31,6 +34,7 @@ pub(crate) struct Commit {
     /// After a merge, files that stay.
     keep: Option<Own>,
     run: RunId,
+    entity: EntityId,
     how: How,
 }
 
@@ -58,13 +62,14 @@ pub(crate) struct Committed {
 
 impl Commit {
     /// Reads the record.
-    pub(crate) fn read(record: &CommitRecord, how: How) -> Result<Self> {
+    pub(crate) fn read(record: &CommitRecord, root: &Path, how: How) -> Result<Self> {
         let mut commit = Self {
-            begun: Begun::read(&record.begun)?,
+            begun: Begun::read(&record.begun, root)?,
             action: record.action,
             files: Vec::new(),
             keep: None,
             run: record.run.clone(),
+            entity: record.entity.clone(),
             how,
         };
         for receipt in &record.receipts {
@@ -76,6 +81,22 @@ impl Commit {
             return Err(Fault::internal("a merge that was not prepared"));
         }
         Ok(commit)
+    }
+
+    /// Refuses to settle anywhere but where the destination is now: the project may be a copy,
+    /// or the link was pointed elsewhere.
+    pub(crate) fn goes_to(&self, destination: &Path) -> Result<()> {
+        let began = &self.begun.destination;
+        let real = |path: &Path| fs::canonicalize(path).ok();
+        if began == destination || real(began).is_some_and(|it| real(destination) == Some(it)) {
+            return Ok(());
+        }
+        Err(self.given_up(format!(
+            "run {} staged rows for {}, and the destination is {} now",
+            self.run,
+            began.display(),
+            destination.display()
+        )))
     }
 
     /// Carries it out, from wherever an earlier try came to.
@@ -121,10 +142,13 @@ impl Commit {
         };
         let staged = self.staged(file);
         if !is_file(&staged, file.size)? {
-            return if is_file(destination, file.size)? {
+            // A file of that size may be an earlier run's.
+            let done = is_file(destination, file.size)?
+                && (file.modified.is_none() || written(destination)? == file.modified);
+            return if done {
                 Ok(None)
             } else {
-                Err(lost(&staged))
+                Err(self.lost(&staged))
             };
         }
         let parent = parent(destination);
@@ -149,6 +173,13 @@ impl Commit {
         if self.files.is_empty() {
             return Ok(None);
         }
+        // All of them, before the first can be seen.
+        for file in &self.files {
+            let (staged, target) = (self.staged(file), destination.join(&file.name));
+            if !is_file(&staged, file.size)? && !is_file(&target, file.size)? {
+                return Err(self.lost(&staged));
+            }
+        }
         destination::create(destination)?;
         self.how.lock.hold(destination)?;
         self.refuse_foreign()?;
@@ -161,7 +192,7 @@ impl Commit {
                 destination::create(parent(&target))?;
                 rename(&staged, &target)?;
             } else if !is_file(&target, file.size)? {
-                return Err(lost(&staged));
+                return Err(self.lost(&staged));
             }
             hit("commit.renamed")?;
         }
@@ -175,7 +206,7 @@ impl Commit {
 
     fn swap(&self) -> Result<Option<Fault>> {
         let destination = &self.begun.destination;
-        let next = self.begun.staging.join("next");
+        let next = self.begun.staging.join(NEXT);
         if self.files.is_empty() {
             // A merge that brought nothing changes nothing.
             return if self.action == Action::Upsert {
@@ -229,13 +260,14 @@ impl Commit {
     /// way still sees all of it.
     fn put_away(&self, old: &Path) -> Result<()> {
         let aside = match self.begun.staging.parent() {
-            Some(entity) if self.how.keep_replaced && !own::list(old)?.is_empty() => {
-                Some(entity.join(replaced::name(SystemTime::now(), &self.run)))
-            }
+            Some(entity) if self.how.keep_replaced && !own::list(old)?.is_empty() => Some(entity),
             _ => None,
         };
-        let (doing, done) = match &aside {
-            Some(aside) => ("can't move the replaced files in", fs::rename(old, aside)),
+        let (doing, done) = match aside {
+            Some(entity) => (
+                "can't move the replaced files in",
+                replaced::put_away(old, entity, &self.run),
+            ),
             None => (
                 "can't remove the replaced files in",
                 fs::remove_dir_all(old),
@@ -286,12 +318,9 @@ impl Commit {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) if absent(&error) && is_file(&to, *size)? => {}
+                Err(error) if absent(&error) => return Err(self.lost(&from)),
                 Err(error) => {
-                    return Err(Fault::io(code::DESTINATION_IO, "can't link", &from, &error)
-                        .advise(
-                            "nothing was changed; `hygge state reset` forgets the run, and one with \
-                             `--full` writes every file anew",
-                        ));
+                    return Err(Fault::io(code::DESTINATION_IO, "can't link", &from, &error));
                 }
             }
         }
@@ -301,7 +330,7 @@ impl Commit {
                 destination::create(parent(&to))?;
                 rename(&from, &to)?;
             } else if !is_file(&to, file.size)? {
-                return Err(lost(&from));
+                return Err(self.lost(&from));
             }
         }
         Ok(())
@@ -359,6 +388,22 @@ impl Commit {
         )
     }
 
+    fn lost(&self, path: &Path) -> Fault {
+        let what = "is gone, and the commit of run";
+        let path = path.display();
+        self.given_up(format!("{path} {what} {} needs it", self.run))
+            .with("file", path)
+    }
+
+    /// The fault for a commit that can't be finished.
+    fn given_up(&self, why: String) -> Fault {
+        Fault::new(code::COMMIT_LOST, why).advise(format!(
+            "put it back; or give the run up: `hygge start --full --entity {}` replaces what \
+             stands by all that the source holds now",
+            quoted(&self.entity.to_string())
+        ))
+    }
+
     fn unswappable(&self, error: &io::Error) -> Fault {
         let destination = &self.begun.destination;
         let fault = Fault::io(code::DESTINATION_IO, "can't swap in", destination, error);
@@ -400,11 +445,20 @@ pub(crate) fn is_file(path: &Path, size: u64) -> Result<bool> {
     }
 }
 
-fn lost(staged: &Path) -> Fault {
-    Fault::new(
-        code::DESTINATION_IO,
-        format!("{} is gone, before it was committed", staged.display()),
-    )
-    .with("file", staged.display())
-    .advise("nothing was changed; `hygge state reset` forgets the run, then start it again")
+/// When a file was last written.
+fn written(path: &Path) -> Result<Option<i64>> {
+    let found = fs::metadata(path).map_err(|error| look(path, &error))?;
+    Ok(Some(modified(&found)))
+}
+
+/// Removes the new set that a commit was building.
+pub(crate) fn unbuild(staging: &Path) -> Result<()> {
+    let next = staging.join(NEXT);
+    match fs::remove_dir_all(&next) {
+        Err(error) if !absent(&error) => {
+            let doing = "can't remove";
+            Err(Fault::io(code::DESTINATION_IO, doing, &next, &error))
+        }
+        _ => Ok(()),
+    }
 }

@@ -4,7 +4,6 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use hygge_core::{EntityId, Fault, Result, RunId, code};
 use rustix::fs::{Access, AtFlags, CWD, RenameFlags, StatxAttributes, StatxFlags};
@@ -292,23 +291,24 @@ pub(crate) fn look(path: &Path, error: &io::Error) -> Fault {
     Fault::io(code::DESTINATION_IO, "can't look at", path, error)
 }
 
-/// Removes what runs staged in an entity's folder, but for the live one, and what they replaced,
-/// but for what was replaced just now; then the folder itself
-/// when nothing is left in it, and the one above it.
+/// Removes what runs staged in an entity's folder, but for the live one, then the folder itself
+/// when nothing is left in it, and the one above it; and what runs of any entity replaced, but
+/// for what was replaced just now.
 pub(crate) fn clear(base: &Path, live: Option<&RunId>) -> Result<()> {
     let failed = |path: &Path, error: &io::Error| {
         Fault::io(code::DESTINATION_IO, "can't remove", path, error)
     };
+    if let Some(staging) = base.parent() {
+        replaced::sweep(staging).map_err(|error| failed(staging, &error))?;
+    }
     let entries = match fs::read_dir(base) {
         Ok(entries) => entries,
         Err(error) if absent(&error) => return Ok(()),
         Err(error) => return Err(failed(base, &error)),
     };
-    let now = SystemTime::now();
     for entry in entries {
         let entry = entry.map_err(|error| failed(base, &error))?;
-        let name = entry.file_name();
-        if live.is_some_and(|live| name == live.as_str()) || replaced::stays(&name, now) {
+        if live.is_some_and(|live| entry.file_name() == live.as_str()) {
             continue;
         }
         match fs::remove_dir_all(entry.path()) {

@@ -235,7 +235,7 @@ impl FileStore {
         passes: Option<u64>,
         cx: &Context,
     ) -> Result<Vec<Receipt>> {
-        let begun = Begun::read(&target.begun)?;
+        let begun = Begun::read(&target.begun, &self.place.root)?;
         let mut staged = receipts
             .iter()
             .map(Staged::read)

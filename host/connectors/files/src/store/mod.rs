@@ -25,6 +25,8 @@ mod instant;
 mod keys;
 mod kind;
 mod lock;
+#[cfg(test)]
+mod lost_tests;
 mod mark;
 mod memory;
 #[cfg(test)]
@@ -45,6 +47,7 @@ mod settings;
 #[cfg(test)]
 mod settings_tests;
 mod simple;
+mod staged;
 #[cfg(test)]
 mod swap_tests;
 mod sync;
@@ -153,7 +156,7 @@ impl FileStore {
     /// Writes an empty file with the schema, so that readers find a data set without rows and
     /// not nothing.
     async fn write_empty(&self, target: &Target, cx: &Context) -> Result<Receipt> {
-        let begun = Begun::read(&target.begun)?;
+        let begun = Begun::read(&target.begun, &self.place.root)?;
         let desk = self.desk(target, begun, &SplitId("empty".into()), 1, cx);
         FileWriter::open(desk).await?.finish_empty().await
     }
@@ -333,6 +336,7 @@ impl Store for FileStore {
         let destination = self.destination.clone();
         let layout = Arc::clone(&self.layout);
         let target = target.clone();
+        let root = self.place.root.clone();
         let (notes, lock) = (Arc::clone(&cx.notes), self.lock.clone());
         cx.io(move || {
             let resolved = destination.resolved()?;
@@ -422,14 +426,17 @@ impl Store for FileStore {
                 }
             };
             let staging = destination.stage(&target.entity, &target.run)?;
-            record::write(&Begun {
+            // No commit was decided on, so what one built is of an intent that was given up.
+            commit::unbuild(&staging)?;
+            let begun = Begun {
                 destination: resolved,
                 shape: destination.shape,
                 staging,
                 own,
                 at: Some(layout.shown.clone()),
                 columns: Some(memory::encode(&columns)?),
-            })
+            };
+            begun.write(&root)
         })
         .await
     }
@@ -441,9 +448,19 @@ impl Store for FileStore {
         attempt: u32,
         cx: &Context,
     ) -> Result<Box<dyn Writer>> {
-        let begun = Begun::read(&target.begun)?;
+        let begun = Begun::read(&target.begun, &self.place.root)?;
         let desk = self.desk(target, begun, split, attempt, cx);
         Ok(Box::new(FileWriter::open(desk).await?))
+    }
+
+    async fn still_staged(
+        &self,
+        target: &Target,
+        receipts: Vec<Receipt>,
+        cx: &Context,
+    ) -> Result<Vec<Receipt>> {
+        let staging = Begun::read(&target.begun, &self.place.root)?.staging;
+        cx.io(move || staged::there(&staging, receipts)).await
     }
 
     async fn prepare(
@@ -452,6 +469,9 @@ impl Store for FileStore {
         mut receipts: Vec<Receipt>,
         cx: &Context,
     ) -> Result<Vec<Receipt>> {
+        let begun = Begun::read(&target.begun, &self.place.root)?;
+        let all = receipts.clone();
+        cx.io(move || staged::all(&begun.staging, &all)).await?;
         if target.action == Action::Upsert || !target.key.is_empty() {
             receipts = self.merge(target, receipts, None, cx).await?;
         }
@@ -469,7 +489,7 @@ impl Store for FileStore {
             staged.extend(Staged::read(&empty)?.files);
             receipts.push(empty);
         }
-        let staging = Begun::read(&target.begun)?.staging;
+        let staging = Begun::read(&target.begun, &self.place.root)?.staging;
         let folders: BTreeSet<PathBuf> = staged
             .iter()
             .filter_map(|file| Some(staging.join(&file.staged).parent()?.to_owned()))
@@ -485,10 +505,12 @@ impl Store for FileStore {
             keep_replaced: self.layout.keep_replaced,
             lock: self.lock.clone(),
         };
-        let commit = Commit::read(record, how)?;
+        let commit = Commit::read(record, &self.place.root, how)?;
         let location = self.layout.shown.clone();
+        let destination = self.destination.clone();
         let notes = Arc::clone(&cx.notes);
         cx.io(move || {
+            commit.goes_to(&destination.resolved()?)?;
             let committed = commit.run()?;
             if let Some(left) = committed.left {
                 notes.note(Level::Warning, &left.message);

@@ -170,6 +170,7 @@ mod tests {
                 name: format!("day={}/part-{at}.parquet", at % 500),
                 size,
                 rows: 1,
+                modified: None,
             };
             (0..count).map(file).collect()
         };

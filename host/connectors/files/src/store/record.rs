@@ -1,16 +1,19 @@
 //! What the Store writes into records for itself. Stored data: a field may be added, none may
 //! change its meaning.
 
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 
 use hygge_core::{Fault, Receipt, Result, code};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::destination::Shape;
+use super::destination::{Shape, look};
 use super::own::Own;
+use crate::home::modified;
 
-/// What `begin` says: [`Target::begun`](hygge_core::Target).
+/// What `begin` says: [`Target::begun`](hygge_core::Target). Paths below the project's root are
+/// stored from there, so that a project that was moved or copied finishes in its own place, and
+/// never in that of the original.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Begun {
     /// The destination, with a symbolic link at its end followed.
@@ -51,19 +54,59 @@ pub(crate) struct StagedFile {
     pub(crate) size: u64,
     /// Its rows.
     pub(crate) rows: u64,
+    /// Where the destination is one file: when it was last written, in nanoseconds since 1970,
+    /// which tells it from another of its size. Elsewhere no other has its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) modified: Option<i64>,
 }
 
 impl Begun {
     /// Reads it from where the engine kept it.
-    pub(crate) fn read(value: &serde_json::Value) -> Result<Self> {
-        read(value, "beginning")
+    pub(crate) fn read(value: &serde_json::Value, root: &Path) -> Result<Self> {
+        let mut begun: Self = read(value, "beginning")?;
+        begun.destination = root.join(&begun.destination);
+        begun.staging = root.join(&begun.staging);
+        Ok(begun)
     }
+
+    /// The form the engine keeps.
+    pub(crate) fn write(mut self, root: &Path) -> Result<serde_json::Value> {
+        self.destination = from_root(&self.destination, root);
+        self.staging = from_root(&self.staging, root);
+        write(&self)
+    }
+}
+
+fn from_root(path: &Path, root: &Path) -> PathBuf {
+    let stays_below = |rest: &Path| !rest.components().any(|part| part == Component::ParentDir);
+    let below = |root: &Path| {
+        let rest = path.strip_prefix(root).ok()?;
+        stays_below(rest).then(|| rest.to_owned())
+    };
+    // A link at the path's end was followed, and that may have led through the root's own links.
+    let real = || std::fs::canonicalize(root).ok();
+    below(root)
+        .or_else(|| below(&real()?))
+        .unwrap_or_else(|| path.to_owned())
 }
 
 impl Staged {
     /// Reads it from a receipt.
     pub(crate) fn read(receipt: &Receipt) -> Result<Self> {
         read(&receipt.data, "receipt")
+    }
+}
+
+impl StagedFile {
+    /// Of a file that was written to its end.
+    pub(crate) fn finished(mut self, staging: &Path, size: u64) -> Result<Self> {
+        self.size = size;
+        if self.name.is_empty() {
+            let path = staging.join(&self.staged);
+            let found = std::fs::metadata(&path).map_err(|error| look(&path, &error))?;
+            self.modified = Some(modified(&found));
+        }
+        Ok(self)
     }
 }
 

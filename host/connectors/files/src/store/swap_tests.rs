@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use futures::executor::block_on;
-use hygge_core::{Action, Context, RunId, code};
+use hygge_core::{Action, Context, code};
 use serde_json::json;
 
 use super::replaced;
@@ -14,7 +14,7 @@ use super::tests::{LAKE, Project, ids, lake};
 
 /// What was replaced and still stands.
 fn kept(project: &Project) -> Vec<PathBuf> {
-    let staging = project.root().join(".hygge/staging/flow.entity");
+    let staging = project.root().join(".hygge/staging/replaced");
     let Ok(entries) = fs::read_dir(staging) else {
         return Vec::new();
     };
@@ -49,8 +49,9 @@ fn a_listing_under_way_sees_all_of_the_old_set() {
 
     // A cleanup later on, such as that of the next run, removes it.
     let then = SystemTime::now() - replaced::GRACE - Duration::from_secs(2);
-    let run = RunId::parse("20260101t000001z-aaaaaa").unwrap();
-    fs::rename(&old, old.with_file_name(replaced::name(then, &run))).unwrap();
+    let then = then.duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    let name = format!("{}.older", then.as_secs());
+    fs::rename(&old, old.with_file_name(name)).unwrap();
     project.clean();
     assert!(!project.root().join(".hygge/staging").exists());
     assert_eq!(ids(&lake), [5]);

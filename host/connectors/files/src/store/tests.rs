@@ -153,7 +153,7 @@ impl Project {
     pub(super) fn staged(&self) -> Vec<PathBuf> {
         let staging = own::list(&self.root().join(".hygge/staging")).unwrap();
         let paths = staging.into_iter().map(|file| file.path);
-        let replaced = |path: &Path| path.to_string_lossy().contains("/replaced-");
+        let replaced = |path: &Path| path.starts_with("replaced");
         paths.filter(|path| !replaced(path)).collect()
     }
 

@@ -354,28 +354,24 @@ impl FileWriter {
             name: open.name,
             size: 0,
             rows: open.rows,
+            modified: None,
         };
+        let staging = self.desk.staging.clone();
+        let finished = move |size| staged.finished(&staging, size);
         let syncing: BoxFuture<'static, Result<StagedFile>> = match open.part {
             Part::Simple(part) => {
                 let file = part.close(&cx).await?;
                 Box::pin(async move {
                     cx.io(move || {
                         sync::file(file.file(), file.track().path())?;
-                        let size = file.track().bytes();
-                        Ok(StagedFile { size, ..staged })
+                        finished(file.track().bytes())
                     })
                     .await
                 })
             }
             Part::Parquet(part) => {
                 let finish = part.close(&cx).await?;
-                Box::pin(async move {
-                    cx.io(move || {
-                        let size = finish()?;
-                        Ok(StagedFile { size, ..staged })
-                    })
-                    .await
-                })
+                Box::pin(async move { cx.io(move || finished(finish()?)).await })
             }
         };
         while self.syncing.len() >= SYNCING {
