@@ -1,5 +1,7 @@
 use std::sync::Arc;
 
+use hygge_core::quoted;
+
 use crate::args::Global;
 use crate::complaint::{Complaint, Exit};
 use crate::console::Console;
@@ -28,8 +30,8 @@ pub(crate) fn run(name: &str, as_json: bool, global: &Global, console: &Arc<Cons
     let rows = units::rows(recovered.rows_processed);
     console.out(&match &recovered.watermark {
         Some(mark) => format!(
-            "{id} is remembered again: {rows} stand in {}, up to {} {}.\nNext: hygge start --entity {id}\n",
-            recovered.location, mark.column, mark.value
+            "{id} is remembered again: {rows} stand in {}, up to {} {}.\nNext: hygge start --entity {}\n",
+            recovered.location, mark.column, mark.value, quoted(&id.to_string())
         ),
         None => format!("{id} is remembered again: {rows} stand in {}.\n", recovered.location),
     });

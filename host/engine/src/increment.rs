@@ -299,7 +299,8 @@ pub fn in_the_future(watermark: &Watermark, now: jiff::Timestamp) -> Option<Stri
     let ahead = seconds > i128::from(now.as_second()) + 14 * 3_600;
     ahead.then(|| {
         format!(
-            "the newest {} is {}, in the future: rows with earlier values that appear from now on will be missed",
+            "{} = {} lies in the future: rows with earlier values that appear from now on will be \
+             missed",
             watermark.column, watermark.value
         )
     })

@@ -173,7 +173,7 @@ fn elsewhere(planned: &PlannedEntity, state: &EntityState, low: Option<&Low>) ->
     )
     .advise(format!(
         "`hygge start --full --entity {id}` loads everything into the new place{goes_on}, or put \
-         the old destination back; `hygge state reset {id}` forgets the old one"
+         the old destination back; `hygge state reset {id} --yes` forgets the old one"
     ))
 }
 

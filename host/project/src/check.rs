@@ -193,12 +193,14 @@ impl<'a> Check<'a> {
             self.not_among(node, name, &words);
         } else {
             let mut wanted: Vec<&str> = Vec::new();
+            let mut of_texts = false;
             for branch in branches {
                 let mut parts = Parts::new();
                 self.flatten(branch, &mut parts);
+                of_texts |= parts.iter().any(|part| self.takes_texts(part));
                 wanted.extend(self.allowed(&parts));
             }
-            self.wrong_type(node, &wanted, false, name, key);
+            self.wrong_type(node, &wanted, of_texts, name, key);
         }
         None
     }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use hygge_core::{Mode, Strategy};
+use hygge_core::{Mode, OneOrMany, Strategy};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -201,23 +201,6 @@ pub(crate) struct IncrementalConfig {
     /// How far before the watermark to read again: a number in the column's unit, or a duration
     /// (`5m`). Default: 0 for integers, 5 minutes for timestamps.
     pub(crate) lookback: Option<Amount>,
-}
-
-/// One text, or a list.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub(crate) enum OneOrMany {
-    One(String),
-    Many(Vec<String>),
-}
-
-impl OneOrMany {
-    pub(crate) fn into_vec(self) -> Vec<String> {
-        match self {
-            Self::One(one) => vec![one],
-            Self::Many(many) => many,
-        }
-    }
 }
 
 /// A part whose keys depend on its `type`: in a file it may be incomplete, so it is checked

@@ -1,8 +1,8 @@
-use hygge_core::{HomePlan, Strategy};
+use hygge_core::{HomePlan, OneOrMany, Strategy};
 use serde_json::Value as Json;
 
 use crate::check::Check;
-use crate::config::{IncrementalConfig, OneOrMany};
+use crate::config::IncrementalConfig;
 use crate::node::Entry;
 use crate::source::At;
 use crate::{Incremental, Problem};

@@ -186,6 +186,7 @@ impl Local {
         let Some(content) = read(&files.intent)? else {
             return Ok(None);
         };
+        let named = quoted(&entity.to_string());
         let bad = |line: Option<u64>, why: &str| {
             damaged(
                 &files.intent,
@@ -193,8 +194,8 @@ impl Local {
                 why,
                 format!(
                     "put the file back from a copy: it says how to finish a commit that may be \
-                     half done; if it is lost, `hygge state reset {entity}`, then `hygge start \
-                     --full --entity {entity}`"
+                     half done; if it is lost, `hygge state reset {named} --yes`, then `hygge \
+                     start --full --entity {named}`"
                 ),
             )
         };
@@ -442,8 +443,8 @@ fn lost(path: &Path, why: &str, entity: &EntityId) -> Fault {
         None,
         why,
         format!(
-            "put the file back from a copy; if it is lost, `hygge state reset {named}`, then \
-             `hygge start --full --entity {named}` takes everything anew",
+            "put the file back from a copy; if it is lost, `hygge state reset {named} --yes`, \
+             then `hygge start --full --entity {named}` takes everything anew",
             named = quoted(&entity.to_string())
         ),
     )

@@ -269,7 +269,7 @@ pub(crate) fn misplaced(path: &Path, found: &EntityId, wanted: Option<&EntityId>
 fn advice(entity: Option<&EntityId>) -> String {
     let Some(name) = entity else {
         return "put the file back from a copy, or mend it; if it is lost, remove it, then `hygge \
-                state recover` finds out what the destination can tell"
+                state recover FLOW.ENTITY` finds out what the destination can tell"
             .to_owned();
     };
     let name = quoted(&name.to_string());

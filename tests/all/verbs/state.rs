@@ -1,5 +1,5 @@
 use super::orders;
-use crate::harness::Orders;
+use crate::harness::{Orders, Project};
 
 #[test]
 fn list_and_show() {
@@ -150,4 +150,24 @@ fn an_entity_that_has_not_run_is_no_slip() {
     let all = project.hygge("state reset sales.* --yes").run();
     assert_eq!(all.code, Some(2), "{all}");
     insta::assert_snapshot!("not_one", all.shown());
+}
+
+/// What is to be typed next survives a paste, whatever an entity is called.
+#[test]
+fn advice_survives_a_paste() {
+    let project = Project::new();
+    project.flow(
+        "sales",
+        "entities: [\"it's new\"]\n\
+         home: {path: data/orders, incremental: {column: updated_at, strategy: append}}\n\
+         store: \"lake/{entity}\"\n",
+    );
+    project.orders("data/orders/a.parquet", &Orders::new(0..20));
+    project.hygge("start").succeed();
+    let verb = |verb: &str| {
+        let command = project.hygge(verb).argument("sales.it's new");
+        command.run().shown()
+    };
+    let verbs = ["state reset", "state reset --yes", "state recover"];
+    insta::assert_snapshot!("pasted", verbs.map(verb).join("\n"));
 }

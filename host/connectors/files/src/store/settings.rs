@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use hygge_core::{BuildContext, Capabilities, Place, Problem, Result, Settings, StorePlan};
+use hygge_core::{
+    BuildContext, Capabilities, OneOrMany, Place, Problem, Result, Settings, StorePlan,
+};
 use parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -53,8 +55,13 @@ pub struct StoreSettings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file_size: Option<Bytes>,
 
-    /// Columns that become folders, `column=value/`; they stay in the files, too.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// A column or columns that become folders, `column=value/`; they stay in the files, too.
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "OneOrMany::read"
+    )]
+    #[schemars(with = "OneOrMany")]
     pub partition_by: Vec<String>,
 
     /// How many partitions are written at once; over it, the one that got no rows for longest

@@ -339,6 +339,15 @@ error: the csv store has no key `format`
    = help: leave it out: `type` is the format; `type: files` takes one
 ");
 
+wrong!(a_text_where_a_list_or_a_map_is_wanted, flow("home: in\nstore: out\nentities: orders\n"), @r#"
+error: `entities` must be a list or a map, not "orders"
+  --> flows/f/flow.yml:3:11
+   |
+ 3 | entities: orders
+   |           ^^^^^^
+   = help: write `[orders]`
+"#);
+
 wrong!(a_text_where_a_list_is_wanted, flow("home: in\nstore: {path: out, partition_by: day}\n"), @r#"
 error: `partition_by` must be a list, not "day"
   --> flows/f/flow.yml:2:34
