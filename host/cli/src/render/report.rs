@@ -125,12 +125,11 @@ impl Tally {
             };
             let settled = match each.outcome {
                 Outcome::Pass => each.location.clone().unwrap_or_default(),
-                Outcome::Fail => "not settled".to_owned(),
+                Outcome::Fail | Outcome::Stopped => "not settled".to_owned(),
                 Outcome::Skip => each
                     .reason
                     .clone()
                     .unwrap_or_else(|| "not tried".to_owned()),
-                Outcome::Stopped => words::STOPPED.to_owned(),
             };
             table.row(vec![
                 verdict(each.outcome, scene),

@@ -174,10 +174,12 @@ fn check(inner: &Inner) -> Vec<Finding> {
         shown(bytes)
     ))];
     if let Some(first) = listing.files.first() {
-        findings.push(match plan::look(inner, listing.format, first) {
-            Ok(1) => Finding::good(format!("{}: 1 column", first.name)),
-            Ok(columns) => Finding::good(format!("{}: {columns} columns", first.name)),
-            Err(fault) => bad(fault),
+        findings.extend(match plan::look(inner, listing.format, first) {
+            // Whether that is well isn't known here, and is told by who knows.
+            Ok(0) => None,
+            Ok(1) => Some(Finding::good(format!("{}: 1 column", first.name))),
+            Ok(columns) => Some(Finding::good(format!("{}: {columns} columns", first.name))),
+            Err(fault) => Some(bad(fault)),
         });
     }
     findings
