@@ -11,7 +11,7 @@ use std::sync::Arc;
 use arrow_array::builder::{
     Int32Builder, ListBuilder, MapBuilder, StringBuilder, StringDictionaryBuilder,
 };
-use arrow_array::types::{Float16Type, Int16Type};
+use arrow_array::types::{Float16Type, Int32Type};
 use arrow_array::{
     Array, ArrayRef, BinaryArray, BooleanArray, Date32Array, Date64Array, Decimal128Array,
     Decimal256Array, FixedSizeBinaryArray, Float32Array, Float64Array, Int8Array, Int16Array,
@@ -62,7 +62,7 @@ fn every_type() -> RecordBatch {
     let strings = StringArray::from_iter(some(|row| format!("text {}", i(row))));
     let mut lists = ListBuilder::new(Int32Builder::new());
     let mut maps = MapBuilder::new(None, StringBuilder::new(), Int32Builder::new());
-    let mut dictionary = StringDictionaryBuilder::<Int16Type>::new();
+    let mut dictionary = StringDictionaryBuilder::<Int32Type>::new();
     for row in 0..ROWS {
         lists.append_option((row % 5 != 0).then(|| (0..row % 4).map(|item| Some(item as i32))));
         for key in 0..row % 3 {

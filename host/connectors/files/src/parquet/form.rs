@@ -105,10 +105,10 @@ fn timed(data_type: &DataType) -> DataType {
 #[cfg(test)]
 mod tests {
     use arrow_array::cast::AsArray as _;
-    use arrow_array::types::{Date64Type, TimestampMillisecondType};
+    use arrow_array::types::{Date64Type, Int8Type, TimestampMillisecondType};
     use arrow_array::{
-        Array as _, Date64Array, Int64Array, RecordBatch, StructArray, Time32SecondArray,
-        TimestampSecondArray,
+        Array as _, Date64Array, DictionaryArray, Int64Array, RecordBatch, StructArray,
+        Time32SecondArray, TimestampSecondArray,
     };
     use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
@@ -143,6 +143,46 @@ mod tests {
         ));
         RecordBatch::try_from_iter([("day", days), ("at", at), ("time", time), ("in", nested)])
             .unwrap()
+    }
+
+    /// Each batch numbers its own texts with keys of a byte; together they are too many for that.
+    #[test]
+    fn dictionaries_of_all_batches_have_room_in_one() {
+        let batch = |from: i32| {
+            let texts: Vec<String> = (from..from + 100).map(|n| format!("text {n}")).collect();
+            let column: DictionaryArray<Int8Type> =
+                texts.iter().map(|t| Some(t.as_str())).collect();
+            let column: ArrayRef = Arc::new(column);
+            RecordBatch::try_from_iter([("kind", column)]).unwrap()
+        };
+        let batches = [batch(0), batch(100), batch(200)];
+        let encoder = Encoder::new(batches[0].schema(), EncodeOptions::default()).unwrap();
+        let mut file = encoder.file_writer(Vec::new(), Vec::new()).unwrap();
+        encoder.encode(&batches).unwrap().append(&mut file).unwrap();
+        let file = bytes::Bytes::from(file.into_inner().unwrap());
+        let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
+        let rows: Vec<RecordBatch> = reader
+            .build()
+            .unwrap()
+            .map(std::result::Result::unwrap)
+            .collect();
+        let texts: Vec<String> = rows
+            .iter()
+            .flat_map(|rows| {
+                let texts = arrow_cast::cast(rows.column(0), &DataType::Utf8).unwrap();
+                let texts: Vec<String> = texts
+                    .as_string::<i32>()
+                    .iter()
+                    .flatten()
+                    .map(str::to_owned)
+                    .collect();
+                texts
+            })
+            .collect();
+        assert_eq!(
+            texts,
+            (0..300).map(|n| format!("text {n}")).collect::<Vec<_>>()
+        );
     }
 
     const DAY: i64 = 86_400_000;

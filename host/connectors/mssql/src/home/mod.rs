@@ -489,6 +489,8 @@ impl Home for MssqlHome {
             high,
             position: None,
             memory: None,
+            // Told by the reader of the first split.
+            without_watermark: 0,
             warnings,
         })
     }
