@@ -185,8 +185,8 @@ impl WatermarkType {
             Self::Date => match text.strip_suffix('d') {
                 Some(days) => days.parse().ok(),
                 // A day, and not the day of a moment, whose time would be dropped.
-                None if text.len() > "2013-01-01".len() => None,
-                None => text.parse::<jiff::civil::Date>().ok().map(days_since_1970),
+                None if after_date(text).is_some_and(|rest| !rest.is_empty()) => None,
+                None => text.parse().ok().and_then(days_since_1970),
             },
             Self::Timestamp { utc: false, .. } if has_offset(text) => {
                 return Err(Fault::new(
@@ -293,33 +293,30 @@ impl TryFrom<String> for WatermarkType {
     }
 }
 
+const EPOCH: jiff::civil::Date = jiff::civil::date(1970, 1, 1);
+
 fn day(days: i128) -> Option<jiff::civil::Date> {
-    let days = i64::try_from(days).ok()?;
-    let span = jiff::Span::new().try_days(days).ok()?;
-    jiff::civil::date(1970, 1, 1).checked_add(span).ok()
+    let span = jiff::Span::new().try_days(i64::try_from(days).ok()?).ok()?;
+    EPOCH.checked_add(span).ok()
 }
 
-fn days_since_1970(date: jiff::civil::Date) -> i128 {
-    let midnight = date.to_zoned(jiff::tz::TimeZone::UTC);
-    midnight.map_or(0, |z| {
-        i128::from(z.timestamp().as_second()).div_euclid(86_400)
-    })
+fn days_since_1970(date: jiff::civil::Date) -> Option<i128> {
+    Some(EPOCH.until(date).ok()?.get_days().into())
 }
 
 /// `2013-01-01T05:00:00.123456`, with as many digits as the unit has; `None` outside the years
-/// 0 to 9999.
+/// -9999 to 9999. By the calendar, since a moment ends a day before the year 9999 does, and the
+/// last of that is what many write for "open".
 fn moment(ticks: i128, per_second: u32) -> Option<String> {
     let per_second_wide = i128::from(per_second);
-    let seconds = i64::try_from(ticks.div_euclid(per_second_wide)).ok()?;
+    let seconds = ticks.div_euclid(per_second_wide);
     let fraction = ticks.rem_euclid(per_second_wide);
-    let at = jiff::Timestamp::from_second(seconds).ok()?;
-    let civil = at.to_zoned(jiff::tz::TimeZone::UTC).datetime();
-    if civil.year() < 0 {
-        return None;
-    }
-    let whole = civil.strftime("%Y-%m-%dT%H:%M:%S");
+    let date = day(seconds.div_euclid(86_400))?;
+    let second = seconds.rem_euclid(86_400);
+    let (hours, minutes, second) = (second / 3_600, second / 60 % 60, second % 60);
+    let whole = format!("{date}T{hours:02}:{minutes:02}:{second:02}");
     Some(match per_second {
-        1 => whole.to_string(),
+        1 => whole,
         1_000 => format!("{whole}.{fraction:03}"),
         1_000_000 => format!("{whole}.{fraction:06}"),
         _ => format!("{whole}.{fraction:09}"),
@@ -330,21 +327,33 @@ fn read_moment(text: &str, per_second: u32) -> Option<i128> {
     if let Some((ticks, unit)) = text.strip_suffix('s').and_then(|t| t.split_once('/')) {
         let written: i128 = unit.parse().ok()?;
         let ticks: i128 = ticks.parse().ok()?;
-        return Some(ticks.checked_mul(per_second.into())?.div_euclid(written));
+        return ticks
+            .checked_mul(per_second.into())?
+            .checked_div_euclid(written);
     }
-    let at: jiff::Timestamp = if has_offset(text) {
-        text.parse().ok()?
+    let wall = text.strip_suffix(['Z', 'z']).unwrap_or(text);
+    let nanoseconds = if has_offset(wall) {
+        text.parse::<jiff::Timestamp>().ok()?.as_nanosecond()
     } else {
-        let civil = text.parse::<jiff::civil::DateTime>().ok()?;
-        civil.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp()
+        let civil = wall.parse::<jiff::civil::DateTime>().ok()?;
+        let time = civil.time().duration_since(jiff::civil::Time::midnight());
+        days_since_1970(civil.date())? * 86_400_000_000_000 + time.as_nanos()
     };
-    Some((at.as_nanosecond() * i128::from(per_second)).div_euclid(1_000_000_000))
+    Some((nanoseconds * i128::from(per_second)).div_euclid(1_000_000_000))
+}
+
+/// What follows a date, whose year has six digits where it has a sign.
+fn after_date(text: &str) -> Option<&str> {
+    let date = match text.starts_with(['-', '+']) {
+        true => "-000001-01-01",
+        false => "2013-01-01",
+    };
+    text.get(date.len()..)
 }
 
 /// Whether something follows the date and time that moves them: `Z`, `+05:00`, `[Asia/Almaty]`.
 fn has_offset(text: &str) -> bool {
-    let after_date = text.get("2013-01-01".len()..);
-    after_date.is_some_and(|rest| rest.contains(['Z', 'z', '+', '-', '[']))
+    after_date(text).is_some_and(|rest| rest.contains(['Z', 'z', '+', '-', '[']))
 }
 
 fn read_decimal(text: &str, scale: u8) -> Option<i128> {
@@ -399,6 +408,63 @@ mod tests {
         fn type_names_read_back(kind in kinds()) {
             prop_assert_eq!(WatermarkType::try_from(kind.to_string()).unwrap(), kind);
         }
+    }
+
+    /// Days and moments of all years that a calendar here has, and a little around them.
+    fn ticks() -> impl Strategy<Value = (u32, i128)> {
+        let days = -4_400_000_i64..3_000_000;
+        let unit = prop_oneof![
+            Just(1_u32),
+            Just(1_000),
+            Just(1_000_000),
+            Just(1_000_000_000)
+        ];
+        (days, 0_i64..86_400, unit, 0_u32..1_000_000_000).prop_map(|(day, second, unit, part)| {
+            let whole = i128::from(day * 86_400 + second) * i128::from(unit);
+            (unit, whole + i128::from(part % unit))
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn moments_of_every_year_read_back((per_second, ticks) in ticks(), utc in any::<bool>()) {
+            let kind = WatermarkType::Timestamp { per_second, utc };
+            let text = kind.show(ticks);
+            prop_assert_eq!(kind.ordinal(&text).unwrap(), ticks, "{}", text);
+        }
+
+        #[test]
+        fn days_of_every_year_read_back(day in -4_400_000_i64..3_000_000) {
+            let text = WatermarkType::Date.show(day.into());
+            let read = WatermarkType::Date.ordinal(&text).unwrap();
+            prop_assert_eq!(read, i128::from(day), "{}", text);
+        }
+    }
+
+    #[test]
+    fn the_last_day_there_is_and_the_first_are_shown_and_read() {
+        let both = |per_second, utc, text: &str| {
+            let kind = WatermarkType::Timestamp { per_second, utc };
+            assert_eq!(kind.show(kind.ordinal(text).unwrap()), text);
+        };
+        both(1_000_000, false, "9999-12-31T23:59:59.999999");
+        both(1_000_000, true, "9999-12-31T23:59:59.999999Z");
+        both(1_000, false, "9999-12-31T00:00:00.000");
+        both(1, false, "-009999-01-01T00:00:00");
+        both(1, true, "-000001-12-31T23:59:59Z");
+        let date = WatermarkType::Date;
+        let last = date.ordinal("9999-12-31").unwrap();
+        assert_eq!(last, 2_932_896);
+        assert_eq!(date.show(last), "9999-12-31");
+        assert_eq!(date.show(last + 1), "2932897d");
+        let seconds = WatermarkType::Timestamp {
+            per_second: 1,
+            utc: false,
+        };
+        let beyond = seconds.ordinal("9999-12-31T23:59:59").unwrap() + 1;
+        assert_eq!(seconds.show(beyond), "253402300800/1s");
+        assert_eq!(seconds.ordinal("253402300800/1s").unwrap(), beyond);
+        assert!(seconds.ordinal("1/0s").is_err());
     }
 
     #[test]
