@@ -122,6 +122,66 @@ fn a_trusted_file_keeps_its_type() {
     assert!(outcome.stderr.contains(said), "{outcome}");
 }
 
+/// Nor does a file take the type of one that nobody trusted either, by sorting before it.
+#[test]
+fn two_files_that_nobody_trusted_leave_a_type_to_neither() {
+    let project = project(
+        "home: {type: sample, rows: 10}\n\
+         store: {type: parquet, path: lake}\n",
+    );
+    project.write("plugins/a.wasm", std::fs::read(&*SAMPLE).unwrap());
+    let outcome = project.hygge("start").run();
+    assert_eq!(outcome.code, Some(2), "{outcome}");
+    for (one, other) in [("a", "sample"), ("sample", "a")] {
+        let said = format!(
+            "plugins/{one}.wasm isn't used: it is a home of type `sample`, and so is \
+             plugins/{other}.wasm"
+        );
+        assert!(outcome.stderr.contains(&said), "{outcome}");
+    }
+}
+
+/// Two flows that would each take the other's rows away are refused before anything moves, as
+/// they are with hygge's own stores.
+#[test]
+fn two_flows_can_not_write_to_the_same_place_through_a_plugin() {
+    let project = Project::new();
+    add_ndjson(&project, "{write: [out]}");
+    for flow in ["f", "g"] {
+        project.write(&format!("{flow}.csv"), "id\n1\n");
+        project.flow(
+            flow,
+            &format!("home: {flow}.csv\nstore: {{type: ndjson-wasm, path: out/t}}\n"),
+        );
+    }
+    let outcome = hygge(&project, "start").run();
+    assert_eq!(outcome.code, Some(2), "{outcome}");
+    let said = "`f.f` and `g.g` would write to the same place";
+    assert!(outcome.stderr.contains(said), "{outcome}");
+}
+
+/// The folder of the flows is no plugin's to write, whatever it is called and however it is
+/// reached.
+#[test]
+fn the_flows_folder_can_not_be_granted() {
+    let project = Project::new();
+    add_ndjson(&project, "{}");
+    project.write(
+        "hygge.yml",
+        "name: test\nflows_dir: jobs\nplugins: {ndjson: {write: [jobs]}}\n",
+    );
+    project.write("a.csv", "id\n1\n");
+    project.write(
+        "jobs/f/flow.yml",
+        "home: a.csv\nstore: {type: ndjson-wasm, path: jobs/t}\n",
+    );
+    let outcome = hygge(&project, "start").run();
+    assert_eq!(outcome.code, Some(2), "{outcome}");
+    let said = "jobs says what runs here and what it may do";
+    assert!(outcome.stderr.contains(said), "{outcome}");
+    assert!(!project.path("jobs/t").exists());
+}
+
 /// Also once its file is another, or is gone: nobody else gets what was meant for it.
 #[test]
 fn a_type_is_kept_for_the_file_that_was_trusted() {

@@ -23,6 +23,7 @@ pub(crate) fn with_plugins(root: &Path) -> (Registry, Shelf) {
     let mut shelf = Shelf::look(&Place {
         root,
         granted: &granted(root),
+        flows: &flows(root),
         env: &env,
         cache: cache(),
     });
@@ -33,6 +34,11 @@ pub(crate) fn with_plugins(root: &Path) -> (Registry, Shelf) {
 /// `plugins:` of the project's hygge.yml: what each may do.
 pub(crate) fn granted(root: &Path) -> BTreeMap<String, Value> {
     hygge_project::granted(root, &|name| std::env::var(name).ok())
+}
+
+/// The folder of the project's flows, which no plugin may write.
+pub(crate) fn flows(root: &Path) -> String {
+    hygge_project::flows_dir(root, &|name| std::env::var(name).ok())
 }
 
 /// The user's own folder for what can be made again.

@@ -41,8 +41,26 @@ pub async fn download(url: &str) -> Result<Vec<u8>> {
     }
     Err(fault::load(format!(
         "{} can't be downloaded: it leads on and on",
-        clean(&url, 500)
+        shown_url(&url)
     )))
+}
+
+/// A URL as it may be shown: without what may be a token or a password in it.
+#[must_use]
+pub fn shown_url(url: &str) -> String {
+    let shown = url.split(['?', '#']).next().unwrap_or_default();
+    let shown = match shown.split_once("://") {
+        Some((scheme, rest)) => {
+            let (place, path) = rest.split_once('/').unwrap_or((rest, ""));
+            let place = place.rsplit('@').next().unwrap_or_default();
+            match path.is_empty() {
+                true => format!("{scheme}://{place}"),
+                false => format!("{scheme}://{place}/{path}"),
+            }
+        }
+        None => shown.to_owned(),
+    };
+    clean(&shown, 500)
 }
 
 /// Where a file is.
@@ -56,7 +74,7 @@ struct Place {
 impl Place {
     fn read(url: &str) -> Result<Self> {
         let wrong =
-            |why: &str| fault::load(format!("{} can't be downloaded: {why}", clean(url, 500)));
+            |why: &str| fault::load(format!("{} can't be downloaded: {why}", shown_url(url)));
         let uri: Uri = url.parse().map_err(|_| wrong("it isn't a URL"))?;
         let host = uri.host().ok_or_else(|| wrong("it isn't a URL"))?;
         let host = host.trim_matches(['[', ']']).to_ascii_lowercase();
@@ -85,10 +103,8 @@ impl Place {
     }
 
     fn failed(&self, why: impl std::fmt::Display) -> Fault {
-        // What comes after the `?` may be a token.
-        let shown = self.uri.to_string();
-        let shown = shown.split('?').next().unwrap_or_default();
-        fault::load(format!("{} can't be downloaded: {why}", clean(shown, 500)))
+        let shown = shown_url(&self.uri.to_string());
+        fault::load(format!("{shown} can't be downloaded: {why}"))
     }
 
     /// Where a redirect leads. From https never back to http.

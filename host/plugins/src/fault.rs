@@ -49,7 +49,7 @@ pub(crate) fn clean(text: &str, most: usize) -> String {
             }
             c => c,
         };
-        if cleaned.len() + c.len_utf8() > most {
+        if most - cleaned.len() < c.len_utf8() {
             cleaned.push('…');
             break;
         }
@@ -69,8 +69,8 @@ fn named(fault: Fault, plugin: &Plugin) -> Fault {
 
 /// What a guest says went wrong.
 pub(crate) fn told(fault: &types::Fault, plugin: &Plugin) -> Fault {
-    let code = clean(&fault.code, 64);
-    let message = clean(&plugin.veil.over(&fault.message), MESSAGE);
+    let code = plugin.veil.line(&fault.code, 64);
+    let message = plugin.veil.line(&fault.message, MESSAGE);
     let mut told = Fault::new(
         code::INVALID,
         match message.is_empty() {
@@ -86,10 +86,10 @@ pub(crate) fn told(fault: &types::Fault, plugin: &Plugin) -> Fault {
         .after_ms
         .map(|ms| Duration::from_millis(ms.min(3_600_000)));
     for attribute in fault.attributes.iter().take(ATTRIBUTES) {
-        let value = clean(&plugin.veil.over(&attribute.value), 1_024);
+        let value = plugin.veil.line(&attribute.value, 1_024);
         match attribute.name.as_str() {
             "advice" => told.advice = Some(value),
-            name => told = told.with(&clean(name, 64), value),
+            name => told = told.with(&plugin.veil.line(name, 64), value),
         }
     }
     named(told, plugin)

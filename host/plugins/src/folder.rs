@@ -23,6 +23,8 @@ pub struct Place<'a> {
     pub root: &'a Path,
     /// `plugins:` of hygge.yml: what each may do, by the name of its file.
     pub granted: &'a BTreeMap<String, Value>,
+    /// The folder of the flows, below the project's.
+    pub flows: &'a str,
     /// Looks an environment variable up.
     pub env: &'a dyn Fn(&str) -> Option<String>,
     /// The user's folder for compiled plugins, which nobody else can write.
@@ -93,6 +95,7 @@ impl Shelf {
         let place = Place {
             root: file.parent().unwrap_or(Path::new("")),
             granted: &BTreeMap::new(),
+            flows: "flows",
             env: &|_| None,
             cache: None,
         };
@@ -117,6 +120,7 @@ impl Shelf {
         let mut kept = Vec::new();
         // A file that was trusted keeps its name, whatever is dropped beside it.
         self.plugins.sort_by_key(|plugin| !plugin.trusted);
+        let claims = Claims::of(&self.plugins);
         for plugin in std::mem::take(&mut self.plugins) {
             let name = plugin.name.clone();
             let described = &plugin.description;
@@ -146,7 +150,9 @@ impl Shelf {
             ]
             .into_iter()
             .filter(|(_, is_one, _)| *is_one)
-            .find_map(|(what, _, there)| by(what, there));
+            .find_map(|(what, _, there)| {
+                by(what, there).or_else(|| Some((what, claims.other(what, &plugin)?)))
+            });
             let show = shown(&plugin.file);
             // Also while the file that was trusted is gone, or is another by now: what a flow
             // hands to that type isn't for whoever comes first.
@@ -193,6 +199,40 @@ impl Shelf {
         }
         kept.sort_by(|a, b| a.file.cmp(&b.file));
         self.plugins = kept;
+    }
+}
+
+/// Which files that nobody trusted want which type. When several want the same, none gets it:
+/// rows and secrets of a flow aren't for whoever's name comes first.
+struct Claims(Vec<(&'static str, String, PathBuf)>);
+
+impl Claims {
+    fn of(plugins: &[Arc<Plugin>]) -> Self {
+        let untrusted = plugins.iter().filter(|plugin| !plugin.trusted);
+        let claims = untrusted.flat_map(|plugin| {
+            let described = &plugin.description;
+            [
+                ("home", described.home.is_some()),
+                ("store", described.store.is_some()),
+                ("transform", described.transform.is_some()),
+            ]
+            .into_iter()
+            .filter(|(_, is_one)| *is_one)
+            .map(|(what, _)| (what, plugin.name.clone(), plugin.file.clone()))
+        });
+        Self(claims.collect())
+    }
+
+    /// Another file that wants what this one wants.
+    fn other(&self, what: &str, plugin: &Plugin) -> Option<String> {
+        if plugin.trusted {
+            return None;
+        }
+        let mut claims = self.0.iter();
+        let other = claims.find(|(part, name, file)| {
+            *part == what && *name == plugin.name && *file != plugin.file
+        });
+        other.map(|(_, _, file)| shown(file))
     }
 }
 
@@ -270,7 +310,7 @@ fn take(
         ));
     }
     let written = place.granted.get(&key).unwrap_or(&Value::Null);
-    let grants = Grants::read(written, place.root, place.env).map_err(|problems| {
+    let grants = Grants::read(written, place.root, place.flows, place.env).map_err(|problems| {
         let problem = &problems[0];
         let pointer = problem.pointer.replace('/', ".");
         bad(

@@ -9,7 +9,14 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::{Mode, OFlags};
 
 /// What says what plugins may do, or is run with what they may do; below a project's root.
-const GOVERNING: [&str; 5] = ["hygge.yml", "hygge.lock", "plugins", "flows", ".hygge"];
+const GOVERNING: [&str; 6] = [
+    "hygge.yml",
+    "hygge.lock",
+    "plugins",
+    "flows",
+    ".hygge",
+    ".git",
+];
 
 /// The folder in the project; outside of it only when it is written absolute.
 pub(crate) fn inside(root: &Path, folder: &str) -> Result<PathBuf, String> {
@@ -26,16 +33,33 @@ pub(crate) fn inside(root: &Path, folder: &str) -> Result<PathBuf, String> {
 }
 
 /// Why nothing may be written there: it would let the plugin change what it, or others, may do.
-pub(crate) fn governs(root: &Path, path: &Path) -> Option<String> {
-    let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let (root, path) = (real(root), real(path));
-    if root.starts_with(&path) {
+pub(crate) fn governs(root: &Path, flows: &str, path: &Path) -> Option<String> {
+    let (real_root, path) = (real(root), real(path));
+    if real_root.starts_with(&path) {
         return Some("it holds hygge.yml, which says what plugins may do".to_owned());
     }
+    // `flows_dir: .` leaves everything else in the project free.
+    let flows = Some(flows).filter(|flows| real(&root.join(flows)) != real_root);
     let within = GOVERNING
-        .iter()
-        .find(|each| path.starts_with(root.join(each)))?;
+        .into_iter()
+        .chain(flows)
+        .find(|each| path.starts_with(real(&root.join(each))))?;
     Some(format!("{within} says what runs here and what it may do"))
+}
+
+/// Where a path leads, as far as it is there: what comes after isn't yet.
+fn real(path: &Path) -> PathBuf {
+    let mut missing = Vec::new();
+    for above in path.ancestors() {
+        if let Ok(real) = std::fs::canonicalize(above) {
+            return missing
+                .iter()
+                .rev()
+                .fold(real, |path, name| path.join(name));
+        }
+        missing.extend(above.file_name());
+    }
+    path.to_owned()
 }
 
 /// Opens the folder itself, so that it stays the one that was looked at.
@@ -116,12 +140,20 @@ mod tests {
         symlink(root.join("plugins"), root.join("link")).unwrap();
         for bad in [".", "plugins", "flows", "flows/sub", ".hygge", "/", "link"] {
             let path = inside(root, bad).unwrap();
-            assert!(governs(root, &path).is_some(), "{bad}");
+            assert!(governs(root, "flows", &path).is_some(), "{bad}");
         }
-        assert!(governs(root, root.parent().unwrap()).is_some());
+        assert!(governs(root, "flows", root.parent().unwrap()).is_some());
+        // What isn't there yet, and what is reached by a link, is where it will be.
+        symlink(root, root.join("again")).unwrap();
+        for bad in ["again/.hygge", "again/.hygge/new/sub", "again/plugins"] {
+            assert!(governs(root, "flows", &root.join(bad)).is_some(), "{bad}");
+        }
+        let named = |folder: &str| governs(root, "jobs", &inside(root, folder).unwrap());
+        assert!(named("jobs").is_some() && named("jobs/f").is_some());
+        assert!(governs(root, ".", &inside(root, "out").unwrap()).is_none());
         for fine in ["out", "later", "plugins2"] {
             assert!(
-                governs(root, &inside(root, fine).unwrap()).is_none(),
+                governs(root, "flows", &inside(root, fine).unwrap()).is_none(),
                 "{fine}"
             );
         }

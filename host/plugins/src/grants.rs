@@ -71,19 +71,12 @@ impl SecretGrant {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Config {
-    http: Vec<HttpConfig>,
-    secrets: BTreeMap<String, SecretConfig>,
+    http: Vec<Value>,
+    secrets: BTreeMap<String, Value>,
     read: Vec<String>,
     write: Vec<String>,
     env: Vec<String>,
     limits: LimitsConfig,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum HttpConfig {
-    Origin(String),
-    Full(HttpWritten),
 }
 
 // A word that isn't known must not widen a grant: `method: [GET]` would allow every method.
@@ -96,11 +89,15 @@ struct HttpWritten {
     private: bool,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum SecretConfig {
-    Host(String),
-    Full(SecretWritten),
+/// A text, or a map that says more; what is wrong with that names the key.
+fn short_or_full<T: serde::de::DeserializeOwned>(
+    written: &Value,
+    short: impl FnOnce(&str) -> T,
+) -> Result<T, String> {
+    match written {
+        Value::String(text) => Ok(short(text)),
+        full => serde_json::from_value(full.clone()).map_err(|error| error.to_string()),
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -113,10 +110,11 @@ struct SecretWritten {
 
 impl Grants {
     /// Reads what is written for one plugin. `env` looks a variable up; a secret is the variable
-    /// of its name.
+    /// of its name. `flows` is the folder of the flows, below the root.
     pub fn read(
         written: &Value,
         root: &Path,
+        flows: &str,
         env: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, Vec<Problem>> {
         let wrong = |pointer: &str, message: String| Problem {
@@ -136,27 +134,41 @@ impl Grants {
             ..Self::default()
         };
         for (n, each) in config.http.iter().enumerate() {
-            let (url, methods, private) = match each {
-                HttpConfig::Origin(url) => (url, None, false),
-                HttpConfig::Full(full) => (&full.url, full.methods.as_deref(), full.private),
-            };
             let pointer = format!("/http/{n}");
-            if methods.is_some_and(<[String]>::is_empty) {
+            let written = short_or_full(each, |url| HttpWritten {
+                url: url.to_owned(),
+                methods: None,
+                private: false,
+            });
+            let HttpWritten {
+                url,
+                methods,
+                private,
+            } = match written {
+                Ok(written) => written,
+                Err(why) => {
+                    problems.push(wrong(&pointer, why));
+                    continue;
+                }
+            };
+            if methods.as_ref().is_some_and(Vec::is_empty) {
                 problems.push(wrong(&pointer, "no method is listed".to_owned()));
             }
-            match HttpGrant::read(url, methods.unwrap_or_default()) {
+            match HttpGrant::read(&url, &methods.unwrap_or_default()) {
                 Ok(grant) => grants.http.push(HttpGrant { private, ..grant }),
                 Err(why) => problems.push(wrong(&pointer, why)),
             }
         }
         for (name, each) in config.secrets {
-            let (host, reveal) = match each {
-                SecretConfig::Host(host) => (host, false),
-                SecretConfig::Full(full) => (full.host, full.reveal),
-            };
             let pointer = format!("/secrets/{name}");
-            let host = match secret_host(&host) {
-                Ok(host) => host,
+            let written = short_or_full(&each, |host| SecretWritten {
+                host: host.to_owned(),
+                reveal: false,
+            });
+            let bound = written
+                .and_then(|SecretWritten { host, reveal }| Ok((secret_host(&host)?, reveal)));
+            let (host, reveal) = match bound {
+                Ok(bound) => bound,
                 Err(why) => {
                     problems.push(wrong(&pointer, why));
                     continue;
@@ -191,7 +203,7 @@ impl Grants {
                 match folders::inside(root, folder) {
                     Ok(path) => {
                         let governs = match what {
-                            "write" => folders::governs(root, &path),
+                            "write" => folders::governs(root, flows, &path),
                             _ => None,
                         };
                         if let Some(why) = governs {
@@ -229,6 +241,11 @@ impl Grants {
     /// A secret that was granted.
     pub(crate) fn secret(&self, name: &str) -> Option<&SecretGrant> {
         self.secrets.get(name)
+    }
+
+    /// The folder that relative paths begin at.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
     }
 
     /// Opens what was granted of the file system and the environment, and nothing else.
@@ -308,6 +325,9 @@ impl Grants {
     }
 }
 
+/// What a grant may name.
+const METHODS: [&str; 7] = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"];
+
 impl HttpGrant {
     /// Reads an origin: `https://api.example.com`, also with a port. Anything more is refused.
     pub fn read(url: &str, methods: &[String]) -> Result<Self, String> {
@@ -332,11 +352,21 @@ impl HttpGrant {
                 "{url:?} is more than an origin; leave out what comes after the host"
             ));
         }
+        let host = host_of(authority);
+        if host.contains('*') {
+            return Err(format!(
+                "{url:?}: each host is written out; `*` stands for none"
+            ));
+        }
+        let methods: Vec<String> = methods.iter().map(|m| m.to_ascii_uppercase()).collect();
+        if let Some(unknown) = methods.iter().find(|m| !METHODS.contains(&m.as_str())) {
+            return Err(format!("{unknown:?} is none of {}", METHODS.join(", ")));
+        }
         Ok(Self {
             scheme,
-            host: host_of(authority),
-            port: authority.port_u16().unwrap_or(default),
-            methods: methods.iter().map(|m| m.to_ascii_uppercase()).collect(),
+            host,
+            port: port_of(authority, default).ok_or_else(form)?,
+            methods,
             private: false,
         })
     }
@@ -370,11 +400,29 @@ pub(crate) fn host_of(authority: &http::uri::Authority) -> String {
     authority.host().trim_end_matches('.').to_ascii_lowercase()
 }
 
+/// The port that is written, or that of the scheme where none is; `None` when it is no port.
+/// Falling back to the scheme's then would grant what nobody wrote.
+pub(crate) fn port_of(authority: &http::uri::Authority, default: u16) -> Option<u16> {
+    let (_, place) = authority
+        .as_str()
+        .rsplit_once('@')
+        .unwrap_or(("", authority.as_str()));
+    let rest = place.strip_prefix(authority.host())?;
+    let Some(port) = rest.strip_prefix(':') else {
+        return rest.is_empty().then_some(default);
+    };
+    let digits = port.bytes().all(|byte| byte.is_ascii_digit());
+    port.parse().ok().filter(|port| digits && *port != 0)
+}
+
 /// The host that a secret is bound to. Anything more would never fit, and be noticed too late.
 fn secret_host(written: &str) -> Result<String, String> {
-    let form = || format!("{written:?} is not a host, as api.example.com");
+    let form = || match written.contains('*') {
+        true => "write the host that may get the secret, as api.example.com".to_owned(),
+        false => format!("{written:?} is not a host, as api.example.com"),
+    };
     let authority: http::uri::Authority = written.parse().map_err(|_| form())?;
-    match authority.port().is_none() && !written.contains('@') && !written.ends_with(':') {
+    match authority.as_str() == authority.host() && !written.contains('*') {
         true => Ok(host_of(&authority)),
         false => Err(form()),
     }
@@ -387,7 +435,7 @@ mod tests {
 
     fn read(written: &Value) -> Result<Grants, Vec<Problem>> {
         let env = |name: &str| (name == "TOKEN").then(|| "s3cret".to_owned());
-        Grants::read(written, Path::new("/p"), &env)
+        Grants::read(written, Path::new("/p"), "flows", &env)
     }
 
     #[test]
@@ -395,6 +443,28 @@ mod tests {
         let grants = read(&Value::Null).unwrap();
         assert!(grants.http.is_empty() && grants.read.is_empty() && grants.env.is_empty());
         assert_eq!(grants.limits, Limits::default());
+    }
+
+    #[test]
+    fn a_port_that_is_none_is_refused() {
+        for port in ["99999", "0", "", "+80", "8x"] {
+            let url = format!("http://localhost:{port}");
+            assert!(read(&json!({"http": [url]})).is_err(), "{port}");
+            assert!(secret_host(&format!("localhost:{port}")).is_err(), "{port}");
+        }
+        let authority = |text: &str| text.parse::<http::uri::Authority>().unwrap();
+        assert_eq!(port_of(&authority("a:99999"), 80), None);
+        assert_eq!(port_of(&authority("a:81"), 80), Some(81));
+        assert_eq!(port_of(&authority("[::1]:81"), 80), Some(81));
+        assert_eq!(port_of(&authority("[::1]"), 443), Some(443));
+        assert_eq!(port_of(&authority("u@a"), 443), Some(443));
+    }
+
+    #[test]
+    fn what_never_fits_is_refused() {
+        assert!(read(&json!({"http": ["https://*.example.com"]})).is_err());
+        let method = json!({"url": "https://a.example", "methods": ["GTE"]});
+        assert!(read(&json!({"http": [method]})).is_err());
     }
 
     #[test]

@@ -63,10 +63,8 @@ pub(crate) fn guest(live: &mut Live) -> wasmtime::Result<wit::Guest> {
 pub(crate) fn findings(found: Vec<types::Finding>, plugin: &Plugin) -> Vec<Finding> {
     let finding = |each: types::Finding| Finding {
         ok: each.ok,
-        message: clean(&plugin.veil.over(&each.message), MESSAGE),
-        advice: each
-            .advice
-            .map(|advice| clean(&plugin.veil.over(&advice), MESSAGE)),
+        message: plugin.veil.line(&each.message, MESSAGE),
+        advice: each.advice.map(|advice| plugin.veil.line(&advice, MESSAGE)),
     };
     found.into_iter().take(100).map(finding).collect()
 }
@@ -124,7 +122,7 @@ impl Home for PluginHome {
             .map_err(|told| fault::told(&told, &self.plugin))?;
         let mut plan = plan;
         for warning in &mut plan.warnings {
-            *warning = self.plugin.veil.over(warning);
+            *warning = self.plugin.veil.line(warning, MESSAGE);
         }
         let scratch = instance.guest().and_then(|guest| guest.scratch.take());
         let memory = scratch.and_then(|scratch| scratch.write(&self.plugin.key));

@@ -1,10 +1,11 @@
 //! Plugins as the registry knows them.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use hygge_core::{
-    BuildContext, Capabilities, Fault, Home, HomeKind, HomePlan, Problem, Result, Settings, Store,
-    StoreKind, StorePlan, Transform, TransformKind, code,
+    BuildContext, Capabilities, Fault, Home, HomeKind, HomePlan, Place, Problem, Result, Settings,
+    Store, StoreKind, StorePlan, Transform, TransformKind, code,
 };
 use serde_json::Value;
 
@@ -78,6 +79,24 @@ impl Named {
         }
     }
 
+    /// Where it reads or writes, so that two can't unknowingly share it: below a folder that it is
+    /// granted that path, else whatever its setting names, among all that this plugin reaches.
+    fn place(&self, settings: &Settings, granted: &[(String, PathBuf)]) -> Option<Place> {
+        let named = settings
+            .expose()
+            .get(self.part.location.as_ref()?)?
+            .as_str()?;
+        let path = self.plugin.grants.root().join(named);
+        let within = granted.iter().any(|(_, folder)| path.starts_with(folder));
+        Some(match within {
+            true => Place::files(&path),
+            false => Place::Named {
+                system: format!("plugin {}", self.plugin.name),
+                name: named.to_owned(),
+            },
+        })
+    }
+
     fn config(&self, settings: &Settings) -> Result<String> {
         match self.check(settings) {
             Ok(()) => {
@@ -129,8 +148,10 @@ impl HomeKind for PluginHomeKind {
     fn plan(&self, settings: &Settings, _: &BuildContext) -> Result<HomePlan, Vec<Problem>> {
         self.0.check(settings)?;
         let part = &self.0.part;
+        let grants = &self.0.plugin.grants;
+        let readable = [&grants.read[..], &grants.write[..]].concat();
         Ok(HomePlan {
-            place: None,
+            place: self.0.place(settings, &readable),
             describe: self.0.describe(settings),
             operations: part.able("operations"),
             watermarks: part.able("watermarks"),
@@ -184,7 +205,7 @@ impl StoreKind for PluginStoreKind {
         self.0.check(settings)?;
         let part = &self.0.part;
         Ok(StorePlan {
-            place: None,
+            place: self.0.place(settings, &self.0.plugin.grants.write),
             describe: self.0.describe(settings),
             capabilities: Capabilities {
                 append: part.able("append"),

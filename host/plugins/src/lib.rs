@@ -54,7 +54,7 @@ pub use ask::Sealed;
 pub use compile::compiler;
 pub use conformance::{Aspect, Check, Exam, Outcome, Report, examine};
 pub use describe::{Description, Part, Setting, Wanted};
-pub use download::download;
+pub use download::{download, shown_url};
 pub use folder::{Place, Quarantined, Shelf};
 pub use grants::{Grants, HttpGrant, SecretGrant};
 pub use inspect::{Inspected, inspect};

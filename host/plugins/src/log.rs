@@ -1,7 +1,7 @@
 //! What a plugin says: with its name, cleaned, and only so much of it.
 
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
@@ -15,6 +15,8 @@ use crate::veil::Veil;
 
 /// Bytes of log lines that a plugin may write in a run.
 const QUOTA: usize = 1 << 20;
+/// What a line counts for besides its text: what goes around it in the log, and on the screen.
+const LINE: usize = 200;
 
 /// How much a line matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +43,7 @@ impl Severity {
 #[derive(Debug, Default)]
 pub(crate) struct Quota {
     said: AtomicUsize,
-    dropped: AtomicU64,
+    told: AtomicBool,
 }
 
 /// Where one instance's lines go.
@@ -53,6 +55,7 @@ pub(crate) struct GuestLog {
     notes: Arc<dyn Notes>,
     /// The last lines of stdout and stderr, where a panic says why.
     tail: Mutex<Vec<String>>,
+    dropped: AtomicU64,
 }
 
 impl GuestLog {
@@ -68,17 +71,22 @@ impl GuestLog {
             veil,
             notes,
             tail: Mutex::default(),
+            dropped: AtomicU64::default(),
         }
     }
 
     pub(crate) fn line(&self, severity: Severity, text: &str) {
-        let text = clean(&self.veil.over(text), MESSAGE);
+        let text = self.veil.line(text, MESSAGE);
         if text.is_empty() {
             return;
         }
-        let before = self.quota.said.fetch_add(text.len(), Ordering::Relaxed);
-        if before.saturating_add(text.len()) > QUOTA {
-            if self.quota.dropped.fetch_add(1, Ordering::Relaxed) == 0 {
+        let counted = text.len() + LINE;
+        let before = self.quota.said.fetch_add(counted, Ordering::Relaxed);
+        if before.saturating_add(counted) > QUOTA {
+            // Later lines don't fit either, however short; and the sum can't come round.
+            self.quota.said.store(QUOTA, Ordering::Relaxed);
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+            if !self.quota.told.swap(true, Ordering::Relaxed) {
                 let line = format!("{}: said more than 1 MiB; the rest is dropped", self.name);
                 self.notes.note(Level::Warning, &line);
             }
@@ -94,7 +102,7 @@ impl GuestLog {
 
     /// A line of stdout or stderr.
     fn printed(&self, text: &str) {
-        let text = clean(&self.veil.over(text), MESSAGE);
+        let text = self.veil.line(text, MESSAGE);
         if text.is_empty() {
             return;
         }
@@ -125,11 +133,12 @@ impl GuestLog {
     }
 }
 
-impl Drop for Quota {
+impl Drop for GuestLog {
     fn drop(&mut self) {
         let dropped = self.dropped.load(Ordering::Relaxed);
         if dropped > 0 {
-            tracing::warn!("{dropped} lines of a plugin were dropped");
+            let line = format!("{}: {dropped} more lines were dropped", self.name);
+            self.notes.note(Level::Info, &line);
         }
     }
 }
@@ -222,9 +231,33 @@ mod tests {
         for _ in 0..2_000 {
             log.line(Severity::Info, &"x".repeat(1_000));
         }
+        drop(log);
         let heard = heard.0.lock().unwrap();
         assert!(heard.len() < 1_100);
-        assert_eq!(heard.iter().filter(|l| l.contains("dropped")).count(), 1);
+        let dropped = heard.iter().filter(|l| l.contains("dropped"));
+        let dropped: Vec<&String> = dropped.collect();
+        assert_eq!(dropped.len(), 2, "{dropped:?}");
+        assert!(
+            dropped[1].ends_with(" more lines were dropped"),
+            "{dropped:?}"
+        );
+    }
+
+    #[test]
+    fn short_lines_count_for_more_than_their_text() {
+        let (heard, log) = log();
+        for _ in 0..100_000 {
+            log.line(Severity::Warning, "x");
+        }
+        drop(log);
+        let heard = heard.0.lock().unwrap();
+        assert!(heard.len() < 5_300, "{}", heard.len());
+        let last = heard.last().unwrap();
+        let kept = heard.iter().filter(|line| *line == "crm: x").count();
+        assert_eq!(
+            *last,
+            format!("crm: {} more lines were dropped", 100_000 - kept)
+        );
     }
 
     #[test]

@@ -21,15 +21,16 @@ use tokio::task::AbortHandle;
 use wasmtime_wasi_http::io::TokioIo;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
-use crate::grants::{HttpGrant, host_of};
+use crate::grants::{HttpGrant, host_of, port_of};
+use crate::limits::Limits;
 use crate::log::{GuestLog, Severity};
 use crate::plugin::Plugin;
 use crate::tally::Sent as Account;
 
 /// Requests of one plugin that may be open at once, all its instances together.
 const AT_ONCE: usize = 4;
-/// How long connecting and the first byte may take at most. Waiting for the rest counts into the
-/// time of the guest's call.
+/// How long connecting may take at most. All waiting counts into the time of the guest's call,
+/// and that is how long the first byte may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How many requests of a plugin are under way, and when the next may leave.
@@ -100,9 +101,7 @@ impl Network {
             return None;
         }
         let host = host_of(authority);
-        let port = authority
-            .port_u16()
-            .unwrap_or(if scheme == "https" { 443 } else { 80 });
+        let port = port_of(authority, if scheme == "https" { 443 } else { 80 })?;
         let method = request.method().as_str();
         let mut grants = self.plugin.grants.http.iter();
         let fits = |grant: &&HttpGrant| grant.allows(&scheme, &host, port, method);
@@ -225,7 +224,7 @@ impl WasiHttpHooks for Network {
             let account = plugin
                 .tally
                 .host(&format!("{}:{}", target.host, target.port));
-            let sent = send(request, options, &target, tls, &account, limits.response).await;
+            let sent = send(request, options, &target, tls, &account, &limits).await;
             if matches!(sent, Err(Error::DestinationIpProhibited)) {
                 refusal.tell(
                     "it leads into a private network; if that is meant, grant \
@@ -248,11 +247,12 @@ async fn send(
     target: &Target,
     tls: Option<Arc<rustls::ClientConfig>>,
     account: &Arc<Account>,
-    most: usize,
+    limits: &Limits,
 ) -> Sent {
-    let asked = |time: Option<Duration>| time.unwrap_or(PATIENCE).min(PATIENCE);
-    let connect_time = asked(options.as_ref().and_then(|o| o.connect_timeout));
-    let first_byte = asked(options.as_ref().and_then(|o| o.first_byte_timeout));
+    let asked = |time: Option<Duration>, most: Duration| time.unwrap_or(most).min(most);
+    let connect_time = asked(options.as_ref().and_then(|o| o.connect_timeout), PATIENCE);
+    let first_byte = options.as_ref().and_then(|o| o.first_byte_timeout);
+    let first_byte = asked(first_byte, limits.call_timeout);
     let late = |_| Error::ConnectionTimeout;
     let stream = tokio::time::timeout(connect_time, dial(target))
         .await
@@ -296,7 +296,7 @@ async fn send(
         .map_err(|_| Error::ConnectionReadTimeout)??;
     let down = head(response.headers());
     account.received.fetch_add(down, Ordering::Relaxed);
-    let counted = Arc::clone(account);
+    let (counted, most) = (Arc::clone(account), limits.response);
     let response = response.map(|body| {
         let body = body.map_frame(move |frame| {
             let bytes = frame.data_ref().map_or(0, |data| data.len() as u64);

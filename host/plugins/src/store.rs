@@ -136,13 +136,10 @@ impl Store for PluginStore {
                 run: standing.run.as_deref().and_then(RunId::parse),
             }),
             "foreign" => Ok(Standing::Foreign {
-                example: clean(
-                    &self
-                        .plugin
-                        .veil
-                        .over(standing.example.as_deref().unwrap_or("something")),
-                    1_024,
-                ),
+                example: {
+                    let example = standing.example.as_deref().unwrap_or("something");
+                    self.plugin.veil.line(example, 1_024)
+                },
                 adopted: false,
             }),
             other => Err(self.invalid(format!("says that {:?} stands there", clean(other, 64)))),
@@ -236,7 +233,7 @@ impl Store for PluginStore {
         if settled.memory.as_ref().is_some_and(|m| m.len() > MEMORY) {
             return Err(self.invalid("wants more than 4 MiB to be remembered"));
         }
-        let location = clean(&self.plugin.veil.over(&settled.location), 1_024);
+        let location = self.plugin.veil.line(&settled.location, 1_024);
         Ok(Settled {
             location: match location.is_empty() {
                 true => self.describe.clone(),
@@ -258,8 +255,9 @@ impl Store for PluginStore {
             attributes: Vec::new(),
         };
         let config = Arc::clone(&self.config);
+        let time = self.plugin.grants.limits.commit_timeout;
         let mut instance = Instance::fresh(&self.plugin, cx).await?;
-        let aborted = instance.quick("store.abort", move |live| {
+        let aborted = instance.call("store.abort", time, move |live| {
             Box::pin(async move {
                 guest(live)?
                     .call_abort(&mut live.store, &config, &told, &receipts)

@@ -76,7 +76,7 @@ impl Trial<'_> {
 
     fn grants(&self) -> Result<Grants> {
         let read = |root: &Path| {
-            Grants::read(self.granted, root, self.env).map_err(|problems| {
+            Grants::read(self.granted, root, "flows", self.env).map_err(|problems| {
                 let problem = &problems[0];
                 let pointer = problem.pointer.trim_start_matches('/').replace('/', ".");
                 let place = match pointer.is_empty() {

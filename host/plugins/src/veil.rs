@@ -2,6 +2,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use crate::fault::clean;
+
 /// Shorter values would blot out half of every text, and hide nothing that can't be guessed.
 const LEAST: usize = 4;
 
@@ -18,6 +20,14 @@ impl Veil {
             // The longest first: one may be a part of another.
             hidden.sort_by_key(|each| std::cmp::Reverse(each.len()));
         }
+    }
+
+    /// The text as one line that is safe to show, at most so long, with stars where secrets
+    /// stood. Looked for before cleaning and after it: cleaning puts together what a character
+    /// that isn't shown held apart, and takes apart a secret of several lines.
+    pub(crate) fn line(&self, text: &str, most: usize) -> String {
+        let whole = clean(&self.over(text), usize::MAX);
+        clean(&self.over(&whole), most)
     }
 
     /// The text with stars where secrets stood.
@@ -50,5 +60,17 @@ mod tests {
         veil.hide("hunter2-long");
         veil.hide("no");
         assert_eq!(veil.over("not hunter2-long, hunter2"), "not ***, ***");
+    }
+
+    #[test]
+    fn nothing_that_is_not_shown_holds_a_secret_apart() {
+        let veil = Veil::default();
+        veil.hide("hunter2");
+        veil.hide("two\nlines");
+        assert_eq!(veil.line("it is hun\u{200b}ter2", 100), "it is ***");
+        assert_eq!(veil.line("h\u{7}unter2\u{202e}", 100), "***");
+        assert_eq!(veil.line("say two\nlines", 100), "say ***");
+        // Cut after the stars are in: a part of a secret is a secret.
+        assert_eq!(veil.line("it is hunter2", 9), "it is ***");
     }
 }

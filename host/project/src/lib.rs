@@ -36,7 +36,7 @@ mod wording;
 mod yaml;
 
 pub use discover::{PROJECT_FILE, root};
-pub use load::{Load, Wild, granted, load};
+pub use load::{Load, Wild, flows_dir, granted, load};
 pub use plan::{
     Endpoint, Incremental, Lookback, OnError, Options, Origin, Plan, PlannedEntity, PlannedFlow,
     PlannedTransform,

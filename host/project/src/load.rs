@@ -2,7 +2,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use hygge_core::{BuildContext, Mode, Registry};
+use hygge_core::{BuildContext, Mode, REDACTED, Registry};
 use serde::de::DeserializeOwned;
 
 use crate::check::Check;
@@ -76,12 +76,38 @@ pub fn granted(
     let Some(mut node) = discover::read(root, Path::new(PROJECT_FILE), &mut unheard).node else {
         return BTreeMap::new();
     };
-    substitute(&mut node, env, &mut unheard);
+    // What is granted is shown. A secret has no business in it, and is easily written in the place
+    // of the host that may get it.
+    let granted = |node: &Node| -> Vec<String> {
+        let plugins = node.get("plugins").and_then(Node::as_map);
+        let entries = plugins.into_iter().flat_map(|map| &map.entries);
+        let secrets = entries.filter_map(|entry| entry.value.get("secrets")?.as_map());
+        let names = secrets.flat_map(|map| map.entries.iter().map(|entry| entry.key.clone()));
+        names.collect()
+    };
+    let secrets = granted(&node);
+    let veiled = |name: &str| {
+        let value = env(name)?;
+        let secret = secrecy::variable(name) || secrets.iter().any(|secret| secret == name);
+        Some(if secret { REDACTED.to_owned() } else { value })
+    };
+    substitute(&mut node, &veiled, &mut unheard);
     let plugins = node.get("plugins").and_then(Node::as_map);
     let entries = plugins.into_iter().flat_map(|map| &map.entries);
     entries
         .map(|entry| (entry.key.clone(), entry.value.json().0))
         .collect()
+}
+
+/// The folder of the flows, as hygge.yml names it; what it names wrongly, [`load`] says.
+pub fn flows_dir(root: &Path, env: &dyn Fn(&str) -> Option<String>) -> String {
+    let mut unheard = Vec::new();
+    let node = discover::read(root, Path::new(PROJECT_FILE), &mut unheard).node;
+    let named = node.and_then(|mut node| {
+        substitute(&mut node, env, &mut unheard);
+        key(&node, "flows_dir")
+    });
+    named.unwrap_or_else(|| "flows".to_owned())
 }
 
 struct Loading<'a> {

@@ -64,7 +64,8 @@ impl Request {
             url: url.into(),
             headers: Vec::new(),
             body: Vec::new(),
-            timeout: Duration::from_secs(20),
+            // A little less, so that there is time to say which request it was.
+            timeout: crate::control::remaining() * 9 / 10,
             any_status: false,
         }
     }
@@ -110,7 +111,8 @@ impl Request {
         Ok(self.header("content-type", "application/json").body(body))
     }
 
-    /// Another [`timeout`](Self::timeout) than 20 seconds.
+    /// Another [`timeout`](Self::timeout) than nearly all the time that is left to the present
+    /// call, which the operator sets.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;

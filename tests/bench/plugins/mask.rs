@@ -53,6 +53,7 @@ pub(crate) fn shelf(root: &Path, mut registry: Registry) -> Registry {
     let mut shelf = Shelf::look(&Place {
         root,
         granted: &std::collections::BTreeMap::new(),
+        flows: "flows",
         env: &|_| None,
         cache: Some(cache),
     });

@@ -160,12 +160,6 @@ fn fill(how: &str, to: &str) -> std::io::Result<()> {
                 fs::create_dir(format!("{to}/{how}-{n}"))?;
             }
         }
-        "links" => {
-            for n in 0.. {
-                #[expect(deprecated, reason = "what is left of it without std's unstable ones")]
-                fs::soft_link("nowhere", format!("{to}/{how}-{n}"))?;
-            }
-        }
         "names" => {
             file(0)?;
             for n in 1.. {

@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use hygge_core::{Fault, code};
-use hygge_plugins::{Description, Digest, Sealed, download};
+use hygge_plugins::{Description, Digest, Sealed, download, shown_url};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -75,15 +75,19 @@ pub(super) fn run(args: &AddArgs, global: &Global, console: &Console) -> Ended {
                 .advise("put the new one in its place with --replace, or choose another --name"),
         );
     }
-    let digest = digest(from, args)?;
+    let shown = match fetched {
+        Some(_) => shown_url(&args.file),
+        None => args.file.clone(),
+    };
+    let digest = digest(from, args, &shown)?;
     let sealed = with_context(async |cx| Sealed::read(from, false, cx).await)
-        .map_err(|complaint| named(complaint, from, &args.file))?;
+        .map_err(|complaint| named(complaint, from, &shown))?;
     if let Some(by) = taken(&here, &key, &sealed.description) {
         let name = &sealed.description.name;
         return Err(
-            Complaint::failed(format!("{} can't be added: it is a {}", args.file, by)).advise(
-                format!("two can't have the type `{name}`; remove the other first"),
-            ),
+            Complaint::failed(format!("{shown} can't be added: it is a {by}")).advise(format!(
+                "two can't have the type `{name}`; remove the other first"
+            )),
         );
     }
     let folder = here.folder();
@@ -130,14 +134,13 @@ impl Fetched {
 }
 
 /// The digest of the file, which is the one that was asked for if one was.
-fn digest(from: &Path, args: &AddArgs) -> Result<Digest, Complaint> {
+fn digest(from: &Path, args: &AddArgs, shown: &str) -> Result<Digest, Complaint> {
     let bytes = std::fs::read(from)
-        .map_err(|error| Complaint::failed(format!("can't read {}: {error}", args.file)))?;
+        .map_err(|error| Complaint::failed(format!("can't read {shown}: {error}")))?;
     let found = Digest::of(&bytes);
     match &args.digest {
         Some(wanted) if wanted != found.as_str() => Err(Complaint::failed(format!(
-            "{} isn't the file that was asked for",
-            args.file
+            "{shown} isn't the file that was asked for"
         ))
         .advise(format!("its digest is {found}"))),
         _ => Ok(found),

@@ -22,7 +22,7 @@ pub(super) fn compare(
     root: &Path,
 ) -> Compared {
     let env = |name: &str| std::env::var(name).ok();
-    match Grants::read(granted, root, &env) {
+    match Grants::read(granted, root, &crate::registry::flows(root), &env) {
         Ok(grants) => match grants.missing(&description.grants, key) {
             Some(lines) => Compared::Missing(lines),
             None => Compared::Enough,

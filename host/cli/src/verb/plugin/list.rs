@@ -126,7 +126,7 @@ fn key_of(file: &Path) -> String {
 /// What can be known of a file that isn't used.
 fn look(file: &Path) -> (Option<Digest>, Option<Description>) {
     const READ: u64 = 64 << 20;
-    let small = std::fs::metadata(file).is_ok_and(|meta| meta.len() <= READ);
+    let small = std::fs::metadata(file).is_ok_and(|meta| meta.is_file() && meta.len() <= READ);
     let Some(bytes) = small.then(|| std::fs::read(file).ok()).flatten() else {
         return (None, None);
     };
