@@ -12,6 +12,13 @@ fn a_first_connector_is_written() {
 }
 
 #[test]
+fn the_examples_of_transforms_run() {
+    let folder = Project::bare();
+    folder.write("hygge.yml", "name: shop\n");
+    Follower::new(&folder, plugin_new::built()).follow(&page("docs/transforms.md"));
+}
+
+#[test]
 fn the_demo_of_the_plugins_runs() {
     let folder = Project::bare();
     // Beside what it is built from, as in the source.

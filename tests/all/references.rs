@@ -112,6 +112,17 @@ fn settings() {
         )
         .unwrap();
     }
+    for kind in registry.transforms() {
+        let schema = kind.schema();
+        write!(
+            made,
+            "\n## transform, type: {}\n\nIt {}.\n\n{}",
+            kind.name(),
+            kind.summary(),
+            table(&schema)
+        )
+        .unwrap();
+    }
     made.push('\n');
     holds("settings.md", &made);
 }

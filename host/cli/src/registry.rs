@@ -5,11 +5,12 @@ use hygge_core::Registry;
 use hygge_plugins::{Place, Shelf};
 use serde_json::Value;
 
-/// Every type of Home and Store this program knows: one line a connector.
+/// Every type of Home, Store and transform this program knows: one line a crate.
 pub fn registry() -> Registry {
     let mut registry = Registry::default();
     hygge_files::register(&mut registry);
     hygge_mssql::register(&mut registry);
+    hygge_transforms::register(&mut registry);
     registry
 }
 

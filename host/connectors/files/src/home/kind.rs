@@ -2,14 +2,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use hygge_core::{
-    BuildContext, Fault, Home, HomeKind, HomePlan, Place, Problem, Result, Settings, code,
+    BuildContext, Fault, Home, HomeKind, HomePlan, Place, Problem, Result, Settings, TYPE_NAMES,
+    code, parse_type,
 };
 
 use super::FilesHome;
 use super::list;
 use super::read::csv::values;
 use super::settings::HomeSettings;
-use super::types;
 use crate::config::Format;
 use crate::local::not_a_path;
 
@@ -176,11 +176,11 @@ fn problems(settings: &HomeSettings, short: Option<Format>) -> Vec<Problem> {
     }
     for (column, name) in settings.schema.iter().flatten() {
         let pointer = format!("/schema/{}", column.replace('~', "~0").replace('/', "~1"));
-        match types::parse(name) {
+        match parse_type(name) {
             None => problems.push(Problem {
                 pointer,
                 message: format!("{name:?} is not a type"),
-                advice: Some(format!("use {}", types::NAMES)),
+                advice: Some(format!("use {}", TYPE_NAMES)),
             }),
             Some(data_type)
                 if FilesHomeKind::known_format(settings) == Some(Format::Csv)

@@ -11,7 +11,6 @@ mod settings;
 mod spec;
 #[cfg(test)]
 mod tests;
-mod types;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -20,7 +19,7 @@ use std::sync::Arc;
 use arrow_schema::DataType;
 use hygge_core::{
     BuildContext, Context, Discovered, Fault, Finding, Home, Position, Reader, Result, Split,
-    SplitPlan, SplitRequest, Want, async_trait, code,
+    SplitPlan, SplitRequest, TYPE_NAMES, Want, async_trait, code, parse_type,
 };
 
 pub use self::kind::FilesHomeKind;
@@ -65,12 +64,12 @@ impl FilesHome {
             .iter()
             .flatten()
             .map(|(column, name)| {
-                let data_type = types::parse(name).ok_or_else(|| {
+                let data_type = parse_type(name).ok_or_else(|| {
                     Fault::new(
                         code::CONFIG,
                         format!("the type {name:?} of column {column:?} is unknown"),
                     )
-                    .advise(format!("use {}", types::NAMES))
+                    .advise(format!("use {}", TYPE_NAMES))
                 })?;
                 Ok((column.clone(), data_type))
             })

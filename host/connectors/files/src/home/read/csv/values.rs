@@ -15,11 +15,11 @@ use arrow_array::types::{
 use arrow_array::{ArrayRef, new_null_array};
 use arrow_cast::parse::{Parser, parse_decimal, string_to_datetime};
 use arrow_schema::{DataType, TimeUnit};
+use hygge_core::zone_offset;
 
 use super::infer::{is_float, is_int};
 use super::tokens::Tokens;
 use crate::home::read::exact_floats::{float32_holds, float64_holds};
-use crate::home::types;
 
 /// One column of cut rows.
 pub(crate) struct Column<'a> {
@@ -215,7 +215,7 @@ pub(crate) fn zoned(text: &str) -> bool {
 }
 
 fn utc() -> Tz {
-    types::offset("UTC").unwrap_or_else(|| unreachable!("UTC is a fixed offset"))
+    zone_offset("UTC").unwrap_or_else(|| unreachable!("UTC is a fixed offset"))
 }
 
 /// Seconds from 1970 and nanoseconds. A leap second has none: no type here tells it from the
@@ -232,7 +232,7 @@ pub(crate) fn moment(text: &str, unit: TimeUnit, zone: Option<&str>) -> Option<i
     let says_zone = zoned(text);
     let of = match zone {
         None if says_zone => return None,
-        Some(zone) if !says_zone => types::offset(zone)?,
+        Some(zone) if !says_zone => zone_offset(zone)?,
         _ => utc(),
     };
     if text

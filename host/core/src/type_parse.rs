@@ -1,4 +1,4 @@
-//! Type names as people write them in `schema:`, and as they are shown in messages.
+//! Type names as people write them in settings, and as they are shown in messages.
 
 use std::sync::Arc;
 
@@ -6,12 +6,12 @@ use arrow_array::timezone::Tz;
 use arrow_schema::{DataType, Field, Fields, TimeUnit};
 
 /// What is accepted, for messages.
-pub(crate) const NAMES: &str = "bool, int8 to int64, uint8 to uint64, float32, float64, \
+pub const TYPE_NAMES: &str = "bool, int8 to int64, uint8 to uint64, float32, float64, \
     decimal(18, 2), string, binary, date, time, timestamp, timestamp[ms, UTC], list<int64> or \
     struct<a: int64, b: string>";
 
 /// Reads a type name.
-pub(crate) fn parse(text: &str) -> Option<DataType> {
+pub fn parse_type(text: &str) -> Option<DataType> {
     let mut rest = text.trim();
     let data_type = one(&mut rest, 0)?;
     rest.trim().is_empty().then_some(data_type)
@@ -71,7 +71,7 @@ fn timestamp(rest: &mut &str) -> Option<DataType> {
         *rest = after;
         let zone = zone.trim();
         let named = zone.contains('/') && zone.bytes().all(|b| b.is_ascii_graphic());
-        (named || offset(zone).is_some())
+        (named || zone_offset(zone).is_some())
             .then(|| Arc::from(zone))
             .map(Some)?
     } else {
@@ -82,7 +82,7 @@ fn timestamp(rest: &mut &str) -> Option<DataType> {
 }
 
 /// A zone whose distance from UTC is fixed; a named one would need the zones' history.
-pub(crate) fn offset(zone: &str) -> Option<Tz> {
+pub fn zone_offset(zone: &str) -> Option<Tz> {
     match zone {
         "UTC" | "utc" | "Z" | "Etc/UTC" | "GMT" => "+00:00".parse().ok(),
         zone => zone.parse().ok(),
@@ -143,7 +143,7 @@ fn eat(rest: &mut &str, expected: char) -> Option<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hygge_core::type_name;
+    use crate::type_name;
 
     #[test]
     fn what_is_shown_reads_back() {
@@ -162,7 +162,7 @@ mod tests {
             "list<list<int64>>",
             "struct<a: int64, b: struct<c: list<string>>>",
         ] {
-            let read = parse(text).unwrap();
+            let read = parse_type(text).unwrap();
             assert_eq!(type_name(&read), text);
         }
     }
@@ -182,8 +182,8 @@ mod tests {
             "struct<a: int64, a: int64>",
             "int64 x",
         ] {
-            assert_eq!(parse(text), None, "{text}");
+            assert_eq!(parse_type(text), None, "{text}");
         }
-        assert_eq!(parse(&"list<".repeat(100_000)), None);
+        assert_eq!(parse_type(&"list<".repeat(100_000)), None);
     }
 }

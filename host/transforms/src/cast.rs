@@ -1,0 +1,107 @@
+//! `cast`: the same values as another type.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow_schema::{Field, Schema};
+use hygge_core::{Fault, Problem, Result, TYPE_NAMES, code, nearest, parse_type};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::convert::Conversion;
+use crate::kind::{Column, Spec, Values, at, find, problem};
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Cast {
+    /// New types by column, such as `int64`, `decimal(18, 2)` or `timestamp[ms, UTC]`.
+    #[schemars(extend("minProperties" = 1))]
+    columns: BTreeMap<String, String>,
+    /// What becomes of a value that the new type can't hold. Default: `fail`.
+    #[serde(default)]
+    on_failure: OnFailure,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum OnFailure {
+    /// The entity fails, and nothing settles.
+    #[default]
+    Fail,
+    /// It becomes NULL.
+    Null,
+}
+
+impl Spec for Cast {
+    const NAME: &'static str = "cast";
+    const SUMMARY: &'static str = "gives columns another type";
+
+    fn problems(&self) -> Vec<Problem> {
+        const SIMPLE: [&str; 9] = [
+            "bool",
+            "int32",
+            "int64",
+            "float64",
+            "string",
+            "binary",
+            "date",
+            "time",
+            "timestamp",
+        ];
+        let wrong = self
+            .columns
+            .iter()
+            .filter(|(_, name)| parse_type(name).is_none());
+        let told = wrong.map(|(column, name)| {
+            let advice = match nearest(name, SIMPLE) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("use {TYPE_NAMES}"),
+            };
+            let message = format!("{name:?} is not a type");
+            problem(&at("columns", column), message, Some(advice))
+        });
+        told.collect()
+    }
+
+    fn describe(&self) -> String {
+        let each = self
+            .columns
+            .iter()
+            .map(|(name, to)| format!("{name} to {to}"));
+        format!("cast {}", each.collect::<Vec<_>>().join(", "))
+    }
+
+    fn columns(&self, input: &Schema) -> Result<Vec<Column>> {
+        let before = 0..input.fields().len();
+        let mut columns: Vec<Column> = before.map(|index| Column::same(index, input)).collect();
+        for (name, to) in &self.columns {
+            let index = find(Self::NAME, name, input)?;
+            let field = input.field(index);
+            let to = parse_type(to)
+                .ok_or_else(|| Fault::new(code::CONFIG, format!("{to:?} is not a type")))?;
+            if *field.data_type() == to {
+                continue;
+            }
+            let conversion = Conversion::new(field.data_type(), &to).map_err(|why| {
+                Fault::new(
+                    code::SCHEMA,
+                    format!("cast can't make {why} of column {name}"),
+                )
+                .with("column", name)
+            })?;
+            let (fail, column) = (self.on_failure == OnFailure::Fail, name.clone());
+            // What was said of the old type isn't true of the new one.
+            columns[index] = Column {
+                field: Arc::new(Field::new(name, to, field.is_nullable() || !fail)),
+                from: Values::Made(
+                    index,
+                    Arc::new(move |given| match fail {
+                        true => conversion.strict(given, &column),
+                        false => conversion.lenient(given),
+                    }),
+                ),
+            };
+        }
+        Ok(columns)
+    }
+}

@@ -1,0 +1,127 @@
+//! From one type to another, without a value that changes on the way.
+
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float32Type, Float64Type};
+use arrow_array::{Array, ArrayRef, BooleanArray};
+use arrow_cast::display::array_value_to_string;
+use arrow_cast::{CastOptions, can_cast_types, cast_with_options};
+use arrow_ord::cmp::distinct;
+use arrow_schema::{ArrowError, DataType};
+use arrow_select::nullif::nullif;
+use hygge_core::{Fault, Result, code, type_name};
+
+/// Makes NULL of what doesn't fit, which is then looked for.
+const SAFE: CastOptions<'_> = CastOptions {
+    safe: true,
+    format_options: arrow_cast::display::FormatOptions::new(),
+};
+
+/// A way from one type to another.
+pub(crate) struct Conversion {
+    /// Through which the values go first.
+    through: Option<DataType>,
+    to: DataType,
+    /// Whether a value must come back as it was.
+    exact: bool,
+}
+
+impl Conversion {
+    /// What can't be is told as `int64 from list<string>`, perhaps with a reason.
+    pub(crate) fn new(from: &DataType, to: &DataType) -> Result<Self, String> {
+        let pair = || format!("{} from {}", type_name(to), type_name(from));
+        if from.is_nested() || to.is_nested() || !can_cast_types(from, to) {
+            return Err(pair());
+        }
+        if let (DataType::Timestamp(_, one), DataType::Timestamp(_, two)) = (from, to)
+            && one.is_some() != two.is_some()
+        {
+            let why = "a moment and a time without a zone differ by a zone that nobody named";
+            return Err(format!("{} ({why})", pair()));
+        }
+        let text = matches!(
+            from,
+            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View
+        );
+        // Arrow rounds text to a decimal's scale without a word.
+        let through = match (from, to) {
+            (_, DataType::Decimal128(..) | DataType::Decimal256(..)) if text => {
+                Some(DataType::Decimal256(76, 38))
+            }
+            (DataType::Dictionary(_, values), _) => Some(values.as_ref().clone()),
+            (DataType::Float16, _) => Some(DataType::Float32),
+            _ => None,
+        };
+        let from = through.as_ref().unwrap_or(from);
+        let float = matches!(to, DataType::Float32 | DataType::Float64);
+        Ok(Self {
+            // A float that is asked to be a shorter one is asked to be rounded.
+            exact: from.is_numeric() && to.is_numeric() && !(from.is_floating() && float),
+            through,
+            to: to.clone(),
+        })
+    }
+
+    /// NULL for what the new type can't hold.
+    pub(crate) fn lenient(&self, given: &ArrayRef) -> Result<ArrayRef> {
+        self.run(given)
+            .map_err(|error| Fault::internal(format!("a cast failed: {error}")))
+    }
+
+    /// An error for what the new type can't hold, with the first such value of the column.
+    pub(crate) fn strict(&self, given: &ArrayRef, column: &str) -> Result<ArrayRef> {
+        let made = self.lenient(given)?;
+        let (before, after) = (given.logical_nulls(), made.logical_nulls());
+        let lost = (0..given.len()).find(|row| {
+            let was = before.as_ref().is_none_or(|nulls| nulls.is_valid(*row));
+            was && after.as_ref().is_some_and(|nulls| nulls.is_null(*row))
+        });
+        let Some(row) = lost else {
+            return Ok(made);
+        };
+        let shown = array_value_to_string(given, row).unwrap_or_default();
+        let shown: String = shown.chars().take(40).collect();
+        let message = format!(
+            "cast meets {shown:?} in column {column}, which {} can't hold",
+            type_name(&self.to)
+        );
+        Err(Fault::new(code::SOURCE_INVALID, message)
+            .with("column", column)
+            .advise("choose a wider type, or `on_failure: null` to have NULL in its place"))
+    }
+
+    fn run(&self, given: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+        let from = match &self.through {
+            Some(through) => cast_with_options(given, through, &SAFE)?,
+            None => Arc::clone(given),
+        };
+        let made = cast_with_options(&from, &self.to, &SAFE)?;
+        if !self.exact {
+            return Ok(made);
+        }
+        let back = cast_with_options(&made, from.data_type(), &SAFE)?;
+        let differs: BooleanArray = distinct(&unsigned_zero(&from), &unsigned_zero(&back))?;
+        match differs.has_true() {
+            true => nullif(&made, &differs),
+            false => Ok(made),
+        }
+    }
+}
+
+/// -0.0 as 0.0, which is the same number.
+fn unsigned_zero(column: &ArrayRef) -> ArrayRef {
+    match column.data_type() {
+        DataType::Float32 => Arc::new(
+            column
+                .as_primitive::<Float32Type>()
+                .unary::<_, Float32Type>(|v| v + 0.0),
+        ),
+        DataType::Float64 => Arc::new(
+            column
+                .as_primitive::<Float64Type>()
+                .unary::<_, Float64Type>(|v| v + 0.0),
+        ),
+        _ => Arc::clone(column),
+    }
+}

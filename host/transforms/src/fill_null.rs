@@ -1,0 +1,79 @@
+//! `fill_null`: a value where there is none.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow_array::{Array, ArrayRef, Scalar as One, StringArray};
+use arrow_schema::{DataType, Field, Schema};
+use arrow_select::zip::zip;
+use hygge_core::{Fault, Result, code, type_name};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::convert::Conversion;
+use crate::kind::{Column, Spec, Values, find};
+use crate::scalar::Scalar;
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FillNull {
+    /// What stands in for NULL, by column.
+    #[schemars(extend("minProperties" = 1))]
+    columns: BTreeMap<String, Scalar>,
+}
+
+impl Spec for FillNull {
+    const NAME: &'static str = "fill_null";
+    const SUMMARY: &'static str = "puts a value where there is none";
+
+    fn describe(&self) -> String {
+        let names: Vec<&str> = self.columns.keys().map(String::as_str).collect();
+        format!("fill NULLs of {}", names.join(", "))
+    }
+
+    fn columns(&self, input: &Schema) -> Result<Vec<Column>> {
+        let before = 0..input.fields().len();
+        let mut columns: Vec<Column> = before.map(|index| Column::same(index, input)).collect();
+        for (name, value) in &self.columns {
+            let index = find(Self::NAME, name, input)?;
+            let field = input.field(index);
+            let value = one(name, value, field.data_type())?;
+            columns[index] = Column {
+                field: Arc::new(Field::clone(field).with_nullable(false)),
+                from: Values::Made(index, Arc::new(move |column| fill(column, &value))),
+            };
+        }
+        Ok(columns)
+    }
+}
+
+/// The value as one of the column's type. It isn't shown, as it may come from a secret.
+fn one(name: &str, value: &Scalar, data_type: &DataType) -> Result<ArrayRef> {
+    let wrong = || {
+        let of = type_name(data_type);
+        let message = format!("fill_null has a value for {name} that isn't {of}");
+        Fault::new(code::SCHEMA, message).with("column", name)
+    };
+    if matches!(data_type, DataType::Dictionary(..) | DataType::Null) {
+        return Err(wrong().advise("cast the column to the type you want before"));
+    }
+    let text: ArrayRef = Arc::new(StringArray::from(vec![value.text()]));
+    let conversion = Conversion::new(&DataType::Utf8, data_type).map_err(|_| wrong())?;
+    let made = conversion.lenient(&text)?;
+    match made.is_null(0) {
+        true => Err(wrong()),
+        false => Ok(made),
+    }
+}
+
+fn fill(column: &ArrayRef, value: &ArrayRef) -> Result<ArrayRef> {
+    let Some(nulls) = column
+        .logical_nulls()
+        .filter(|nulls| nulls.null_count() > 0)
+    else {
+        return Ok(Arc::clone(column));
+    };
+    let there = nulls.into_inner().into();
+    zip(&there, column, &One::new(Arc::clone(value)))
+        .map_err(|error| Fault::internal(format!("fill_null failed: {error}")))
+}

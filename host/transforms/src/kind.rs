@@ -1,0 +1,201 @@
+//! What all built-in transforms share: from settings to rows.
+
+use std::fmt::Debug;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_schema::{Field, FieldRef, Schema, SchemaRef};
+use hygge_core::{
+    Bound, BuildContext, Context, Fault, OPERATION_COLUMN, Problem, Result, Settings, Transform,
+    TransformKind, async_trait, code, columns_instead,
+};
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+
+/// The settings of a transform, and what they do to a schema.
+pub(crate) trait Spec:
+    DeserializeOwned + JsonSchema + Debug + Send + Sync + 'static
+{
+    const NAME: &'static str;
+    const SUMMARY: &'static str;
+
+    /// What is wrong with settings that have the right form.
+    fn problems(&self) -> Vec<Problem> {
+        Vec::new()
+    }
+
+    /// What it will do, in a few words.
+    fn describe(&self) -> String;
+
+    /// What becomes of each column: one column that comes out after the other.
+    fn columns(&self, input: &Schema) -> Result<Vec<Column>>;
+}
+
+/// A column that comes out.
+pub(crate) struct Column {
+    pub(crate) field: FieldRef,
+    pub(crate) from: Values,
+}
+
+/// Makes a column of rows from the one that came in.
+type Make = Arc<dyn Fn(&ArrayRef) -> Result<ArrayRef> + Send + Sync>;
+/// Makes a column of that many rows.
+type Fill = Arc<dyn Fn(usize) -> ArrayRef + Send + Sync>;
+
+/// Where its values come from.
+#[derive(Clone)]
+pub(crate) enum Values {
+    /// A column that came in, as it is.
+    Same(usize),
+    /// A column that came in, changed.
+    Made(usize, Make),
+    /// Nothing that came in.
+    Filled(Fill),
+}
+
+impl Column {
+    /// A column that passes as it is, with all that is said of it.
+    pub(crate) fn same(index: usize, input: &Schema) -> Self {
+        Self {
+            field: Arc::clone(&input.fields()[index]),
+            from: Values::Same(index),
+        }
+    }
+
+    /// The same values under another name.
+    pub(crate) fn named(index: usize, name: &str, input: &Schema) -> Self {
+        Self {
+            field: Arc::new(Field::clone(&input.fields()[index]).with_name(name)),
+            from: Values::Same(index),
+        }
+    }
+}
+
+/// The place of a column in what comes in.
+pub(crate) fn find(transform: &str, name: &str, input: &Schema) -> Result<usize> {
+    if name == OPERATION_COLUMN {
+        let message = format!("{transform} can't touch {name}: it says what becomes of each row");
+        return Err(Fault::new(code::CONFIG, message).with("column", name));
+    }
+    input.index_of(name).map_err(|_| {
+        let message = format!("{transform} names a column that isn't there: {name}");
+        Fault::new(code::SCHEMA, message)
+            .with("column", name)
+            .advise(columns_instead(name, input))
+    })
+}
+
+/// A problem at a place in the settings.
+pub(crate) fn problem(key: &str, message: impl Into<String>, advice: Option<String>) -> Problem {
+    Problem {
+        pointer: format!("/{key}"),
+        message: message.into(),
+        advice,
+    }
+}
+
+/// The pointer to a column's setting (RFC 6901).
+pub(crate) fn at(key: &str, column: &str) -> String {
+    format!("{key}/{}", column.replace('~', "~0").replace('/', "~1"))
+}
+
+/// A type of transform, told by its settings.
+pub(crate) struct Kind<S>(PhantomData<fn() -> S>);
+
+impl<S> Kind<S> {
+    pub(crate) fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<S: Spec> TransformKind for Kind<S> {
+    fn name(&self) -> &str {
+        S::NAME
+    }
+
+    fn summary(&self) -> &str {
+        S::SUMMARY
+    }
+
+    fn schema(&self) -> serde_json::Value {
+        schemars::schema_for!(S).to_value()
+    }
+
+    fn plan(&self, settings: &Settings, _: &BuildContext) -> Result<String, Vec<Problem>> {
+        let spec: S = settings.parse().map_err(|fault| {
+            vec![Problem {
+                pointer: fault.attribute("setting").unwrap_or_default().to_owned(),
+                message: fault.message.clone(),
+                advice: None,
+            }]
+        })?;
+        let problems = spec.problems();
+        match problems.is_empty() {
+            true => Ok(spec.describe()),
+            false => Err(problems),
+        }
+    }
+
+    fn build(&self, settings: &Settings, cx: &BuildContext) -> Result<Arc<dyn Transform>> {
+        self.plan(settings, cx).map_err(|problems| {
+            let message = problems.first().map(|each| each.message.clone());
+            Fault::new(code::CONFIG, message.unwrap_or_default())
+        })?;
+        Ok(Arc::new(Native(settings.parse::<S>()?)))
+    }
+}
+
+#[derive(Debug)]
+struct Native<S>(S);
+
+#[async_trait]
+impl<S: Spec> Transform for Native<S> {
+    async fn bind(&self, input: &SchemaRef, cx: &Context) -> Result<Box<dyn Bound>> {
+        let columns = self.0.columns(input)?;
+        let (fields, from): (Vec<FieldRef>, Vec<Values>) = columns
+            .into_iter()
+            .map(|each| (each.field, each.from))
+            .unzip();
+        if fields.is_empty() {
+            let message = format!("{} leaves no column", S::NAME);
+            return Err(Fault::new(code::SCHEMA, message));
+        }
+        let schema = Schema::new_with_metadata(fields, input.metadata().clone());
+        Ok(Box::new(BoundNative {
+            schema: Arc::new(schema),
+            from: from.into(),
+            cx: cx.clone(),
+        }))
+    }
+}
+
+struct BoundNative {
+    schema: SchemaRef,
+    from: Arc<[Values]>,
+    cx: Context,
+}
+
+#[async_trait]
+impl Bound for BoundNative {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    async fn apply(&mut self, batch: RecordBatch) -> Result<Vec<RecordBatch>> {
+        let (schema, from) = (Arc::clone(&self.schema), Arc::clone(&self.from));
+        let job = move || {
+            let columns = from.iter().map(|from| match from {
+                Values::Same(index) => Ok(Arc::clone(batch.column(*index))),
+                Values::Made(index, make) => make(batch.column(*index)),
+                Values::Filled(fill) => Ok(fill(batch.num_rows())),
+            });
+            let columns: Vec<ArrayRef> = columns.collect::<Result<_>>()?;
+            let batch = RecordBatch::try_new(schema, columns).map_err(|error| {
+                Fault::internal(format!("a transform gave columns that don't fit: {error}"))
+            })?;
+            Ok(vec![batch])
+        };
+        self.cx.cpu(job).await
+    }
+}

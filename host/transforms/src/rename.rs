@@ -1,0 +1,127 @@
+//! `rename`: other names for the same columns.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use arrow_schema::Schema;
+use convert_case::{Boundary, Casing};
+use hygge_core::{Fault, OPERATION_COLUMN, Problem, Result, code};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::kind::{Column, Spec, find, problem};
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Rename {
+    /// New names by old ones.
+    #[schemars(extend("minProperties" = 1))]
+    columns: Option<BTreeMap<String, String>>,
+    /// How every name is written; characters other than letters and digits part its words.
+    case: Option<Case>,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Case {
+    /// `order_id`
+    Snake,
+    /// `OrderId`
+    Pascal,
+    /// `orderId`
+    Camel,
+}
+
+impl Case {
+    fn of(self, name: &str) -> String {
+        let case = match self {
+            Self::Snake => convert_case::Case::Snake,
+            Self::Pascal => convert_case::Case::Pascal,
+            Self::Camel => convert_case::Case::Camel,
+        };
+        // Digits stay with the letters before them: `q1` is one word.
+        let words = [Boundary::Space, Boundary::LowerUpper, Boundary::Acronym];
+        let parts = name.split(|c: char| !c.is_alphanumeric());
+        let parts: Vec<&str> = parts.filter(|part| !part.is_empty()).collect();
+        parts.join(" ").set_boundaries(&words).to_case(case)
+    }
+}
+
+impl Spec for Rename {
+    const NAME: &'static str = "rename";
+    const SUMMARY: &'static str = "gives columns other names";
+
+    fn problems(&self) -> Vec<Problem> {
+        match (&self.columns, self.case) {
+            (Some(columns), None) => {
+                let empty = columns.iter().filter(|(_, new)| new.is_empty());
+                let told = empty.map(|(old, _)| {
+                    let at = crate::kind::at("columns", old);
+                    problem(&at, format!("{old} needs a name"), None)
+                });
+                told.collect()
+            }
+            (None, Some(_)) => Vec::new(),
+            (Some(_), Some(_)) => vec![problem(
+                "case",
+                "rename takes `columns` or `case`, not both",
+                Some("write two: the first with `case`, the second with `columns`".to_owned()),
+            )],
+            (None, None) => vec![Problem {
+                pointer: String::new(),
+                message: "rename needs `columns` or `case`".to_owned(),
+                advice: Some("`columns: {old: new}`, or `case: snake`".to_owned()),
+            }],
+        }
+    }
+
+    fn describe(&self) -> String {
+        match (&self.columns, self.case) {
+            (Some(columns), _) => {
+                let pairs: Vec<String> =
+                    columns.iter().map(|(a, b)| format!("{a} to {b}")).collect();
+                format!("rename {}", pairs.join(", "))
+            }
+            (None, Some(Case::Snake)) => "rename to snake case".to_owned(),
+            (None, Some(Case::Pascal)) => "rename to pascal case".to_owned(),
+            (None, Some(Case::Camel)) => "rename to camel case".to_owned(),
+            (None, None) => "rename".to_owned(),
+        }
+    }
+
+    fn columns(&self, input: &Schema) -> Result<Vec<Column>> {
+        let mut names: Vec<String> = input.fields().iter().map(|f| f.name().clone()).collect();
+        for (old, new) in self.columns.iter().flatten() {
+            names[find(Self::NAME, old, input)?].clone_from(new);
+        }
+        if let Some(case) = self.case {
+            for name in names.iter_mut().filter(|name| *name != OPERATION_COLUMN) {
+                let new = case.of(name);
+                if new.is_empty() {
+                    let message = format!("rename leaves nothing of the column {name:?}");
+                    return Err(Fault::new(code::SCHEMA, message)
+                        .with("column", &*name)
+                        .advise("name it before, with `rename: {columns: …}`"));
+                }
+                *name = new;
+            }
+        }
+        let mut taken: BTreeMap<&str, usize> = BTreeMap::new();
+        for (index, name) in names.iter().enumerate() {
+            match taken.entry(name) {
+                Entry::Vacant(free) => drop(free.insert(index)),
+                Entry::Occupied(other) => {
+                    let (one, two) = (input.field(*other.get()).name(), input.field(index).name());
+                    let message = format!("rename gives {one} and {two} one name: {name}");
+                    return Err(Fault::new(code::SCHEMA, message)
+                        .with("column", name)
+                        .advise("give one of them another name, or exclude it before"));
+                }
+            }
+        }
+        let columns = names.iter().enumerate();
+        Ok(columns
+            .map(|(index, name)| Column::named(index, name, input))
+            .collect())
+    }
+}

@@ -1,0 +1,222 @@
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Decimal128Type, Float64Type, Int64Type};
+use arrow_array::{
+    Array, BooleanArray, Decimal128Array, Float64Array, Int32Array, Int64Array, ListArray,
+    StringArray, TimestampMicrosecondArray, new_null_array,
+};
+use arrow_schema::TimeUnit;
+use serde_json::json;
+
+use super::*;
+
+fn cast(column: ArrayRef, to: &str, on_failure: &str) -> Result<ArrayRef, Fault> {
+    let settings = json!({"columns": {"c": to}, "on_failure": on_failure});
+    let out = run("cast", settings, &batch(vec![("c", column)]))?;
+    Ok(Arc::clone(out.column(0)))
+}
+
+fn texts(texts: &[&str]) -> ArrayRef {
+    Arc::new(StringArray::from(texts.to_vec()))
+}
+
+#[test]
+fn a_value_that_would_change_is_never_passed_on() {
+    let floats: ArrayRef = Arc::new(Float64Array::from(vec![1.0, -0.0, 1.5, f64::NAN, 1e300]));
+    let big = (1_i64 << 53) + 1;
+    let wholes: ArrayRef = Arc::new(Int64Array::from(vec![1, big, i64::MAX]));
+    let decimals: ArrayRef = Arc::new(
+        Decimal128Array::from(vec![100, 125])
+            .with_precision_and_scale(9, 2)
+            .unwrap(),
+    );
+    for (column, to, fits) in [
+        (
+            Arc::clone(&floats),
+            "int64",
+            vec![true, true, false, false, false],
+        ),
+        (
+            floats,
+            "decimal(5, 2)",
+            vec![true, true, true, false, false],
+        ),
+        (Arc::clone(&wholes), "float64", vec![true, false, false]),
+        (wholes, "int32", vec![true, false, false]),
+        (Arc::clone(&decimals), "decimal(9, 1)", vec![true, false]),
+        (decimals, "int64", vec![true, false]),
+        (
+            texts(&["1.25", "1.255", "x", ""]),
+            "decimal(9, 2)",
+            vec![true, false, false, false],
+        ),
+        (
+            texts(&["12", "1.5", "9223372036854775808"]),
+            "int64",
+            vec![true, false, false],
+        ),
+        (
+            texts(&["2026-02-28", "2026-02-30"]),
+            "date",
+            vec![true, false],
+        ),
+        (texts(&["true", "maybe"]), "bool", vec![true, false]),
+    ] {
+        let out = cast(Arc::clone(&column), to, "null").unwrap();
+        let valid: Vec<bool> = (0..out.len()).map(|row| out.is_valid(row)).collect();
+        assert_eq!(valid, fits, "{to} from {column:?}");
+        assert!(cast(column, to, "fail").is_err(), "{to}");
+    }
+}
+
+#[test]
+fn what_fits_has_the_same_value() {
+    let out = cast(texts(&["12", "-3"]), "int64", "fail").unwrap();
+    assert_eq!(out.as_primitive::<Int64Type>().values()[..], [12, -3]);
+    let out = cast(texts(&["1.25"]), "decimal(9, 2)", "fail").unwrap();
+    assert_eq!(out.as_primitive::<Decimal128Type>().values()[..], [125]);
+    let out = cast(Arc::new(Int32Array::from(vec![7])), "float64", "fail").unwrap();
+    assert_eq!(out.as_primitive::<Float64Type>().values()[..], [7.0]);
+    let nulls: ArrayRef = Arc::new(Int64Array::from(vec![None, Some(1)]));
+    let out = cast(nulls, "string", "fail").unwrap();
+    assert_eq!(out.as_ref(), &StringArray::from(vec![None, Some("1")]));
+}
+
+#[test]
+fn the_first_value_that_does_not_fit_is_told() {
+    let fault = cast(texts(&["1", "12,50", "x"]), "float64", "fail").unwrap_err();
+    assert_eq!(
+        told(&fault),
+        "cast meets \"12,50\" in column c, which float64 can't hold\n\
+         choose a wider type, or `on_failure: null` to have NULL in its place"
+    );
+}
+
+#[test]
+fn what_can_not_be_is_told_without_a_row() {
+    let list = ListArray::from_iter_primitive::<Int64Type, _, _>([Some(vec![Some(1)])]);
+    let fault = cast(Arc::new(list), "int64", "fail").unwrap_err();
+    assert_eq!(
+        fault.message,
+        "cast can't make int64 from list<int64> of column c"
+    );
+    let time: ArrayRef = Arc::new(TimestampMicrosecondArray::from(vec![0]));
+    let fault = cast(time, "timestamp[us, UTC]", "null").unwrap_err();
+    assert_eq!(
+        fault.message,
+        "cast can't make timestamp[us, UTC] from timestamp[us] (a moment and a time without a \
+         zone differ by a zone that nobody named) of column c"
+    );
+}
+
+#[test]
+fn only_what_was_cast_loses_what_was_said_of_it() {
+    let given = batch(vec![
+        ("a", Arc::new(Int64Array::from(vec![1]))),
+        ("b", texts(&["2"])),
+        ("c", Arc::new(Int64Array::from(vec![3]))),
+    ]);
+    let settings = json!({"columns": {"b": "int64", "c": "int64"}});
+    let out = run("cast", settings, &given).unwrap();
+    let schema = out.schema();
+    assert_eq!(schema.field(0), given.schema().field(0));
+    assert_eq!(schema.field(2), given.schema().field(2));
+    assert!(schema.field(1).metadata().is_empty());
+    assert_eq!(type_of(&out, "b"), DataType::Int64);
+}
+
+/// Every pair of types either is refused when it is bound, or passes NULLs and nothing at all.
+#[test]
+fn nulls_pass_between_all_types() {
+    let units = [
+        TimeUnit::Second,
+        TimeUnit::Millisecond,
+        TimeUnit::Microsecond,
+        TimeUnit::Nanosecond,
+    ];
+    let mut from = vec![
+        DataType::Null,
+        DataType::Boolean,
+        DataType::Int8,
+        DataType::UInt64,
+        DataType::Float16,
+        DataType::Float32,
+        DataType::Utf8,
+        DataType::LargeUtf8,
+        DataType::Utf8View,
+        DataType::Binary,
+        DataType::BinaryView,
+        DataType::FixedSizeBinary(4),
+        DataType::Date32,
+        DataType::Date64,
+        DataType::Decimal128(9, 2),
+        DataType::Decimal256(50, 2),
+        DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8)),
+    ];
+    from.extend(units.map(|unit| DataType::Timestamp(unit, None)));
+    from.extend(units.map(DataType::Duration));
+    let to = [
+        "bool",
+        "int8",
+        "uint64",
+        "float32",
+        "float64",
+        "decimal(9, 2)",
+        "decimal(50, 3)",
+        "string",
+        "binary",
+        "date",
+        "time",
+        "timestamp[s]",
+        "timestamp[ns, UTC]",
+    ];
+    let mut possible = 0;
+    for from in &from {
+        for to in to {
+            match cast(new_null_array(from, 3), to, "fail") {
+                Ok(out) => {
+                    possible += 1;
+                    assert_eq!(out.logical_null_count(), 3, "{to} from {from}");
+                }
+                Err(fault) => {
+                    assert!(fault.message.starts_with("cast can't make"), "{fault:?}");
+                }
+            }
+        }
+    }
+    assert!(possible > 100, "{possible}");
+}
+
+#[test]
+fn nulls_are_filled_with_a_value_of_the_column_s_type() {
+    let given = batch(vec![
+        ("i", Arc::new(Int32Array::from(vec![Some(1), None]))),
+        ("s", Arc::new(StringArray::from(vec![None, Some("x")]))),
+        ("b", Arc::new(BooleanArray::from(vec![None, Some(true)]))),
+        ("whole", Arc::new(Int64Array::from(vec![5, 6]))),
+    ]);
+    let columns = json!({"i": 0, "s": "none", "b": false, "whole": 9});
+    let out = run("fill_null", json!({"columns": columns}), &given).unwrap();
+    let expected: [ArrayRef; 4] = [
+        Arc::new(Int32Array::from(vec![1, 0])),
+        texts(&["none", "x"]),
+        Arc::new(BooleanArray::from(vec![false, true])),
+        Arc::new(Int64Array::from(vec![5, 6])),
+    ];
+    assert_eq!(out.columns(), expected);
+    assert!(!out.schema().field(0).is_nullable());
+    assert_eq!(out.schema().field(0).metadata()["origin"], "i");
+    for (column, value) in [
+        ("i", json!("secret")),
+        ("i", json!(1.5)),
+        ("b", json!("maybe")),
+    ] {
+        let fault = run("fill_null", json!({"columns": {column: value}}), &given).unwrap_err();
+        assert!(
+            fault.message.starts_with("fill_null has a value for"),
+            "{fault:?}"
+        );
+        assert!(!format!("{fault:?}").contains("secret"));
+    }
+}
