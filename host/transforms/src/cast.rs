@@ -23,13 +23,13 @@ pub(crate) struct Cast {
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 enum OnFailure {
     /// The entity fails, and nothing settles.
     #[default]
     Fail,
     /// It becomes NULL.
-    Null,
+    SetNull,
 }
 
 impl Spec for Cast {

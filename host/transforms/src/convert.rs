@@ -10,7 +10,7 @@ use arrow_cast::{CastOptions, can_cast_types, cast_with_options};
 use arrow_ord::cmp::distinct;
 use arrow_schema::{ArrowError, DataType};
 use arrow_select::nullif::nullif;
-use hygge_core::{Fault, Result, code, type_name};
+use hygge_core::{Fault, Result, code, type_name, zone_offset};
 
 /// Makes NULL of what doesn't fit, which is then looked for.
 const SAFE: CastOptions<'_> = CastOptions {
@@ -22,6 +22,8 @@ const SAFE: CastOptions<'_> = CastOptions {
 pub(crate) struct Conversion {
     /// Through which the values go first.
     through: Option<DataType>,
+    /// Through which they go last.
+    last: Option<DataType>,
     to: DataType,
     /// Whether a value must come back as it was.
     exact: bool,
@@ -44,6 +46,8 @@ impl Conversion {
             from,
             DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View
         );
+        let unknown = || format!("{} (a named zone needs the zones' history)", pair());
+        let last = fixed(to, from).ok_or_else(unknown)?;
         // Arrow rounds text to a decimal's scale without a word.
         let through = match (from, to) {
             (_, DataType::Decimal128(..) | DataType::Decimal256(..)) if text => {
@@ -51,6 +55,7 @@ impl Conversion {
             }
             (DataType::Dictionary(_, values), _) => Some(values.as_ref().clone()),
             (DataType::Float16, _) => Some(DataType::Float32),
+            (DataType::Timestamp(..), _) => fixed(from, to).ok_or_else(unknown)?,
             _ => None,
         };
         let from = through.as_ref().unwrap_or(from);
@@ -59,6 +64,7 @@ impl Conversion {
             // A float that is asked to be a shorter one is asked to be rounded.
             exact: from.is_numeric() && to.is_numeric() && !(from.is_floating() && float),
             through,
+            last,
             to: to.clone(),
         })
     }
@@ -88,13 +94,17 @@ impl Conversion {
         );
         Err(Fault::new(code::SOURCE_INVALID, message)
             .with("column", column)
-            .advise("choose a wider type, or `on_failure: null` to have NULL in its place"))
+            .advise("choose a wider type, or `on_failure: set_null` to have NULL in its place"))
     }
 
     fn run(&self, given: &ArrayRef) -> Result<ArrayRef, ArrowError> {
         let from = match &self.through {
             Some(through) => cast_with_options(given, through, &SAFE)?,
             None => Arc::clone(given),
+        };
+        let from = match &self.last {
+            Some(last) => cast_with_options(&from, last, &SAFE)?,
+            None => from,
         };
         let made = cast_with_options(&from, &self.to, &SAFE)?;
         if !self.exact {
@@ -107,6 +117,23 @@ impl Conversion {
             false => Ok(made),
         }
     }
+}
+
+/// Another name for a type's zone that is known without the zones' history, where one is needed:
+/// none at all if there is no such name.
+fn fixed(data_type: &DataType, other: &DataType) -> Option<Option<DataType>> {
+    let DataType::Timestamp(unit, Some(zone)) = data_type else {
+        return Some(None);
+    };
+    // A moment is the same in every zone.
+    let moments = matches!(other, DataType::Timestamp(_, Some(_)));
+    let name: Arc<str> = match zone_offset(zone) {
+        Some(_) if zone.starts_with(['+', '-']) => return Some(None),
+        Some(_) => "+00:00".into(),
+        None if moments => "+00:00".into(),
+        None => return None,
+    };
+    Some(Some(DataType::Timestamp(*unit, Some(name))))
 }
 
 /// -0.0 as 0.0, which is the same number.

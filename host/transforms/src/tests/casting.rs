@@ -4,7 +4,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal128Type, Float64Type, Int64Type};
 use arrow_array::{
     Array, BooleanArray, Decimal128Array, Float64Array, Int32Array, Int64Array, ListArray,
-    StringArray, TimestampMicrosecondArray, new_null_array,
+    StringArray, TimestampMicrosecondArray, TimestampSecondArray, new_null_array,
 };
 use arrow_schema::TimeUnit;
 use serde_json::json;
@@ -63,7 +63,7 @@ fn a_value_that_would_change_is_never_passed_on() {
         ),
         (texts(&["true", "maybe"]), "bool", vec![true, false]),
     ] {
-        let out = cast(Arc::clone(&column), to, "null").unwrap();
+        let out = cast(Arc::clone(&column), to, "set_null").unwrap();
         let valid: Vec<bool> = (0..out.len()).map(|row| out.is_valid(row)).collect();
         assert_eq!(valid, fits, "{to} from {column:?}");
         assert!(cast(column, to, "fail").is_err(), "{to}");
@@ -89,7 +89,7 @@ fn the_first_value_that_does_not_fit_is_told() {
     assert_eq!(
         told(&fault),
         "cast meets \"12,50\" in column c, which float64 can't hold\n\
-         choose a wider type, or `on_failure: null` to have NULL in its place"
+         choose a wider type, or `on_failure: set_null` to have NULL in its place"
     );
 }
 
@@ -102,12 +102,29 @@ fn what_can_not_be_is_told_without_a_row() {
         "cast can't make int64 from list<int64> of column c"
     );
     let time: ArrayRef = Arc::new(TimestampMicrosecondArray::from(vec![0]));
-    let fault = cast(time, "timestamp[us, UTC]", "null").unwrap_err();
+    let fault = cast(time, "timestamp[us, UTC]", "set_null").unwrap_err();
     assert_eq!(
         fault.message,
         "cast can't make timestamp[us, UTC] from timestamp[us] (a moment and a time without a \
          zone differ by a zone that nobody named) of column c"
     );
+}
+
+#[test]
+fn moments_are_the_same_in_every_zone() {
+    let berlin = TimestampMicrosecondArray::from(vec![1_000_000]).with_timezone("Europe/Berlin");
+    let out = cast(Arc::new(berlin.clone()), "timestamp[s, UTC]", "fail").unwrap();
+    let expected = TimestampSecondArray::from(vec![1]).with_timezone("UTC");
+    assert_eq!(out.as_ref(), &expected);
+    let fault = cast(Arc::new(berlin), "string", "fail").unwrap_err();
+    assert!(fault.message.contains("a named zone needs"), "{fault:?}");
+    let out = cast(
+        texts(&["1970-01-01T01:00:01+01:00"]),
+        "timestamp[s, UTC]",
+        "fail",
+    )
+    .unwrap();
+    assert_eq!(out.as_ref(), &expected);
 }
 
 #[test]

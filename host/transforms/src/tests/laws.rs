@@ -36,7 +36,7 @@ proptest! {
             ("rename", json!({"case": "pascal"})),
             ("constant", json!({"columns": {"x": "y"}})),
             ("fill_null", json!({"columns": {"i": 0, "f": 0.5, "s": ""}})),
-            ("cast", json!({"columns": {"i": "float64", "f": "int64", "s": "int64"}, "on_failure": "null"})),
+            ("cast", json!({"columns": {"i": "float64", "f": "int64", "s": "int64"}, "on_failure": "set_null"})),
         ] {
             let whole = run(kind, settings.clone(), &given).unwrap();
             let parts = sized(kind, settings, &given, size).unwrap();
@@ -56,7 +56,7 @@ proptest! {
     #[test]
     fn a_cast_that_succeeds_can_be_undone(given in rows()) {
         for (column, to, from) in [("i", "float64", "int64"), ("i", "string", "int64"), ("i", "decimal(20, 0)", "int64")] {
-            let lenient = json!({"columns": {column: to}, "on_failure": "null"});
+            let lenient = json!({"columns": {column: to}, "on_failure": "set_null"});
             let made = run("cast", lenient, &given).unwrap();
             let strict = json!({"columns": {column: from}});
             let back = run("cast", strict, &made).unwrap();
