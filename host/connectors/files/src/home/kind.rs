@@ -180,7 +180,7 @@ fn problems(settings: &HomeSettings, short: Option<Format>) -> Vec<Problem> {
             None => problems.push(Problem {
                 pointer,
                 message: format!("{name:?} is not a type"),
-                advice: Some(format!("use {}", TYPE_NAMES)),
+                advice: Some(format!("use {TYPE_NAMES}")),
             }),
             Some(data_type)
                 if FilesHomeKind::known_format(settings) == Some(Format::Csv)

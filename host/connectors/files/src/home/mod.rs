@@ -69,7 +69,7 @@ impl FilesHome {
                         code::CONFIG,
                         format!("the type {name:?} of column {column:?} is unknown"),
                     )
-                    .advise(format!("use {}", TYPE_NAMES))
+                    .advise(format!("use {TYPE_NAMES}"))
                 })?;
                 Ok((column.clone(), data_type))
             })
