@@ -119,6 +119,37 @@ fn inspects_without_running() {
     );
 }
 
+#[test]
+fn what_is_gone_can_be_forgotten_and_nothing_else_is_written_over() {
+    let project = project();
+    hygge(&project, "plugin trust c-guest").succeed();
+    std::fs::remove_file(project.path("plugins/c-guest.wasm")).unwrap();
+    let removed = hygge(&project, "plugin remove c-guest").succeed();
+    assert!(
+        removed.stdout.contains("hygge.lock has forgotten it"),
+        "{removed}"
+    );
+    let again = hygge(&project, "plugin remove c-guest").run();
+    assert_eq!(again.code, Some(2), "{again}");
+
+    project.write("one.wasm", guest());
+    project.write("notes.txt", "mine");
+    let refused = hygge(&project, "plugin seal one.wasm --out notes.txt").run();
+    assert_eq!(refused.code, Some(2), "{refused}");
+    assert!(
+        refused
+            .stderr
+            .contains("notes.txt is there, and is no plugin"),
+        "{refused}"
+    );
+    assert_eq!(
+        std::fs::read_to_string(project.path("notes.txt")).unwrap(),
+        "mine"
+    );
+    let named = hygge(&project, "plugin add one.wasm --name crm.wasm").run();
+    assert_eq!(named.code, Some(2), "{named}");
+}
+
 /// A file that was trusted and is another now is refused, with the difference, until it is
 /// trusted again.
 #[test]

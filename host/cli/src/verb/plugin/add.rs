@@ -159,14 +159,16 @@ fn named(mut complaint: Complaint, from: &Path, written: &str) -> Complaint {
 fn check_name(key: &str) -> Result<(), Complaint> {
     let fits = key.starts_with(|c: char| c.is_ascii_alphanumeric())
         && key.len() <= 64
+        && !key.ends_with(".wasm")
         && key
             .chars()
             .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
     match fits {
         true => Ok(()),
         false => Err(
-            Complaint::usage(format!("{key:?} can't be the name of a plugin"))
-                .advise("choose one of letters, digits, `-`, `_` and `.`: --name crm"),
+            Complaint::usage(format!("{key:?} can't be the name of a plugin")).advise(
+                "choose one of letters, digits, `-`, `_` and `.`, without `.wasm`: --name crm",
+            ),
         ),
     }
 }
@@ -224,7 +226,9 @@ fn said(here: &Here, key: &str, sealed: &Sealed) -> String {
             "It wants more than it is granted. If it may, add to hygge.yml:\n{lines}\n\
              and trust this file: hygge plugin trust {key}\n"
         )),
-        Compared::Enough | Compared::Wrong(_) if granted.is_null() => {
+        Compared::Enough | Compared::Wrong(_)
+            if granted.is_null() && !here.lock.plugins.contains_key(key) =>
+        {
             said.push_str(&format!("Use it in a flow: `type: {}`\n", description.name));
         }
         Compared::Enough | Compared::Wrong(_) => {

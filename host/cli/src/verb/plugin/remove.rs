@@ -22,6 +22,14 @@ pub(super) struct RemoveArgs {
 
 pub(super) fn run(args: &RemoveArgs, global: &Global, console: &Console) -> Ended {
     let mut here = Here::find(global)?;
+    if let Some(key) = gone(&here, &args.plugin) {
+        here.lock.plugins.remove(&key);
+        here.lock.write(&here.root)?;
+        console.out(&format!(
+            "plugins/{key}.wasm was gone already; hygge.lock has forgotten it.\n"
+        ));
+        return Ok(Exit::Well);
+    }
     let (key, file) = here.plugin(&args.plugin)?;
     // The trust goes first: a file without it can do less than one with it.
     if here.lock.plugins.remove(&key).is_some() {
@@ -40,4 +48,13 @@ pub(super) fn run(args: &RemoveArgs, global: &Global, console: &Console) -> Ende
     }
     console.out(&said);
     Ok(Exit::Well)
+}
+
+/// A plugin that was trusted once and whose file isn't there: its type is kept until somebody
+/// says that it is gone for good.
+fn gone(here: &Here, named: &str) -> Option<String> {
+    let key = named.strip_prefix("plugins/").unwrap_or(named);
+    let key = key.strip_suffix(".wasm").unwrap_or(key);
+    let there = here.folder().join(format!("{key}.wasm")).exists();
+    (!there && here.lock.plugins.contains_key(key)).then(|| key.to_owned())
 }

@@ -1,4 +1,5 @@
-use std::path::PathBuf;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use hygge_plugins::{Digest, Sealed};
@@ -35,6 +36,13 @@ pub(super) fn run(args: &SealArgs, _: &Global, console: &Console) -> Ended {
     }
     let sealed = with_context(async |cx| Sealed::read(&args.file, true, cx).await)?;
     let to = args.out.as_ref().unwrap_or(&args.file);
+    if to.exists() && !is_wasm(to) {
+        let shown = to.display();
+        return Err(
+            Complaint::usage(format!("{shown} is there, and is no plugin"))
+                .advise("choose another --out, or move it away"),
+        );
+    }
     if sealed.asked || to != &args.file {
         sealed.write(to)?;
     }
@@ -51,4 +59,11 @@ pub(super) fn run(args: &SealArgs, _: &Global, console: &Console) -> Ended {
         Digest::of(&sealed.bytes)
     ));
     Ok(Exit::Well)
+}
+
+/// Whether it may be written over: anything else is somebody's.
+fn is_wasm(file: &Path) -> bool {
+    let mut magic = [0; 4];
+    let read = std::fs::File::open(file).and_then(|mut file| file.read_exact(&mut magic));
+    read.is_ok() && magic == *b"\0asm"
 }
