@@ -51,12 +51,9 @@ pub fn shown_url(url: &str) -> String {
     let shown = url.split(['?', '#']).next().unwrap_or_default();
     let shown = match shown.split_once("://") {
         Some((scheme, rest)) => {
-            let (place, path) = rest.split_once('/').unwrap_or((rest, ""));
+            let (place, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
             let place = place.rsplit('@').next().unwrap_or_default();
-            match path.is_empty() {
-                true => format!("{scheme}://{place}"),
-                false => format!("{scheme}://{place}/{path}"),
-            }
+            format!("{scheme}://{place}{path}")
         }
         None => shown.to_owned(),
     };
@@ -192,6 +189,17 @@ async fn send(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_may_be_a_secret_in_a_url_is_not_shown() {
+        let shown = |url: &str| shown_url(url);
+        assert_eq!(
+            shown("https://u:pw@a.example/b.wasm?token=x#y"),
+            "https://a.example/b.wasm"
+        );
+        assert_eq!(shown("https://a.example/"), "https://a.example/");
+        assert_eq!(shown("https://u:pw@a.example"), "https://a.example");
+    }
 
     #[test]
     fn only_https_or_this_machine() {
