@@ -1,9 +1,9 @@
 use arrow_schema::SchemaRef;
 use hygge_core::{
     Context, Discovered, EntityId, Fault, Finding, Home, Registry, Result, SplitRequest, Store,
-    code,
+    code, quoted,
 };
-use hygge_project::{Plan, PlannedEntity};
+use hygge_project::{Filler, Plan, PlannedEntity};
 use hygge_state::StateStore;
 
 use crate::chain::Chain;
@@ -53,12 +53,17 @@ pub async fn check(
                     waits: None,
                 };
                 if each.home.iter().any(|finding| !finding.ok)
-                    && let Some(flow) = filled_by(plan, planned)
+                    && let Some(filler) = &planned.filled_by
                     && nothing_yet(home.discover(cx).await)
                 {
-                    let home = &planned.home_plan.describe;
-                    each.home = vec![Finding::good(format!("{home}: flow {flow} writes it"))];
-                    each.waits = Some(flow.to_owned());
+                    let (home, flow) = (&planned.home_plan.describe, &filler.flow);
+                    if filler.planned {
+                        each.home = vec![Finding::good(format!("{home}: flow {flow} writes it"))];
+                        each.waits = Some(flow.clone());
+                    } else {
+                        let bad = each.home.iter_mut().filter(|finding| !finding.ok);
+                        bad.for_each(|finding| finding.advice = Some(goes_first(filler)));
+                    }
                 }
                 if each.ok() {
                     let bound = Rehearsal {
@@ -84,25 +89,11 @@ pub async fn check(
     checked
 }
 
-/// The flow of this plan that goes before an entity's and writes what it reads.
-fn filled_by<'a>(plan: &'a Plan, planned: &PlannedEntity) -> Option<&'a str> {
-    let read = planned.home_plan.place.as_ref()?;
-    let flow = |name: &str| plan.flows.iter().find(|flow| flow.name == name);
-    let mut before: Vec<&str> = Vec::new();
-    let mut open = vec![planned.id.flow.as_str()];
-    while let Some(after) = open.pop().and_then(flow).map(|flow| &flow.after) {
-        let new = after.iter().filter(|name| !before.contains(&name.as_str()));
-        let new: Vec<&str> = new.map(String::as_str).collect();
-        before.extend(&new);
-        open.extend(new);
-    }
-    let writes = |name: &&&str| {
-        let entities = flow(name).into_iter().flat_map(|flow| &flow.entities);
-        let mut written = entities.filter_map(|entity| entity.store_plan.place.as_ref());
-        written.any(|place| place.overlaps(read))
-    };
-    let found = before.iter().find(writes)?;
-    flow(found).map(|flow| flow.name.as_str())
+/// What to do about a source that a flow outside of this run is yet to write.
+pub(crate) fn goes_first(filler: &Filler) -> String {
+    let flow = &filler.flow;
+    let run = quoted(flow);
+    format!("flow {flow} writes it: run `hygge start --flow {run}` first")
 }
 
 fn nothing_yet<T>(looked: Result<T>) -> bool {
@@ -206,10 +197,13 @@ pub async fn discover(plan: &Plan, registry: &Registry, cx: &Context) -> Vec<(En
             Ok((home, _)) => home.discover(cx).await,
             Err(fault) => Err(fault),
         };
-        let found = match (discovered, filled_by(plan, planned)) {
+        let found = match (discovered, &planned.filled_by) {
             (Ok(there), _) => Found::There(there),
-            (Err(fault), Some(flow)) if fault.code == code::SOURCE_MISSING => {
-                Found::Waits(flow.to_owned())
+            (Err(fault), Some(filler)) if fault.code == code::SOURCE_MISSING => {
+                match filler.planned {
+                    true => Found::Waits(filler.flow.clone()),
+                    false => Found::Failed(fault.advise(goes_first(filler))),
+                }
             }
             (Err(fault), _) => Found::Failed(fault),
         };

@@ -26,7 +26,7 @@ use crate::retry::Retries;
 use crate::shared::{Lent, Shared};
 use crate::start::{self, Start};
 use crate::window::{Follow, Seen, Taken};
-use crate::{Event, empty, recover};
+use crate::{Event, check, empty, recover};
 
 /// What moving an entity came to.
 #[derive(Debug)]
@@ -207,6 +207,12 @@ impl Mover {
         let plan = match plan {
             Err(fault) if fault.code == code::SOURCE_MISSING && self.planned.allow_empty => {
                 return Err(Fault::new(EMPTY, fault.message));
+            }
+            Err(fault) if fault.code == code::SOURCE_MISSING => {
+                return Err(match &self.planned.filled_by {
+                    Some(filler) if !filler.planned => fault.advise(check::goes_first(filler)),
+                    _ => fault,
+                });
             }
             plan => plan?,
         };

@@ -9,7 +9,7 @@ use crate::flow::WrittenFlow;
 use crate::index::Index;
 use crate::node::{Node, Value};
 use crate::real::Real;
-use crate::{Problem, nearest};
+use crate::{Filler, Problem, Selection, nearest};
 
 /// The flows that each flow waits for, as written; unknown names are reported.
 pub(crate) fn after(
@@ -128,14 +128,15 @@ fn way_back(start: &str, after: &BTreeMap<String, Vec<String>>) -> Vec<String> {
 }
 
 /// Refuses entities that would write where another writes or reads, unless the flows say who
-/// goes first.
+/// goes first. Gives who reads what whom writes in such an order, by their numbers.
 pub(crate) fn places(
     entities: &[Resolved],
     flows: &[WrittenFlow],
     after: &BTreeMap<String, Vec<String>>,
     real: &mut Real,
     problems: &mut Vec<Problem>,
-) {
+) -> Vec<(usize, usize)> {
+    let mut filled = Vec::new();
     // A variable that isn't set may name the flow.
     let unsure = |name: &str| {
         let unset = |node: &&Node| matches!(node.value, Value::Unset(_));
@@ -172,7 +173,8 @@ pub(crate) fn places(
             }
         }
         let readers = homes.near(written).into_iter();
-        for (reader, read) in readers.map(|n| (&entities[n], &read_at[n])) {
+        for place in readers {
+            let (reader, read) = (&entities[place], &read_at[place]);
             if !read.as_ref().is_some_and(|read| read.overlaps(written)) {
                 continue;
             }
@@ -193,12 +195,12 @@ pub(crate) fn places(
                         .advise("entities of a flow move side by side: put the reader into a flow of its own, with `after`")
                         .about(other),
                 );
-            } else if !reached
+            } else if reached
                 .get(other.flow.as_str())
                 .is_some_and(|all| all.contains(&id.flow))
-                && !unsure(&other.flow)
-                && told.insert((&other.flow, &id.flow))
             {
+                filled.push((place, number));
+            } else if !unsure(&other.flow) && told.insert((&other.flow, &id.flow)) {
                 let (flow, first) = (&other.flow, &id.flow);
                 problems.push(
                     Problem::at(&reader.home_at, format!("`{other}` reads what `{id}` writes, but flow `{flow}` doesn't wait for flow `{first}`"))
@@ -206,6 +208,22 @@ pub(crate) fn places(
                         .advise(format!("add `after: [{first}]` to flow `{flow}`")),
                 );
             }
+        }
+    }
+    filled
+}
+
+/// Writes down for each entity which flow fills its Home, given what [`places`] found.
+pub(crate) fn fill(entities: &mut [Resolved], filled: &[(usize, usize)], selection: &Selection) {
+    for (reader, writer) in filled {
+        let id = entities[*writer].planned.id.clone();
+        let planned = selection.takes(&id.flow, &id.entity);
+        let filler = &mut entities[*reader].planned.filled_by;
+        if filler.is_none() || planned {
+            *filler = Some(Filler {
+                flow: id.flow,
+                planned,
+            });
         }
     }
 }

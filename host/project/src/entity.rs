@@ -195,6 +195,7 @@ pub(crate) fn resolve(
             mode,
             incremental: placed.as_ref().map(|placed| placed.value.clone()),
             allow_empty,
+            filled_by: None,
             emptied_by_others,
             origin: Origin {
                 file: entity.at.source.file.clone(),

@@ -38,8 +38,8 @@ mod yaml;
 pub use discover::{PROJECT_FILE, root};
 pub use load::{Load, Wild, flows_dir, granted, load};
 pub use plan::{
-    Endpoint, Incremental, Lookback, OnError, Options, Origin, Plan, PlannedEntity, PlannedFlow,
-    PlannedTransform,
+    Endpoint, Filler, Incremental, Lookback, OnError, Options, Origin, Plan, PlannedEntity,
+    PlannedFlow, PlannedTransform,
 };
 pub use problem::{Excerpt, Problem, Problems};
 pub use schema::{FileKind, schema};

@@ -2,7 +2,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use hygge_core::{BuildContext, Mode, REDACTED, Registry};
+use hygge_core::{BuildContext, Mode, REDACTED, Registry, quoted};
 use serde::de::DeserializeOwned;
 
 use crate::check::Check;
@@ -189,7 +189,8 @@ impl Loading<'_> {
         let flows_dir = flows_dir.as_deref().unwrap_or("flows");
         let (real, problems) = (&mut Real::default(), &mut self.problems);
         conflict::own_files(&mut entities, &self.cx, flows_dir, real, problems);
-        conflict::places(&entities, &flows, &after, real, problems);
+        let filled = conflict::places(&entities, &flows, &after, real, problems);
+        conflict::fill(&mut entities, &filled, &self.request.selection);
         if complete {
             self.request.selection.check(&flows, &mut self.problems);
             if flows.is_empty() && self.problems.is_empty() {
@@ -355,6 +356,10 @@ impl Loading<'_> {
                 continue;
             };
             let before = self.problems.len();
+            if let Some(problem) = listed_entities(found, &node) {
+                self.problems.push(problem);
+                continue;
+            }
             self.problems
                 .extend(Check::run("`--var`", &schema, &mut node, &at));
             self.problems.extend(unknown_entity(found, &node));
@@ -390,6 +395,51 @@ fn options(config: &OptionsConfig) -> Options {
             Some(OnErrorConfig::Stop) => OnError::Stop,
         },
     }
+}
+
+/// `entities=[a, b]`, which in a flow says which there are: whoever writes it here may mean that,
+/// or which of them to run.
+fn listed_entities(flow: &WrittenFlow, node: &Node) -> Option<Problem> {
+    let entities = node.get("entities")?;
+    let listed: Vec<String> = match &entities.value {
+        Value::Map(_) => return None,
+        Value::List(items) => items
+            .iter()
+            .filter_map(Node::as_text)
+            .map(str::to_owned)
+            .collect(),
+        _ => {
+            let names = entities
+                .as_text()
+                .unwrap_or_default()
+                .split(',')
+                .map(str::trim);
+            names.map(str::to_owned).collect()
+        }
+    };
+    let name = &flow.name;
+    let known = |entity: &String| flow.entities.iter().any(|each| each.name == *entity);
+    let unknown = listed
+        .iter()
+        .find(|entity| !known(entity) && !entity.is_empty());
+    let advice = match unknown {
+        None if listed.iter().all(String::is_empty) => {
+            format!("to run some of them, write `--entity {name}.<entity>`")
+        }
+        None => {
+            let ids = listed.iter().filter(|entity| !entity.is_empty());
+            let ids: Vec<String> = ids.map(|entity| format!("{name}.{entity}")).collect();
+            format!(
+                "to run only these, write `--entity {}`",
+                quoted(&ids.join(","))
+            )
+        }
+        Some(unknown) => format!("write `{unknown}` under `entities` of flow `{name}`"),
+    };
+    let message = "`--var` can't say which entities a flow has, only what one of them has";
+    Some(Problem::at(&entities.at, message).advise(format!(
+        "{advice}; to set something for one, `--var flow.{name}.entities.<entity>.<path>=value`"
+    )))
 }
 
 fn unknown_entity(flow: &WrittenFlow, node: &Node) -> Option<Problem> {

@@ -92,10 +92,21 @@ pub struct PlannedEntity {
     pub incremental: Option<Incremental>,
     /// Whether a source without rows or files is fine.
     pub allow_empty: bool,
+    /// The flow that goes first and writes what this one reads.
+    pub filled_by: Option<Filler>,
     /// Whether others take away what settled there (`store.emptied_by_others`).
     pub emptied_by_others: bool,
     /// Where it is written down.
     pub origin: Origin,
+}
+
+/// A flow that writes what another reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Filler {
+    /// Its name.
+    pub flow: String,
+    /// Whether this plan has it, with what is read.
+    pub planned: bool,
 }
 
 /// A Home or Store: its type and settings.

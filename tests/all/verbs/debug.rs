@@ -83,9 +83,16 @@ fn a_chain_before_its_first_run() {
     insta::assert_snapshot!("chain_discovered", found.shown());
     let json = project.hygge("debug --output json").succeed();
     assert!(json.stdout.contains(r#""waits":"sales""#), "{json}");
-    // Alone it has nothing to wait for.
+    // Alone it has nothing to wait for, but it can be said who goes first.
     let alone = project.hygge("debug --flow later").run();
     assert_eq!(alone.code, Some(1), "{alone}");
+    insta::assert_snapshot!("chain_alone", alone.shown());
+    let started = project.hygge("start --flow later").run();
+    assert_eq!(started.code, Some(1), "{started}");
+    let first = "flow sales writes it: run `hygge start --flow sales` first";
+    assert!(started.stdout.contains(first), "{started}");
+    let found = project.hygge("list --discover --flow later").run();
+    assert!(found.shown().contains(first), "{found}");
     project.hygge("start").succeed();
     let after = project.hygge("debug").succeed();
     assert!(!after.stdout.contains("wait"), "{after}");

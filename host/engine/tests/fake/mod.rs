@@ -569,6 +569,7 @@ impl Project {
                 mode: Mode::Full,
                 incremental: None,
                 allow_empty: false,
+                filled_by: None,
                 emptied_by_others: false,
                 origin: Origin {
                     file: "hygge.yml".into(),

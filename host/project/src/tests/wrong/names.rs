@@ -162,6 +162,33 @@ error: flow `f` has no entity `g`
    = help: `hygge list` shows all entities
 "#);
 
+wrong!(a_var_that_lists_entities, flow("home: in\nstore: out\nentities: [x, y, z]\n").var("flow.f.entities=[x, y]"), @r"
+error: `--var` can't say which entities a flow has, only what one of them has
+  --> --var:1:17
+   |
+ 1 | flow.f.entities=[x, y]
+   |                 ^^^^^^
+   = help: to run only these, write `--entity f.x,f.y`; to set something for one, `--var flow.f.entities.<entity>.<path>=value`
+");
+
+wrong!(a_var_that_names_an_entity, flow("home: in\nstore: out\nentities: [x, y, z]\n").var("flow.f.entities=x"), @r"
+error: `--var` can't say which entities a flow has, only what one of them has
+  --> --var:1:17
+   |
+ 1 | flow.f.entities=x
+   |                 ^
+   = help: to run only these, write `--entity f.x`; to set something for one, `--var flow.f.entities.<entity>.<path>=value`
+");
+
+wrong!(a_var_that_lists_an_entity_that_is_none, flow("home: in\nstore: out\nentities: [x, y, z]\n").var("flow.f.entities=[x, w]"), @r"
+error: `--var` can't say which entities a flow has, only what one of them has
+  --> --var:1:17
+   |
+ 1 | flow.f.entities=[x, w]
+   |                 ^^^^^^
+   = help: write `w` under `entities` of flow `f`; to set something for one, `--var flow.f.entities.<entity>.<path>=value`
+");
+
 wrong!(a_var_with_a_mistake_for_the_store, flow("home: in\nstore: out\n").var("flow.f.store.row_group_rows=0").var("flow.f.home.password=hunter2"), @r"
 error: the files home has no key `password`
   --> --var:1:13
