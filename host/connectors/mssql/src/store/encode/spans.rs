@@ -1,0 +1,127 @@
+//! Text and bytes as cells.
+
+use mssql_tds::datatypes::sql_string::encode_narrow;
+use mssql_tds::token::tokens::SqlCollation;
+
+use super::{Cell, Wrong};
+use crate::types::{Length, SqlType};
+
+pub(super) fn text<'a>(
+    get: impl Fn(usize) -> &'a str + 'a,
+    to: SqlType,
+    collation: Option<SqlCollation>,
+) -> Option<Cell<'a>> {
+    match to {
+        SqlType::NVarChar(length) => Some(Box::new(move |row, into| {
+            spans(length, 2, to, into, |into| {
+                let text = get(row);
+                into.reserve(text.len() * 2);
+                if text.is_ascii() {
+                    into.extend(text.bytes().flat_map(|byte| [byte, 0]));
+                } else {
+                    into.extend(text.encode_utf16().flat_map(u16::to_le_bytes));
+                }
+                Ok(())
+            })
+        })),
+        SqlType::VarChar(length) => {
+            let collation = collation?;
+            Some(Box::new(move |row, into| {
+                spans(length, 1, to, into, |into| {
+                    let text = get(row);
+                    if text.is_ascii() {
+                        into.extend_from_slice(text.as_bytes());
+                        return Ok(());
+                    }
+                    let narrow = encode_narrow(text, collation);
+                    if narrow.had_loss {
+                        return Err(format!(
+                            "{} has characters that the column's collation has no code for",
+                            excerpt(text)
+                        ));
+                    }
+                    into.extend_from_slice(&narrow.bytes);
+                    Ok(())
+                })
+            }))
+        }
+        SqlType::UniqueIdentifier => Some(Box::new(move |row, into| {
+            let text = get(row);
+            let Ok(uuid) = tiberius::Uuid::parse_str(text.trim()) else {
+                return Err(format!("{} is no uniqueidentifier", excerpt(text)));
+            };
+            into.push(16);
+            into.extend_from_slice(&uuid.to_bytes_le());
+            Ok(())
+        })),
+        _ => None,
+    }
+}
+
+pub(super) fn bytes<'a>(get: impl Fn(usize) -> &'a [u8] + 'a, to: SqlType) -> Option<Cell<'a>> {
+    match to {
+        SqlType::VarBinary(length) => Some(Box::new(move |row, into| {
+            spans(length, 1, to, into, |into| {
+                into.extend_from_slice(get(row));
+                Ok(())
+            })
+        })),
+        // Sixteen bytes in the order of RFC 4122; SQL Server has the first three parts reversed.
+        SqlType::UniqueIdentifier => Some(Box::new(move |row, into| {
+            let Ok(uuid) = tiberius::Uuid::from_slice(get(row)) else {
+                return Err("bytes that aren't the 16 of a uniqueidentifier".to_owned());
+            };
+            into.push(16);
+            into.extend_from_slice(&uuid.to_bytes_le());
+            Ok(())
+        })),
+        _ => None,
+    }
+}
+
+/// A value of any length, with its length in front; `unit` bytes are one character.
+fn spans(
+    length: Length,
+    unit: usize,
+    to: SqlType,
+    into: &mut Vec<u8>,
+    write: impl FnOnce(&mut Vec<u8>) -> Result<(), Wrong>,
+) -> Result<(), Wrong> {
+    let start = into.len();
+    match length {
+        Length::Of(most) => {
+            into.extend_from_slice(&[0; 2]);
+            write(into)?;
+            let len = into.len() - start - 2;
+            if len > usize::from(most) * unit {
+                return Err(format!("a value of {} doesn't fit {to}", len / unit));
+            }
+            let len = u16::try_from(len).map_err(|_| format!("a value doesn't fit {to}"))?;
+            into[start..start + 2].copy_from_slice(&len.to_le_bytes());
+        }
+        // In one chunk, with the length known; [MS-TDS] 2.2.5.2.3.
+        Length::Max => {
+            into.extend_from_slice(&[0; 12]);
+            write(into)?;
+            let len = into.len() - start - 12;
+            let chunk = i32::try_from(len)
+                .map_err(|_| "a value is larger than the 2 GB that SQL Server takes".to_owned())?;
+            into[start..start + 8].copy_from_slice(&(len as u64).to_le_bytes());
+            into[start + 8..start + 12].copy_from_slice(&chunk.to_le_bytes());
+            match len {
+                // The end of chunks is itself an empty chunk.
+                0 => {}
+                _ => into.extend_from_slice(&[0; 4]),
+            }
+        }
+    }
+    Ok(())
+}
+
+fn excerpt(text: &str) -> String {
+    let mut short: String = text.chars().take(40).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    format!("{short:?}")
+}
