@@ -10,7 +10,7 @@ use mssql_tds::datatypes::decoder::DecimalParts;
 use mssql_tds::datatypes::sqltypes::SqlType as Parameter;
 use tiberius::ColumnData;
 
-use crate::types::{SqlType, Unit};
+use crate::types::{SqlType, Times, Unit};
 
 /// Days from 0001-01-01 to 1970-01-01, and from 1900-01-01.
 const FROM_YEAR_1: i128 = 719_162;
@@ -29,7 +29,11 @@ pub(crate) enum End {
 
 /// The watermark type that a column of that type has, as its Arrow type says.
 pub(crate) fn kind(column: &str, sql_type: SqlType, unit: Unit) -> Result<WatermarkType> {
-    WatermarkType::of(column, &sql_type.arrow(unit))
+    let times = Times {
+        unit,
+        offsets: false,
+    };
+    WatermarkType::of(column, &sql_type.arrow(times))
 }
 
 /// A cell as an ordinal of [`kind`]; the outer none when it can't be one.

@@ -115,7 +115,10 @@ fn column(row: &Row, table: &TableName) -> Result<Column> {
             format!("column {name:?} of {table} is {type_name}, which hygge can't move yet"),
         )
         .with("column", &name)
-        .advise("leave it out: `exclude` in the home names columns to skip"));
+        .advise(
+            "leave it out (`exclude` in the home), or read a `query` that casts it, as in CAST(v AS \
+             varchar(max))",
+        ));
     };
     Ok(Column {
         name,

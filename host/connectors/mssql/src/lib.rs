@@ -15,6 +15,7 @@ mod describe;
 mod fault;
 pub mod home;
 mod name;
+mod overflow;
 #[cfg(test)]
 mod reference;
 pub mod store;
@@ -25,6 +26,7 @@ use std::sync::Arc;
 use hygge_core::Registry;
 
 pub use self::connection::{ConnectionSettings, Encrypt, Intent, Seconds};
+pub use self::overflow::OnOverflow;
 pub use self::types::TYPE_KEY;
 
 /// Adds the types of this crate. Home and Store share their connections.

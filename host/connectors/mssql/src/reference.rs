@@ -5,7 +5,7 @@ use std::path::Path;
 use arrow_schema::{DataType, TimeUnit};
 
 use crate::store::fits;
-use crate::types::{EVERY, SqlType, Unit};
+use crate::types::{EVERY, SqlType, Times, Unit, with_offset};
 
 const BEGIN: &str =
     "<!-- types, made by the program: HYGGE_WRITE_DOCS=1 .ci/test the_table_of_types -->\n";
@@ -32,6 +32,13 @@ fn sources() -> Vec<(&'static str, DataType)> {
             "timestamp with zone",
             DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
         ),
+        (
+            "timestamp with offset",
+            DataType::Struct(with_offset(DataType::Timestamp(
+                TimeUnit::Microsecond,
+                Some("UTC".into()),
+            ))),
+        ),
     ]
 }
 
@@ -42,11 +49,15 @@ fn row(sql_type: SqlType) -> String {
         .filter(|(_, arrow)| !sql_type.is_generated() && fits(arrow, sql_type).is_ok())
         .map(|(name, _)| *name)
         .collect();
-    let (us, ns) = (sql_type.arrow(Unit::Micro), sql_type.arrow(Unit::Nano));
-    let read = match us == ns {
+    let as_read = |unit, offsets| sql_type.arrow(Times { unit, offsets });
+    let (us, ns) = (as_read(Unit::Micro, false), as_read(Unit::Nano, false));
+    let mut read = match us == ns {
         true => format!("{us}"),
         false => format!("{us}, or {ns}"),
     };
+    if as_read(Unit::Micro, true) != us {
+        read.push_str("; a struct with `offsets: keep`");
+    }
     let written = match from.is_empty() {
         true => "not: the server makes it".to_owned(),
         false => from.join(", "),

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use arrow_schema::{DataType, Field, TimeUnit};
+use arrow_schema::{DataType, Field, Fields, TimeUnit};
 
 /// The key of a field's metadata that holds the SQL Server type it came from: `datetime2(3)`.
 pub const TYPE_KEY: &str = "mssql.type";
@@ -85,9 +85,44 @@ impl Unit {
     }
 }
 
+/// How times and moments are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Times {
+    pub(crate) unit: Unit,
+    /// Whether a `datetimeoffset` keeps its offset, and so is a struct.
+    pub(crate) offsets: bool,
+}
+
+/// The fields of a `datetimeoffset` that keeps its offset.
+const MOMENT: &str = "utc";
+const OFFSET: &str = "offset_minutes";
+
+/// The struct that a `datetimeoffset` with its offset is, around that moment.
+pub(crate) fn with_offset(moment: DataType) -> Fields {
+    Fields::from(vec![
+        Field::new(MOMENT, moment, false),
+        Field::new(OFFSET, DataType::Int16, false),
+    ])
+}
+
+/// The moment of such a struct; none for every other type.
+pub(crate) fn moment_of(data_type: &DataType) -> Option<&DataType> {
+    let DataType::Struct(fields) = data_type else {
+        return None;
+    };
+    let [moment, offset] = fields.iter().as_slice() else {
+        return None;
+    };
+    let named = moment.name() == MOMENT && offset.name() == OFFSET;
+    let typed = matches!(moment.data_type(), DataType::Timestamp(_, Some(_)))
+        && *offset.data_type() == DataType::Int16;
+    (named && typed).then_some(moment.data_type())
+}
+
 impl SqlType {
     /// The Arrow type its values are read as.
-    pub(crate) fn arrow(self, unit: Unit) -> DataType {
+    pub(crate) fn arrow(self, times: Times) -> DataType {
+        let unit = times.unit;
         match self {
             Self::TinyInt => DataType::UInt8,
             Self::SmallInt => DataType::Int16,
@@ -124,14 +159,20 @@ impl SqlType {
                 DataType::Timestamp(TimeUnit::Microsecond, None)
             }
             Self::DateTime2(_) => DataType::Timestamp(unit.arrow(), None),
-            Self::DateTimeOffset(_) => DataType::Timestamp(unit.arrow(), Some("UTC".into())),
+            Self::DateTimeOffset(_) => {
+                let moment = DataType::Timestamp(unit.arrow(), Some("UTC".into()));
+                match times.offsets {
+                    false => moment,
+                    true => DataType::Struct(with_offset(moment)),
+                }
+            }
             Self::RowVersion => DataType::UInt64,
         }
     }
 
     /// A field of that name and type, which remembers the type.
-    pub(crate) fn field(self, name: &str, nullable: bool, unit: Unit) -> Arc<Field> {
-        let field = Field::new(name, self.arrow(unit), nullable);
+    pub(crate) fn field(self, name: &str, nullable: bool, times: Times) -> Arc<Field> {
+        let field = Field::new(name, self.arrow(times), nullable);
         let remembered = HashMap::from([(TYPE_KEY.to_owned(), self.to_string())]);
         Arc::new(field.with_metadata(remembered))
     }
@@ -177,6 +218,10 @@ impl SqlType {
             DataType::Timestamp(unit, None) => Self::DateTime2(digits(unit)),
             DataType::Timestamp(unit, Some(_)) => Self::DateTimeOffset(digits(unit)),
             DataType::Date64 => Self::DateTime2(3),
+            DataType::Struct(_) => match moment_of(data_type)? {
+                DataType::Timestamp(unit, _) => Self::DateTimeOffset(digits(unit)),
+                _ => return None,
+            },
             _ => return None,
         })
     }
@@ -398,7 +443,7 @@ mod tests {
     #[test]
     fn fields_remember_their_type() {
         for sql_type in EVERY {
-            let field = sql_type.field("c", true, Unit::Micro);
+            let field = sql_type.field("c", true, Times::default());
             assert_eq!(SqlType::remembered(&field), Some(*sql_type));
         }
     }

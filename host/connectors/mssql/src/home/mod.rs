@@ -32,7 +32,7 @@ use crate::types::SqlType;
 
 pub use self::kind::MssqlHomeKind;
 pub(crate) use self::kind::first;
-pub use self::settings::{HomeSettings, Isolation, TimestampUnit};
+pub use self::settings::{HomeSettings, Isolation, Offsets, TimestampUnit};
 pub(crate) use self::wildcard::Wildcard;
 
 /// Tables with fewer rows are read in one piece unless `splits` says otherwise.
@@ -99,6 +99,17 @@ impl MssqlHome {
         }
     }
 
+    /// The watermark is one value a row, and `offsets: keep` makes two of it.
+    fn kept(&self, name: &str) -> Fault {
+        let source = self.read.source.describe();
+        Fault::new(
+            code::CONFIG,
+            format!("{source}: `offsets: keep` makes a struct of the watermark column {name:?}"),
+        )
+        .with("column", name)
+        .advise("follow another column, or leave `offsets` out of the home")
+    }
+
     /// Tables of a wildcard are read one by one.
     fn not_one(&self) -> Fault {
         let what = self.read.source.describe();
@@ -125,7 +136,7 @@ impl MssqlHome {
                     format!("{what}: column {name:?} has a type that hygge can't move yet"),
                 )
                 .with("column", name)
-                .advise("cast it to another in the query, or leave it out")
+                .advise("cast it in the query, as in CAST(v AS varchar(max)), or leave it out")
             })?;
             Ok(SpecColumn {
                 name: column.column_name.clone(),
@@ -186,10 +197,9 @@ impl MssqlHome {
 
     fn schema(&self, columns: &[SpecColumn]) -> SchemaRef {
         let fields = columns.iter().map(|column| {
-            column
-                .sql_type
-                .0
-                .field(&column.name, column.nullable, self.read.unit)
+            let sql_type = column.sql_type.0;
+            let nullable = column.nullable || self.read.may_set_null(sql_type);
+            sql_type.field(&column.name, nullable, self.read.times)
         });
         Arc::new(Schema::new(fields.collect::<Vec<_>>()))
     }
@@ -211,7 +221,7 @@ impl MssqlHome {
     ) -> Result<Option<Range>> {
         let what = self.what();
         let (name, sql_type) = (&column.name, column.sql_type.0);
-        let kind = bound::kind(name, sql_type, self.read.unit)?;
+        let kind = bound::kind(name, sql_type, self.read.times.unit)?;
         let quoted = quoted(name);
         let from = split::from(&self.read.source);
         let sql = match sql_type {
@@ -225,9 +235,11 @@ impl MssqlHome {
         let row = found.first().and_then(|rows| rows.first());
         let cell = row.and_then(|row| row.get_column_data(0usize).ok());
         let high = match cell {
-            Some(cell) => bound::ordinal(cell, sql_type, self.read.unit).ok_or_else(|| {
-                Fault::internal(format!("MAX of column {name:?} has another type than it"))
-            })?,
+            Some(cell) => {
+                bound::ordinal(cell, sql_type, self.read.times.unit).ok_or_else(|| {
+                    Fault::internal(format!("MAX of column {name:?} has another type than it"))
+                })?
+            }
             None => None,
         };
         let low = match bounds {
@@ -336,7 +348,7 @@ impl MssqlHome {
             }
             return Ok(Vec::new());
         }
-        let kind = bound::kind(name, sql_type, self.read.unit)?;
+        let kind = bound::kind(name, sql_type, self.read.times.unit)?;
         let quoted = quoted(name);
         let sql = format!(
             "SELECT MIN({quoted}), MAX({quoted}) FROM {}{}",
@@ -349,7 +361,7 @@ impl MssqlHome {
         let row = found.first().and_then(|rows| rows.first());
         let end = |at: usize| {
             let cell = row?.get_column_data(at).ok()?;
-            bound::ordinal(cell, sql_type, self.read.unit).flatten()
+            bound::ordinal(cell, sql_type, self.read.times.unit).flatten()
         };
         let (Some(low), Some(high)) = (end(0), end(1)) else {
             return Ok(Vec::new());
@@ -434,6 +446,9 @@ impl Home for MssqlHome {
         let followed = request.watermark.as_ref();
         let followed = followed.and_then(|name| known.all.iter().find(|c| c.name == *name));
         if let Some(column) = followed {
+            if self.read.times.offsets && matches!(column.sql_type.0, SqlType::DateTimeOffset(_)) {
+                return Err(self.kept(&column.name));
+            }
             watermark = self
                 .watermark(&mut session, column, request.bounds.as_ref())
                 .await?;

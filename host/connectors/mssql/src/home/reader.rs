@@ -14,7 +14,8 @@ use super::split::Spec;
 use crate::connection::{ColumnSession, Connection};
 use crate::describe;
 use crate::fault::{self, Doing};
-use crate::types::{SqlType, Unit};
+use crate::overflow::OnOverflow;
+use crate::types::{SqlType, Times};
 
 /// Reads one split over a session of its own.
 pub(super) struct TableReader {
@@ -89,10 +90,17 @@ impl TableReader {
             fault = stopped(&cx.stop) => return Err(fault),
         };
         begun.map_err(|error| fault::rows(&what, Doing::Reading, &error))?;
-        same(session.client().get_metadata(), &schema, read.unit, &what)?;
+        same(session.client().get_metadata(), &schema, read.times, &what)?;
         let open = Open {
             session,
-            rows: Rows::new(Arc::clone(&schema))?,
+            rows: Rows::new(Arc::clone(&schema), |column| {
+                // What is followed must be what the server has.
+                let followed = spec.watermark.as_ref();
+                match followed.is_some_and(|range| range.column == column) {
+                    true => OnOverflow::Error,
+                    false => read.on_overflow,
+                }
+            })?,
             reusable: isolation.is_none(),
         };
         Ok(Self {
@@ -106,6 +114,11 @@ impl TableReader {
     }
 
     fn told(&self, rows: &Rows) {
+        let why = "lay outside the years 1678 to 2261, which nanoseconds can't count";
+        for (column, values, on_overflow) in rows.unfit() {
+            let told = on_overflow.told(column, values, why);
+            self.cx.notes.note(Level::Warning, &told);
+        }
         for (column, values) in rows.shortened() {
             let count = if values == 1 { "value" } else { "values" };
             self.cx.notes.note(
@@ -123,7 +136,7 @@ impl TableReader {
 fn same(
     found: &[mssql_tds::query::metadata::ColumnMetadata],
     schema: &SchemaRef,
-    unit: Unit,
+    times: Times,
     what: &str,
 ) -> Result<()> {
     let changed = |why: String| {
@@ -137,7 +150,7 @@ fn same(
         return Err(changed("its columns changed".to_owned()));
     }
     for (found, field) in found.iter().zip(schema.fields()) {
-        let arrow = describe::of_result(found).map(|sql_type| sql_type.arrow(unit));
+        let arrow = describe::of_result(found).map(|sql_type| sql_type.arrow(times));
         let text = SqlType::remembered(field) == Some(SqlType::SqlVariant);
         if arrow.as_ref() != Some(field.data_type()) && !text {
             return Err(changed(format!(

@@ -5,7 +5,8 @@ use serde::Deserialize;
 use super::wildcard::Wildcard;
 use crate::connection::{ConnectionSettings, Login, problem};
 use crate::name::TableName;
-use crate::types::Unit;
+use crate::overflow::OnOverflow;
+use crate::types::{SqlType, Times, Unit};
 
 /// Settings of `home: {type: mssql}`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -39,6 +40,12 @@ pub struct HomeSettings {
     /// The unit of times: microseconds cover every year, nanoseconds keep the seventh digit.
     /// Default: us.
     pub timestamp_unit: Option<TimestampUnit>,
+    /// What `datetimeoffset` is read as: `drop`, a moment in UTC; `keep`, a struct of that moment
+    /// (`utc`) and the offset (`offset_minutes`). Default: drop.
+    pub offsets: Option<Offsets>,
+    /// What becomes of moments outside the years that `timestamp_unit: ns` can count. Default:
+    /// error.
+    pub on_overflow: Option<OnOverflow>,
 }
 
 /// One name or several.
@@ -93,6 +100,16 @@ pub enum TimestampUnit {
     Nano,
 }
 
+/// What becomes of the offset of a `datetimeoffset`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Offsets {
+    /// It is lost: the value is read as a moment in UTC.
+    Drop,
+    /// It is kept, beside the moment.
+    Keep,
+}
+
 /// What is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Source {
@@ -123,7 +140,8 @@ pub(crate) struct Read {
     pub(crate) isolation: Option<Isolation>,
     pub(crate) split_by: Option<String>,
     pub(crate) splits: Option<usize>,
-    pub(crate) unit: Unit,
+    pub(crate) times: Times,
+    pub(crate) on_overflow: OnOverflow,
 }
 
 impl Read {
@@ -138,8 +156,16 @@ impl Read {
             isolation: None,
             split_by: None,
             splits: Some(1),
-            unit: Unit::Micro,
+            times: Times::default(),
+            on_overflow: OnOverflow::Error,
         }
+    }
+
+    /// Whether a value that doesn't fit may become NULL in a column of that type.
+    pub(crate) fn may_set_null(&self, sql_type: SqlType) -> bool {
+        self.on_overflow == OnOverflow::SetNull
+            && self.times.unit == Unit::Nano
+            && matches!(sql_type, SqlType::DateTime2(_) | SqlType::DateTimeOffset(_))
     }
 
     /// Reads settings; `entity` is the table's name where none is given.
@@ -206,10 +232,14 @@ impl Read {
                 isolation: settings.isolation,
                 split_by: settings.split_by,
                 splits: settings.splits,
-                unit: match settings.timestamp_unit {
-                    Some(TimestampUnit::Nano) => Unit::Nano,
-                    _ => Unit::Micro,
+                times: Times {
+                    unit: match settings.timestamp_unit {
+                        Some(TimestampUnit::Nano) => Unit::Nano,
+                        _ => Unit::Micro,
+                    },
+                    offsets: settings.offsets == Some(Offsets::Keep),
                 },
+                on_overflow: settings.on_overflow.unwrap_or_default(),
             }),
             _ => Err(problems),
         }

@@ -366,6 +366,7 @@ impl Store for MssqlStore {
             latest_by,
             create: table.is_none(),
             identity,
+            on_overflow: write.on_overflow,
             or_else: write.write_strategy.is_none(),
             lock_timeout: u64::try_from(write.lock_timeout.as_millis()).unwrap_or(u64::MAX),
         })
@@ -397,6 +398,32 @@ impl Store for MssqlStore {
             cx: cx.clone(),
             _lock: self.hold(&target.run).await?,
         })))
+    }
+
+    async fn still_staged(
+        &self,
+        _target: &Target,
+        receipts: Vec<Receipt>,
+        _cx: &Context,
+    ) -> Result<Vec<Receipt>> {
+        let mut session = self.session().await?;
+        let mut kept = Vec::new();
+        for receipt in receipts {
+            // A split without rows has no table.
+            let there = match StagedRows::read(&receipt)?.table {
+                None => true,
+                Some(name) => {
+                    let staging = self.write.table.beside(name);
+                    describe::table(&mut session, &staging, Doing::Writing)
+                        .await?
+                        .is_some()
+                }
+            };
+            if there {
+                kept.push(receipt);
+            }
+        }
+        Ok(kept)
     }
 
     async fn prepare(

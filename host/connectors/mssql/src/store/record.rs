@@ -9,6 +9,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::settings::WriteStrategy;
 use crate::describe::Written;
 use crate::name::TableName;
+use crate::overflow::OnOverflow;
 
 /// What `begin` found and decided.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -32,6 +33,9 @@ pub(super) struct Begun {
     /// Milliseconds to wait for those who read a table that is swapped.
     #[serde(default)]
     pub(super) lock_timeout: u64,
+    /// What becomes of values that don't fit.
+    #[serde(default)]
+    pub(super) on_overflow: OnOverflow,
 }
 
 /// A column that is written.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::connection::{ConnectionSettings, Login, Seconds, problem};
 use crate::name::TableName;
+use crate::overflow::OnOverflow;
 
 /// Settings of `store: {type: mssql}`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -22,6 +23,9 @@ pub struct StoreSettings {
     pub create: Option<Create>,
     /// What happens when the source's columns aren't the table's. Default: fail.
     pub on_schema_change: Option<OnSchemaChange>,
+    /// What becomes of a value that its column can't hold. Columns of a key take no part in it.
+    /// Default: error.
+    pub on_overflow: Option<OnOverflow>,
     /// Let the first run replace rows that hygge didn't write. Default: false.
     pub adopt: Option<bool>,
     /// Write the source's values into an identity column. Default: false.
@@ -89,6 +93,7 @@ pub(crate) struct Write {
     pub(crate) write_strategy: Option<WriteStrategy>,
     pub(crate) create: Create,
     pub(crate) on_schema_change: OnSchemaChange,
+    pub(crate) on_overflow: OnOverflow,
     pub(crate) adopt: bool,
     pub(crate) keep_identity: bool,
     pub(crate) lock_timeout: Duration,
@@ -131,6 +136,7 @@ impl Write {
                 write_strategy: settings.write_strategy,
                 create: settings.create.unwrap_or(Create::Never),
                 on_schema_change: settings.on_schema_change.unwrap_or(OnSchemaChange::Fail),
+                on_overflow: settings.on_overflow.unwrap_or_default(),
                 adopt: settings.adopt.unwrap_or(false),
                 keep_identity: settings.keep_identity.unwrap_or(false),
                 lock_timeout: Duration::from_secs(settings.lock_timeout.map_or(30, |time| time.0)),

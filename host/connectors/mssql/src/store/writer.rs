@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::future::{Either, select};
 use hygge_core::{
-    Batch, Context, EntityId, Fault, Receipt, Result, RunId, SplitId, Writer, async_trait,
+    Batch, Context, EntityId, Fault, Level, Receipt, Result, RunId, SplitId, Writer, async_trait,
 };
 use mssql_tds::connection::bulk_copy::{BulkCopy, BulkLoadRow};
 use mssql_tds::core::TdsResult;
@@ -18,6 +18,7 @@ use super::{RunLock, ddl};
 use crate::connection::Connection;
 use crate::fault::{self, Doing};
 use crate::name::TableName;
+use crate::overflow::OnOverflow;
 use crate::types::SqlType;
 
 /// What a writer works with.
@@ -42,6 +43,8 @@ pub(super) struct TableWriter {
     rows: u64,
     bytes: u64,
     longest: Vec<u64>,
+    /// Values of each column that didn't fit, and were changed.
+    unfit: Vec<u64>,
 }
 
 type Load = Pin<Box<dyn Future<Output = Result<()>> + Send>>;
@@ -64,6 +67,7 @@ impl TableWriter {
     pub(super) fn new(desk: Desk) -> Self {
         Self {
             longest: vec![0; desk.begun.columns.len()],
+            unfit: vec![0; desk.begun.columns.len()],
             desk,
             loading: None,
             rows: 0,
@@ -118,16 +122,20 @@ impl Desk {
                 "the staging table has other columns than it was given: {found}"
             )));
         }
-        let columns = begun
-            .columns
-            .iter()
-            .zip(found)
-            .map(|(column, found)| Staged {
+        let columns = begun.columns.iter().zip(found).map(|(column, found)| {
+            let key = begun.key.contains(&column.name);
+            Staged {
                 name: column.from.clone(),
                 sql_type: staged_as(column.sql_type.0),
                 collation: found.collation,
-                nullable: column.nullable && !begun.key.contains(&column.name),
-            });
+                nullable: column.nullable && !key,
+                // Two keys that are clipped to one would be one row.
+                on_overflow: match key {
+                    true => OnOverflow::Error,
+                    false => begun.on_overflow,
+                },
+            }
+        });
         let targets = begun.columns.iter().map(|column| column.sql_type.0);
         Ok((columns.collect(), targets.collect()))
     }
@@ -252,17 +260,21 @@ impl Writer for TableWriter {
         let (columns, targets) = (Arc::clone(&loading.columns), Arc::clone(&loading.targets));
         let (numbered, first) = (self.desk.begun.merges(), self.rows);
         let mut longest = std::mem::take(&mut self.longest);
+        let mut unfit = std::mem::take(&mut self.unfit);
         let measured = self.desk.begun.columns.iter().any(|column| column.measured);
         let encoding = self.desk.cx.cpu(move || {
             let mut bytes = Vec::with_capacity(batch.get_array_memory_size());
-            encode::rows(&batch, &columns, &targets, numbered, first, &mut bytes)?;
+            let into = &mut bytes;
+            encode::rows(
+                &batch, &columns, &targets, numbered, first, into, &mut unfit,
+            )?;
             if measured {
                 encode::longest(&batch, &mut longest);
             }
-            Ok((bytes, longest))
+            Ok((bytes, longest, unfit))
         });
-        let (bytes, longest) = meanwhile(&mut loading.load, encoding).await??;
-        self.longest = longest;
+        let (bytes, longest, unfit) = meanwhile(&mut loading.load, encoding).await??;
+        (self.longest, self.unfit) = (longest, unfit);
         self.rows += rows;
         self.bytes += bytes.len() as u64;
         let sending = loading.chunks.send(Chunk::Rows(bytes));
@@ -278,6 +290,14 @@ impl Writer for TableWriter {
             sent.map_err(|_| early(Ok(())))?;
             loading.load.await?;
             table = Some(self.desk.table().table);
+        }
+        let begun = &self.desk.begun;
+        for (column, values) in begun.columns.iter().zip(&self.unfit) {
+            if *values > 0 {
+                let why = format!("didn't fit {}", column.sql_type.0);
+                let told = begun.on_overflow.told(&column.from, *values, &why);
+                self.desk.cx.notes.note(Level::Warning, &told);
+            }
         }
         Ok(Receipt {
             split: self.desk.split.clone(),

@@ -8,6 +8,7 @@
     reason = "in a test a panic is the report, also outside of #[test] functions"
 )]
 
+mod fit;
 mod login;
 mod pool;
 mod publish;

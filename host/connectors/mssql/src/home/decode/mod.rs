@@ -10,6 +10,7 @@ use arrow_schema::{DataType, SchemaRef, TimeUnit};
 use hygge_core::{Fault, Result, WatermarkType, code};
 
 use self::values::Values;
+use crate::overflow::OnOverflow;
 
 /// Columns that rows are written into.
 pub(crate) struct Rows {
@@ -27,15 +28,20 @@ struct Column {
     values: Values,
     /// Values whose seventh digit was lost.
     shortened: u64,
+    on_overflow: OnOverflow,
+    /// Values that didn't fit, and were changed.
+    unfit: u64,
 }
 
 impl Rows {
-    pub(crate) fn new(schema: SchemaRef) -> Result<Self> {
+    pub(crate) fn new(schema: SchemaRef, on_overflow: impl Fn(&str) -> OnOverflow) -> Result<Self> {
         let columns = schema.fields().iter().map(|field| {
             Ok(Column {
                 name: field.name().clone(),
                 values: Values::of(field)?,
                 shortened: 0,
+                on_overflow: on_overflow(field.name()),
+                unfit: 0,
             })
         });
         Ok(Self {
@@ -62,6 +68,12 @@ impl Rows {
     pub(crate) fn shortened(&self) -> impl Iterator<Item = (&str, u64)> {
         let columns = self.columns.iter().filter(|column| column.shortened > 0);
         columns.map(|column| (column.name.as_str(), column.shortened))
+    }
+
+    /// Columns of which values were changed since they didn't fit, and how many.
+    pub(crate) fn unfit(&self) -> impl Iterator<Item = (&str, u64, OnOverflow)> {
+        let columns = self.columns.iter().filter(|column| column.unfit > 0);
+        columns.map(|column| (column.name.as_str(), column.unfit, column.on_overflow))
     }
 
     /// The rows so far as a batch.
@@ -133,36 +145,45 @@ impl Rows {
         }
     }
 
-    /// A time of day or moment, in ticks of 100 ns.
-    fn moment(&mut self, col: usize, ticks: i64, utc: Option<bool>) {
+    /// A time of day or moment, in ticks of 100 ns, and the offset of one that has it.
+    fn moment(&mut self, col: usize, ticks: i64, utc: Option<bool>, offset: i16) {
         self.bytes += 8;
         let Some(column) = self.columns.get_mut(col) else {
             return;
         };
-        match &mut column.values {
+        let (shortened, unfit) = (&mut column.shortened, &mut column.unfit);
+        let mut value = |unit: TimeUnit| match unit {
+            TimeUnit::Nanosecond => ticks.checked_mul(100).or_else(|| {
+                *unfit += 1;
+                // The last tick that nanoseconds can count.
+                let last = i64::MAX / 100 * 100;
+                let clipped = if ticks < 0 { -last } else { last };
+                (column.on_overflow == OnOverflow::Clip).then_some(clipped)
+            }),
+            _ => {
+                *shortened += u64::from(ticks % 10 != 0);
+                Some(ticks.div_euclid(10))
+            }
+        };
+        let fits = match &mut column.values {
             Values::Ticks {
                 data_type: DataType::Time64(unit) | DataType::Timestamp(unit, _),
                 values,
                 nulls,
-            } => {
-                let value = match unit {
-                    TimeUnit::Nanosecond => ticks.checked_mul(100),
-                    _ => {
-                        column.shortened += u64::from(ticks % 10 != 0);
-                        Some(ticks.div_euclid(10))
-                    }
-                };
-                match value {
-                    Some(value) => {
-                        values.push(value);
-                        nulls.push(true);
-                    }
-                    None => self.wrong(
-                        col,
-                        "a moment outside the years 1678 to 2261, which nanoseconds can't count",
-                    ),
-                }
-            }
+            } => value(*unit).map(|value| {
+                values.push(value);
+                nulls.push(true);
+            }),
+            Values::Offsets {
+                data_type: DataType::Timestamp(unit, _),
+                moments,
+                offsets,
+                nulls,
+            } => value(*unit).map(|value| {
+                moments.push(value);
+                offsets.push(offset);
+                nulls.push(true);
+            }),
             Values::Text { variant: true, .. } => {
                 let text = match utc {
                     Some(utc) => WatermarkType::Timestamp {
@@ -182,8 +203,17 @@ impl Rows {
                     }
                 };
                 self.text(col, &text);
+                return;
             }
-            _ => self.wrong(col, "a moment where none was announced"),
+            _ => return self.wrong(col, "a moment where none was announced"),
+        };
+        match (fits, column.on_overflow) {
+            (Some(()), _) => {}
+            (None, OnOverflow::SetNull) => column.values.null(),
+            (None, _) => self.wrong(
+                col,
+                "a moment outside the years 1678 to 2261, which nanoseconds can't count",
+            ),
         }
     }
 

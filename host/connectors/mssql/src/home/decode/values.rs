@@ -6,12 +6,12 @@ use arrow_array::builder::{
     BooleanBuilder, Date32Builder, Decimal128Builder, Float32Builder, Float64Builder, Int16Builder,
     Int32Builder, Int64Builder, UInt8Builder, UInt64Builder,
 };
-use arrow_array::{ArrayRef, BinaryArray, Int64Array, StringArray};
+use arrow_array::{Array, ArrayRef, BinaryArray, Int16Array, Int64Array, StringArray, StructArray};
 use arrow_buffer::{BooleanBufferBuilder, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{DataType, Field};
 use hygge_core::{Fault, Result};
 
-use crate::types::SqlType;
+use crate::types::{SqlType, moment_of, with_offset};
 
 pub(super) enum Values {
     Bool(BooleanBuilder),
@@ -31,6 +31,13 @@ pub(super) enum Values {
     Ticks {
         data_type: DataType,
         values: Vec<i64>,
+        nulls: Nulls,
+    },
+    /// Moments with their offsets in minutes.
+    Offsets {
+        data_type: DataType,
+        moments: Vec<i64>,
+        offsets: Vec<i16>,
         nulls: Nulls,
     },
     Text {
@@ -123,11 +130,15 @@ impl Values {
                 scale: u8::try_from(*scale).unwrap_or_default(),
             },
             DataType::Date32 => Values::Date(Date32Builder::new()),
-            data_type @ (DataType::Time64(_) | DataType::Timestamp(..)) => Values::Ticks {
-                data_type: data_type.clone(),
-                values: Vec::new(),
-                nulls: Nulls::default(),
-            },
+            data_type @ (DataType::Time64(_) | DataType::Timestamp(..)) => Values::ticks(data_type),
+            data_type @ DataType::Struct(_) if let Some(moment) = moment_of(data_type) => {
+                Values::Offsets {
+                    data_type: moment.clone(),
+                    moments: Vec::new(),
+                    offsets: Vec::new(),
+                    nulls: Nulls::default(),
+                }
+            }
             DataType::Utf8 => Values::Text {
                 bytes: Spans::default(),
                 variant,
@@ -137,6 +148,14 @@ impl Values {
                 return Err(Fault::internal(format!("no column is read as {other}")));
             }
         })
+    }
+
+    fn ticks(data_type: &DataType) -> Self {
+        Self::Ticks {
+            data_type: data_type.clone(),
+            values: Vec::new(),
+            nulls: Nulls::default(),
+        }
     }
 
     pub(super) fn null(&mut self) {
@@ -153,6 +172,17 @@ impl Values {
             Self::Date(builder) => builder.append_null(),
             Self::Ticks { values, nulls, .. } => {
                 values.push(0);
+                nulls.push(false);
+            }
+            Self::Offsets {
+                moments,
+                offsets,
+                nulls,
+                ..
+            } => {
+                // A value that nobody looks at.
+                moments.push(0);
+                offsets.push(0);
                 nulls.push(false);
             }
             Self::Text { bytes, .. } | Self::Bytes(bytes) => {
@@ -178,13 +208,18 @@ impl Values {
                 data_type,
                 values,
                 nulls,
+            } => timed(std::mem::take(values), nulls.finish(), data_type)?,
+            Self::Offsets {
+                data_type,
+                moments,
+                offsets,
+                nulls,
             } => {
-                let values = ScalarBuffer::from(std::mem::take(values));
-                let ticks = Int64Array::new(values, nulls.finish());
-                let data = arrow_array::Array::to_data(&ticks)
-                    .into_builder()
-                    .data_type(data_type.clone());
-                arrow_array::make_array(data.build().map_err(unfit)?)
+                let moments = timed(std::mem::take(moments), None, data_type)?;
+                let fields = with_offset(data_type.clone());
+                let offsets = Arc::new(Int16Array::from(std::mem::take(offsets)));
+                let columns: Vec<ArrayRef> = vec![moments, offsets];
+                Arc::new(StructArray::try_new(fields, columns, nulls.finish()).map_err(unfit)?)
             }
             Self::Text { bytes, .. } => {
                 let (offsets, values, nulls) = bytes.finish();
@@ -196,4 +231,14 @@ impl Values {
             }
         })
     }
+}
+
+/// Ticks as values of their type.
+fn timed(values: Vec<i64>, nulls: Option<NullBuffer>, data_type: &DataType) -> Result<ArrayRef> {
+    let ticks = Int64Array::new(ScalarBuffer::from(values), nulls);
+    let data = ticks.to_data().into_builder().data_type(data_type.clone());
+    let data = data.build();
+    Ok(arrow_array::make_array(
+        data.map_err(|error| Fault::internal(error.to_string()))?,
+    ))
 }

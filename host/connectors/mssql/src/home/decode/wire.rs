@@ -159,14 +159,14 @@ impl RowWriter for Rows {
     }
 
     fn write_time(&mut self, col: usize, value: SqlTime) {
-        self.moment(col, time(&value), None);
+        self.moment(col, time(&value), None, 0);
     }
 
     fn write_datetime(&mut self, col: usize, value: SqlDateTime) {
         // A tick is 1/300 s, which SQL Server shows, and compares, as whole milliseconds.
         let millis = (i64::from(value.time) * 10 + 1) / 3;
         let day = i64::from(value.days) - FROM_1900;
-        self.moment(col, day * DAY + millis * 10_000, Some(false));
+        self.moment(col, day * DAY + millis * 10_000, Some(false), 0);
     }
 
     fn write_smalldatetime(&mut self, col: usize, value: SqlSmallDateTime) {
@@ -175,16 +175,17 @@ impl RowWriter for Rows {
             col,
             day * DAY + i64::from(value.time) * 600_000_000,
             Some(false),
+            0,
         );
     }
 
     fn write_datetime2(&mut self, col: usize, value: SqlDateTime2) {
-        self.moment(col, datetime2(&value), Some(false));
+        self.moment(col, datetime2(&value), Some(false), 0);
     }
 
     fn write_datetimeoffset(&mut self, col: usize, value: SqlDateTimeOffset) {
         // The wire carries the moment in UTC; the offset only says how to show it.
-        self.moment(col, datetime2(&value.datetime2), Some(true));
+        self.moment(col, datetime2(&value.datetime2), Some(true), value.offset);
     }
 
     fn write_money(&mut self, col: usize, value: SqlMoney) {

@@ -21,10 +21,11 @@ use arrow_schema::{DataType, TimeUnit};
 use hygge_core::{Fault, Result, code};
 use mssql_tds::token::tokens::SqlCollation;
 
-use self::moments::{date, moment, time};
+use self::moments::{date, moment, no_offset, time, with_offset};
 use self::numbers::{decimal, float, whole};
 use self::spans::{bytes, text};
-use crate::types::{Length, SqlType};
+use crate::overflow::OnOverflow;
+use crate::types::{Length, SqlType, moment_of};
 
 /// A ROW token; [MS-TDS] 2.2.7.19.
 const ROW: u8 = 0xD1;
@@ -39,6 +40,8 @@ pub(super) struct Staged {
     pub(super) collation: Option<SqlCollation>,
     /// Whether the destination takes a row without a value.
     pub(super) nullable: bool,
+    /// What becomes of a value that doesn't fit.
+    pub(super) on_overflow: OnOverflow,
 }
 
 /// The type a column of that type is staged as: the one that is simplest on the wire, from which
@@ -61,8 +64,26 @@ pub(super) fn staged_as(sql_type: SqlType) -> SqlType {
 /// Why a value can't be written.
 type Wrong = String;
 
+/// How a value was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fit {
+    /// As it is.
+    Whole,
+    /// What of it the column can hold, as was asked for.
+    Clipped,
+}
+
+impl Fit {
+    fn clipped(clipped: bool) -> Self {
+        match clipped {
+            true => Self::Clipped,
+            false => Self::Whole,
+        }
+    }
+}
+
 /// Writes the value of a row; never called for one that is NULL.
-type Cell<'a> = Box<dyn Fn(usize, &mut Vec<u8>) -> Result<(), Wrong> + 'a>;
+type Cell<'a> = Box<dyn Fn(usize, &mut Vec<u8>) -> Result<Fit, Wrong> + 'a>;
 
 /// Whether values of that Arrow type can be written to a column of that type, as far as their
 /// types can tell; single values may still not fit.
@@ -74,11 +95,12 @@ pub(crate) fn fits(from: &DataType, to: SqlType) -> Result<(), String> {
         col_flags: 0,
         sort_id: 52,
     };
-    cell(array.as_ref(), staged_as(to), to, Some(collation)).map(drop)
+    cell(array.as_ref(), staged_as(to), to, Some(collation), false).map(drop)
 }
 
 /// Appends all rows of a batch. `first` is the number of its first row, within its split; with
-/// `numbered` it is written in front of each row.
+/// `numbered` it is written in front of each row. Values that didn't fit, and were changed as the
+/// column's `on_overflow` says, are counted in `unfit`.
 pub(super) fn rows(
     batch: &RecordBatch,
     columns: &[Staged],
@@ -86,6 +108,7 @@ pub(super) fn rows(
     numbered: bool,
     first: u64,
     into: &mut Vec<u8>,
+    unfit: &mut [u64],
 ) -> Result<()> {
     let fault = |name: &str, row: u64, what: &str| {
         Fault::new(
@@ -96,8 +119,15 @@ pub(super) fn rows(
     };
     let mut cells = Vec::with_capacity(columns.len());
     for ((array, column), target) in batch.columns().iter().zip(columns).zip(targets) {
-        let cell = cell(array.as_ref(), column.sql_type, *target, column.collation)
-            .map_err(|what| fault(&column.name, first + 1, &what))?;
+        let clip = column.on_overflow == OnOverflow::Clip;
+        let cell = cell(
+            array.as_ref(),
+            column.sql_type,
+            *target,
+            column.collation,
+            clip,
+        )
+        .map_err(|what| fault(&column.name, first + 1, &what))?;
         cells.push((array.nulls(), cell, column));
     }
     for row in 0..batch.num_rows() {
@@ -107,15 +137,34 @@ pub(super) fn rows(
             into.push(8);
             into.extend_from_slice(&number.to_le_bytes());
         }
-        for (nulls, cell, column) in &cells {
+        for ((nulls, cell, column), unfit) in cells.iter().zip(unfit.iter_mut()) {
             if nulls.is_some_and(|nulls| nulls.is_null(row)) {
                 if !column.nullable {
                     let what = "no value, and the destination's column is NOT NULL";
                     return Err(fault(&column.name, number + 1, what));
                 }
                 null(column.sql_type, into);
-            } else {
-                cell(row, into).map_err(|what| fault(&column.name, number + 1, &what))?;
+                continue;
+            }
+            let before = into.len();
+            match cell(row, into) {
+                Ok(Fit::Whole) => {}
+                Ok(Fit::Clipped) => *unfit += 1,
+                Err(_) if column.on_overflow == OnOverflow::SetNull && column.nullable => {
+                    into.truncate(before);
+                    null(column.sql_type, into);
+                    *unfit += 1;
+                }
+                Err(what) => {
+                    let fault = fault(&column.name, number + 1, &what);
+                    return Err(fault.advise(match column.on_overflow {
+                        OnOverflow::Error => {
+                            "widen the column, or say `on_overflow: set_null` or `clip` in the store"
+                        }
+                        OnOverflow::SetNull => "the column takes no NULL: widen it",
+                        OnOverflow::Clip => "no other value is near: mend it in the source",
+                    }));
+                }
             }
         }
     }
@@ -174,11 +223,12 @@ fn cell<'a>(
     staged: SqlType,
     target: SqlType,
     collation: Option<SqlCollation>,
+    clip: bool,
 ) -> Result<Cell<'a>, Wrong> {
     macro_rules! whole {
         ($type:ty) => {{
             let values = array.as_primitive::<$type>().values();
-            whole(move |row| i128::from(values[row]), staged)
+            whole(move |row| i128::from(values[row]), staged, clip)
         }};
     }
     macro_rules! moment {
@@ -188,14 +238,16 @@ fn cell<'a>(
                 move |row| i128::from(values[row]),
                 $per_second,
                 $utc,
+                no_offset,
                 staged,
+                clip,
             )
         }};
     }
     let found = match array.data_type() {
         DataType::Boolean => {
             let values = array.as_boolean();
-            whole(move |row| i128::from(values.value(row)), staged)
+            whole(move |row| i128::from(values.value(row)), staged, clip)
         }
         DataType::Int8 => whole!(Int8Type),
         DataType::Int16 => whole!(Int16Type),
@@ -207,39 +259,39 @@ fn cell<'a>(
         DataType::UInt64 => whole!(UInt64Type),
         DataType::Float32 => {
             let values = array.as_primitive::<Float32Type>().values();
-            float(move |row| f64::from(values[row]), true, staged)
+            float(move |row| f64::from(values[row]), true, staged, clip)
         }
         DataType::Float64 => {
             let values = array.as_primitive::<Float64Type>().values();
-            float(move |row| values[row], false, staged)
+            float(move |row| values[row], false, staged, clip)
         }
         DataType::Decimal128(_, scale) => {
             let values = array.as_primitive::<Decimal128Type>().values();
-            decimal(move |row| values[row], *scale, staged)
+            decimal(move |row| values[row], *scale, staged, clip)
         }
         DataType::Utf8 => {
             let values = array.as_string::<i32>();
-            text(move |row| values.value(row), staged, collation)
+            text(move |row| values.value(row), staged, collation, clip)
         }
         DataType::LargeUtf8 => {
             let values = array.as_string::<i64>();
-            text(move |row| values.value(row), staged, collation)
+            text(move |row| values.value(row), staged, collation, clip)
         }
         DataType::Binary => {
             let values = array.as_binary::<i32>();
-            bytes(move |row| values.value(row), staged)
+            bytes(move |row| values.value(row), staged, clip)
         }
         DataType::LargeBinary => {
             let values = array.as_binary::<i64>();
-            bytes(move |row| values.value(row), staged)
+            bytes(move |row| values.value(row), staged, clip)
         }
         DataType::FixedSizeBinary(_) => {
             let values = array.as_fixed_size_binary();
-            bytes(move |row| values.value(row), staged)
+            bytes(move |row| values.value(row), staged, clip)
         }
         DataType::Date32 => {
             let values = array.as_primitive::<Date32Type>().values();
-            date(move |row| i64::from(values[row]), staged)
+            date(move |row| i64::from(values[row]), staged, clip)
         }
         DataType::Date64 => moment!(Date64Type, 1_000, false),
         DataType::Timestamp(TimeUnit::Second, zone) => {
@@ -256,19 +308,27 @@ fn cell<'a>(
         }
         DataType::Time32(TimeUnit::Second) => {
             let values = array.as_primitive::<Time32SecondType>().values();
-            time(move |row| i128::from(values[row]), 1, staged)
+            time(move |row| i128::from(values[row]), 1, staged, clip)
         }
         DataType::Time32(_) => {
             let values = array.as_primitive::<Time32MillisecondType>().values();
-            time(move |row| i128::from(values[row]), 1_000, staged)
+            time(move |row| i128::from(values[row]), 1_000, staged, clip)
         }
         DataType::Time64(TimeUnit::Microsecond) => {
             let values = array.as_primitive::<Time64MicrosecondType>().values();
-            time(move |row| i128::from(values[row]), 1_000_000, staged)
+            time(move |row| i128::from(values[row]), 1_000_000, staged, clip)
         }
         DataType::Time64(_) => {
             let values = array.as_primitive::<Time64NanosecondType>().values();
-            time(move |row| i128::from(values[row]), 1_000_000_000, staged)
+            time(
+                move |row| i128::from(values[row]),
+                1_000_000_000,
+                staged,
+                clip,
+            )
+        }
+        data_type @ DataType::Struct(_) if moment_of(data_type).is_some() => {
+            with_offset(array.as_struct(), staged, clip)
         }
         _ => None,
     };

@@ -1,6 +1,14 @@
 //! Dates, times of day and moments as cells.
 
-use super::{Cell, Wrong};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{
+    Int16Type, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
+    TimestampSecondType,
+};
+use arrow_array::{Array, StructArray};
+use arrow_schema::{DataType, TimeUnit};
+
+use super::{Cell, Fit, Wrong};
 use crate::types::SqlType;
 
 /// Days from 0001-01-01 and from 1900-01-01 to 1970-01-01.
@@ -9,65 +17,123 @@ const FROM_1900: i64 = 25_567;
 const LAST_DAY: i64 = 3_652_058;
 const DAY: i128 = 864_000_000_000;
 
-pub(super) fn date<'a>(get: impl Fn(usize) -> i64 + 'a, to: SqlType) -> Option<Cell<'a>> {
+pub(super) fn date<'a>(
+    get: impl Fn(usize) -> i64 + 'a,
+    to: SqlType,
+    clip: bool,
+) -> Option<Cell<'a>> {
     match to {
         SqlType::Date => Some(Box::new(move |row, into| {
             let days = get(row).saturating_add(FROM_YEAR_1);
-            if !(0..=LAST_DAY).contains(&days) {
+            let near = days.clamp(0, LAST_DAY);
+            if near != days && !clip {
                 return Err("a date outside the years 1 to 9999".to_owned());
             }
             into.push(3);
-            into.extend_from_slice(&days.to_le_bytes()[..3]);
-            Ok(())
+            into.extend_from_slice(&near.to_le_bytes()[..3]);
+            Ok(Fit::clipped(near != days))
         })),
         SqlType::DateTime | SqlType::SmallDateTime | SqlType::DateTime2(_) => {
-            moment(move |row| i128::from(get(row)) * 86_400, 1, false, to)
+            let seconds = move |row| i128::from(get(row)) * 86_400;
+            moment(seconds, 1, false, no_offset, to, clip)
         }
         _ => None,
     }
 }
 
-/// Ticks of 100 ns; none when there is something finer.
-fn ticks(value: i128, per_second: i128) -> Option<i128> {
+/// Values in ticks of 100 ns, and whether something finer was cut.
+fn ticks(value: i128, per_second: i128) -> (i128, bool) {
     let scaled = value * 10_000_000;
-    (scaled % per_second == 0).then_some(scaled / per_second)
+    (
+        scaled.div_euclid(per_second),
+        scaled.rem_euclid(per_second) != 0,
+    )
 }
 
-/// A time of day of `scale` digits: steps, and the bytes they take; [MS-TDS] 2.2.5.5.1.8.
-fn steps(within: i128, scale: u8, to: SqlType) -> Result<(i128, usize), Wrong> {
+fn finer(to: SqlType) -> Wrong {
+    format!("a time with more digits behind the second than {to} has")
+}
+
+/// A time of day of `scale` digits: steps, the bytes they take ([MS-TDS] 2.2.5.5.1.8), and whether
+/// something finer was cut.
+fn steps(within: i128, scale: u8) -> (i128, usize, bool) {
     let size = 10_i128.pow(u32::from(7 - scale.min(7)));
-    if within % size != 0 {
-        return Err(format!(
-            "a time with more digits behind the second than {to} has"
-        ));
-    }
     let width = match scale {
         0..=2 => 3,
         3 | 4 => 4,
         _ => 5,
     };
-    Ok((within / size, width))
+    (within / size, width, within % size != 0)
 }
 
 pub(super) fn time<'a>(
     get: impl Fn(usize) -> i128 + 'a,
     per_second: i128,
     to: SqlType,
+    clip: bool,
 ) -> Option<Cell<'a>> {
     let SqlType::Time(scale) = to else {
         return None;
     };
     Some(Box::new(move |row, into| {
-        let ticks = ticks(get(row), per_second)
-            .ok_or_else(|| format!("a time with more digits behind the second than {to} has"))?;
-        if !(0..DAY).contains(&ticks) {
+        let (ticks, cut) = ticks(get(row), per_second);
+        let near = ticks.clamp(0, DAY - 1);
+        if near != ticks && !clip {
             return Err("a time outside of a day".to_owned());
         }
-        let (steps, width) = steps(ticks, scale, to)?;
+        let (steps, width, finer_still) = steps(near, scale);
+        let cut = cut || finer_still;
+        if cut && !clip {
+            return Err(finer(to));
+        }
         into.push(u8::try_from(width).unwrap_or_default());
         into.extend_from_slice(&steps.to_le_bytes()[..width]);
-        Ok(())
+        Ok(Fit::clipped(cut || near != ticks))
     }))
+}
+
+/// Of moments that are in UTC and nowhere else.
+pub(super) fn no_offset(_: usize) -> Result<(i16, Fit), Wrong> {
+    Ok((0, Fit::Whole))
+}
+
+/// Moments with their offsets.
+pub(super) fn with_offset(array: &StructArray, to: SqlType, clip: bool) -> Option<Cell<'_>> {
+    let SqlType::DateTimeOffset(_) = to else {
+        return None;
+    };
+    let (moments, offsets) = (array.column(0), array.column(1).as_primitive::<Int16Type>());
+    let offset = move |row| {
+        if moments.is_null(row) || offsets.is_null(row) {
+            return Err("a moment without its offset, or an offset without its moment".to_owned());
+        }
+        // [MS-TDS] 2.2.5.5.1.9: up to fourteen hours.
+        let (offset, near) = (offsets.value(row), offsets.value(row).clamp(-840, 840));
+        match offset == near || clip {
+            true => Ok((near, Fit::clipped(offset != near))),
+            false => Err(format!(
+                "an offset of {offset} minutes, and datetimeoffset has 14 hours at most"
+            )),
+        }
+    };
+    macro_rules! moments {
+        ($type:ty, $per_second:expr) => {{
+            let values = moments.as_primitive::<$type>().values();
+            let get = move |row: usize| i128::from(values[row]);
+            moment(get, $per_second, true, offset, to, clip)
+        }};
+    }
+    match moments.data_type() {
+        DataType::Timestamp(TimeUnit::Second, _) => moments!(TimestampSecondType, 1),
+        DataType::Timestamp(TimeUnit::Millisecond, _) => moments!(TimestampMillisecondType, 1_000),
+        DataType::Timestamp(TimeUnit::Microsecond, _) => {
+            moments!(TimestampMicrosecondType, 1_000_000)
+        }
+        DataType::Timestamp(TimeUnit::Nanosecond, _) => {
+            moments!(TimestampNanosecondType, 1_000_000_000)
+        }
+        _ => None,
+    }
 }
 
 /// Moments. Those with a zone are in UTC: `datetimeoffset` keeps that, the others take the
@@ -76,70 +142,81 @@ pub(super) fn moment<'a>(
     get: impl Fn(usize) -> i128 + 'a,
     per_second: i128,
     utc: bool,
+    offset: impl Fn(usize) -> Result<(i16, Fit), Wrong> + 'a,
     to: SqlType,
+    clip: bool,
 ) -> Option<Cell<'a>> {
-    let finer = move || format!("a time with more digits behind the second than {to} has");
-    let apart = move |row| {
-        let ticks = ticks(get(row), per_second).ok_or_else(finer)?;
-        Ok::<_, Wrong>((ticks.div_euclid(DAY), ticks.rem_euclid(DAY)))
+    // The day from 1970 and the ticks within it, in the days that the type has.
+    let apart = move |row: usize, first: i128, last: i128, years: &str| {
+        let (ticks, cut) = ticks(get(row), per_second);
+        let (day, within) = (ticks.div_euclid(DAY), ticks.rem_euclid(DAY));
+        match (first..=last).contains(&day) {
+            true => Ok((day, within, cut)),
+            false if !clip => Err(format!("a moment outside the years {years}")),
+            false if day < first => Ok((first, 0, true)),
+            false => Ok((last, DAY - 1, true)),
+        }
     };
     Some(match to {
         SqlType::DateTime2(scale) | SqlType::DateTimeOffset(scale)
             if utc || matches!(to, SqlType::DateTime2(_)) =>
         {
-            let offset = matches!(to, SqlType::DateTimeOffset(_));
+            let has_offset = matches!(to, SqlType::DateTimeOffset(_));
+            let (first, last) = (-FROM_YEAR_1, LAST_DAY - FROM_YEAR_1);
             Box::new(move |row, into| {
-                let (day, within) = apart(row)?;
-                let day = day + i128::from(FROM_YEAR_1);
-                if !(0..=i128::from(LAST_DAY)).contains(&day) {
-                    return Err("a moment outside the years 1 to 9999".to_owned());
+                let (offset, offset_fit) = offset(row)?;
+                let (day, within, cut) = apart(row, first.into(), last.into(), "1 to 9999")?;
+                let (steps, width, finer_still) = steps(within, scale);
+                let cut = cut || finer_still;
+                if cut && !clip {
+                    return Err(finer(to));
                 }
-                let (steps, width) = steps(within, scale, to)?;
-                let len = width + 3 + if offset { 2 } else { 0 };
+                let day = day + i128::from(FROM_YEAR_1);
+                let len = width + 3 + if has_offset { 2 } else { 0 };
                 into.push(u8::try_from(len).unwrap_or_default());
                 into.extend_from_slice(&steps.to_le_bytes()[..width]);
                 into.extend_from_slice(&day.to_le_bytes()[..3]);
-                if offset {
-                    into.extend_from_slice(&[0; 2]);
+                if has_offset {
+                    into.extend_from_slice(&offset.to_le_bytes());
                 }
-                Ok(())
+                Ok(Fit::clipped(cut || offset_fit == Fit::Clipped))
             })
         }
         SqlType::DateTime => Box::new(move |row, into| {
-            let (day, within) = apart(row)?;
+            // 1753-01-01 and 9999-12-31, from 1900-01-01.
+            let (first, last) = (-53_690 - FROM_1900, 2_958_463 - FROM_1900);
+            let (day, within, cut) = apart(row, first.into(), last.into(), "1753 to 9999")?;
             let day = day + i128::from(FROM_1900);
-            let Some(day) = i32::try_from(day)
-                .ok()
-                .filter(|d| (-53_690..=2_958_463).contains(d))
-            else {
-                return Err("a moment outside the years 1753 to 9999".to_owned());
-            };
             // Exactly what such a column shows: milliseconds that end in 0, 3 or 7.
             let millis = within / 10_000;
-            let tick = (millis * 3 + 5) / 10;
-            if within % 10_000 != 0 || (tick * 10 + 1) / 3 != millis || tick >= 25_920_000 {
+            let shown = |tick: i128| (tick * 10 + 1) / 3;
+            let mut tick = ((millis * 3 + 5) / 10).min(25_919_999);
+            if shown(tick) > millis {
+                tick -= 1;
+            }
+            let cut = cut || shown(tick) * 10_000 != within;
+            if cut && !clip {
                 return Err(
                     "a time that datetime would round: it counts in 1/300 of a second".to_owned(),
                 );
             }
             into.push(8);
-            into.extend_from_slice(&day.to_le_bytes());
+            into.extend_from_slice(&day.to_le_bytes()[..4]);
             into.extend_from_slice(&tick.to_le_bytes()[..4]);
-            Ok(())
+            Ok(Fit::clipped(cut))
         }),
         SqlType::SmallDateTime => Box::new(move |row, into| {
-            let (day, within) = apart(row)?;
+            let (first, last) = (-FROM_1900, i64::from(u16::MAX) - FROM_1900);
+            let (day, within, cut) = apart(row, first.into(), last.into(), "1900 to 2079")?;
             let day = day + i128::from(FROM_1900);
-            let Ok(day) = u16::try_from(day) else {
-                return Err("a moment outside the years 1900 to 2079".to_owned());
-            };
-            if within % 600_000_000 != 0 {
+            let cut = cut || within % 600_000_000 != 0;
+            if cut && !clip {
                 return Err("a time with seconds, which smalldatetime doesn't have".to_owned());
             }
             into.push(4);
-            into.extend_from_slice(&day.to_le_bytes());
+            into.extend_from_slice(&day.to_le_bytes()[..2]);
             into.extend_from_slice(&(within / 600_000_000).to_le_bytes()[..2]);
-            Ok(())
+            Ok(Fit::clipped(cut))
         }),
         _ => return None,
     })

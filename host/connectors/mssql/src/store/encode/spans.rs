@@ -3,17 +3,24 @@
 use mssql_tds::datatypes::sql_string::encode_narrow;
 use mssql_tds::token::tokens::SqlCollation;
 
-use super::{Cell, Wrong};
+use super::{Cell, Fit, Wrong};
 use crate::types::{Length, SqlType};
 
 pub(super) fn text<'a>(
     get: impl Fn(usize) -> &'a str + 'a,
     to: SqlType,
     collation: Option<SqlCollation>,
+    clip: bool,
 ) -> Option<Cell<'a>> {
     match to {
         SqlType::NVarChar(length) => Some(Box::new(move |row, into| {
-            spans(length, 2, to, into, |into| {
+            // Half of a surrogate pair would be no text.
+            let whole = |value: &[u8]| match value.last() {
+                Some(0xD8..=0xDB) => value.len() - 2,
+                _ => value.len(),
+            };
+            let cut = clip.then_some(|value: &[u8], most: usize| whole(&value[..most]));
+            spans(length, 2, to, into, cut, |into| {
                 let text = get(row);
                 into.reserve(text.len() * 2);
                 if text.is_ascii() {
@@ -27,7 +34,10 @@ pub(super) fn text<'a>(
         SqlType::VarChar(length) => {
             let collation = collation?;
             Some(Box::new(move |row, into| {
-                spans(length, 1, to, into, |into| {
+                // A character may take several bytes.
+                let cut = clip
+                    .then_some(|_: &[u8], most: usize| narrow_within(get(row), most, collation));
+                spans(length, 1, to, into, cut, |into| {
                     let text = get(row);
                     if text.is_ascii() {
                         into.extend_from_slice(text.as_bytes());
@@ -52,16 +62,21 @@ pub(super) fn text<'a>(
             };
             into.push(16);
             into.extend_from_slice(&uuid.to_bytes_le());
-            Ok(())
+            Ok(Fit::Whole)
         })),
         _ => None,
     }
 }
 
-pub(super) fn bytes<'a>(get: impl Fn(usize) -> &'a [u8] + 'a, to: SqlType) -> Option<Cell<'a>> {
+pub(super) fn bytes<'a>(
+    get: impl Fn(usize) -> &'a [u8] + 'a,
+    to: SqlType,
+    clip: bool,
+) -> Option<Cell<'a>> {
     match to {
         SqlType::VarBinary(length) => Some(Box::new(move |row, into| {
-            spans(length, 1, to, into, |into| {
+            let cut = clip.then_some(|_: &[u8], most: usize| most);
+            spans(length, 1, to, into, cut, |into| {
                 into.extend_from_slice(get(row));
                 Ok(())
             })
@@ -73,28 +88,52 @@ pub(super) fn bytes<'a>(get: impl Fn(usize) -> &'a [u8] + 'a, to: SqlType) -> Op
             };
             into.push(16);
             into.extend_from_slice(&uuid.to_bytes_le());
-            Ok(())
+            Ok(Fit::Whole)
         })),
         _ => None,
     }
 }
 
-/// A value of any length, with its length in front; `unit` bytes are one character.
+/// How many bytes the characters of a text take that find room in so many.
+fn narrow_within(text: &str, most: usize, collation: SqlCollation) -> usize {
+    let mut bytes = 0;
+    for (at, c) in text.char_indices() {
+        let narrow = encode_narrow(&text[at..at + c.len_utf8()], collation)
+            .bytes
+            .len();
+        if bytes + narrow > most {
+            break;
+        }
+        bytes += narrow;
+    }
+    bytes
+}
+
+/// A value of any length, with its length in front; `unit` bytes are one character. `cut` says how
+/// much of one that is too long is kept, at most so many bytes.
 fn spans(
     length: Length,
     unit: usize,
     to: SqlType,
     into: &mut Vec<u8>,
+    cut: Option<impl FnOnce(&[u8], usize) -> usize>,
     write: impl FnOnce(&mut Vec<u8>) -> Result<(), Wrong>,
-) -> Result<(), Wrong> {
+) -> Result<Fit, Wrong> {
     let start = into.len();
+    let mut fit = Fit::Whole;
     match length {
         Length::Of(most) => {
             into.extend_from_slice(&[0; 2]);
             write(into)?;
-            let len = into.len() - start - 2;
-            if len > usize::from(most) * unit {
-                return Err(format!("a value of {} doesn't fit {to}", len / unit));
+            let mut len = into.len() - start - 2;
+            let most = usize::from(most) * unit;
+            if len > most {
+                let Some(cut) = cut else {
+                    return Err(format!("a value of {} doesn't fit {to}", len / unit));
+                };
+                len = cut(&into[start + 2..], most);
+                into.truncate(start + 2 + len);
+                fit = Fit::Clipped;
             }
             let len = u16::try_from(len).map_err(|_| format!("a value doesn't fit {to}"))?;
             into[start..start + 2].copy_from_slice(&len.to_le_bytes());
@@ -115,7 +154,7 @@ fn spans(
             }
         }
     }
-    Ok(())
+    Ok(fit)
 }
 
 fn excerpt(text: &str) -> String {
