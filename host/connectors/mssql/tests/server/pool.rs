@@ -1,6 +1,6 @@
 //! Sessions.
 
-use hygge_core::Result;
+use hygge_core::{Home, Position, Reader, Result, SplitRequest, Want};
 use serde_json::json;
 
 use crate::scene::*;
@@ -31,4 +31,105 @@ async fn a_pool_is_never_larger_than_it_was_asked_to_be() {
     assert!(most <= 4, "{most} sessions at once");
     let opened = server.sessions_opened();
     assert!(opened <= 20, "{opened} sessions were opened for 20 tables");
+}
+
+/// A home over one session, and what it gives.
+fn narrow(scene: &Scene, more: &serde_json::Value) -> std::sync::Arc<dyn Home> {
+    let mut settings = json!({
+        "table": "dbo.hygge_test_narrow", "pool_size": 1, "application_name": "narrow",
+    });
+    let object = settings.as_object_mut().unwrap();
+    object.extend(more.as_object().unwrap().clone());
+    scene.home(&settings)
+}
+
+async fn open(home: &dyn Home) -> Result<Box<dyn Reader>> {
+    let cx = context();
+    let plan = home.splits(&SplitRequest::default(), &cx).await?;
+    let want = Want {
+        batch_bytes: 1,
+        encoded: None,
+        bounds: None,
+    };
+    home.open(&plan.splits[0], &Position::start(), &want, &cx)
+        .await
+}
+
+/// Who waits in vain is told who has what they wait for.
+#[tokio::test(flavor = "multi_thread")]
+async fn waiting_in_vain_says_who_holds_the_sessions() {
+    let scene = Scene::new();
+    thousand(&scene, "dbo.hygge_test_narrow").await;
+    let home = narrow(&scene, &json!({"pool_timeout": "1s"}));
+    let holder = open(home.as_ref()).await.unwrap();
+    let fault = read(home.as_ref()).await.unwrap_err();
+    assert!(
+        fault
+            .message
+            .ends_with("came free within 1s; held by reading f.e split 000000"),
+        "{fault:?}"
+    );
+    assert!(
+        fault.message.starts_with("reading f.e: no session of "),
+        "{fault:?}"
+    );
+    assert!(fault.retryable);
+    drop(holder);
+    let found = read(home.as_ref()).await.unwrap();
+    assert_eq!(numbers(&found).len(), 1_000);
+}
+
+/// A session whose request wasn't read to its end is closed, and never lent again: whoever comes
+/// next gets their own rows, over another one, and there is never more than the one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_was_left_in_the_middle_is_never_used_again() {
+    let scene = Scene::new();
+    thousand(&scene, "dbo.hygge_test_narrow").await;
+    let Some(server) = &scene.server else {
+        return;
+    };
+    let home = narrow(&scene, &json!({}));
+    let resting = server.open_sessions();
+    server.reset_counters();
+    // Read to its end, so its session may be lent again.
+    read(home.as_ref()).await.unwrap();
+    let opened = server.sessions_opened();
+    // Given up after one batch of many.
+    let mut reader = open(home.as_ref()).await.unwrap();
+    reader.next().await.unwrap();
+    drop(reader);
+    assert_eq!(numbers(&read(home.as_ref()).await.unwrap()).len(), 1_000);
+    assert!(
+        server.sessions_opened() > opened,
+        "the session was lent again"
+    );
+    // Cancelled while it was waiting, in a task that is aborted, and by a panic.
+    let opened = server.sessions_opened();
+    let shared = std::sync::Arc::clone(&home);
+    let cancelled = tokio::spawn(async move {
+        let _reader = open(shared.as_ref()).await;
+        std::future::pending::<()>().await;
+    });
+    while server.sessions_opened() == opened {
+        tokio::task::yield_now().await;
+    }
+    cancelled.abort();
+    assert!(cancelled.await.unwrap_err().is_cancelled());
+    assert_eq!(numbers(&read(home.as_ref()).await.unwrap()).len(), 1_000);
+    let shared = std::sync::Arc::clone(&home);
+    let panicked = tokio::spawn(async move {
+        let _reader = open(shared.as_ref()).await.unwrap();
+        panic!("in the middle of a read");
+    });
+    assert!(panicked.await.unwrap_err().is_panic());
+    assert_eq!(numbers(&read(home.as_ref()).await.unwrap()).len(), 1_000);
+    // An error of the server.
+    let wrong = narrow(
+        &scene,
+        &json!({"table": null, "query": "SELECT nope FROM dbo.hygge_test_narrow"}),
+    );
+    read(wrong.as_ref()).await.unwrap_err();
+    assert_eq!(numbers(&read(home.as_ref()).await.unwrap()).len(), 1_000);
+    let most = server.most_sessions() - resting;
+    assert!(most <= 1, "{most} sessions at once");
 }
