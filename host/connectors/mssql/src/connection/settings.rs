@@ -21,11 +21,16 @@ pub struct ConnectionSettings {
     /// An access token of Entra ID in the place of user and password, as `az account
     /// get-access-token --resource https://database.windows.net` gives one.
     pub access_token: Option<Secret>,
+    /// How to log in: `sql` by user and password, `access_token` by such a token. Default: by what
+    /// is given.
+    pub auth: Option<String>,
     /// An ADO.NET or JDBC connection string instead of the settings above; what is also written
     /// beside it wins.
     pub connection_string: Option<Secret>,
     /// Most sessions open at once over all flows. Default: 8.
     pub pool_size: Option<usize>,
+    /// Sessions to keep open without need. Not there: leave it out.
+    pub min_idle: Option<u32>,
     /// Whether and how to encrypt. Default: required.
     pub encrypt: Option<Encrypt>,
     /// Take any certificate the server shows, without looking at it. Default: false.
@@ -227,12 +232,26 @@ impl ConnectionSettings {
                 None,
             ));
         }
+        if self.min_idle.is_some() {
+            problems.push(problem(
+                "/min_idle",
+                "`min_idle` isn't there: hygge opens a session when one is needed, and keeps it for \
+                 the run",
+                Some("leave it out"),
+            ));
+        }
         let user = self.user.clone().or(given.user);
         let password = match &self.password {
             Some(password) => Some(password.expose().to_owned()),
             None => given.password,
         };
+        let asked = self.auth.as_deref().map(|auth| auth.trim().to_lowercase());
+        let unfit = asked.and_then(|auth| wrong_auth(&auth, self.access_token.is_some()));
+        // One answer is enough to a login that can't be had.
+        let unknown = unfit.is_some();
+        problems.extend(unfit);
         let who = match (&self.access_token, user, password) {
+            _ if unknown => None,
             (None, Some(user), Some(password)) => Some(Who::Sql { user, password }),
             (Some(token), None, None) => Some(Who::Token(token.expose().trim().to_owned())),
             (Some(_), _, _) => {
@@ -311,6 +330,43 @@ impl ConnectionSettings {
     }
 }
 
+/// What is wrong with a way to log in that was asked for by name.
+fn wrong_auth(auth: &str, token: bool) -> Option<Problem> {
+    let by_token = Some(
+        "say `access_token: ${DW_TOKEN}`, and fill that variable before a run, as with `az account \
+         get-access-token --resource https://database.windows.net --query accessToken -o tsv`",
+    );
+    let (message, advice) = match auth {
+        "sql" if !token => return None,
+        "access_token" if token => return None,
+        "sql" => (
+            "`auth: sql` is by `user` and `password`, and there is an `access_token`".to_owned(),
+            Some("leave one of the two out"),
+        ),
+        "access_token" => (
+            "`auth: access_token` needs an `access_token`".to_owned(),
+            by_token,
+        ),
+        "managed_identity" | "service_principal" | "azure_cli" | "workload_identity"
+        | "default" => (
+            format!("`auth: {auth}` isn't there yet: hygge asks Entra ID for no tokens itself"),
+            by_token,
+        ),
+        "windows" | "ntlm" | "integrated" => (
+            format!(
+                "`auth: {auth}` isn't there: the driver that reads and loads rows logs in to Windows \
+                 only through the system's Kerberos libraries, which hygge is built without"
+            ),
+            Some("log in with `user` and `password` of a SQL login, or with an `access_token`"),
+        ),
+        _ => (
+            format!("`auth: {auth}` is no way to log in"),
+            Some("choose from sql and access_token"),
+        ),
+    };
+    Some(problem("/auth", message, advice))
+}
+
 /// Something wrong with the setting at that pointer.
 pub(crate) fn problem(pointer: &str, message: impl Into<String>, advice: Option<&str>) -> Problem {
     Problem {
@@ -343,6 +399,42 @@ mod tests {
         assert_eq!(both[0].pointer, "/access_token");
         let open = with(json!({"encrypt": "optional"})).unwrap_err();
         assert_eq!(open[0].pointer, "/encrypt");
+    }
+
+    #[test]
+    fn ways_to_log_in_that_are_not_there_say_what_to_write() {
+        let told = |auth: &str| {
+            let asked = settings(json!({"server": "db", "auth": auth}));
+            let problems = asked.login().unwrap_err();
+            let [only] = problems.as_slice() else {
+                panic!("{problems:?}")
+            };
+            assert_eq!(only.pointer, "/auth");
+            assert!(only.advice.is_some());
+            only.message.clone()
+        };
+        for auth in [
+            "managed_identity",
+            "service_principal",
+            "azure_cli",
+            "workload_identity",
+            "default",
+        ] {
+            assert_eq!(
+                told(auth),
+                format!("`auth: {auth}` isn't there yet: hygge asks Entra ID for no tokens itself")
+            );
+        }
+        assert!(told("windows").starts_with("`auth: windows` isn't there: the driver"));
+        assert_eq!(
+            told("access_token"),
+            "`auth: access_token` needs an `access_token`"
+        );
+        assert_eq!(told("kerberos"), "`auth: kerberos` is no way to log in");
+        let right = json!({"server": "db", "auth": "sql", "user": "ann", "password": "pw"});
+        assert!(settings(right).login().is_ok());
+        let idle = json!({"server": "db", "user": "ann", "password": "pw", "min_idle": 2});
+        assert_eq!(settings(idle).login().unwrap_err()[0].pointer, "/min_idle");
     }
 
     #[test]

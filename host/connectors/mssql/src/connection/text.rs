@@ -93,6 +93,13 @@ pub(crate) fn read(text: &str) -> Result<Given, String> {
                     "{key:?} asks for Windows logins, which hygge doesn't have"
                 ));
             }
+            "authentication" if value.eq_ignore_ascii_case("sqlpassword") => {}
+            "authentication" => {
+                return Err(format!(
+                    "{key:?} asks for a login that hygge doesn't have: a SQL login by user and \
+                     password, or `access_token` beside the string, are the ways there are"
+                ));
+            }
             _ => return Err(format!("the connection string's key {key:?} isn't known")),
         }
     }
@@ -197,6 +204,10 @@ mod tests {
         assert_eq!(
             refused("Server=db;Integrated Security=true"),
             "\"Integrated Security\" asks for Windows logins, which hygge doesn't have"
+        );
+        assert!(
+            refused("Server=db;Authentication=ActiveDirectoryDefault")
+                .starts_with("\"Authentication\" asks for a login that hygge doesn't have")
         );
         assert_eq!(
             refused("hunter2"),
