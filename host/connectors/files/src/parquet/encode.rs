@@ -224,7 +224,13 @@ impl Encoder {
 
     /// Encodes batches as one row group. They must have the encoder's schema, field by field.
     pub fn encode(&self, batches: &[RecordBatch]) -> Result<EncodedRowGroup> {
-        for batch in batches {
+        self.encode_all(batches.to_vec())
+    }
+
+    /// The same for rows that nobody needs any more: each column is let go when it is encoded, so
+    /// that a row group isn't held twice, once as rows and once as pages.
+    pub fn encode_all(&self, batches: Vec<RecordBatch>) -> Result<EncodedRowGroup> {
+        for batch in &batches {
             let fields = batch.schema_ref().fields().iter().zip(self.schema.fields());
             let differs = batch.num_columns() != self.roots.len()
                 || fields
@@ -238,11 +244,15 @@ impl Encoder {
         }
         let rows = batches.iter().map(RecordBatch::num_rows).sum();
         let mut group = EncodedRowGroup::new(rows);
-        for (index, (root, field)) in self.roots.iter().zip(self.schema.fields()).enumerate() {
+        // Turned on its side, so that a column can be let go as soon as it is encoded.
+        let mut batches: Vec<_> = batches
+            .into_iter()
+            .map(|batch| batch.into_parts().1.into_iter())
+            .collect();
+        for (root, field) in self.roots.iter().zip(self.schema.fields()) {
             let hints = vec![LeafHint::default(); root.leaves.len()];
-            let mut arrays = batches
-                .iter()
-                .map(|batch| Ok(Arc::clone(batch.column(index))));
+            let column: Vec<ArrayRef> = batches.iter_mut().filter_map(Iterator::next).collect();
+            let mut arrays = column.into_iter().map(Ok);
             group.push(self.encode_column(root, field, &mut arrays, rows, &hints)?);
         }
         Ok(group)

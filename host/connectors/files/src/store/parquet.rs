@@ -264,7 +264,7 @@ impl ParquetPart {
         let encoder = Arc::clone(&self.encoder);
         let destined = Arc::clone(&self.destined);
         let encode = move || {
-            let group = encoder.encode(&batches);
+            let group = encoder.encode_all(batches);
             let group = group.map_err(|error| origin::fault(error.into(), &destined))?;
             Ok(Ready::Encoded(group))
         };

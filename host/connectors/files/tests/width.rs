@@ -1,0 +1,105 @@
+//! What encoding a row group holds doesn't grow with its columns: counted by the allocator, since
+//! resident memory depends on what else goes on.
+#![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use arrow_array::{ArrayRef, Int64Array, RecordBatch};
+use arrow_schema::{DataType, Field, Schema};
+use bytes::Bytes;
+use hygge_files::parquet::{EncodeOptions, Encoder, Input, Recoder};
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use parquet::basic::Compression;
+
+/// The system's allocator, which counts what is held.
+struct Counting;
+
+static HELD: AtomicUsize = AtomicUsize::new(0);
+static MOST: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: every call is handed on as it came; `realloc` and the zeroing one come through these.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let held = HELD.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
+        MOST.fetch_max(held, Ordering::Relaxed);
+        // SAFETY: the caller's promise is the same.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        HELD.fetch_sub(layout.size(), Ordering::Relaxed);
+        // SAFETY: the caller's promise is the same.
+        unsafe { System.dealloc(at, layout) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+/// What a piece of work gives, and how many bytes more than before were held at once.
+fn most<T>(work: impl FnOnce() -> T) -> (T, usize) {
+    let before = HELD.load(Ordering::Relaxed);
+    MOST.store(before, Ordering::Relaxed);
+    let done = work();
+    (done, MOST.load(Ordering::Relaxed).saturating_sub(before))
+}
+
+/// Values that no encoding makes smaller, 32 MiB of them.
+fn rows(columns: usize) -> Vec<RecordBatch> {
+    const VALUES: usize = 4 << 20;
+    const BATCHES: usize = 4;
+    let field = |column| Field::new(format!("c{column}"), DataType::Int64, false);
+    let schema = Arc::new(Schema::new((0..columns).map(field).collect::<Vec<_>>()));
+    let rows = VALUES / columns / BATCHES;
+    let mut last = 1_u64;
+    let mut value = || {
+        // xorshift
+        last ^= last << 13;
+        last ^= last >> 7;
+        last ^= last << 17;
+        last.cast_signed()
+    };
+    let mut column = || -> ArrayRef {
+        let values = (0..rows).map(|_| value());
+        Arc::new(Int64Array::from_iter_values(values))
+    };
+    let mut batch = || (0..columns).map(|_| column()).collect();
+    (0..BATCHES)
+        .map(|_| RecordBatch::try_new(Arc::clone(&schema), batch()).unwrap())
+        .collect()
+}
+
+/// Rows are let go as they become pages, and a stored row group passes column by column: beside the
+/// pages that wait for the file there is one column on its way, however many there are.
+#[test]
+fn what_is_held_does_not_grow_with_columns() {
+    const LIMIT: usize = 12 << 20;
+    for columns in [100, 2_000] {
+        let options = EncodeOptions {
+            compression: Compression::UNCOMPRESSED,
+            ..EncodeOptions::default()
+        };
+        let rows = rows(columns);
+        let encoder = Arc::new(Encoder::new(rows[0].schema(), options).unwrap());
+        let (group, more) = most(|| encoder.encode_all(rows).unwrap());
+        assert!(group.bytes() > 30 << 20, "{} bytes", group.bytes());
+        assert!(more < LIMIT, "{columns} columns of rows: {more} bytes more");
+
+        let mut file = encoder.file_writer(Vec::new(), Vec::new()).unwrap();
+        group.append(&mut file).unwrap();
+        let file = Bytes::from(file.into_inner().unwrap());
+        let footer = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).unwrap();
+        let input = Input::from_bytes(file);
+        let recoder = Recoder::new(Arc::clone(&encoder), input, footer.metadata()).unwrap();
+        let parts = recoder.parts(0..1);
+        assert_eq!(parts.len(), 1);
+        let (group, more) = most(|| recoder.encode(&parts[0]).unwrap());
+        let beside = more.saturating_sub(usize::try_from(group.bytes()).unwrap());
+        assert!(
+            beside < LIMIT,
+            "{columns} stored columns: {beside} bytes beside"
+        );
+    }
+}
