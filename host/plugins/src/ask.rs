@@ -6,19 +6,17 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hygge_component::{Description, Wanted, inspect, seal, validate};
 use hygge_core::{Context, Result};
 
 use crate::cache::Cache;
 use crate::contract;
-use crate::describe::Description;
 use crate::fault::{self, clean};
 use crate::grants::Grants;
-use crate::inspect::inspect;
 use crate::instance::Instance;
-use crate::limits::{FILE, Limits};
+use crate::limits::Limits;
 use crate::lock::put;
 use crate::plugin::{Digest, Plugin};
-use crate::seal::seal;
 
 /// Enough for the runtimes of interpreted languages to come up.
 const MEMORY: usize = 128 << 20;
@@ -40,13 +38,9 @@ impl Sealed {
     pub async fn read(file: &Path, anew: bool, cx: &Context) -> Result<Self> {
         let show = clean(&file.display().to_string(), 1_000);
         let load = |why: String| fault::load(format!("{show} can't be used: {why}"));
-        let unread = |error: std::io::Error| load(format!("it can't be read: {error}"));
-        let size = std::fs::metadata(file).map_err(unread)?.len();
-        if size > FILE {
-            return Err(load(format!("it is larger than {} MiB", FILE >> 20)));
-        }
-        let bytes = std::fs::read(file).map_err(unread)?;
+        let bytes = crate::folder::read(file).map_err(load)?;
         let inspected = inspect(&bytes).map_err(load)?;
+        validate(&bytes).map_err(load)?;
         if let Some(description) = inspected.description
             && !anew
         {
@@ -97,7 +91,7 @@ async fn ask(file: &Path, bytes: &[u8], cx: &Context) -> Result<Vec<u8>> {
         home: None,
         store: None,
         transform: None,
-        grants: crate::describe::Wanted::default(),
+        grants: Wanted::default(),
         delivery: None,
     };
     let mut grants = Grants::default();

@@ -10,12 +10,13 @@ use std::sync::OnceLock;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
+use hygge_component::FILE;
 use hygge_core::{Fault, Stop, failpoint};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use wasmtime::Engine;
 
 use crate::fault::{self, clean};
-use crate::limits::{COMPILE, COMPILE_MEMORY, FILE};
+use crate::limits::{COMPILE, COMPILE_MEMORY};
 use crate::machine;
 
 /// The only argument of a process that compiles.

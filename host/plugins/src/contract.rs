@@ -1,8 +1,5 @@
 //! What is generated from wit/0.1.0, the version of the contract that this host serves.
 
-/// The versions a component may be built for.
-pub(crate) const SERVED: &[&str] = &["0.1"];
-
 mod v0_1 {
     wasmtime::component::bindgen!({
         path: "../../wit/0.1.0",

@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::header::{CONTENT_LENGTH, LOCATION};
 use http::{Request, Response, Uri};
 use http_body_util::{BodyExt, Empty};
+use hygge_component::FILE;
 use hygge_core::{Fault, Result};
 use hyper::body::{Bytes, Incoming};
 use rustls::pki_types::ServerName;
@@ -13,7 +14,6 @@ use tokio::net::TcpStream;
 use wasmtime_wasi_http::io::TokioIo;
 
 use crate::fault::{self, clean};
-use crate::limits::FILE;
 use crate::network::tls;
 
 /// Most redirects that are followed.

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+pub(crate) use hygge_component::clean;
 use hygge_core::Fault;
 use wasmtime::Trap;
 
@@ -31,31 +32,6 @@ pub(crate) mod code {
     pub(crate) const LOAD: &str = "plugin.load";
     /// It isn't allowed to.
     pub(crate) const DENIED: &str = "plugin.denied";
-}
-
-/// One line that is safe to show: without control characters and direction overrides, cut at
-/// `most` bytes.
-pub(crate) fn clean(text: &str, most: usize) -> String {
-    let mut cleaned = String::with_capacity(text.len().min(most));
-    for c in text.chars() {
-        let c = match c {
-            '\n' | '\t' | '\r' => ' ',
-            c if c.is_control() => continue,
-            '\u{200b}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}'
-            | '\u{2066}'..='\u{2069}'
-            | '\u{feff}' => {
-                continue;
-            }
-            c => c,
-        };
-        if most - cleaned.len() < c.len_utf8() {
-            cleaned.push('…');
-            break;
-        }
-        cleaned.push(c);
-    }
-    cleaned.trim().to_owned()
 }
 
 /// Which plugin it was.
@@ -185,12 +161,6 @@ pub(crate) fn load(message: impl Into<String>) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn texts_are_cut_between_characters() {
-        assert_eq!(clean("äää", 4), "ää…");
-        assert_eq!(clean("a\u{9b}31mb\r\n", 100), "a31mb");
-    }
 
     #[test]
     fn sizes_are_shown_as_they_are_written() {

@@ -5,15 +5,14 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use hygge_component::{FILE, inspect};
 use hygge_core::Registry;
 use serde_json::Value;
 
 use crate::cache::Cache;
 use crate::fault::clean;
 use crate::grants::Grants;
-use crate::inspect::inspect;
 use crate::kind::{PluginHomeKind, PluginStoreKind, PluginTransformKind};
-use crate::limits::FILE;
 use crate::lock::Lock;
 use crate::plugin::{Digest, Plugin};
 

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use hygge_component::Wanted;
 use hygge_core::{Fault, Problem, Result, Secret};
 use serde::Deserialize;
 use serde_json::Value;
 use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
 
-use crate::describe::Wanted;
 use crate::fault::code;
 use crate::folders;
 use crate::limits::{Limits, LimitsConfig};

@@ -17,7 +17,7 @@ use arrow_schema::{Schema, SchemaRef};
 use hygge_core::{Fault, Result};
 
 use crate::columns;
-use crate::limits::DESCRIPTION;
+use crate::limits::SCHEMA;
 
 /// A batch for a guest, in a schema that may cross.
 pub(crate) fn write_batch(batch: &RecordBatch) -> Result<Vec<u8>> {
@@ -45,7 +45,7 @@ fn stream(bytes: &mut Vec<u8>, schema: &Schema, batch: Option<&RecordBatch>) -> 
 
 /// A schema from a guest, or what is wrong with it.
 pub(crate) fn read_schema(bytes: &[u8]) -> Result<SchemaRef, String> {
-    if bytes.len() > DESCRIPTION {
+    if bytes.len() > SCHEMA {
         return Err("a schema larger than 1 MiB".to_owned());
     }
     let messages = frame(bytes)?;

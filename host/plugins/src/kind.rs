@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use hygge_component::Part;
 use hygge_core::{
     BuildContext, Capabilities, Fault, Home, HomeKind, HomePlan, Place, Problem, Result, Settings,
     Store, StoreKind, StorePlan, Transform, TransformKind, code,
 };
 use serde_json::Value;
 
-use crate::describe::Part;
 use crate::home::PluginHome;
 use crate::plugin::Plugin;
 use crate::store::PluginStore;

@@ -6,8 +6,8 @@
 //! there unless the operator granted it. What that costs is measured in docs/benchmarks.md, and
 //! is paid by plugins alone: without a `plugins/` folder none of this is even set up.
 //!
-//! From a file to rows, a module each: `folder` finds it, `inspect` and `seal` read what it says
-//! of itself without running it, `lock` and `grants` say what it may do, `cache` keeps it compiled,
+//! From a file to rows, a module each: `folder` finds it, `hygge-component` reads what it says of
+//! itself without running it, `lock` and `grants` say what it may do, `cache` keeps it compiled,
 //! `machine` has the engine and the threads that guests run on, `instance` calls it within
 //! `limits`, `ipc` checks what it hands over, and `home` with its `reader`, `store` and
 //! `transform` make it what the engine knows. `trial` runs one alone, and `conformance` says
@@ -19,7 +19,6 @@ mod columns;
 mod compile;
 mod conformance;
 mod contract;
-mod describe;
 mod download;
 mod fault;
 mod folder;
@@ -28,7 +27,6 @@ mod grants;
 mod guest;
 mod home;
 mod imports;
-mod inspect;
 mod instance;
 mod ipc;
 mod kind;
@@ -39,7 +37,6 @@ mod machine;
 mod network;
 mod plugin;
 mod reader;
-mod seal;
 mod staged;
 mod state;
 mod store;
@@ -53,13 +50,11 @@ mod writes;
 pub use ask::Sealed;
 pub use compile::compiler;
 pub use conformance::{Aspect, Check, Exam, Outcome, Report, examine};
-pub use describe::{Description, Part, Setting, Wanted};
 pub use download::{download, shown_url};
 pub use folder::{Place, Quarantined, Shelf};
 pub use grants::{Grants, HttpGrant, SecretGrant};
-pub use inspect::{Inspected, inspect};
+pub use hygge_component::{Description, Inspected, Part, Setting, Wanted, inspect, seal};
 pub use limits::Limits;
 pub use lock::{Lock, Locked};
 pub use plugin::{Digest, Plugin};
-pub use seal::seal;
 pub use trial::Trial;

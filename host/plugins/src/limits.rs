@@ -38,8 +38,6 @@ impl Default for Limits {
     }
 }
 
-/// The largest file that is taken for a plugin.
-pub(crate) const FILE: u64 = 64 << 20;
 /// The longest time that compiling one may take.
 pub(crate) const COMPILE: Duration = Duration::from_secs(120);
 /// The most memory that compiling one may take.
@@ -48,8 +46,8 @@ pub(crate) const COMPILE_MEMORY: u64 = 4 << 30;
 pub(crate) const MESSAGE: usize = 10_000;
 /// The longest opaque text: positions, specs, receipts.
 pub(crate) const OPAQUE: usize = 64 << 10;
-/// The longest description, and schema.
-pub(crate) const DESCRIPTION: usize = 1 << 20;
+/// The longest schema.
+pub(crate) const SCHEMA: usize = 1 << 20;
 /// The longest catalog.
 pub(crate) const CATALOG: usize = 16 << 20;
 /// Most splits of an entity.

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 
+use hygge_component::{Description, Wanted};
 use serde::{Deserialize, Serialize};
 
 use hygge_core::{Fault, Result, code};
 
-use crate::describe::{Description, Wanted};
 use crate::plugin::Digest;
 
 /// The file's name, beside hygge.yml.

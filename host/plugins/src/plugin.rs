@@ -4,13 +4,13 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
+use hygge_component::Description;
 use hygge_core::{Metered, Result, Stop, Usage};
 use tokio::sync::OnceCell;
 use wasmtime::component::InstancePre;
 
 use crate::cache::Cache;
 use crate::contract;
-use crate::describe::Description;
 use crate::fault::{self, clean};
 use crate::grants::Grants;
 use crate::guest::Guest;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use hygge_component::{Inspected, inspect};
 use hygge_core::{Context, Fault, Result};
 use serde_json::Value;
 
@@ -11,7 +12,6 @@ use crate::cache::Cache;
 use crate::fault::{self, clean};
 use crate::folder;
 use crate::grants::Grants;
-use crate::inspect::Inspected;
 use crate::plugin::{Digest, Plugin};
 
 /// A file to be tried, and what it may do meanwhile. Naming the file and its grants in one
@@ -56,7 +56,7 @@ impl Trial<'_> {
 
     /// What the file says, without running any of it.
     pub(crate) fn inspected(&self) -> Result<Inspected> {
-        crate::inspect::inspect(&self.bytes()?).map_err(|why| self.unfit(&why))
+        inspect(&self.bytes()?).map_err(|why| self.unfit(&why))
     }
 
     fn bytes(&self) -> Result<Vec<u8>> {

@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
+use hygge_component::{Description, Inspected, Part};
 use hygge_core::Context;
 use serde_json::Value;
 
 use super::calls::{self, Caller};
 use super::{Sheet, Verdict, unseen, wrong};
-use crate::describe::{Description, Part};
 use crate::fault::clean;
-use crate::inspect::Inspected;
 use crate::plugin::Plugin;
 
 /// Words that an `abilities` list may have; a host leaves others alone, so one is a slip.

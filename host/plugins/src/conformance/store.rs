@@ -6,8 +6,9 @@ use arrow_array::RecordBatch;
 
 use super::calls::{Called, Caller, Failed, Run};
 use super::{Sheet, Verdict, Why, home, rows, unseen, wrong};
+use hygge_component::Part;
+
 use crate::contract::store::{Receipt, Settled};
-use crate::describe::Part;
 use crate::fault::clean;
 use destination::Destination;
 

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::fault::clean;
-use crate::limits::DESCRIPTION;
+use crate::DESCRIPTION;
+use crate::line::clean;
 
 /// The description of a plugin; docs in `wit/0.1.0/describe.wit`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

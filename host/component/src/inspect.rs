@@ -1,11 +1,11 @@
 //! What a file says of itself, without running any of it.
 
-use wasmparser::{Encoding, Parser, Payload};
+use wasmparser::{BinaryReaderError, Encoding, Parser, Payload, Validator, WasmFeatures};
 
-use crate::contract::SERVED;
+use crate::FILE;
+use crate::SERVED;
 use crate::describe::Description;
-use crate::fault::clean;
-use crate::limits::FILE;
+use crate::line::clean;
 
 /// The custom section with the description.
 pub(crate) const SECTION: &str = "hygge:describe";
@@ -113,6 +113,19 @@ fn line(version: &str) -> &str {
     &version[..end]
 }
 
+/// Looks at every byte of a component: whether it is WebAssembly throughout. Compiling does that
+/// again; this says so to whoever adds a file, before anything uses it.
+pub fn validate(bytes: &[u8]) -> Result<(), String> {
+    // What an engine can do is its own affair.
+    let mut validator = Validator::new_with_features(WasmFeatures::all());
+    validator.validate_all(bytes).map(drop).map_err(broken)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "taken as `map_err` gives it")]
+fn broken(error: BinaryReaderError) -> String {
+    format!("it is damaged: {}", clean(error.message(), 300))
+}
+
 #[derive(Default)]
 struct Found {
     exports: Vec<String>,
@@ -134,8 +147,6 @@ impl Found {
 }
 
 fn scan(bytes: &[u8]) -> Result<Found, String> {
-    let broken =
-        |error: wasmparser::BinaryReaderError| format!("it is damaged: {}", error.message());
     if !bytes.starts_with(b"\0asm") {
         return Err("it is damaged: it doesn't begin as WebAssembly does".to_owned());
     }
@@ -192,6 +203,16 @@ mod tests {
         assert_eq!(line("0.12.3-rc1"), "0.12");
         assert_eq!(line("1.4.2"), "1");
         assert_eq!(line("0.1"), "0.1");
+    }
+
+    #[test]
+    fn what_only_begins_well_is_told() {
+        let empty = b"\0asm\x0d\0\x01\0";
+        assert_eq!(validate(empty), Ok(()));
+        // A core module in it, with a function type and no end of it.
+        let cut = [&empty[..], b"\x01\x0b\0asm\x01\0\0\0\x01\x01\x05"].concat();
+        let why = validate(&cut).unwrap_err();
+        assert!(why.starts_with("it is damaged: "), "{why}");
     }
 
     #[test]
