@@ -55,6 +55,7 @@ fn troubleshooting_is_about_messages_that_there_are() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut source = String::new();
     for folder in [
+        "host/component/src",
         "host/plugins/src",
         "host/cli/src",
         "host/engine/src",

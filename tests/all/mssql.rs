@@ -267,8 +267,9 @@ fn many_tables_share_a_small_pool() {
     }
     let (most, opened) = (server.most_sessions(), server.sessions_opened());
     assert!(most <= 5, "{most} sessions at once");
-    // One for each table would be 50.
-    assert!(opened <= 10, "{opened} sessions opened");
+    // One for each table would be 50. How often a session of one driver gives way to one of the
+    // other depends on who comes first.
+    assert!(opened <= 20, "{opened} sessions opened");
     eventually("all sessions to end", || {
         (server.open_sessions() == 0).then_some(())
     });
