@@ -53,7 +53,7 @@ impl Format {
     /// The format that a file's name stands for; `.gz` and `.zst` behind a text format's ending
     /// are looked through.
     pub fn of(path: &Path) -> Option<Self> {
-        let name = path.file_name()?.to_str()?.to_ascii_lowercase();
+        let name = path.file_name()?.to_string_lossy().to_ascii_lowercase();
         let plain = ["gz", "zst"]
             .iter()
             .find_map(|c| name.strip_suffix(c)?.strip_suffix('.'));

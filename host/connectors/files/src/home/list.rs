@@ -53,6 +53,21 @@ pub(crate) fn display_name(path: &Path, root: &Path) -> String {
 
 /// Lists the files of `path`, which is relative to `root` or absolute.
 pub(crate) fn list(root: &Path, path: &str, format: Option<Format>) -> Result<Listing> {
+    let listing = find(root, path, format)?;
+    // A split says its files by name: one that is no text would not be found again.
+    let is_text = |file: &&Listed| root.join(&file.name) == file.path;
+    match listing.files.iter().find(|file| !is_text(file)) {
+        Some(Listed { name, .. }) => Err(Fault::new(
+            code::SOURCE_INVALID,
+            format!("the name of {name} isn't UTF-8"),
+        )
+        .with("file", name)
+        .advise("give the file, and the folders it is in, names that are text")),
+        None => Ok(listing),
+    }
+}
+
+fn find(root: &Path, path: &str, format: Option<Format>) -> Result<Listing> {
     let whole = root.join(path);
     match fs::metadata(&whole) {
         Ok(found) if found.is_dir() => folder(root, &whole, path, format),
@@ -374,5 +389,24 @@ pub(crate) fn modified(found: &fs::Metadata) -> i64 {
     match time.duration_since(UNIX_EPOCH) {
         Ok(after) => i64::try_from(after.as_nanos()).unwrap_or(i64::MAX),
         Err(before) => i64::try_from(before.duration().as_nanos()).map_or(i64::MIN, |n| -n),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_are_not_text_are_refused_where_they_matter() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        fs::write(root.join("a.csv"), "a\n1\n").unwrap();
+        fs::write(root.join(OsStr::from_bytes(b"\xff.txt")), "").unwrap();
+        assert_eq!(list(root, ".", None).unwrap().files.len(), 1);
+        fs::write(root.join(OsStr::from_bytes(b"\xff.csv")), "a\n2\n").unwrap();
+        for path in [".", "*.csv"] {
+            let refused = list(root, path, None).unwrap_err();
+            assert_eq!(refused.message, "the name of \u{fffd}.csv isn't UTF-8");
+        }
     }
 }
