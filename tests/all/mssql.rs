@@ -276,6 +276,38 @@ fn many_tables_share_a_small_pool() {
 }
 
 #[test]
+fn no_more_workers_load_than_were_asked_for() {
+    let database = Database::start();
+    let table = "dbo.hygge_test_workers";
+    database.without(&[table]);
+    let project = database.project(8);
+    for step in 0..6 {
+        let file = Orders::new(step * FILE..(step + 1) * FILE);
+        project.orders(&format!("data/orders/{step}.parquet"), &file);
+    }
+    project.flow(
+        "there",
+        &format!(
+            "home: {{type: parquet, path: data/orders}}\n\
+             store: {{connection: db, table: {table}, create: if_missing, workers: 1}}\n"
+        ),
+    );
+    let Some(server) = database.made() else {
+        return;
+    };
+    eventually("all sessions to end", || {
+        (server.open_sessions() == 0).then_some(())
+    });
+    server.reset_counters();
+    project.hygge("start").succeed();
+    // The run's lock, what is loaded, and statements beside it.
+    let most = server.most_sessions();
+    assert!(most <= 3, "{most} sessions at once");
+    let count = database.run(&format!("SELECT CAST(COUNT(*) AS varchar(9)) FROM {table}"));
+    assert_eq!(count, [(6 * FILE).to_string()]);
+}
+
+#[test]
 fn a_wildcard_stands_for_the_tables_that_are_there() {
     let database = Database::start();
     for table in ["a", "b", "audit_b", "c"] {

@@ -92,6 +92,8 @@ pub struct StorePlan {
     pub capabilities: Capabilities,
     /// Most writers that its connection allows to be open at once.
     pub max_open: Option<usize>,
+    /// Most writers of one entity at once, whatever its connection allows.
+    pub writers: Option<usize>,
 }
 
 /// What a Store can do.

@@ -53,7 +53,8 @@ pub(crate) struct Shared {
 impl Shared {
     /// Splits of one entity that may be open at once.
     pub(crate) fn most_open(&self, planned: &PlannedEntity) -> usize {
-        [planned.home_plan.max_open, planned.store_plan.max_open]
+        let (home, store) = (&planned.home_plan, &planned.store_plan);
+        [home.max_open, store.max_open, store.writers]
             .into_iter()
             .flatten()
             .fold(self.options.concurrency, usize::min)

@@ -216,6 +216,7 @@ impl StoreKind for PluginStoreKind {
                 encoded: None,
             },
             max_open: None,
+            writers: None,
         })
     }
 

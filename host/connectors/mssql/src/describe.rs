@@ -20,6 +20,8 @@ pub(crate) struct Column {
     pub(crate) identity: bool,
     pub(crate) computed: bool,
     pub(crate) has_default: bool,
+    /// The default as it is declared, where the login may see it.
+    pub(crate) default: Option<String>,
     pub(crate) collation: Option<String>,
 }
 
@@ -37,10 +39,12 @@ pub(crate) struct Table {
 
 const COLUMNS: &str = "\
 SELECT c.name, COALESCE(b.name, t.name) AS type_name, c.max_length, c.precision, c.scale, \
-c.is_nullable, c.is_identity, c.is_computed, c.collation_name, c.default_object_id \
+c.is_nullable, c.is_identity, c.is_computed, c.collation_name, c.default_object_id, \
+d.definition \
 FROM sys.columns AS c \
 JOIN sys.types AS t ON t.user_type_id = c.user_type_id \
 LEFT JOIN sys.types AS b ON b.user_type_id = c.system_type_id \
+LEFT JOIN sys.default_constraints AS d ON d.parent_object_id = c.object_id AND d.parent_column_id = c.column_id \
 WHERE c.object_id = OBJECT_ID(@P1) \
 ORDER BY c.column_id";
 
@@ -128,6 +132,7 @@ fn column(row: &Row, table: &TableName) -> Result<Column> {
         computed: number(7) != 0,
         collation: text(row, 8),
         has_default: number(9) != 0,
+        default: text(row, 10),
     })
 }
 

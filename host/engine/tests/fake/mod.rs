@@ -494,6 +494,7 @@ fn store_plan() -> StorePlan {
             encoded: None,
         },
         max_open: None,
+        writers: None,
     }
 }
 

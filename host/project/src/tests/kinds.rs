@@ -194,6 +194,7 @@ impl StoreKind for Files {
                 encoded: None,
             },
             max_open: None,
+            writers: None,
         })
     }
 

@@ -238,6 +238,7 @@ impl Layout {
                 encoded: (parquet && self.partition_by.is_empty()).then_some(PARQUET),
             },
             max_open: None,
+            writers: None,
         }
     }
 

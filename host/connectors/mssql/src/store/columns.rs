@@ -40,12 +40,20 @@ pub(super) fn matched(write: &Write, schema: &Schema, table: &Table) -> Result<V
             wrong.push(format!("{name:?}: {why}"));
             continue;
         }
+        let defaulted = !write.keep_nulls && column.has_default;
+        if defaulted && column.default.is_none() {
+            wrong.push(format!(
+                "{name:?} has a default that this login can't see (`keep_nulls: false` needs it)"
+            ));
+            continue;
+        }
         columns.push(BegunColumn {
             from: name.clone(),
             name: column.name.clone(),
             sql_type: Written(column.sql_type),
             collation: column.collation.clone(),
-            nullable: column.nullable,
+            nullable: column.nullable || defaulted,
+            default: column.default.clone().filter(|_| defaulted),
             add: false,
             measured: false,
         });
@@ -141,6 +149,7 @@ fn new(field: &Field) -> Result<BegunColumn, String> {
         sql_type: Written(sql_type),
         collation: None,
         nullable: true,
+        default: None,
         add: true,
         measured,
     })

@@ -58,6 +58,7 @@ impl StoreKind for MssqlStoreKind {
             },
             // One session holds the run's lock.
             max_open: Some(write.login.pool_size.saturating_sub(1).max(1)),
+            writers: Some(write.workers),
         })
     }
 

@@ -5,6 +5,7 @@
 //! every writer independent of every other, and the publish one short transaction that can be
 //! found out about afterwards.
 
+mod change;
 mod columns;
 mod ddl;
 mod encode;
@@ -22,7 +23,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use self::record::{Begun, StagedRows};
 pub(crate) use self::runs::{RunLock, Runs};
-use self::settings::{Create, OnSchemaChange, Write, WriteStrategy};
+use self::settings::{Create, OnSchemaChange, Ordered, Write, WriteStrategy};
 use self::writer::{Desk, TableWriter};
 use crate::connection::{Connection, StatementSession};
 use crate::describe::{self, Table, Written, text};
@@ -208,20 +209,67 @@ impl MssqlStore {
         Ok(())
     }
 
-    /// The key in the table's own names, when the rows have all of it.
-    fn key(target: &Target, columns: &[record::BegunColumn]) -> Result<Vec<String>> {
-        let named = |name: &String| {
-            let found = columns.iter().find(|column| column.from == *name);
-            found.map(|column| column.name.clone()).ok_or_else(|| {
-                Fault::new(
-                    code::SCHEMA,
-                    format!("column {name:?} of the key isn't written to the table"),
-                )
-                .with("column", name)
-            })
-        };
-        target.key.iter().map(named).collect()
+    /// The columns that tell rows apart in this run.
+    fn key<'a>(&'a self, target: &'a Target, strategy: WriteStrategy) -> Result<&'a [String]> {
+        let own = &self.write.key;
+        if !own.is_empty() && !target.key.is_empty() && *own != target.key {
+            return Err(Fault::new(
+                code::CONFIG,
+                format!(
+                    "the store's `key` is {}, and that of `incremental` {}",
+                    own.join(", "),
+                    target.key.join(", ")
+                ),
+            )
+            .advise("leave the store's out"));
+        }
+        if strategy != WriteStrategy::Merge || !target.key.is_empty() {
+            return Ok(&target.key);
+        }
+        if own.is_empty() {
+            return Err(Fault::new(
+                code::CONFIG,
+                "`delete_missing` needs a key to tell by which rows are gone",
+            )
+            .advise("name the column or columns that tell rows apart: `key: id` in the store"));
+        }
+        Ok(own)
     }
+
+    /// The columns to partition by, where a run may replace whole partitions: an incremental one
+    /// takes all of a partition only if that is what it follows.
+    fn partition(&self, target: &Target, strategy: WriteStrategy) -> Result<&[String]> {
+        let partition = &self.write.partition_by;
+        if strategy != WriteStrategy::DeleteInsert || partition.is_empty() {
+            return Ok(&[]);
+        }
+        if target.action == Action::Upsert && partition.iter().ne(target.latest_by.iter()) {
+            return Err(Fault::new(
+                code::CONFIG,
+                format!(
+                    "an incremental run by another column than `partition_by: {}` doesn't take \
+                     all rows of a partition, so it would lose the others",
+                    partition.join(", ")
+                ),
+            )
+            .advise("partition by the column of `incremental`, or use `mode: full`"));
+        }
+        Ok(partition)
+    }
+}
+
+/// What a column is called in the table.
+fn named(columns: &[record::BegunColumn], name: &str) -> Result<String> {
+    let found = columns.iter().find(|column| column.from == *name);
+    found.map(|column| column.name.clone()).ok_or_else(|| {
+        Fault::new(
+            code::SCHEMA,
+            format!(
+                "column {name:?}, which the store or the key names, isn't written to the table"
+            ),
+        )
+        .with("column", name)
+    })
 }
 
 #[async_trait]
@@ -352,7 +400,22 @@ impl Store for MssqlStore {
         let what = format!("can't make {}", publish::commits(name));
         let sql = ddl::commits(&publish::commits(name));
         session.unhurried(&what, &sql).await?;
-        let key = Self::key(target, &columns)?;
+        let named = |name: &String| named(&columns, name);
+        let keys = self.key(target, strategy)?.iter();
+        let key = keys.map(named).collect::<Result<_>>()?;
+        let parts = self.partition(target, strategy)?.iter();
+        let partition = parts.map(named).collect::<Result<_>>()?;
+        let ordered = write.order.iter().map(|ordered| {
+            Ok(Ordered {
+                column: named(&ordered.column)?,
+                descending: ordered.descending,
+            })
+        });
+        let order = ordered.collect::<Result<_>>()?;
+        let merge_statement = strategy == WriteStrategy::Merge && write.merge_statement;
+        if merge_statement {
+            self.can_merge().await?;
+        }
         let latest_by = target.latest_by.as_ref().and_then(|latest_by| {
             let found = columns.iter().find(|column| column.from == *latest_by);
             found.map(|column| column.name.clone())
@@ -368,6 +431,11 @@ impl Store for MssqlStore {
             identity,
             on_overflow: write.on_overflow,
             or_else: write.write_strategy.is_none(),
+            hints: write.table_hints.clone(),
+            order,
+            merge_statement,
+            delete_missing: target.action == Action::Replace && strategy == WriteStrategy::Merge,
+            partition,
             lock_timeout: u64::try_from(write.lock_timeout.as_millis()).unwrap_or(u64::MAX),
         })
     }
@@ -395,6 +463,7 @@ impl Store for MssqlStore {
             split: split.clone(),
             attempt,
             order,
+            batch_size: self.write.batch_size,
             cx: cx.clone(),
             _lock: self.hold(&target.run).await?,
         })))

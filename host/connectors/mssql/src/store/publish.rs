@@ -7,13 +7,12 @@
 use hygge_core::failpoint::hit;
 use hygge_core::{CommitRecord, Fault, Receipt, Result, code};
 
-use super::ddl::ROW;
-use super::record::{self, Begun, BegunColumn, StagedRows};
+use super::change::{alike, delete, delete_missing, insert, merge, update};
+use super::record::{self, Begun, StagedRows};
 use super::settings::WriteStrategy;
 use crate::connection::StatementSession;
 use crate::fault::Doing;
-use crate::name::{TableName, quoted};
-use crate::types::SqlType;
+use crate::name::TableName;
 
 /// Where commits are remembered, beside the table.
 pub(super) fn commits(table: &TableName) -> TableName {
@@ -25,8 +24,13 @@ pub(super) fn commits(table: &TableName) -> TableName {
 pub(super) fn cant_switch(number: u32) -> bool {
     matches!(
         number,
-        102 | 156 | 343 | 4903..=4988 | 11_400..=11_499 | 40_512 | 40_517
-    )
+        4903..=4988 | 11_400..=11_499
+    ) || has_no_such_statement(number)
+}
+
+/// Whether an error says that the server doesn't know a statement.
+pub(super) fn has_no_such_statement(number: u32) -> bool {
+    matches!(number, 102 | 156 | 343 | 40_512 | 40_517)
 }
 
 /// Whether the commit was made.
@@ -112,14 +116,36 @@ async fn write(
         let sql = format!("SET IDENTITY_INSERT {} ON", table.quoted());
         session.unhurried(what, &sql).await?;
     }
+    if begun.strategy == WriteStrategy::DeleteInsert {
+        // All of them first: several staging tables may have rows of one partition.
+        for (from, _) in &staged {
+            session
+                .execute(what, &delete(&table, begun, from), &[])
+                .await?;
+        }
+    }
+    if begun.delete_missing {
+        let sql = delete_missing(&table, begun, &staged);
+        session.execute(what, &sql, &[]).await?;
+    }
     for (from, rows) in &staged {
         let written = match begun.strategy {
             WriteStrategy::DirectInsert
             | WriteStrategy::TruncateInsert
-            | WriteStrategy::TempSwap => {
+            | WriteStrategy::TempSwap
+            | WriteStrategy::DeleteInsert => {
                 session
                     .execute(what, &insert(&table, begun, from, ""), &[])
                     .await?
+            }
+            WriteStrategy::Merge if begun.merge_statement => {
+                let others = begun.columns.len() > begun.key.len();
+                let untouched = match others {
+                    true => 0,
+                    false => known(session, &table, begun, from, what).await?,
+                };
+                let sql = merge(&table, begun, from);
+                untouched + session.execute(what, &sql, &[]).await?
             }
             WriteStrategy::Merge => {
                 let updated = match update(&table, begun, from) {
@@ -135,18 +161,6 @@ async fn write(
                     + session
                         .execute(what, &insert(&table, begun, from, &new), &[])
                         .await?
-            }
-            WriteStrategy::DeleteInsert => {
-                let sql = format!(
-                    "DELETE t FROM {} AS t WHERE EXISTS (SELECT 1 FROM {} AS s WHERE {})",
-                    table.quoted(),
-                    from.quoted(),
-                    alike(begun)
-                );
-                session.execute(what, &sql, &[]).await?;
-                session
-                    .execute(what, &insert(&table, begun, from, ""), &[])
-                    .await?
             }
         };
         // An UPDATE may meet one key several times in the table, never fewer rows than staged.
@@ -199,109 +213,4 @@ pub(super) fn staged(table: &TableName, receipts: &[Receipt]) -> Result<Vec<(Tab
         }
     }
     Ok(staged)
-}
-
-fn insert(table: &TableName, begun: &Begun, from: &TableName, condition: &str) -> String {
-    let into: Vec<String> = begun.columns.iter().map(|c| quoted(&c.name)).collect();
-    let values: Vec<String> = begun.columns.iter().map(value).collect();
-    format!(
-        "INSERT INTO {} ({}) SELECT {} FROM {} AS s{condition}",
-        table.quoted(),
-        into.join(", "),
-        values.join(", "),
-        from.quoted()
-    )
-}
-
-/// The UPDATE of a merge; none when every column belongs to the key.
-fn update(table: &TableName, begun: &Begun, from: &TableName) -> Option<String> {
-    let columns = begun.columns.iter();
-    let others = columns.filter(|column| !begun.key.contains(&column.name));
-    let sets: Vec<String> = others
-        .map(|column| format!("t.{} = {}", quoted(&column.name), value(column)))
-        .collect();
-    (!sets.is_empty()).then(|| {
-        format!(
-            "UPDATE t SET {} FROM {} AS t JOIN {} AS s ON {}",
-            sets.join(", "),
-            table.quoted(),
-            from.quoted(),
-            alike(begun)
-        )
-    })
-}
-
-/// Rows of the table and of the staging table that have the same key.
-fn alike(begun: &Begun) -> String {
-    let columns = begun.columns.iter();
-    let keys = columns.filter(|column| begun.key.contains(&column.name));
-    let equal = keys.map(|column| format!("t.{} = {}", quoted(&column.name), value(column)));
-    equal.collect::<Vec<_>>().join(" AND ")
-}
-
-/// A staged value, as one of the column's own type.
-fn value(column: &BegunColumn) -> String {
-    let name = format!("s.{}", quoted(&column.name));
-    match column.sql_type.0 {
-        // From bytes there is no way but a cast.
-        sql_type @ (SqlType::HierarchyId | SqlType::Geometry | SqlType::Geography) => {
-            format!("CAST({name} AS {sql_type})")
-        }
-        _ => name,
-    }
-}
-
-/// Gathers staged rows in one table, of several with one key the last. Into a twin of the
-/// destination they go as the types that they have there.
-pub(super) fn gather(
-    into: &TableName,
-    begun: &Begun,
-    from: &[(TableName, u64)],
-    twin: bool,
-) -> String {
-    let columns: Vec<String> = begun.columns.iter().map(|c| quoted(&c.name)).collect();
-    let columns = columns.join(", ");
-    let values: Vec<String> = begun
-        .columns
-        .iter()
-        .map(|column| match twin {
-            true => value(column),
-            false => format!("s.{}", quoted(&column.name)),
-        })
-        .collect();
-    let numbered = begun.merges();
-    let parts: Vec<String> = from
-        .iter()
-        .enumerate()
-        .map(|(split, (table, _))| {
-            let place = match numbered {
-                true => format!(", {}, {split} AS [hygge_split]", quoted(ROW)),
-                false => String::new(),
-            };
-            format!("SELECT {columns}{place} FROM {}", table.quoted())
-        })
-        .collect();
-    let mut rows = parts.join(" UNION ALL ");
-    let mut condition = "";
-    if numbered {
-        let key: Vec<String> = begun.key.iter().map(|name| quoted(name)).collect();
-        let mut last = Vec::new();
-        if let Some(latest_by) = &begun.latest_by {
-            last.push(format!("{} DESC", quoted(latest_by)));
-        }
-        last.push("[hygge_split] DESC".to_owned());
-        last.push(format!("{} DESC", quoted(ROW)));
-        rows = format!(
-            "SELECT {columns}, ROW_NUMBER() OVER (PARTITION BY {} ORDER BY {}) AS [hygge_nth] \
-             FROM ({rows}) AS u",
-            key.join(", "),
-            last.join(", "),
-        );
-        condition = " WHERE s.[hygge_nth] = 1";
-    }
-    format!(
-        "INSERT INTO {} WITH (TABLOCK) ({columns}) SELECT {} FROM ({rows}) AS s{condition}",
-        into.quoted(),
-        values.join(", "),
-    )
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::settings::WriteStrategy;
+use super::settings::{Ordered, WriteStrategy};
 use crate::describe::Written;
 use crate::name::TableName;
 use crate::overflow::OnOverflow;
@@ -30,6 +30,21 @@ pub(super) struct Begun {
     /// Whether a server that won't swap may be given the next best way.
     #[serde(default)]
     pub(super) or_else: bool,
+    /// Hints for the statement that writes to the table.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) hints: Vec<String>,
+    /// The order rows are inserted in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) order: Vec<Ordered>,
+    /// Merges by one statement.
+    #[serde(default)]
+    pub(super) merge_statement: bool,
+    /// Rows whose key wasn't staged are deleted: this run took all there is.
+    #[serde(default)]
+    pub(super) delete_missing: bool,
+    /// Rows of the table that share these columns' values with a staged row are deleted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) partition: Vec<String>,
     /// Milliseconds to wait for those who read a table that is swapped.
     #[serde(default)]
     pub(super) lock_timeout: u64,
@@ -50,6 +65,9 @@ pub(super) struct BegunColumn {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) collation: Option<String>,
     pub(super) nullable: bool,
+    /// What an inserted row without a value gets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) default: Option<String>,
     /// The table doesn't have it yet.
     #[serde(default)]
     pub(super) add: bool,

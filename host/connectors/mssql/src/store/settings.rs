@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use hygge_core::{Fault, Problem, Result, Settings};
+use hygge_core::{Fault, OneOrMany, Problem, Result, Settings};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +30,27 @@ pub struct StoreSettings {
     pub adopt: Option<bool>,
     /// Write the source's values into an identity column. Default: false.
     pub keep_identity: Option<bool>,
+    /// Rows of one INSERT BULK. Default: 102400.
+    pub batch_size: Option<usize>,
+    /// Most splits that are loaded at once, within the connection's `pool_size`. Default: 8.
+    pub workers: Option<usize>,
+    /// Table hints for the statement that writes to the table: `[TABLOCK]`.
+    pub table_hints: Option<OneOrMany>,
+    /// Whether a row without a value keeps it so where the table has a default for it. Default: true.
+    pub keep_nulls: Option<bool>,
+    /// The order in which rows are inserted: `[day, id desc]`. Default: none.
+    pub order: Option<OneOrMany>,
+    /// Merge with one MERGE instead of UPDATE and INSERT. Default: false.
+    pub merge_statement: Option<bool>,
+    /// With `write_strategy: merge`: a full run merges as well, and deletes the rows whose key the
+    /// source doesn't have any more. Default: false.
+    pub delete_missing: Option<bool>,
+    /// The columns that tell rows apart in a full run with `delete_missing`. Default: those of
+    /// `incremental`.
+    pub key: Option<OneOrMany>,
+    /// With `write_strategy: delete_insert`: rows of the table that share these values with a row
+    /// that comes are deleted first.
+    pub partition_by: Option<OneOrMany>,
     /// How long `temp_swap` waits for those who read the table, before it lets others pass and
     /// tries again: `30s`, or seconds. Default: 30s.
     pub lock_timeout: Option<Seconds>,
@@ -97,6 +118,115 @@ pub(crate) struct Write {
     pub(crate) adopt: bool,
     pub(crate) keep_identity: bool,
     pub(crate) lock_timeout: Duration,
+    pub(crate) batch_size: usize,
+    pub(crate) workers: usize,
+    pub(crate) table_hints: Vec<String>,
+    pub(crate) keep_nulls: bool,
+    pub(crate) order: Vec<Ordered>,
+    pub(crate) merge_statement: bool,
+    pub(crate) delete_missing: bool,
+    pub(crate) key: Vec<String>,
+    pub(crate) partition_by: Vec<String>,
+}
+
+/// A column that rows are inserted in the order of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Ordered {
+    pub(crate) column: String,
+    pub(crate) descending: bool,
+}
+
+impl Ordered {
+    fn parse(text: &str) -> Self {
+        let (column, descending) = match text.trim().rsplit_once(' ') {
+            Some((column, way)) if way.eq_ignore_ascii_case("desc") => (column, true),
+            Some((column, way)) if way.eq_ignore_ascii_case("asc") => (column, false),
+            _ => (text, false),
+        };
+        Self {
+            column: column.trim().to_owned(),
+            descending,
+        }
+    }
+}
+
+/// Hints that a statement which writes may bring.
+const HINTS: [&str; 12] = [
+    "HOLDLOCK",
+    "NOWAIT",
+    "PAGLOCK",
+    "READCOMMITTED",
+    "READCOMMITTEDLOCK",
+    "REPEATABLEREAD",
+    "ROWLOCK",
+    "SERIALIZABLE",
+    "TABLOCK",
+    "TABLOCKX",
+    "UPDLOCK",
+    "XLOCK",
+];
+
+fn listed(names: Option<OneOrMany>) -> Vec<String> {
+    names.map(OneOrMany::into_vec).unwrap_or_default()
+}
+
+impl StoreSettings {
+    /// Settings that say nothing without another, or can't be had.
+    fn contradictions(&self) -> Vec<Problem> {
+        let mut wrong = Vec::new();
+        for (size, pointer) in [(self.batch_size, "batch_size"), (self.workers, "workers")] {
+            if size == Some(0) {
+                let message = format!("`{pointer}` must be at least 1");
+                wrong.push(problem(&format!("/{pointer}"), message, None));
+            }
+        }
+        let strategy = self.write_strategy;
+        let merges = strategy == Some(WriteStrategy::Merge);
+        let replaces = strategy == Some(WriteStrategy::DeleteInsert);
+        let deletes = self.delete_missing == Some(true);
+        for (given, fits, pointer, needed) in [
+            (deletes, merges, "delete_missing", "write_strategy: merge"),
+            (
+                self.merge_statement == Some(true),
+                merges,
+                "merge_statement",
+                "write_strategy: merge",
+            ),
+            (self.key.is_some(), deletes, "key", "delete_missing: true"),
+            (
+                self.partition_by.is_some(),
+                replaces,
+                "partition_by",
+                "write_strategy: delete_insert",
+            ),
+        ] {
+            if given && !fits {
+                let message = format!("`{pointer}` belongs to `{needed}`");
+                let advice = format!("say `{needed}` as well, or leave `{pointer}` out");
+                wrong.push(problem(&format!("/{pointer}"), message, Some(&advice)));
+            }
+        }
+        if self.merge_statement == Some(true) && self.order.is_some() {
+            let advice = "leave `order` or `merge_statement` out";
+            wrong.push(problem("/order", "a MERGE has no order", Some(advice)));
+        }
+        let hints = listed(self.table_hints.clone());
+        if !hints.is_empty() && strategy == Some(WriteStrategy::TempSwap) {
+            wrong.push(problem(
+                "/table_hints",
+                "a swap takes no table hints: it locks the whole table, for a moment",
+                Some("leave `table_hints` out"),
+            ));
+        }
+        for hint in hints {
+            if !HINTS.iter().any(|known| known.eq_ignore_ascii_case(&hint)) {
+                let advice = format!("those that can are {}", HINTS.join(", "));
+                let message = format!("{hint:?} can't hint at how a table is written");
+                wrong.push(problem("/table_hints", message, Some(&advice)));
+            }
+        }
+        wrong
+    }
 }
 
 impl Write {
@@ -105,7 +235,7 @@ impl Write {
         let settings: StoreSettings = settings
             .parse()
             .map_err(|fault: Fault| vec![problem("", fault.message, None)])?;
-        let mut problems = Vec::new();
+        let mut problems = settings.contradictions();
         let login = settings
             .connection
             .login()
@@ -140,6 +270,21 @@ impl Write {
                 adopt: settings.adopt.unwrap_or(false),
                 keep_identity: settings.keep_identity.unwrap_or(false),
                 lock_timeout: Duration::from_secs(settings.lock_timeout.map_or(30, |time| time.0)),
+                batch_size: settings.batch_size.unwrap_or(102_400),
+                workers: settings.workers.unwrap_or(8),
+                table_hints: listed(settings.table_hints)
+                    .iter()
+                    .map(|hint| hint.to_uppercase())
+                    .collect(),
+                keep_nulls: settings.keep_nulls.unwrap_or(true),
+                order: listed(settings.order)
+                    .iter()
+                    .map(|text| Ordered::parse(text))
+                    .collect(),
+                merge_statement: settings.merge_statement.unwrap_or(false),
+                delete_missing: settings.delete_missing.unwrap_or(false),
+                key: listed(settings.key),
+                partition_by: listed(settings.partition_by),
             }),
             _ => Err(problems),
         }

@@ -5,7 +5,7 @@ use hygge_core::{Action, CommitRecord, Context, Fault, Level, Notes, Result, Tar
 use super::record::{self, Begun};
 use super::settings::WriteStrategy;
 use super::twin::{self, Obstacle, Twin};
-use super::{MssqlStore, ddl, publish};
+use super::{MssqlStore, change, ddl, publish};
 use crate::connection::StatementSession;
 use crate::name::TableName;
 
@@ -59,8 +59,37 @@ impl MssqlStore {
             }
             // One that is made is empty, so nobody sees it filled.
             (Action::Replace, _) if !exists => TruncateInsert,
+            // In place: rows whose key stays are updated, and those that are gone deleted.
+            (Action::Replace, Some(Merge)) if self.write.delete_missing => Merge,
+            (Action::Replace, Some(DeleteInsert)) if !self.write.partition_by.is_empty() => {
+                DeleteInsert
+            }
             (Action::Replace, asked) => self.replacing(session, asked, notes).await?,
         })
+    }
+
+    /// Whether the server has MERGE, tried on a table that is none.
+    pub(super) async fn can_merge(&self) -> Result<()> {
+        const PROBE: &str = "\
+DECLARE @t TABLE (k int); \
+MERGE @t AS t USING (SELECT 1 AS k) AS s ON t.k = s.k WHEN MATCHED THEN UPDATE SET k = s.k;";
+        let mut session = self.session().await?;
+        let what = "can't try a MERGE";
+        match session.unhurried(what, PROBE).await {
+            Err(fault)
+                if fault
+                    .attribute("sql_error")
+                    .and_then(|number| number.parse().ok())
+                    .is_some_and(publish::has_no_such_statement) =>
+            {
+                Err(Fault::new(
+                    code::DESTINATION_UNSUPPORTED,
+                    format!("this server has no MERGE: {}", fault.message),
+                )
+                .advise("leave `merge_statement` out: an UPDATE and an INSERT do the same"))
+            }
+            tried => tried,
+        }
     }
 
     /// How all rows of a table that is there are replaced.
@@ -130,7 +159,7 @@ impl MssqlStore {
         for sql in &made.before {
             session.unhurried(&what, sql).await?;
         }
-        let sql = publish::gather(&into, begun, staged, swaps);
+        let sql = change::gather(&into, begun, staged, swaps);
         let rows = session.execute(&what, &sql, &[]).await?;
         let expected: u64 = staged.iter().map(|(_, rows)| rows).sum();
         // Of several rows with one key the last is kept.

@@ -1,7 +1,9 @@
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use arrow_array::RecordBatch;
 use futures::future::{Either, select};
 use hygge_core::{
     Batch, Context, EntityId, Fault, Level, Receipt, Result, RunId, SplitId, Writer, async_trait,
@@ -31,6 +33,8 @@ pub(super) struct Desk {
     pub(super) attempt: u32,
     /// The place of each column in the rows that come.
     pub(super) order: Vec<usize>,
+    /// Rows of one INSERT BULK.
+    pub(super) batch_size: usize,
     pub(super) cx: Context,
     /// Held while something is staged.
     pub(super) _lock: Arc<RunLock>,
@@ -41,6 +45,8 @@ pub(super) struct TableWriter {
     desk: Desk,
     loading: Option<Loading>,
     rows: u64,
+    /// Rows of the INSERT BULK that is under way.
+    in_batch: usize,
     bytes: u64,
     longest: Vec<u64>,
     /// Values of each column that didn't fit, and were changed.
@@ -60,6 +66,8 @@ struct Loading {
 
 enum Chunk {
     Rows(Vec<u8>),
+    /// The next rows are another INSERT BULK's.
+    Cut,
     End,
 }
 
@@ -71,8 +79,50 @@ impl TableWriter {
             desk,
             loading: None,
             rows: 0,
+            in_batch: 0,
             bytes: 0,
         }
+    }
+
+    /// Encodes rows and sends them.
+    async fn load(&mut self, batch: RecordBatch) -> Result<()> {
+        if self.loading.is_none() {
+            self.loading = Some(self.desk.begin().await?);
+        }
+        let Some(loading) = &mut self.loading else {
+            return Err(Fault::internal("nothing was begun"));
+        };
+        let rows = batch.num_rows() as u64;
+        let (columns, targets) = (Arc::clone(&loading.columns), Arc::clone(&loading.targets));
+        let (numbered, first) = (self.desk.begun.merges(), self.rows);
+        let mut longest = std::mem::take(&mut self.longest);
+        let mut unfit = std::mem::take(&mut self.unfit);
+        let measured = self.desk.begun.columns.iter().any(|column| column.measured);
+        let encoding = self.desk.cx.cpu(move || {
+            let mut bytes = Vec::with_capacity(batch.get_array_memory_size());
+            let into = &mut bytes;
+            encode::rows(
+                &batch, &columns, &targets, numbered, first, into, &mut unfit,
+            )?;
+            if measured {
+                encode::longest(&batch, &mut longest);
+            }
+            Ok((bytes, longest, unfit))
+        });
+        let (bytes, longest, unfit) = meanwhile(&mut loading.load, encoding).await??;
+        (self.longest, self.unfit) = (longest, unfit);
+        self.rows += rows;
+        self.bytes += bytes.len() as u64;
+        self.send(Chunk::Rows(bytes)).await
+    }
+
+    async fn send(&mut self, chunk: Chunk) -> Result<()> {
+        let Some(loading) = &mut self.loading else {
+            return Err(Fault::internal("nothing was begun"));
+        };
+        let sending = loading.chunks.send(chunk);
+        let sent = meanwhile(&mut loading.load, sending).await?;
+        sent.map_err(|_| early(Ok(())))
     }
 }
 
@@ -129,8 +179,8 @@ impl Desk {
                 sql_type: staged_as(column.sql_type.0),
                 collation: found.collation,
                 nullable: column.nullable && !key,
-                // Two keys that are clipped to one would be one row.
-                on_overflow: match key {
+                // Two keys that are clipped to one would be one row, and so would partitions.
+                on_overflow: match key || begun.partition.contains(&column.name) {
                     true => OnOverflow::Error,
                     false => begun.on_overflow,
                 },
@@ -163,7 +213,7 @@ async fn meanwhile<T>(load: &mut Load, something: impl Future<Output = T>) -> Re
     }
 }
 
-/// The whole of an INSERT BULK.
+/// All rows of a split, one INSERT BULK after the other.
 async fn load(
     connection: Arc<Connection>,
     who: String,
@@ -188,22 +238,38 @@ async fn load(
     if told.send(columns).is_err() {
         return Ok(());
     }
-    let stream = Stream {
-        chunks: Mutex::new(chunks),
-        width,
-    };
-    bulk.write_to_server_zerocopy(std::iter::once(stream))
-        .await
-        .map_err(wrong)?;
+    let chunks = Arc::new(Mutex::new(chunks));
+    let ended = Arc::new(AtomicBool::new(false));
+    while !ended.load(Ordering::Relaxed) {
+        // None is begun before it has rows.
+        let first = match chunks.lock().await.recv().await {
+            Some(Chunk::Rows(bytes)) => bytes,
+            Some(Chunk::Cut) => continue,
+            Some(Chunk::End) => break,
+            None => return Err(early(Ok(()))),
+        };
+        let stream = Stream {
+            first,
+            chunks: Arc::clone(&chunks),
+            ended: Arc::clone(&ended),
+            width,
+        };
+        bulk.write_to_server_zerocopy(std::iter::once(stream))
+            .await
+            .map_err(wrong)?;
+    }
     drop(bulk);
     session.settled();
     Ok(())
 }
 
-/// Everything there is to load, as the one row that the driver is told of: it puts a ROW token
-/// in front, and the rows bring theirs.
+/// All rows of an INSERT BULK, as the one row that the driver is told of: it puts a ROW token in
+/// front, and the rows bring theirs.
 struct Stream {
-    chunks: Mutex<mpsc::Receiver<Chunk>>,
+    first: Vec<u8>,
+    chunks: Arc<Mutex<mpsc::Receiver<Chunk>>>,
+    /// Whether the last row of the split was among them.
+    ended: Arc<AtomicBool>,
     width: usize,
 }
 
@@ -215,26 +281,26 @@ impl BulkLoadRow for Stream {
         column_index: &mut usize,
     ) -> TdsResult<()> {
         let mut chunks = self.chunks.lock().await;
-        let mut first = 1;
+        writer
+            .write_raw_bytes(&self.first[1.min(self.first.len())..])
+            .await?;
         loop {
             match chunks.recv().await {
-                Some(Chunk::Rows(bytes)) => {
-                    writer
-                        .write_raw_bytes(&bytes[first.min(bytes.len())..])
-                        .await?;
-                    first = 0;
+                Some(Chunk::Rows(bytes)) => writer.write_raw_bytes(&bytes).await?,
+                Some(Chunk::Cut) => break,
+                Some(Chunk::End) => {
+                    self.ended.store(true, Ordering::Relaxed);
+                    break;
                 }
-                Some(Chunk::End) if first == 0 => {
-                    *column_index = self.width;
-                    return Ok(());
-                }
-                _ => {
+                None => {
                     return Err(mssql_tds::error::Error::OperationCancelledError(
                         "the rows to load ended early".to_owned(),
                     ));
                 }
             }
         }
+        *column_index = self.width;
+        Ok(())
     }
 }
 
@@ -250,44 +316,27 @@ impl Writer for TableWriter {
         let batch = batch
             .project(&self.desk.order)
             .map_err(|error| Fault::internal(error.to_string()))?;
-        if self.loading.is_none() {
-            self.loading = Some(self.desk.begin().await?);
-        }
-        let Some(loading) = &mut self.loading else {
-            return Err(Fault::internal("nothing was begun"));
-        };
-        let rows = batch.num_rows() as u64;
-        let (columns, targets) = (Arc::clone(&loading.columns), Arc::clone(&loading.targets));
-        let (numbered, first) = (self.desk.begun.merges(), self.rows);
-        let mut longest = std::mem::take(&mut self.longest);
-        let mut unfit = std::mem::take(&mut self.unfit);
-        let measured = self.desk.begun.columns.iter().any(|column| column.measured);
-        let encoding = self.desk.cx.cpu(move || {
-            let mut bytes = Vec::with_capacity(batch.get_array_memory_size());
-            let into = &mut bytes;
-            encode::rows(
-                &batch, &columns, &targets, numbered, first, into, &mut unfit,
-            )?;
-            if measured {
-                encode::longest(&batch, &mut longest);
+        let mut at = 0;
+        while at < batch.num_rows() {
+            if self.in_batch == self.desk.batch_size {
+                self.send(Chunk::Cut).await?;
+                self.in_batch = 0;
             }
-            Ok((bytes, longest, unfit))
-        });
-        let (bytes, longest, unfit) = meanwhile(&mut loading.load, encoding).await??;
-        (self.longest, self.unfit) = (longest, unfit);
-        self.rows += rows;
-        self.bytes += bytes.len() as u64;
-        let sending = loading.chunks.send(Chunk::Rows(bytes));
-        let sent = meanwhile(&mut loading.load, sending).await?;
-        sent.map_err(|_| early(Ok(())))
+            let most = self.desk.batch_size - self.in_batch;
+            let part = batch.slice(at, most.min(batch.num_rows() - at));
+            at += part.num_rows();
+            self.in_batch += part.num_rows();
+            self.load(part).await?;
+        }
+        Ok(())
     }
 
     async fn finish(mut self: Box<Self>) -> Result<Receipt> {
         let mut table = None;
-        if let Some(mut loading) = self.loading.take() {
-            let sending = loading.chunks.send(Chunk::End);
-            let sent = meanwhile(&mut loading.load, sending).await?;
-            sent.map_err(|_| early(Ok(())))?;
+        if self.loading.is_some() {
+            self.send(Chunk::End).await?;
+        }
+        if let Some(loading) = self.loading.take() {
             loading.load.await?;
             table = Some(self.desk.table().table);
         }

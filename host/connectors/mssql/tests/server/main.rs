@@ -9,7 +9,9 @@
 )]
 
 mod fit;
+mod loading;
 mod login;
+mod merge;
 mod pool;
 mod publish;
 mod random;

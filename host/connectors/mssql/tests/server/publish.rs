@@ -34,7 +34,25 @@ fn ways() -> Vec<(Action, Value, Rows)> {
         (
             Action::Upsert,
             json!({"write_strategy": "delete_insert"}),
+            merged.clone(),
+        ),
+        (
+            Action::Upsert,
+            json!({"write_strategy": "merge", "merge_statement": true}),
             merged,
+        ),
+        (
+            Action::Replace,
+            json!({"adopt": true, "write_strategy": "merge", "delete_missing": true, "key": "n"}),
+            (5..15).map(|n| (n, 3)).collect(),
+        ),
+        (
+            Action::Replace,
+            json!({"adopt": true, "write_strategy": "delete_insert", "partition_by": "n"}),
+            old()
+                .take(5)
+                .chain((5..15).flat_map(|n| [(n, 2), (n, 3)]))
+                .collect(),
         ),
     ]
 }
@@ -53,9 +71,13 @@ async fn a_commit_that_was_cut_is_finished_by_another_process() {
     ];
     for (action, settings, expected) in ways() {
         let swaps = action == Action::Replace && settings["write_strategy"].is_null();
-        for cut in cuts {
+        let deletes =
+            settings["write_strategy"] == "delete_insert" || settings["delete_missing"] == true;
+        let merges = settings["merge_statement"] == true;
+        for cut in cuts.into_iter().chain(deletes.then_some("DELETE t")) {
             let cut = match cut {
                 "INSERT INTO [dbo].[hygge_test_cut]" if swaps => "SWITCH TO",
+                "INSERT INTO [dbo].[hygge_test_cut]" if merges => "MERGE [dbo]",
                 cut => cut,
             };
             for effect in [Effect::DropBefore, Effect::DropAfter] {

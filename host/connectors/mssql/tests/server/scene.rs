@@ -132,6 +132,17 @@ pub(crate) async fn stage(
     action: Action,
     key: &[&str],
 ) -> Result<CommitRecord> {
+    stage_by(store, batches, action, key, None).await
+}
+
+/// The same, where of several rows with one key the one with the greatest value there is last.
+pub(crate) async fn stage_by(
+    store: &dyn Store,
+    batches: &[RecordBatch],
+    action: Action,
+    key: &[&str],
+    latest_by: Option<&str>,
+) -> Result<CommitRecord> {
     let cx = context();
     let entity = EntityId::new("f", "e");
     let mut target = Target {
@@ -140,7 +151,7 @@ pub(crate) async fn stage(
         schema: batches[0].schema(),
         action,
         key: key.iter().map(|name| (*name).to_owned()).collect(),
-        latest_by: None,
+        latest_by: latest_by.map(str::to_owned),
         memory: None,
         begun: Value::Null,
     };

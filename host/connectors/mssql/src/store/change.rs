@@ -1,0 +1,230 @@
+//! The statements by which staged rows change the table.
+
+use super::ddl::ROW;
+use super::record::{Begun, BegunColumn};
+use crate::name::{TableName, quoted};
+use crate::types::SqlType;
+
+pub(super) fn insert(
+    table: &TableName,
+    begun: &Begun,
+    from: &TableName,
+    condition: &str,
+) -> String {
+    let into: Vec<String> = begun.columns.iter().map(|c| quoted(&c.name)).collect();
+    let values: Vec<String> = begun.columns.iter().map(inserted).collect();
+    format!(
+        "INSERT INTO {}{} ({}) SELECT {} FROM {} AS s{condition}{}",
+        table.quoted(),
+        hints(begun),
+        into.join(", "),
+        values.join(", "),
+        from.quoted(),
+        order(begun)
+    )
+}
+
+/// The UPDATE of a merge; none when every column belongs to the key.
+pub(super) fn update(table: &TableName, begun: &Begun, from: &TableName) -> Option<String> {
+    let columns = begun.columns.iter();
+    let others = columns.filter(|column| !begun.key.contains(&column.name));
+    let sets: Vec<String> = others
+        .map(|column| format!("t.{} = {}", quoted(&column.name), value(column)))
+        .collect();
+    (!sets.is_empty()).then(|| {
+        format!(
+            "UPDATE t SET {} FROM {} AS t{} JOIN {} AS s ON {}",
+            sets.join(", "),
+            table.quoted(),
+            hints(begun),
+            from.quoted(),
+            alike(begun)
+        )
+    })
+}
+
+/// The MERGE that does both.
+pub(super) fn merge(table: &TableName, begun: &Begun, from: &TableName) -> String {
+    // Without HOLDLOCK, of two that merge the same new key at once one fails.
+    let mut hints = vec!["HOLDLOCK"];
+    let others = begun.hints.iter().map(String::as_str);
+    hints.extend(others.filter(|hint| !matches!(*hint, "HOLDLOCK" | "SERIALIZABLE")));
+    let columns = || begun.columns.iter();
+    let sets: Vec<String> = columns()
+        .filter(|column| !begun.key.contains(&column.name))
+        .map(|column| format!("{} = {}", quoted(&column.name), value(column)))
+        .collect();
+    let matched = match sets.is_empty() {
+        true => String::new(),
+        false => format!(" WHEN MATCHED THEN UPDATE SET {}", sets.join(", ")),
+    };
+    let into: Vec<String> = columns().map(|column| quoted(&column.name)).collect();
+    let values: Vec<String> = columns().map(inserted).collect();
+    format!(
+        "MERGE {} WITH ({}) AS t USING {} AS s ON {}{matched} WHEN NOT MATCHED BY TARGET THEN \
+         INSERT ({}) VALUES ({});",
+        table.quoted(),
+        hints.join(", "),
+        from.quoted(),
+        alike(begun),
+        into.join(", "),
+        values.join(", ")
+    )
+}
+
+/// Deletes the rows whose key nothing that was staged has.
+pub(super) fn delete_missing(
+    table: &TableName,
+    begun: &Begun,
+    from: &[(TableName, u64)],
+) -> String {
+    let missing: Vec<String> = from
+        .iter()
+        .map(|(from, _)| {
+            let (from, alike) = (from.quoted(), alike(begun));
+            format!("NOT EXISTS (SELECT 1 FROM {from} AS s WHERE {alike})")
+        })
+        .collect();
+    let condition = match missing.is_empty() {
+        true => String::new(),
+        false => format!(" WHERE {}", missing.join(" AND ")),
+    };
+    format!(
+        "DELETE t FROM {} AS t{}{condition}",
+        table.quoted(),
+        hints(begun)
+    )
+}
+
+/// Deletes the rows that staged ones take the place of: those with their keys, and those with their
+/// values of the columns to partition by.
+pub(super) fn delete(table: &TableName, begun: &Begun, from: &TableName) -> String {
+    let mut conditions = Vec::new();
+    if begun.merges() {
+        conditions.push(alike(begun));
+    }
+    if !begun.partition.is_empty() {
+        let columns = begun.columns.iter();
+        let parts = columns.filter(|column| begun.partition.contains(&column.name));
+        let equal = parts.map(|column| {
+            // Rows without a value are a partition like any other.
+            let (own, new) = (format!("t.{}", quoted(&column.name)), inserted(column));
+            format!("({own} = {new} OR ({own} IS NULL AND {new} IS NULL))")
+        });
+        conditions.push(equal.collect::<Vec<_>>().join(" AND "));
+    }
+    let exists = conditions.iter().map(|condition| {
+        format!(
+            "EXISTS (SELECT 1 FROM {} AS s WHERE {condition})",
+            from.quoted()
+        )
+    });
+    format!(
+        "DELETE t FROM {} AS t{} WHERE {}",
+        table.quoted(),
+        hints(begun),
+        exists.collect::<Vec<_>>().join(" OR ")
+    )
+}
+
+fn hints(begun: &Begun) -> String {
+    match begun.hints.is_empty() {
+        true => String::new(),
+        false => format!(" WITH ({})", begun.hints.join(", ")),
+    }
+}
+
+fn order(begun: &Begun) -> String {
+    let columns = begun.order.iter().map(|ordered| {
+        let way = if ordered.descending { " DESC" } else { "" };
+        format!("s.{}{way}", quoted(&ordered.column))
+    });
+    match begun.order.is_empty() {
+        true => String::new(),
+        false => format!(" ORDER BY {}", columns.collect::<Vec<_>>().join(", ")),
+    }
+}
+
+/// Rows of the table and of the staging table that have the same key.
+pub(super) fn alike(begun: &Begun) -> String {
+    let columns = begun.columns.iter();
+    let keys = columns.filter(|column| begun.key.contains(&column.name));
+    let equal = keys.map(|column| format!("t.{} = {}", quoted(&column.name), value(column)));
+    equal.collect::<Vec<_>>().join(" AND ")
+}
+
+/// A staged value as a new row gets it.
+fn inserted(column: &BegunColumn) -> String {
+    match &column.default {
+        Some(default) => format!("ISNULL({}, {default})", value(column)),
+        None => value(column),
+    }
+}
+
+/// A staged value, as one of the column's own type.
+fn value(column: &BegunColumn) -> String {
+    let name = format!("s.{}", quoted(&column.name));
+    match column.sql_type.0 {
+        // From bytes there is no way but a cast.
+        sql_type @ (SqlType::HierarchyId | SqlType::Geometry | SqlType::Geography) => {
+            format!("CAST({name} AS {sql_type})")
+        }
+        _ => name,
+    }
+}
+
+/// Gathers staged rows in one table, of several with one key the last. Into a twin of the
+/// destination they go as the types that they have there.
+pub(super) fn gather(
+    into: &TableName,
+    begun: &Begun,
+    from: &[(TableName, u64)],
+    twin: bool,
+) -> String {
+    let columns: Vec<String> = begun.columns.iter().map(|c| quoted(&c.name)).collect();
+    let columns = columns.join(", ");
+    let values: Vec<String> = begun
+        .columns
+        .iter()
+        .map(|column| match twin {
+            true => inserted(column),
+            false => format!("s.{}", quoted(&column.name)),
+        })
+        .collect();
+    let numbered = begun.merges();
+    let parts: Vec<String> = from
+        .iter()
+        .enumerate()
+        .map(|(split, (table, _))| {
+            let place = match numbered {
+                true => format!(", {}, {split} AS [hygge_split]", quoted(ROW)),
+                false => String::new(),
+            };
+            format!("SELECT {columns}{place} FROM {}", table.quoted())
+        })
+        .collect();
+    let mut rows = parts.join(" UNION ALL ");
+    let mut condition = "";
+    if numbered {
+        let key: Vec<String> = begun.key.iter().map(|name| quoted(name)).collect();
+        let mut last = Vec::new();
+        if let Some(latest_by) = &begun.latest_by {
+            last.push(format!("{} DESC", quoted(latest_by)));
+        }
+        last.push("[hygge_split] DESC".to_owned());
+        last.push(format!("{} DESC", quoted(ROW)));
+        rows = format!(
+            "SELECT {columns}, ROW_NUMBER() OVER (PARTITION BY {} ORDER BY {}) AS [hygge_nth] \
+             FROM ({rows}) AS u",
+            key.join(", "),
+            last.join(", "),
+        );
+        condition = " WHERE s.[hygge_nth] = 1";
+    }
+    format!(
+        "INSERT INTO {} WITH (TABLOCK) ({columns}) SELECT {} FROM ({rows}) AS s{condition}{}",
+        into.quoted(),
+        values.join(", "),
+        if twin { order(begun) } else { String::new() },
+    )
+}
