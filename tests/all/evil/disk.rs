@@ -52,6 +52,7 @@ fn no_way_of_writing_goes_beyond_the_quota() {
         "holes",
         "files",
         "folders",
+        "names",
     ] {
         let seen = scene.run(Part::Home, &fill(how));
         assert_eq!(
