@@ -1,9 +1,9 @@
 //! What a plugin says: with its name, cleaned, and only so much of it.
 
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use hygge_core::{Level, Notes};
 use tokio::io::AsyncWrite;
@@ -39,11 +39,61 @@ impl Severity {
     }
 }
 
-/// What one plugin has said in this run.
+/// Lines that a plugin may write at once.
+const BURST: f64 = 1_000.0;
+/// Lines a second that it may write after that.
+const PACE: f64 = 100.0;
+
+/// What one plugin has said in this run, all its instances together.
 #[derive(Debug, Default)]
-pub(crate) struct Quota {
-    said: AtomicUsize,
-    told: AtomicBool,
+pub(crate) struct Quota(Mutex<Spent>);
+
+#[derive(Debug, Default)]
+struct Spent {
+    bytes: usize,
+    /// Lines of the burst that are used up, and when that was so.
+    lines: f64,
+    at: Option<Instant>,
+    /// Instances that can say something.
+    open: usize,
+    dropped: u64,
+    told: bool,
+    hurried: bool,
+}
+
+/// Why a line isn't written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Excess {
+    Bytes,
+    Pace,
+}
+
+impl Spent {
+    /// Counts a line that comes now; or says what it is too much for, and whether that is news.
+    fn take(&mut self, bytes: usize, now: Instant) -> Result<(), (Excess, bool)> {
+        let waited = self.at.map_or(0.0, |at| (now - at).as_secs_f64());
+        self.at = Some(now);
+        self.lines = (self.lines - waited * PACE).max(0.0);
+        let fits = self.bytes.saturating_add(bytes) <= QUOTA;
+        if fits && self.lines + 1.0 <= BURST {
+            self.bytes += bytes;
+            self.lines += 1.0;
+            return Ok(());
+        }
+        self.dropped += 1;
+        if fits {
+            return Err((Excess::Pace, !std::mem::replace(&mut self.hurried, true)));
+        }
+        // Later lines don't fit either, however short.
+        self.bytes = QUOTA;
+        Err((Excess::Bytes, !std::mem::replace(&mut self.told, true)))
+    }
+}
+
+impl Quota {
+    fn spent(&self) -> MutexGuard<'_, Spent> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Where one instance's lines go.
@@ -55,7 +105,6 @@ pub(crate) struct GuestLog {
     notes: Arc<dyn Notes>,
     /// The last lines of stdout and stderr, where a panic says why.
     tail: Mutex<Vec<String>>,
-    dropped: AtomicU64,
 }
 
 impl GuestLog {
@@ -65,13 +114,13 @@ impl GuestLog {
         veil: Arc<Veil>,
         notes: Arc<dyn Notes>,
     ) -> Self {
+        quota.spent().open += 1;
         Self {
             name: name.to_owned(),
             quota,
             veil,
             notes,
             tail: Mutex::default(),
-            dropped: AtomicU64::default(),
         }
     }
 
@@ -80,14 +129,14 @@ impl GuestLog {
         if text.is_empty() {
             return;
         }
-        let counted = text.len() + LINE;
-        let before = self.quota.said.fetch_add(counted, Ordering::Relaxed);
-        if before.saturating_add(counted) > QUOTA {
-            // Later lines don't fit either, however short; and the sum can't come round.
-            self.quota.said.store(QUOTA, Ordering::Relaxed);
-            self.dropped.fetch_add(1, Ordering::Relaxed);
-            if !self.quota.told.swap(true, Ordering::Relaxed) {
-                let line = format!("{}: said more than 1 MiB; the rest is dropped", self.name);
+        let taken = (self.quota.spent()).take(text.len() + LINE, Instant::now());
+        if let Err((excess, news)) = taken {
+            let why = match excess {
+                Excess::Bytes => "said more than 1 MiB; the rest is dropped",
+                Excess::Pace => "says more than 100 lines a second; what is beyond is dropped",
+            };
+            if news {
+                let line = format!("{}: {why}", self.name);
                 self.notes.note(Level::Warning, &line);
             }
             return;
@@ -135,7 +184,15 @@ impl GuestLog {
 
 impl Drop for GuestLog {
     fn drop(&mut self) {
-        let dropped = self.dropped.load(Ordering::Relaxed);
+        let dropped = {
+            let mut spent = self.quota.spent();
+            spent.open -= 1;
+            // The last one that is open says it for all.
+            match spent.open {
+                0 => std::mem::take(&mut spent.dropped),
+                _ => 0,
+            }
+        };
         if dropped > 0 {
             let line = format!("{}: {dropped} more lines were dropped", self.name);
             self.notes.note(Level::Info, &line);
@@ -258,6 +315,46 @@ mod tests {
             *last,
             format!("crm: {} more lines were dropped", 100_000 - kept)
         );
+    }
+
+    #[test]
+    fn after_a_burst_lines_come_at_a_steady_pace() {
+        let (mut spent, begun) = (Spent::default(), Instant::now());
+        let mut said = |tenths: u32, lines: u32| {
+            let now = begun + std::time::Duration::from_millis(100) * tenths;
+            let taken = (0..lines).map(|_| spent.take(1, now)).collect::<Vec<_>>();
+            taken.iter().filter(|taken| taken.is_ok()).count()
+        };
+        assert_eq!(said(0, 1_500), 1_000);
+        assert_eq!(said(1, 100), 10);
+        assert_eq!(said(21, 1_000), 200);
+        // Silence is saved up, but for no more than the burst.
+        assert_eq!(said(100_000, 5_000), 1_000);
+        assert_eq!(spent.dropped, 500 + 90 + 800 + 4_000);
+        assert!(spent.hurried && !spent.told);
+    }
+
+    #[test]
+    fn the_last_instance_says_what_was_dropped_by_all() {
+        let (heard, log) = log();
+        let other = GuestLog::new(
+            "crm",
+            Arc::clone(&log.quota),
+            Arc::default(),
+            Arc::clone(&heard) as _,
+        );
+        for _ in 0..10_000 {
+            other.line(Severity::Info, "x");
+        }
+        drop(other);
+        let told = |text: &str| {
+            let heard = heard.0.lock().unwrap();
+            heard.iter().filter(|line| line.contains(text)).count()
+        };
+        assert_eq!(told("100 lines a second"), 1);
+        assert_eq!(told("more lines were dropped"), 0);
+        drop(log);
+        assert_eq!(told("more lines were dropped"), 1);
     }
 
     #[test]

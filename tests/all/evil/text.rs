@@ -84,6 +84,21 @@ fn a_flood_of_lines_is_dammed() {
     assert!((1..=2).contains(&dropped), "{dropped}");
 }
 
+/// Short lines fill no log soon, and a screen at once.
+#[test]
+fn a_flood_of_short_lines_comes_at_a_steady_pace() {
+    let scene = Scene::new();
+    let settings = next("log", &json!({"text": "x", "size": 1, "times": 20_000}));
+    let seen = scene.run(Part::Home, &settings);
+    let said = seen.said();
+    let told = said
+        .matches("evil: says more than 100 lines a second")
+        .count();
+    assert!((1..=2).contains(&told), "{told}");
+    let lines = said.matches("evil: x").count();
+    assert!((1_000..4_000).contains(&lines), "{lines}");
+}
+
 #[test]
 fn texts_that_are_none_are_refused() {
     insta::assert_snapshot!(Scene::new().shown([(
