@@ -275,3 +275,107 @@ fn the_schema_knows_the_types_of_plugins() {
     let without = hygge(&Project::new(), "schema flow").succeed().stdout;
     assert!(!without.contains("\"c-guest\""));
 }
+
+#[test]
+fn grants_for_a_file_that_isn_t_there_are_told() {
+    let project = project();
+    project.write(
+        "hygge.yml",
+        "name: test\nplugins: {c-gest: {env: [LANG]}}\n",
+    );
+    project.flow(
+        "count",
+        "home: {type: c-guest, rows: 10}\nstore: {type: parquet, path: lake}\n",
+    );
+    let said = "`plugins.c-gest` of hygge.yml: there is no plugins/c-gest.wasm; did you mean \
+                `c-guest`?";
+    for verb in ["plugin list", "start"] {
+        let outcome = hygge(&project, verb).succeed();
+        assert_eq!(outcome.stderr.matches(said).count(), 1, "{outcome}");
+    }
+}
+
+/// Trust gives a type for good, so it isn't given twice, whether the other is used or only kept.
+#[test]
+fn a_type_that_is_taken_is_not_trusted() {
+    let project = project();
+    hygge(&project, "plugin trust c-guest").succeed();
+    project.write("plugins/other.wasm", guest());
+    let lock = std::fs::read(project.path("hygge.lock")).unwrap();
+    let used = hygge(&project, "plugin trust other").run();
+    assert_eq!(used.code, Some(1), "{used}");
+    let said = "plugins/other.wasm can't be trusted: it is a home of type `c-guest`, and so is \
+                plugins/c-guest.wasm";
+    assert!(used.stderr.contains(said), "{used}");
+
+    std::fs::remove_file(project.path("plugins/c-guest.wasm")).unwrap();
+    project.write("third.wasm", guest());
+    let kept = "it is of type `c-guest`, which hygge.lock keeps for plugins/c-guest.wasm";
+    for verb in ["plugin trust other", "plugin add third.wasm"] {
+        let outcome = hygge(&project, verb).run();
+        assert_eq!(outcome.code, Some(1), "{outcome}");
+        assert!(outcome.stderr.contains(kept), "{outcome}");
+    }
+    assert_eq!(std::fs::read(project.path("hygge.lock")).unwrap(), lock);
+    assert!(!project.path("plugins/third.wasm").exists());
+    hygge(&project, "plugin remove c-guest").succeed();
+    hygge(&project, "plugin trust other").succeed();
+}
+
+#[test]
+fn a_digest_is_known_by_its_digits() {
+    let project = Project::new();
+    project.write("one.wasm", guest());
+    let digest = Digest::of(&guest());
+    let digits = digest.as_str().trim_start_matches("blake3:");
+    let wrong = hygge(&project, "plugin add one.wasm --digest 0123").run();
+    assert_eq!(wrong.code, Some(1), "{wrong}");
+    assert!(!project.path("plugins").exists());
+    hygge(&project, &format!("plugin add one.wasm --digest {digits}")).succeed();
+}
+
+#[test]
+fn inspecting_says_why_a_file_is_not_used() {
+    let project = project();
+    let fine = hygge(&project, "plugin inspect c-guest").succeed();
+    assert!(!fine.stdout.contains("not used"), "{fine}");
+    project.write("plugins/other.wasm", guest());
+    let clash = hygge(&project, "plugin inspect c-guest").succeed();
+    let said = "not used  plugins/c-guest.wasm isn't used: it is a home of type `c-guest`, and so is \
+                plugins/other.wasm";
+    assert!(clash.stdout.contains(said), "{clash}");
+}
+
+#[test]
+fn a_broken_project_is_told_as_elsewhere() {
+    let project = project();
+    project.write("hygge.yml", "name: test\nplugins: {c-guest\n");
+    let said = |verb: &str| hygge(&project, verb).run();
+    let list = said("list");
+    assert_eq!(list.code, Some(2), "{list}");
+    for verb in [
+        "plugin list",
+        "plugin trust c-guest",
+        "plugin remove c-guest",
+    ] {
+        let outcome = said(verb);
+        assert_eq!(outcome.code, Some(2), "{outcome}");
+        assert!(outcome.stderr.contains("hygge.yml:2"), "{outcome}");
+    }
+    assert!(project.path("plugins/c-guest.wasm").exists());
+}
+
+/// A file that begins well and ends in rubbish is told before anything is made of it.
+#[test]
+fn what_is_no_webassembly_throughout_is_not_added() {
+    let project = Project::new();
+    let mut bytes = guest();
+    // Within the code of a function: what stands around it can still be read.
+    let at = bytes.len() / 2;
+    bytes[at..at + 64].fill(0xff);
+    project.write("bad.wasm", bytes);
+    let outcome = hygge(&project, "plugin add bad.wasm").run();
+    assert_eq!(outcome.code, Some(1), "{outcome}");
+    assert!(outcome.stderr.contains("it is damaged"), "{outcome}");
+    assert!(!project.path("plugins").exists());
+}

@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use crate::args::Global;
 use crate::complaint::Complaint;
 use crate::console::Console;
-use crate::registry::with_plugins;
+use crate::registry::{ghosts, with_plugins};
 use crate::wildcard;
 
 /// A project that was found and is in order.
@@ -105,7 +105,8 @@ fn load_with(
         mode: changes.mode,
         today: jiff::Timestamp::now().to_zoned(TimeZone::UTC).date(),
     };
-    let unused: Vec<String> = shelf.quarantined.iter().map(said).collect();
+    let mut unused: Vec<String> = shelf.quarantined.iter().map(said).collect();
+    unused.extend(ghosts(&root));
     let mut plan = hygge_project::load(&request, &registry).inspect_err(|_| {
         // A type that isn't known may be one that such a file would have brought.
         for line in &unused {

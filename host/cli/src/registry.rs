@@ -5,6 +5,8 @@ use hygge_core::Registry;
 use hygge_plugins::{Place, Shelf};
 use serde_json::Value;
 
+use crate::unknown;
+
 /// Every type of Home, Store and transform this program knows: one line a crate.
 pub fn registry() -> Registry {
     let mut registry = Registry::default();
@@ -35,6 +37,29 @@ pub(crate) fn with_plugins(root: &Path) -> (Registry, Shelf) {
 /// `plugins:` of the project's hygge.yml: what each may do.
 pub(crate) fn granted(root: &Path) -> BTreeMap<String, Value> {
     hygge_project::granted(root, &|name| std::env::var(name).ok())
+}
+
+/// What is said of grants for a file that isn't there: nobody gets them, and a slip of the pen in
+/// the name would otherwise show only where something is missing.
+pub(crate) fn ghosts(root: &Path) -> Vec<String> {
+    let there: Vec<String> = std::fs::read_dir(root.join("plugins"))
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| {
+            let name = entry.ok()?.file_name().into_string().ok()?;
+            Some(name.strip_suffix(".wasm")?.to_owned())
+        })
+        .collect();
+    let granted = granted(root);
+    let ghosts = granted.keys().filter(|key| !there.contains(*key));
+    let said = |key: &String| {
+        let said = format!("`plugins.{key}` of hygge.yml: there is no plugins/{key}.wasm");
+        match unknown::nearest(key, &there) {
+            Some(near) => format!("{said}; did you mean `{near}`?"),
+            None => said,
+        }
+    };
+    ghosts.map(said).collect()
 }
 
 /// The folder of the project's flows, which no plugin may write.

@@ -218,7 +218,17 @@ impl Grants {
                 }
             }
         }
-        for name in config.env {
+        for (n, name) in config.env.into_iter().enumerate() {
+            if name.is_empty() || name.contains(['*', '?', '=']) {
+                problems.push(Problem {
+                    advice: Some("write the names out, one each: `env: [LANG, TZ]`".to_owned()),
+                    ..wrong(
+                        &format!("/env/{n}"),
+                        format!("{name:?} is no name of an environment variable"),
+                    )
+                });
+                continue;
+            }
             // One that isn't set isn't set inside either.
             if let Some(value) = env(&name) {
                 grants.env.push((name.clone(), value));
@@ -288,7 +298,11 @@ impl Grants {
         let secrets: Vec<String> = wanted
             .secrets
             .iter()
-            .filter(|(name, _)| !self.secrets.contains_key(*name))
+            .filter(|(name, host)| match self.secrets.get(*name) {
+                // Bound to another host it would be refused where it is needed.
+                Some(given) => secret_host(host).as_ref() != Ok(&given.host),
+                None => true,
+            })
             .map(|(name, host)| format!("{name}: {host}"))
             .collect();
         if !secrets.is_empty() {
@@ -517,6 +531,31 @@ mod tests {
         ] {
             assert!(read(&slip).is_err(), "{slip}");
         }
+    }
+
+    #[test]
+    fn the_environment_is_granted_by_name() {
+        for bad in ["*", "AWS_*", "", "A=b"] {
+            let problems = read(&json!({"env": ["LANG", bad]})).unwrap_err();
+            assert_eq!(problems[0].pointer, "/env/1", "{bad}");
+            assert!(problems[0].advice.is_some(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_secret_for_another_host_is_not_the_one_that_is_wanted() {
+        let wanted: Wanted =
+            serde_json::from_value(json!({"secrets": {"TOKEN": "Api.example.com"}})).unwrap();
+        let missing = |host: &str| {
+            let grants = read(&json!({"secrets": {"TOKEN": host}})).unwrap();
+            grants.missing(&wanted, "crm")
+        };
+        assert_eq!(missing("api.example.com"), None);
+        let lines = missing("example.com").unwrap();
+        assert!(
+            lines.contains("secrets: {TOKEN: Api.example.com}"),
+            "{lines}"
+        );
     }
 
     #[test]

@@ -36,7 +36,7 @@ mod wording;
 mod yaml;
 
 pub use discover::{PROJECT_FILE, root};
-pub use load::{Load, Wild, flows_dir, granted, load};
+pub use load::{Load, Wild, flows_dir, granted, load, readable};
 pub use plan::{
     Endpoint, Filler, Incremental, Lookback, OnError, Options, Origin, Plan, PlannedEntity,
     PlannedFlow, PlannedTransform,

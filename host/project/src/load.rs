@@ -110,6 +110,16 @@ pub fn flows_dir(root: &Path, env: &dyn Fn(&str) -> Option<String>) -> String {
     named.unwrap_or_else(|| "flows".to_owned())
 }
 
+/// Whether hygge.yml can be read at all, for who asks no more of it than what is granted.
+pub fn readable(root: &Path) -> Result<(), Problems> {
+    let mut problems = Vec::new();
+    discover::read(root, Path::new(PROJECT_FILE), &mut problems);
+    match problems.is_empty() {
+        true => Ok(()),
+        false => Err(Problems(problems).sorted()),
+    }
+}
+
 struct Loading<'a> {
     request: &'a Load<'a>,
     registry: &'a Registry,

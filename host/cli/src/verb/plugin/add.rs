@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use hygge_core::{Fault, code};
-use hygge_plugins::{Description, Digest, Sealed, download, shown_url};
+use hygge_plugins::{Digest, Sealed, download, shown_url};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -82,13 +82,9 @@ pub(super) fn run(args: &AddArgs, global: &Global, console: &Console) -> Ended {
     let digest = digest(from, args, &shown)?;
     let sealed = with_context(async |cx| Sealed::read(from, false, cx).await)
         .map_err(|complaint| named(complaint, from, &shown))?;
-    if let Some(by) = taken(&here, &key, &sealed.description) {
-        let name = &sealed.description.name;
-        return Err(
-            Complaint::failed(format!("{shown} can't be added: it is a {by}")).advise(format!(
-                "two can't have the type `{name}`; remove the other first"
-            )),
-        );
+    if let Some((why, advice)) = given::taken(&here, &key, &sealed.description) {
+        let complaint = Complaint::failed(format!("{shown} can't be added: {why}"));
+        return Err(complaint.advise(advice));
     }
     let folder = here.folder();
     std::fs::create_dir_all(&folder)
@@ -139,12 +135,21 @@ fn digest(from: &Path, args: &AddArgs, shown: &str) -> Result<Digest, Complaint>
         .map_err(|error| Complaint::failed(format!("can't read {shown}: {error}")))?;
     let found = Digest::of(&bytes);
     match &args.digest {
-        Some(wanted) if wanted != found.as_str() => Err(Complaint::failed(format!(
+        Some(wanted) if !same(wanted, &found) => Err(Complaint::failed(format!(
             "{shown} isn't the file that was asked for"
         ))
         .advise(format!("its digest is {found}"))),
         _ => Ok(found),
     }
+}
+
+/// The digits alone mean the same, in either case.
+fn same(wanted: &str, found: &Digest) -> bool {
+    let digits = |digest: &str| {
+        let digits = digest.strip_prefix("blake3:").unwrap_or(digest);
+        digits.to_ascii_lowercase()
+    };
+    digits(wanted) == digits(found.as_str())
 }
 
 /// A complaint about what was fetched names the URL, not where it was kept for a moment.
@@ -171,39 +176,6 @@ fn check_name(key: &str) -> Result<(), Complaint> {
             ),
         ),
     }
-}
-
-/// What else has one of its types: `home of type crm, and so is plugins/other.wasm`.
-fn taken(here: &Here, key: &str, description: &Description) -> Option<String> {
-    let name = &description.name;
-    let built_in = crate::registry::registry();
-    let (_, shelf) = here.shelf();
-    let mine = |d: &Description| [d.home.is_some(), d.store.is_some(), d.transform.is_some()];
-    let theirs = [
-        built_in.home(name).is_some(),
-        built_in.store(name).is_some(),
-        built_in.transform(name).is_some(),
-    ];
-    let others = shelf
-        .plugins
-        .iter()
-        .filter(|other| other.key != key && other.name == *name)
-        .map(|other| {
-            (
-                format!("plugins/{}.wasm", other.key),
-                mine(&other.description),
-            )
-        });
-    let all = std::iter::once(("hygge itself".to_owned(), theirs)).chain(others);
-    let wants = mine(description);
-    for (by, has) in all {
-        for (n, what) in ["home", "store", "transform"].into_iter().enumerate() {
-            if wants[n] && has[n] {
-                return Some(format!("{what} of type `{name}`, and so is {by}"));
-            }
-        }
-    }
-    None
 }
 
 fn said(here: &Here, key: &str, sealed: &Sealed) -> String {

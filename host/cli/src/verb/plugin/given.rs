@@ -5,6 +5,9 @@ use std::path::Path;
 use hygge_plugins::{Description, Grants, Wanted};
 use serde_json::Value;
 
+use super::Here;
+use crate::registry;
+
 /// How what a plugin wants compares with what hygge.yml grants.
 pub(super) enum Compared {
     /// It has all that it wants.
@@ -22,7 +25,7 @@ pub(super) fn compare(
     root: &Path,
 ) -> Compared {
     let env = |name: &str| std::env::var(name).ok();
-    match Grants::read(granted, root, &crate::registry::flows(root), &env) {
+    match Grants::read(granted, root, &registry::flows(root), &env) {
         Ok(grants) => match grants.missing(&description.grants, key) {
             Some(lines) => Compared::Missing(lines),
             None => Compared::Enough,
@@ -32,6 +35,45 @@ pub(super) fn compare(
             format!("plugins.{key}{place}: {}", problem.message)
         })),
     }
+}
+
+/// Why a plugin can't have its type, and the way out: hygge or a plugin that is used has it, or
+/// `hygge.lock` keeps it for a file that isn't.
+pub(super) fn taken(here: &Here, key: &str, description: &Description) -> Option<(String, String)> {
+    let name = &description.name;
+    let built_in = registry();
+    let (_, shelf) = here.shelf();
+    let parts = |d: &Description| [d.home.is_some(), d.store.is_some(), d.transform.is_some()];
+    let own = [
+        built_in.home(name).is_some(),
+        built_in.store(name).is_some(),
+        built_in.transform(name).is_some(),
+    ];
+    let others = shelf.plugins.iter().filter(|other| other.key != key);
+    let same: Vec<_> = others.filter(|other| other.name == *name).collect();
+    let theirs = same.iter().map(|other| {
+        let shown = format!("plugins/{}.wasm", other.key);
+        (shown, parts(&other.description))
+    });
+    let wants = parts(description);
+    for (by, has) in std::iter::once(("hygge itself".to_owned(), own)).chain(theirs) {
+        for (n, what) in ["home", "store", "transform"].into_iter().enumerate() {
+            if wants[n] && has[n] {
+                return Some((
+                    format!("it is a {what} of type `{name}`, and so is {by}"),
+                    format!("two can't have the type `{name}`; remove the other first"),
+                ));
+            }
+        }
+    }
+    let used = |other: &str| same.iter().any(|each| each.key == other);
+    let mut locked = here.lock.plugins.iter();
+    let (other, _) =
+        locked.find(|(other, locked)| *other != key && locked.kind == *name && !used(other))?;
+    Some((
+        format!("it is of type `{name}`, which hygge.lock keeps for plugins/{other}.wasm"),
+        format!("give the type free first: `hygge plugin remove {other}`"),
+    ))
 }
 
 /// What is granted, without limits; null when that is nothing.

@@ -45,6 +45,8 @@ struct Standing {
     /// What was trusted, when that was another file.
     before: Option<String>,
     given: Value,
+    /// Why flows can't use it, and the way out.
+    unused: Option<String>,
 }
 
 pub(super) fn run(args: &InspectArgs, global: &Global, console: &Console) -> Ended {
@@ -91,6 +93,16 @@ fn look(named: &str, global: &Global) -> Result<Found, Complaint> {
     let here = here.ok().zip(key).map(|(here, key)| {
         let locked = here.lock.plugins.get(&key);
         let description = inspected.description.as_ref();
+        let (_, shelf) = here.shelf();
+        let named = format!("{key}.wasm");
+        let unused = shelf
+            .quarantined
+            .into_iter()
+            .find(|each| each.file.file_name().is_some_and(|name| *name == *named))
+            .map(|each| match each.advice {
+                Some(advice) => format!("{}; {advice}", each.message),
+                None => each.message,
+            });
         let differs = locked.filter(|locked| locked.digest != digest.as_str());
         Standing {
             trusted: locked.is_some() && differs.is_none(),
@@ -100,6 +112,7 @@ fn look(named: &str, global: &Global) -> Result<Found, Complaint> {
                     .unwrap_or_else(|| "it says the same of itself".to_owned())
             }),
             given: given::beyond_limits(here.granted.get(&key)),
+            unused,
         }
     });
     Ok(Found {
@@ -149,6 +162,9 @@ impl Found {
         if let Some(here) = &self.here {
             several(&mut lines, "given", granted(&here.given));
             lines.push(("trusted", here.trust()));
+            if let Some(why) = &here.unused {
+                lines.push(("not used", why.clone()));
+            }
         }
         several(
             &mut lines,
@@ -189,6 +205,7 @@ impl Found {
             "describe": description,
             "trusted": self.here.as_ref().map(|here| here.trusted),
             "given": self.here.as_ref().map(|here| &here.given),
+            "problem": self.here.as_ref().and_then(|here| here.unused.as_ref()),
         })
     }
 }

@@ -9,6 +9,7 @@ use super::{Here, is_a};
 use crate::args::{Global, OutputArgs};
 use crate::complaint::Exit;
 use crate::console::Console;
+use crate::registry;
 use crate::table::Table;
 use crate::verb::Ended;
 
@@ -43,6 +44,10 @@ struct Listed {
 pub(super) fn run(args: &ListArgs, global: &Global, console: &Console) -> Ended {
     let here = Here::find(global)?;
     let all = listed(&here);
+    for ghost in registry::ghosts(&here.root) {
+        let word = console.paint_err().warn("warning:");
+        console.err(&format!("{word} {ghost}\n"));
+    }
     if args.output.json() {
         for each in &all {
             console.out(&format!("{}\n", each.json()));

@@ -87,6 +87,7 @@ struct Here {
 impl Here {
     fn find(global: &Global) -> Result<Self, Complaint> {
         let root = project::root(global)?;
+        hygge_project::readable(&root)?;
         let lock = Lock::read(&root).map_err(|why| {
             Complaint::failed(why).advise("mend it, or remove it and trust the plugins again")
         })?;

@@ -142,13 +142,18 @@ impl Tried {
             list.into_iter().flatten().filter_map(url).collect()
         };
         let wanted = &description.grants;
-        let named = |name: &String| granted["secrets"].get(name).is_some();
+        // Bound to another host it would be refused where it is needed.
+        let bound = |name: &String, host: &String| {
+            let given = &granted["secrets"][name];
+            let given = given.as_str().or_else(|| given["host"].as_str());
+            given.is_some_and(|given| given.eq_ignore_ascii_case(host))
+        };
         let given = Wanted {
             http: given("http"),
             secrets: wanted
                 .secrets
                 .iter()
-                .filter(|(name, _)| named(name))
+                .filter(|(name, host)| bound(name, host))
                 .map(|(name, host)| (name.clone(), host.clone()))
                 .collect(),
             read: [given("read"), given("write")].concat(),

@@ -43,6 +43,10 @@ pub(super) fn run(args: &TrustArgs, global: &Global, console: &Console) -> Ended
 /// Puts one into the lock, and says what that means.
 fn trust(here: &mut Here, key: &str, file: &Path) -> Result<String, Complaint> {
     let sealed = with_context(async |cx| Sealed::read(file, false, cx).await)?;
+    if let Some((why, advice)) = given::taken(here, key, &sealed.description) {
+        let complaint = Complaint::failed(format!("plugins/{key}.wasm can't be trusted: {why}"));
+        return Err(complaint.advise(advice));
+    }
     let mut said = String::new();
     if sealed.asked {
         sealed.write(file)?;
