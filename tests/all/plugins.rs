@@ -160,6 +160,28 @@ fn two_flows_can_not_write_to_the_same_place_through_a_plugin() {
     assert!(outcome.stderr.contains(said), "{outcome}");
 }
 
+/// What a run would run into is told before, by whoever asks.
+#[test]
+fn a_check_notices_a_folder_that_may_not_be_written() {
+    let project = Project::new();
+    project.write("a.csv", "id\n1\n");
+    project.flow(
+        "f",
+        "home: a.csv\nstore: {type: ndjson-wasm, path: out/t}\n",
+    );
+    std::fs::create_dir(project.path("out")).unwrap();
+    for grants in ["{}", "{read: [out]}"] {
+        add_ndjson(&project, grants);
+        let outcome = hygge(&project, "debug").run();
+        assert_eq!(outcome.code, Some(1), "{outcome}");
+        let said = format!("{}{}", outcome.stdout, outcome.stderr);
+        assert!(said.contains("write: [out]"), "{outcome}");
+    }
+    add_ndjson(&project, "{write: [out]}");
+    hygge(&project, "debug").succeed();
+    assert!(!project.path("out").read_dir().unwrap().any(|_| true));
+}
+
 /// The folder of the flows is no plugin's to write, whatever it is called and however it is
 /// reached.
 #[test]

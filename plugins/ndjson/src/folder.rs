@@ -8,6 +8,9 @@ use hygge_sdk::{Entity, Fault, Result, code};
 /// rename then publishes a file, since both names are in the same granted folder.
 const STAGING: &str = ".hygge-staging";
 
+/// What is written and removed again to see whether it can be.
+const PROBE: &str = ".hygge-check";
+
 /// Where the files of a run are staged.
 pub(crate) fn staging(entity: &Entity, run: &str) -> PathBuf {
     of(entity).join(run)
@@ -53,6 +56,18 @@ impl Folder {
     pub(crate) fn create(&self, path: &Path) -> Result<()> {
         let path = self.within(path);
         fs::create_dir_all(&path).map_err(|error| failed("can't create", &path, &error))
+    }
+
+    /// Whether it can be written, as far as it is there; leaves nothing behind.
+    pub(crate) fn probe(&self) -> Result<()> {
+        let Some(there) = self.0.ancestors().find(|above| above.is_dir()) else {
+            let error = io::Error::from(ErrorKind::NotFound);
+            return Err(failed("can't reach", &self.0, &error));
+        };
+        let probe = there.join(PROBE);
+        File::create(&probe)
+            .and_then(|_| fs::remove_file(&probe))
+            .map_err(|error| failed("can't write", &self.0, &error))
     }
 
     /// The names of everything that isn't staging, sorted.

@@ -68,6 +68,7 @@ impl Store for Ndjson {
 
     fn check(&self) -> Result<Vec<Finding>> {
         let folder = self.folder()?;
+        folder.probe()?;
         let data = folder.data()?.len();
         Ok(vec![Finding::good(match data {
             0 => format!("{} can be written", self.path),
