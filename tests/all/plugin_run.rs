@@ -159,6 +159,13 @@ fn what_it_wants_is_told_as_flags() {
     folder.write("greedy.wasm", greedy);
     let outcome = run(&folder, "greedy.wasm --as home --config rows=1").run();
     insta::assert_snapshot!("greedy", outcome.shown());
+
+    let elsewhere = "greedy.wasm --as home --config rows=1 --grant-http https://api.example.com \
+                     --grant-write out --grant-secret TOKEN=example.com";
+    insta::assert_snapshot!(
+        "elsewhere",
+        run(&folder, elsewhere).env("TOKEN", "s3cret").run().shown()
+    );
 }
 
 #[test]

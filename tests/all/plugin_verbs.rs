@@ -295,6 +295,36 @@ fn grants_for_a_file_that_isn_t_there_are_told() {
     }
 }
 
+/// Sent to one host and bound to another it would be missing there, so nothing begins.
+#[test]
+fn a_secret_bound_to_another_host_is_refused_before_a_run() {
+    let project = project();
+    let wanting = described(|said| {
+        said["grants"] = serde_json::json!({"secrets": {"TOKEN": "api.example.com"}});
+    });
+    project.write("plugins/c-guest.wasm", wanting);
+    project.flow(
+        "count",
+        "home: {type: c-guest, rows: 10}\nstore: {type: parquet, path: lake}\n",
+    );
+    let secrets = |host: &str| {
+        let yaml = format!("name: test\nplugins: {{c-guest: {{secrets: {{TOKEN: {host}}}}}}}\n");
+        project.write("hygge.yml", yaml);
+    };
+    let with = |verb: &str| hygge(&project, verb).env("TOKEN", "s3cret").run();
+    secrets("example.com");
+    insta::assert_snapshot!("elsewhere", shown(&with("plugin trust c-guest")));
+    let refused = with("start");
+    assert_eq!(refused.code, Some(2), "{refused}");
+    let why = "c-guest wants the secret TOKEN for api.example.com, and hygge.yml binds it to \
+               example.com";
+    assert!(refused.stderr.contains(why), "{refused}");
+    assert!(!project.path("lake").exists());
+    secrets("api.example.com");
+    let fits = with("plugin trust c-guest");
+    assert!(!fits.stdout.contains("wants"), "{fits}");
+}
+
 /// Trust gives a type for good, so it isn't given twice, whether the other is used or only kept.
 #[test]
 fn a_type_that_is_taken_is_not_trusted() {
@@ -360,7 +390,7 @@ fn a_broken_project_is_told_as_elsewhere() {
     ] {
         let outcome = said(verb);
         assert_eq!(outcome.code, Some(2), "{outcome}");
-        assert!(outcome.stderr.contains("hygge.yml:2"), "{outcome}");
+        assert!(outcome.stderr.contains("hygge.yml:3"), "{outcome}");
     }
     assert!(project.path("plugins/c-guest.wasm").exists());
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use hygge_component::Wanted;
 use hygge_core::{Fault, Problem, Result, Secret};
 use serde::Deserialize;
 use serde_json::Value;
@@ -278,65 +277,6 @@ impl Grants {
         }
         Ok(())
     }
-
-    /// The lines to add to hygge.yml for what is wanted and isn't given; none when all is.
-    pub fn missing(&self, wanted: &Wanted, key: &str) -> Option<String> {
-        let mut lines = Vec::new();
-        let http: Vec<&str> = wanted
-            .http
-            .iter()
-            .filter(|url| match HttpGrant::read(url, &[]) {
-                Ok(want) => !self.http.iter().any(|grant| grant.covers(&want)),
-                Err(_) => true,
-            })
-            .map(String::as_str)
-            .collect();
-        let list = |names: &[&str]| serde_json::to_string(names).unwrap_or_default();
-        if !http.is_empty() {
-            lines.push(format!("    http: {}", list(&http)));
-        }
-        let secrets: Vec<String> = wanted
-            .secrets
-            .iter()
-            .filter(|(name, host)| match self.secrets.get(*name) {
-                // Bound to another host it would be refused where it is needed.
-                Some(given) => secret_host(host).as_ref() != Ok(&given.host),
-                None => true,
-            })
-            .map(|(name, host)| format!("{name}: {host}"))
-            .collect();
-        if !secrets.is_empty() {
-            lines.push(format!("    secrets: {{{}}}", secrets.join(", ")));
-        }
-        for (what, wanted, given) in [
-            ("read", &wanted.read, vec![&self.read, &self.write]),
-            ("write", &wanted.write, vec![&self.write]),
-        ] {
-            let given: Vec<&str> = given
-                .into_iter()
-                .flatten()
-                .map(|(n, _)| n.as_str())
-                .collect();
-            let missing: Vec<&str> = wanted
-                .iter()
-                .map(String::as_str)
-                .filter(|folder| !given.contains(folder))
-                .collect();
-            if !missing.is_empty() {
-                lines.push(format!("    {what}: {}", list(&missing)));
-            }
-        }
-        let env: Vec<&str> = wanted
-            .env
-            .iter()
-            .map(String::as_str)
-            .filter(|name| !self.env_named.iter().any(|given| given == name))
-            .collect();
-        if !env.is_empty() {
-            lines.push(format!("    env: {}", list(&env)));
-        }
-        (!lines.is_empty()).then(|| format!("plugins:\n  {key}:\n{}", lines.join("\n")))
-    }
 }
 
 /// What a grant may name.
@@ -385,7 +325,7 @@ impl HttpGrant {
         })
     }
 
-    fn covers(&self, want: &Self) -> bool {
+    pub(crate) fn covers(&self, want: &Self) -> bool {
         self.scheme == want.scheme && self.host == want.host && self.port == want.port
     }
 
@@ -430,7 +370,7 @@ pub(crate) fn port_of(authority: &http::uri::Authority, default: u16) -> Option<
 }
 
 /// The host that a secret is bound to. Anything more would never fit, and be noticed too late.
-fn secret_host(written: &str) -> Result<String, String> {
+pub(crate) fn secret_host(written: &str) -> Result<String, String> {
     let form = || match written.contains('*') {
         true => "write the host that may get the secret, as api.example.com".to_owned(),
         false => format!("{written:?} is not a host, as api.example.com"),
@@ -443,11 +383,11 @@ fn secret_host(written: &str) -> Result<String, String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use serde_json::json;
 
-    fn read(written: &Value) -> Result<Grants, Vec<Problem>> {
+    pub(crate) fn read(written: &Value) -> Result<Grants, Vec<Problem>> {
         let env = |name: &str| (name == "TOKEN").then(|| "s3cret".to_owned());
         Grants::read(written, Path::new("/p"), "flows", &env)
     }
@@ -543,26 +483,11 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_for_another_host_is_not_the_one_that_is_wanted() {
-        let wanted: Wanted =
-            serde_json::from_value(json!({"secrets": {"TOKEN": "Api.example.com"}})).unwrap();
-        let missing = |host: &str| {
-            let grants = read(&json!({"secrets": {"TOKEN": host}})).unwrap();
-            grants.missing(&wanted, "crm")
-        };
-        assert_eq!(missing("api.example.com"), None);
-        let lines = missing("example.com").unwrap();
-        assert!(
-            lines.contains("secrets: {TOKEN: Api.example.com}"),
-            "{lines}"
-        );
-    }
-
-    #[test]
     fn a_variable_that_is_not_set_is_not_set_inside() {
         let grants = read(&json!({"env": ["TOKEN", "NOWHERE"]})).unwrap();
         assert_eq!(grants.env, [("TOKEN".to_owned(), "s3cret".to_owned())]);
-        let wanted: Wanted = serde_json::from_value(json!({"env": ["NOWHERE"]})).unwrap();
+        let wanted: hygge_component::Wanted =
+            serde_json::from_value(json!({"env": ["NOWHERE"]})).unwrap();
         assert_eq!(grants.missing(&wanted, "crm"), None);
     }
 
@@ -579,25 +504,5 @@ mod tests {
         );
         let problems = read(&json!({"secrets": {"OTHER": "a"}})).unwrap_err();
         assert_eq!(problems[0].message, "the environment has no OTHER");
-    }
-
-    #[test]
-    fn what_is_missing_is_told_as_lines_to_add() {
-        let wanted: Wanted = serde_json::from_value(json!({
-            "http": ["https://api.example.com"], "secrets": {"TOKEN": "api.example.com"},
-            "read": ["data"], "env": ["LANG"],
-        }))
-        .unwrap();
-        assert_eq!(
-            Grants::default().missing(&wanted, "crm").unwrap(),
-            "plugins:\n  crm:\n    http: [\"https://api.example.com\"]\n    \
-             secrets: {TOKEN: api.example.com}\n    read: [\"data\"]\n    env: [\"LANG\"]"
-        );
-        let given = read(&json!({
-            "http": ["https://api.example.com"], "secrets": {"TOKEN": "api.example.com"},
-            "write": ["data"], "env": ["LANG"],
-        }))
-        .unwrap();
-        assert_eq!(given.missing(&wanted, "crm"), None);
     }
 }

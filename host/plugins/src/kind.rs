@@ -63,9 +63,9 @@ impl Named {
         let wanted = &self.plugin.description.grants;
         match self.plugin.grants.missing(wanted, &self.plugin.key) {
             None => Ok(()),
-            Some(lines) => Err(whole(
-                format!("{name} wants more than it is granted"),
-                Some(format!("if it may, add to hygge.yml:\n{lines}")),
+            Some(missing) => Err(whole(
+                format!("{name} {}", missing.what()),
+                Some(missing.advice()),
             )),
         }
     }

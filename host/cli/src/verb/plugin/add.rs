@@ -194,9 +194,10 @@ fn said(here: &Here, key: &str, sealed: &Sealed) -> String {
     );
     let granted = here.granted.get(key).unwrap_or(&Value::Null);
     match given::compare(description, key, granted, &here.root) {
-        Compared::Missing(lines) => said.push_str(&format!(
-            "It wants more than it is granted. If it may, add to hygge.yml:\n{lines}\n\
-             and trust this file: hygge plugin trust {key}\n"
+        Compared::Missing(missing) => said.push_str(&format!(
+            "It {}; {}\nand trust this file: hygge plugin trust {key}\n",
+            missing.what(),
+            missing.advice()
         )),
         Compared::Enough | Compared::Wrong(_)
             if granted.is_null() && !here.lock.plugins.contains_key(key) =>

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use hygge_plugins::{Description, Grants, Wanted};
+use hygge_plugins::{Description, Grants, Missing, Wanted};
 use serde_json::Value;
 
 use super::Here;
@@ -12,8 +12,8 @@ use crate::registry;
 pub(super) enum Compared {
     /// It has all that it wants.
     Enough,
-    /// These lines are to be added.
-    Missing(String),
+    /// It wants more.
+    Missing(Missing),
     /// What is written can't be read.
     Wrong(String),
 }
@@ -27,7 +27,7 @@ pub(super) fn compare(
     let env = |name: &str| std::env::var(name).ok();
     match Grants::read(granted, root, &registry::flows(root), &env) {
         Ok(grants) => match grants.missing(&description.grants, key) {
-            Some(lines) => Compared::Missing(lines),
+            Some(missing) => Compared::Missing(missing),
             None => Compared::Enough,
         },
         Err(problems) => Compared::Wrong(problems.first().map_or_else(String::new, |problem| {

@@ -83,11 +83,11 @@ fn listed(here: &Here) -> Vec<Listed> {
             granted.unwrap_or(&Value::Null),
             root,
         ) {
-            Compared::Missing(lines) => (
+            Compared::Missing(missing) => (
                 "wants grants",
                 Some((
-                    format!("{} wants more than it is granted", plugin.name),
-                    Some(format!("if it may, add to hygge.yml:\n{lines}")),
+                    format!("{} {}", plugin.name, missing.what()),
+                    Some(missing.advice()),
                 )),
             ),
             _ if locked => ("trusted", None),

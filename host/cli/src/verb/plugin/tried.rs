@@ -142,11 +142,13 @@ impl Tried {
             list.into_iter().flatten().filter_map(url).collect()
         };
         let wanted = &description.grants;
+        let bound_to = |name: &String| {
+            let given = &granted["secrets"][name];
+            given.as_str().or_else(|| given["host"].as_str())
+        };
         // Bound to another host it would be refused where it is needed.
         let bound = |name: &String, host: &String| {
-            let given = &granted["secrets"][name];
-            let given = given.as_str().or_else(|| given["host"].as_str());
-            given.is_some_and(|given| given.eq_ignore_ascii_case(host))
+            bound_to(name).is_some_and(|given| given.eq_ignore_ascii_case(host))
         };
         let given = Wanted {
             http: given("http"),
@@ -179,11 +181,17 @@ impl Tried {
             flag("write", &missing.write),
             flag("env", &missing.env),
         ];
-        Err(Complaint::usage(format!(
-            "{} wants more than it is granted",
-            description.name
-        ))
-        .advise(format!("if it may: {}", flags.concat().join(" "))))
+        let what = missing.secrets.iter().find_map(|(name, host)| {
+            let given = bound_to(name)?;
+            Some(format!(
+                "the secret {name} for {host}, and it is bound to {given}"
+            ))
+        });
+        let what = what.as_deref().unwrap_or("more than it is granted");
+        Err(
+            Complaint::usage(format!("{} wants {what}", description.name))
+                .advise(format!("if it may: {}", flags.concat().join(" "))),
+        )
     }
 }
 

@@ -71,9 +71,9 @@ fn trust(here: &mut Here, key: &str, file: &Path) -> Result<String, Complaint> {
     let granted = here.granted.get(key).unwrap_or(&Value::Null);
     match given::compare(&sealed.description, key, granted, &here.root) {
         Compared::Enough => {}
-        Compared::Missing(lines) => said.push_str(&format!(
-            "It wants more than it is granted. If it may, add to hygge.yml:\n{lines}\n"
-        )),
+        Compared::Missing(missing) => {
+            said.push_str(&format!("It {}; {}\n", missing.what(), missing.advice()));
+        }
         Compared::Wrong(why) => {
             said.push_str(&format!("What hygge.yml grants can't be read: {why}\n"));
         }
