@@ -16,10 +16,16 @@ enum Way {
     Merge,
     /// A merge by `delete_insert`.
     Replace,
+    /// A merge by one MERGE.
+    Statement,
+    /// A full run that merges, and deletes what the source lost.
+    Mirror,
+    /// A full run that replaces the partitions which come.
+    Parts,
 }
 
 impl Way {
-    const ALL: [Self; 5] = [
+    const PLAIN: [Self; 5] = [
         Self::First,
         Self::Full,
         Self::Append,
@@ -27,8 +33,52 @@ impl Way {
         Self::Replace,
     ];
 
+    const ON_REQUEST: [Self; 3] = [Self::Statement, Self::Mirror, Self::Parts];
+
+    fn all() -> impl Iterator<Item = Self> {
+        Self::PLAIN.into_iter().chain(Self::ON_REQUEST)
+    }
+
     fn merges(self) -> bool {
-        matches!(self, Self::Merge | Self::Replace)
+        matches!(self, Self::Merge | Self::Replace | Self::Statement)
+    }
+
+    /// Whether the source loses rows on its way.
+    fn loses(self) -> bool {
+        matches!(self, Self::Mirror | Self::Parts)
+    }
+
+    fn incremental(self) -> &'static str {
+        match self {
+            Self::Append => "  incremental: {column: updated_at, strategy: append}\n",
+            _ if self.merges() => {
+                "  incremental: {column: updated_at, strategy: merge, key: [id]}\n"
+            }
+            _ => "",
+        }
+    }
+
+    fn settings(self) -> &'static str {
+        match self {
+            Self::First => "  adopt: true\n",
+            Self::Full | Self::Append | Self::Merge => "",
+            Self::Replace => "  write_strategy: delete_insert\n",
+            Self::Statement => "  write_strategy: merge\n  merge_statement: true\n",
+            Self::Mirror => "  write_strategy: merge\n  delete_missing: true\n  key: id\n",
+            Self::Parts => "  write_strategy: delete_insert\n  partition_by: version\n",
+        }
+    }
+
+    /// The statements that make a run visible.
+    fn publishes(self) -> &'static [&'static str] {
+        match self {
+            Self::First | Self::Full => &["TRUNCATE"],
+            Self::Append => &["INSERT INTO [dbo].[hygge_test_cut"],
+            Self::Merge => &["UPDATE t", "INSERT INTO [dbo].[hygge_test_cut"],
+            Self::Statement => &["MERGE"],
+            Self::Mirror => &["DELETE t", "UPDATE t", "INSERT INTO [dbo].[hygge_test_cut"],
+            Self::Replace | Self::Parts => &["DELETE t", "INSERT INTO [dbo].[hygge_test_cut"],
+        }
     }
 }
 
@@ -38,6 +88,8 @@ struct Scene {
     project: Project,
     way: Way,
     source: Orders,
+    /// What the table held after the first run.
+    held: Orders,
     step: i64,
 }
 
@@ -49,26 +101,13 @@ impl Scene {
         let table = format!("hygge_test_{name}_{way:?}").to_lowercase();
         database.without(&[&format!("dbo.{table}")]);
         let project = database.project(5);
-        let incremental = match way {
-            Way::First | Way::Full => "",
-            Way::Append => "  incremental: {column: updated_at, strategy: append}\n",
-            Way::Merge | Way::Replace => {
-                "  incremental: {column: updated_at, strategy: merge, key: [id]}\n"
-            }
-        };
-        let strategy = match way {
-            Way::Replace => "  write_strategy: delete_insert\n",
-            _ => "",
-        };
-        let adopt = match way {
-            Way::First => "  adopt: true\n",
-            _ => "",
-        };
         project.flow(
             "there",
             &format!(
-                "home:\n  type: parquet\n  path: data/orders\n{incremental}\
-                 store:\n  connection: db\n  table: dbo.{table}\n  create: if_missing\n{strategy}{adopt}"
+                "home:\n  type: parquet\n  path: data/orders\n{}\
+                 store:\n  connection: db\n  table: dbo.{table}\n  create: if_missing\n{}",
+                way.incremental(),
+                way.settings(),
             ),
         );
         project.flow(
@@ -82,6 +121,7 @@ impl Scene {
             project,
             way,
             source: Orders::default(),
+            held: Orders::default(),
             step: 0,
         };
         scene.grow();
@@ -89,6 +129,10 @@ impl Scene {
         if way != Way::First {
             scene.project.hygge("start --flow there").succeed();
             scene.check();
+            scene.held = scene.source.clone();
+            if way.loses() {
+                scene.shrink();
+            }
             scene.grow();
         }
         scene
@@ -97,6 +141,12 @@ impl Scene {
     fn grow(&mut self) {
         let begin = self.step * FILE;
         let mut file = Orders::new(begin..begin + FILE);
+        if self.way == Way::Parts {
+            // A file is a partition.
+            file.0
+                .iter_mut()
+                .for_each(|order| order.version += self.step);
+        }
         if self.way.merges() && self.step > 0 {
             for (k, id) in (0..begin).step_by(50).enumerate() {
                 file.0.push(Order {
@@ -112,10 +162,29 @@ impl Scene {
         self.step += 1;
     }
 
+    /// Takes the first file away, and half the rows of the second; of a mirror's, the others
+    /// change.
+    fn shrink(&mut self) {
+        let gone = self.project.path("data/orders/000.parquet");
+        std::fs::remove_file(gone).unwrap();
+        let rows = &mut self.source.0;
+        rows.retain(|order| order.id >= FILE && order.id % 2 == 0);
+        if self.way == Way::Mirror {
+            rows.iter_mut().for_each(|order| order.version = 2);
+        }
+        self.project.orders("data/orders/001.parquet", &self.source);
+    }
+
     fn truth(&self) -> Content {
-        match self.way.merges() {
-            true => self.source.latest().content(),
-            false => self.source.content(),
+        match self.way {
+            Way::Parts => {
+                let comes = |held: &Order| self.source.0.iter().any(|o| o.version == held.version);
+                let mut rows = self.held.clone();
+                rows.0.retain(|held| !comes(held));
+                rows.and(&self.source).content()
+            }
+            way if way.merges() => self.source.latest().content(),
+            _ => self.source.content(),
         }
     }
 
@@ -132,7 +201,7 @@ impl Scene {
 
 #[test]
 fn a_table_there_and_back() {
-    for way in Way::ALL {
+    for way in Way::all() {
         let scene = Scene::new(way, "back");
         scene.project.hygge("start --flow there").succeed();
         scene.check();
@@ -165,43 +234,65 @@ fn killed_at(way: Way, point: &str, nth: u32) -> bool {
     killed.was_killed()
 }
 
-#[test]
-fn killed_at_every_point_a_table_is_whole() {
+/// The points at which a table is published, and what comes after.
+fn publishing() -> &'static [&'static str] {
+    let first = POINTS.iter().position(|point| *point == "store.prepared");
+    &POINTS[first.unwrap()..]
+}
+
+fn killed_at_all_of(ways: &[Way], points: &[&str]) {
     let mut reached = BTreeSet::new();
-    for way in Way::ALL {
-        for point in POINTS {
+    for way in ways {
+        for point in points {
             for nth in [1, 2] {
-                if !killed_at(way, point, nth) {
+                if !killed_at(*way, point, nth) {
                     break;
                 }
-                reached.insert(*point);
+                reached.insert((format!("{way:?}"), (*point).to_owned()));
             }
         }
     }
     say(&format!("reached {reached:?}"));
     // Those of a table's commit; some others are of files alone.
-    for needed in [
-        "commit.started",
-        "commit.linked",
-        "commit.synced",
-        "commit.swapped",
-        "commit.cleaned",
-    ] {
-        assert!(reached.contains(needed), "{needed} was never reached");
+    for way in ways {
+        for needed in [
+            "commit.started",
+            "commit.linked",
+            "commit.synced",
+            "commit.swapped",
+            "commit.cleaned",
+        ] {
+            let needed = (format!("{way:?}"), needed.to_owned());
+            assert!(reached.contains(&needed), "{needed:?} was never reached");
+        }
     }
 }
 
 #[test]
+fn killed_at_every_point_a_table_is_whole() {
+    killed_at_all_of(&Way::PLAIN, POINTS);
+}
+
+/// Up to a publish they are like the others.
+#[test]
+fn killed_while_it_merges_by_request_a_table_is_whole() {
+    killed_at_all_of(&Way::ON_REQUEST, publishing());
+}
+
+#[test]
 fn a_line_that_is_cut_while_it_commits() {
-    for way in Way::ALL {
-        for statement in ["BEGIN TRAN", "INSERT INTO", "COMMIT"] {
+    for way in Way::all() {
+        let statements = ["BEGIN TRAN", "INSERT INTO", "COMMIT"];
+        for statement in statements.iter().chain(way.publishes()) {
             for effect in [Effect::DropBefore, Effect::DropAfter] {
                 let scene = Scene::new(way, "cut");
                 let shown = format!("{way:?} {statement} {effect:?}");
-                if !scene.database.fault(Fault::at(statement, effect)) {
+                let Some(server) = scene.database.made() else {
                     return;
-                }
+                };
+                server.fault(Fault::at(*statement, effect));
                 let cut = scene.project.hygge("start --flow there").run();
+                assert_eq!(server.faults_struck(), 1, "{shown}: {cut}");
                 let again = scene.project.hygge("start --flow there").run();
                 assert_eq!(again.code, Some(0), "{shown}: {cut}{again}");
                 scene.check();
