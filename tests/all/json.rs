@@ -73,7 +73,7 @@ fn as_documented() {
         &["state list", "state show sales.orders"],
         &[],
     );
-    // Plugins have tests of their own.
-    holds("hygge runs", &["runs", "runs show"], &["plugins"]);
+    // Plugins and connections have tests of their own.
+    holds("hygge runs", &["runs", "runs show"], &["plugins", "pools"]);
     assert!(pages.is_empty(), "{pages:?}");
 }

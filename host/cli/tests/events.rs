@@ -118,6 +118,9 @@ fn all() -> Vec<Event> {
         Event::PluginUsed {
             usage: hygge_core::Usage::default(),
         },
+        Event::PoolUsed {
+            usage: hygge_core::PoolUsage::default(),
+        },
         Event::RunFinished {
             run: run(),
             passed: 1,

@@ -3,7 +3,10 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::{EntityId, Home, Metered, Place, Result, Settings, Store, TransformKind, Usage};
+use crate::{
+    EntityId, Home, Metered, Place, PoolUsage, Pooled, Result, Settings, Store, TransformKind,
+    Usage,
+};
 
 /// A type of Home: what `home: {type: …}` names. Planning looks only at the settings; building
 /// comes later and may still not connect anywhere.
@@ -135,6 +138,7 @@ pub struct Registry {
     stores: BTreeMap<String, Arc<dyn StoreKind>>,
     transforms: BTreeMap<String, Arc<dyn TransformKind>>,
     metered: Vec<Arc<dyn Metered>>,
+    pooled: Vec<Arc<dyn Pooled>>,
 }
 
 impl Registry {
@@ -165,6 +169,16 @@ impl Registry {
             .iter()
             .filter_map(|each| each.usage())
             .collect()
+    }
+
+    /// Adds something that lends sessions.
+    pub fn add_pooled(&mut self, pooled: Arc<dyn Pooled>) {
+        self.pooled.push(pooled);
+    }
+
+    /// What the connections that were used came to.
+    pub fn pools(&self) -> Vec<PoolUsage> {
+        self.pooled.iter().flat_map(|each| each.pools()).collect()
     }
 
     /// The Home type of a name.

@@ -59,7 +59,7 @@ pub use store::{Standing, Store, Target, Writer};
 pub use transform::{Bound, Transform, TransformKind};
 pub use type_name::type_name;
 pub use type_parse::{TYPE_NAMES, parse_type, zone_offset};
-pub use usage::{Egress, Metered, Usage};
+pub use usage::{Egress, Metered, PoolUsage, Pooled, Usage};
 pub use veil::Veil;
 pub use watermark::{Watermark, WatermarkType};
 

@@ -46,8 +46,37 @@ pub struct Egress {
     pub received: u64,
 }
 
+/// What the sessions of one connection came to in a run.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PoolUsage {
+    /// Where it leads, for people.
+    pub connection: String,
+    /// The most sessions that it has at once.
+    pub size: u64,
+    /// Sessions that were opened.
+    pub opened: u64,
+    /// How often one was used that was open already.
+    pub reused: u64,
+    /// How often somebody had to wait until one came free.
+    pub waits: u64,
+    /// Milliseconds that they waited, all together.
+    pub waited_ms: u64,
+    /// Sessions that were closed since they were lost, or left in the middle of something.
+    pub broken: u64,
+    /// Milliseconds that opening took, all together.
+    pub opening_ms: u64,
+    /// Milliseconds more that it would have taken if none had been used again.
+    pub saved_ms: u64,
+}
+
 /// Something whose use is counted over a run.
 pub trait Metered: Send + Sync {
     /// The counters as they stand; none when it wasn't used.
     fn usage(&self) -> Option<Usage>;
+}
+
+/// Something that lends sessions, and counts them over a run.
+pub trait Pooled: Send + Sync {
+    /// The figures as they stand, of each connection that was used.
+    fn pools(&self) -> Vec<PoolUsage>;
 }

@@ -1,4 +1,4 @@
-use hygge_core::{Action, EntityId, Fault, RunId, Usage, Watermark};
+use hygge_core::{Action, EntityId, Fault, PoolUsage, RunId, Usage, Watermark};
 use hygge_state::Outcome;
 use serde::Serialize;
 
@@ -113,6 +113,12 @@ pub enum Event {
         /// The counters, as fields of the event.
         #[serde(flatten)]
         usage: Usage,
+    },
+    /// What the sessions of a connection came to in this run; before the run's end, one for each.
+    PoolUsed {
+        /// The figures, as fields of the event.
+        #[serde(flatten)]
+        usage: PoolUsage,
     },
     /// The run ended.
     RunFinished {

@@ -115,6 +115,7 @@ pub async fn run(plan: &Plan, request: RunRequest) -> Result<RunSummary> {
         hygge: env!("CARGO_PKG_VERSION").to_owned(),
         entities: Vec::new(),
         plugins: Vec::new(),
+        pools: Vec::new(),
     };
     shared.state.put_run(&record).await?;
     shared.events.event(&Event::RunStarted {
@@ -133,6 +134,11 @@ pub async fn run(plan: &Plan, request: RunRequest) -> Result<RunSummary> {
     for usage in &record.plugins {
         let usage = usage.clone();
         shared.events.event(&Event::PluginUsed { usage });
+    }
+    record.pools = shared.registry.pools();
+    for usage in &record.pools {
+        let usage = usage.clone();
+        shared.events.event(&Event::PoolUsed { usage });
     }
     shared.state.put_run(&record).await?;
     let count = |outcome| summary.count(outcome) as u64;

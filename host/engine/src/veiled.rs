@@ -49,6 +49,7 @@ fn cover(event: &mut Event, veil: &Veil) {
                 veil.cover_fault(fault);
             }
         }
+        Event::PoolUsed { usage } => veil.cover(&mut usage.connection),
         Event::RunStarted { .. }
         | Event::Progress { .. }
         | Event::Committing { .. }

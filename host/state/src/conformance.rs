@@ -129,6 +129,7 @@ pub fn run(n: u64) -> RunRecord {
             error: None,
         }],
         plugins: Vec::new(),
+        pools: Vec::new(),
     }
 }
 

@@ -1,4 +1,6 @@
-use hygge_core::{Action, CommitRecord, EntityId, Position, Receipt, RunId, Usage, Watermark};
+use hygge_core::{
+    Action, CommitRecord, EntityId, PoolUsage, Position, Receipt, RunId, Usage, Watermark,
+};
 use serde::{Deserialize, Serialize};
 
 /// What is remembered of an entity between runs.
@@ -125,6 +127,9 @@ pub struct RunRecord {
     /// What its plugins took, and what they sent where.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub plugins: Vec<Usage>,
+    /// What the sessions of its connections came to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pools: Vec<PoolUsage>,
 }
 
 /// One entity of one run, for the history.

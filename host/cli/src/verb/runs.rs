@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use hygge_core::{RunId, Usage};
+use hygge_core::{PoolUsage, RunId, Usage};
 use hygge_state::{Outcome, RunRecord, StateStore};
 
 use super::Ended;
@@ -243,7 +243,43 @@ fn story(run: &RunRecord, work: &Path) -> String {
     text.push('\n');
     text.push_str(&table.show());
     text.push_str(&plugins(&run.plugins));
+    text.push_str(&pools(&run.pools));
     text
+}
+
+/// What the sessions of connections came to.
+fn pools(used: &[PoolUsage]) -> String {
+    if used.is_empty() {
+        return String::new();
+    }
+    let mut table = Table::new(&[
+        "CONNECTION",
+        ">AT MOST",
+        ">OPENED",
+        ">REUSED",
+        ">BROKEN",
+        ">WAITS",
+        ">WAITED",
+        ">OPENING",
+        ">SAVED",
+    ]);
+    let time = |ms| units::seconds(Duration::from_millis(ms).as_secs_f64());
+    for each in used {
+        let taken = each.opened + each.reused;
+        let share = (each.reused * 100).checked_div(taken).unwrap_or_default();
+        table.row(vec![
+            each.connection.clone().into(),
+            units::count(each.size).into(),
+            units::count(each.opened).into(),
+            units::count(each.reused).into(),
+            units::count(each.broken).into(),
+            units::count(each.waits).into(),
+            time(each.waited_ms).into(),
+            time(each.opening_ms).into(),
+            format!("{} ({share}%)", time(each.saved_ms)).into(),
+        ]);
+    }
+    format!("\n{}", table.show())
 }
 
 /// What plugins took, and what they sent where.

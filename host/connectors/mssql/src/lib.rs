@@ -33,5 +33,8 @@ pub use self::types::TYPE_KEY;
 pub fn register(registry: &mut Registry) {
     let connections = Arc::new(connection::Connections::default());
     registry.add_home(Arc::new(home::MssqlHomeKind::new(Arc::clone(&connections))));
-    registry.add_store(Arc::new(store::MssqlStoreKind::new(connections)));
+    registry.add_store(Arc::new(store::MssqlStoreKind::new(Arc::clone(
+        &connections,
+    ))));
+    registry.add_pooled(connections);
 }

@@ -146,6 +146,10 @@ impl Session for Columns {
         Ok(())
     }
 
+    fn is_unsure(&self) -> bool {
+        self.dirty || self.client.is_connection_dead()
+    }
+
     fn close(&mut self) {
         self.dirty = true;
     }
@@ -167,6 +171,6 @@ impl bb8::ManageConnection for Manager {
     }
 
     fn has_broken(&self, session: &mut Columns) -> bool {
-        session.dirty || session.client.is_connection_dead()
+        session.is_unsure()
     }
 }

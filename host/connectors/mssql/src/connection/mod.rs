@@ -10,6 +10,7 @@
 //! permit, and a writer asks for its session only once its reader has rows for it.
 
 mod columns;
+mod figures;
 mod server;
 mod settings;
 mod statements;
@@ -23,9 +24,10 @@ use std::time::{Duration, Instant};
 
 use bb8::{ManageConnection, Pool, PooledConnection};
 use futures::future::FutureExt;
-use hygge_core::{Fault, Result, code};
+use hygge_core::{Fault, PoolUsage, Pooled, Result, code};
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 
+use self::figures::Figures;
 pub use self::settings::{ConnectionSettings, Encrypt, Intent, Seconds};
 pub(crate) use self::settings::{Login, problem};
 pub(crate) use self::statements::Statements;
@@ -42,6 +44,15 @@ impl Connections {
     }
 }
 
+impl Pooled for Connections {
+    fn pools(&self) -> Vec<PoolUsage> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pools: Vec<_> = all.values().filter_map(|each| each.usage()).collect();
+        pools.sort_by(|a, b| a.connection.cmp(&b.connection));
+        pools
+    }
+}
+
 /// The sessions of one server and login.
 pub(crate) struct Connection {
     login: Arc<Login>,
@@ -54,6 +65,7 @@ pub(crate) struct Connection {
     pools: OnceCell<Pools>,
     holders: Mutex<BTreeMap<u64, String>>,
     next: AtomicU64,
+    figures: Figures,
     pub(crate) runs: crate::store::Runs,
 }
 
@@ -86,6 +98,7 @@ impl Connection {
             pools: OnceCell::new(),
             holders: Mutex::default(),
             next: AtomicU64::new(0),
+            figures: Figures::default(),
             runs: crate::store::Runs::default(),
         }
     }
@@ -94,12 +107,16 @@ impl Connection {
         self.login.describe()
     }
 
+    fn usage(&self) -> Option<PoolUsage> {
+        self.figures.read(self.describe(), self.login.pool_size)
+    }
+
     /// A session to run statements in; `who` is told to those who wait for one.
     pub(crate) async fn statements(self: &Arc<Self>, who: &str) -> Result<StatementSession> {
-        let permit = self.permit(&self.all, who).await?;
+        let permits = self.permits(&[&self.all], who).await?;
         self.take(
             who,
-            vec![permit],
+            permits,
             |pools| &pools.statements,
             |pools| &pools.columns,
         )
@@ -108,11 +125,10 @@ impl Connection {
 
     /// A session to read rows in.
     pub(crate) async fn reading(self: &Arc<Self>, who: &str) -> Result<ColumnSession> {
-        let reader = self.permit(&self.readers, who).await?;
-        let permit = self.permit(&self.all, who).await?;
+        let permits = self.permits(&[&self.readers, &self.all], who).await?;
         self.take(
             who,
-            vec![reader, permit],
+            permits,
             |pools| &pools.columns,
             |pools| &pools.statements,
         )
@@ -121,14 +137,41 @@ impl Connection {
 
     /// A session to load rows in.
     pub(crate) async fn loading(self: &Arc<Self>, who: &str) -> Result<ColumnSession> {
-        let permit = self.permit(&self.all, who).await?;
+        let permits = self.permits(&[&self.all], who).await?;
         self.take(
             who,
-            vec![permit],
+            permits,
             |pools| &pools.columns,
             |pools| &pools.statements,
         )
         .await
+    }
+
+    /// A permit of each, in that order.
+    async fn permits(
+        &self,
+        of: &[&Arc<Semaphore>],
+        who: &str,
+    ) -> Result<Vec<OwnedSemaphorePermit>> {
+        let mut waits = None;
+        let mut permits = Vec::with_capacity(of.len());
+        for semaphore in of {
+            let permit = match Arc::clone(semaphore).try_acquire_owned() {
+                Ok(permit) => Ok(permit),
+                Err(_) => {
+                    waits.get_or_insert_with(Instant::now);
+                    self.permit(semaphore, who).await
+                }
+            };
+            permits.push(permit);
+            if permits.last().is_some_and(Result::is_err) {
+                break;
+            }
+        }
+        if let Some(since) = waits {
+            self.figures.waited(since.elapsed());
+        }
+        permits.into_iter().collect()
     }
 
     async fn permit(&self, of: &Arc<Semaphore>, who: &str) -> Result<OwnedSemaphorePermit> {
@@ -176,16 +219,24 @@ impl Connection {
         let (own, others) = (of(pools), other(pools));
         let gate = pools.gate.lock().await;
         let session = loop {
-            if let Some(place) = self.place(own, others).await? {
+            let place = self.place(own, others).await?;
+            let resting = place.is_none();
+            if let Some(place) = place {
+                let begun = Instant::now();
                 let opened = M::Connection::open(&self.login, place).boxed().await?;
+                self.figures.opened(begun.elapsed());
                 own.add(opened).map_err(|_| {
                     Fault::internal("a pool has no place for a session that has one")
                 })?;
             }
             let mut session = own.get_owned().boxed().await.map_err(broken)?;
             if session.still_there().boxed().await.is_ok() {
+                if resting {
+                    self.figures.reused();
+                }
                 break session;
             }
+            self.figures.broken();
             session.close();
         };
         drop(gate);
@@ -193,7 +244,7 @@ impl Connection {
         self.holders().insert(id, who.to_owned());
         Ok(Held {
             session,
-            _holder: Holder {
+            holder: Holder {
                 connection: Arc::clone(self),
                 id,
                 _permits: permits,
@@ -270,10 +321,24 @@ pub(crate) type ColumnSession = Held<columns::Manager>;
 
 /// A session in use. Dropped, it goes back to its pool, or is closed when it isn't fit for that;
 /// then its permit is given back.
-pub(crate) struct Held<M: ManageConnection> {
+pub(crate) struct Held<M: ManageConnection>
+where
+    M::Connection: Session,
+{
     // In this order: the permit is given back last.
     session: PooledConnection<'static, M>,
-    _holder: Holder,
+    holder: Holder,
+}
+
+impl<M: ManageConnection> Drop for Held<M>
+where
+    M::Connection: Session,
+{
+    fn drop(&mut self) {
+        if self.session.is_unsure() {
+            self.holder.connection.figures.broken();
+        }
+    }
 }
 
 struct Holder {
@@ -288,7 +353,10 @@ impl Drop for Holder {
     }
 }
 
-impl<M: ManageConnection> Deref for Held<M> {
+impl<M: ManageConnection> Deref for Held<M>
+where
+    M::Connection: Session,
+{
     type Target = M::Connection;
 
     fn deref(&self) -> &M::Connection {
@@ -296,14 +364,17 @@ impl<M: ManageConnection> Deref for Held<M> {
     }
 }
 
-impl<M: ManageConnection> DerefMut for Held<M> {
+impl<M: ManageConnection> DerefMut for Held<M>
+where
+    M::Connection: Session,
+{
     fn deref_mut(&mut self) -> &mut M::Connection {
         &mut self.session
     }
 }
 
 /// A session of either driver.
-trait Session: Sized + Send {
+pub(crate) trait Session: Sized + Send {
     /// How long to wait for one in use before another is opened in the place of one that rests.
     const PATIENCE: Duration;
 
@@ -315,6 +386,9 @@ trait Session: Sized + Send {
 
     /// Whether it can be used, if that is in doubt.
     fn still_there(&mut self) -> impl Future<Output = Result<()>> + Send;
+
+    /// Whether it was lost, or left in the middle of something.
+    fn is_unsure(&self) -> bool;
 
     /// Tells that it must not be lent again.
     fn close(&mut self);

@@ -221,6 +221,10 @@ impl Session for Statements {
             .map(drop)
     }
 
+    fn is_unsure(&self) -> bool {
+        self.dirty
+    }
+
     fn close(&mut self) {
         self.changed = true;
     }

@@ -79,6 +79,56 @@ async fn waiting_in_vain_says_who_holds_the_sessions() {
     assert_eq!(numbers(&found).len(), 1_000);
 }
 
+/// What the sessions came to is counted, as `hygge runs show` tells it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_sessions_came_to_is_counted() {
+    let mut scene = Scene::new();
+    thousand(&scene, "dbo.hygge_test_narrow").await;
+    scene.forget();
+    assert!(
+        scene.registry.pools().is_empty(),
+        "nobody asked for one yet"
+    );
+    let home = narrow(&scene, &json!({}));
+    for _ in 0..3 {
+        read(home.as_ref()).await.unwrap();
+    }
+    let usage = |scene: &Scene| {
+        let pools = scene.registry.pools();
+        let [only] = pools.as_slice() else {
+            panic!("{pools:?}")
+        };
+        only.clone()
+    };
+    let before = usage(&scene);
+    assert_eq!(
+        (before.size, before.broken, before.waits),
+        (1, 0, 0),
+        "{before:?}"
+    );
+    assert!(before.opened > 0 && before.reused > 0, "{before:?}");
+    assert!(
+        before.saved_ms <= before.opening_ms * before.reused,
+        "{before:?}"
+    );
+    if let Some(server) = &scene.server {
+        // Those that made the table were another process's, so to say.
+        assert!(
+            before.opened <= server.sessions_opened() as u64,
+            "{before:?}"
+        );
+    }
+    // One that is left in the middle is broken, and somebody waits for it.
+    let mut reader = open(home.as_ref()).await.unwrap();
+    reader.next().await.unwrap();
+    let mut waiting = Box::pin(read(home.as_ref()));
+    assert!(futures::poll!(waiting.as_mut()).is_pending());
+    drop(reader);
+    assert_eq!(numbers(&waiting.await.unwrap()).len(), 1_000);
+    let after = usage(&scene);
+    assert_eq!((after.broken, after.waits), (1, 1), "{after:?}");
+}
+
 /// A session whose request wasn't read to its end is closed, and never lent again: whoever comes
 /// next gets their own rows, over another one, and there is never more than the one.
 #[tokio::test(flavor = "multi_thread")]
