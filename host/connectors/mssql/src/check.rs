@@ -9,7 +9,8 @@ use crate::connection::{Connection, Statements};
 use crate::describe::{text, whole};
 use crate::fault::Doing;
 use crate::home::Wildcard;
-use crate::name::TableName;
+use crate::name::{TableName, quoted};
+use crate::store::Needs;
 
 /// Whether the server answers, and as what.
 pub(crate) async fn connection(connection: &Arc<Connection>, who: &str) -> Result<Vec<Finding>> {
@@ -17,12 +18,16 @@ pub(crate) async fn connection(connection: &Arc<Connection>, who: &str) -> Resul
     let mut session = match connection.statements(who).await {
         Ok(session) => session,
         Err(fault) => {
-            return Ok(vec![Finding::bad(
-                fault.message,
-                fault
-                    .advice
-                    .unwrap_or_else(|| "look at the connection".to_owned()),
-            )]);
+            let advice = fault.advice.as_deref();
+            let mut findings = vec![Finding::bad(
+                &fault.message,
+                advice.unwrap_or("look at the connection"),
+            )];
+            // Often it is the certificate that isn't trusted.
+            if let Ok(shown) = connection.shown().await {
+                findings.push(Finding::good(shown.to_string()));
+            }
+            return Ok(findings);
         }
     };
     let opened = begun.elapsed();
@@ -42,9 +47,20 @@ pub(crate) async fn connection(connection: &Arc<Connection>, who: &str) -> Resul
             opened.as_millis(),
             took.as_millis()
         )),
+        Finding::good(secured(connection).await),
         Finding::good(format!("it is {version}")),
         Finding::good(format!("database {}, as {}", said(1), said(2))),
     ])
+}
+
+async fn secured(connection: &Connection) -> String {
+    match connection.shown().await {
+        Ok(shown) if connection.trusts() => {
+            format!("{shown}; taken unseen, as `trust_server_certificate` wants it")
+        }
+        Ok(shown) => shown.to_string(),
+        Err(why) => format!("how it is encrypted can't be shown: {why}"),
+    }
 }
 
 const TABLES: &str = "\
@@ -91,37 +107,74 @@ pub(crate) async fn tables(
 }
 
 const PERMISSIONS: &str = "\
-SELECT HAS_PERMS_BY_NAME(@P1, 'OBJECT', 'INSERT'), HAS_PERMS_BY_NAME(@P1, 'OBJECT', 'ALTER'), \
-HAS_PERMS_BY_NAME(DB_NAME(), 'DATABASE', 'CREATE TABLE'), \
-HAS_PERMS_BY_NAME(@P2, 'SCHEMA', 'ALTER')";
+SELECT HAS_PERMS_BY_NAME(@P1, 'OBJECT', 'SELECT'), HAS_PERMS_BY_NAME(@P1, 'OBJECT', 'INSERT'), \
+HAS_PERMS_BY_NAME(@P1, 'OBJECT', 'UPDATE'), HAS_PERMS_BY_NAME(@P1, 'OBJECT', 'DELETE'), \
+HAS_PERMS_BY_NAME(@P1, 'OBJECT', 'ALTER'), HAS_PERMS_BY_NAME(DB_NAME(), 'DATABASE', 'CREATE TABLE'), \
+HAS_PERMS_BY_NAME(@P2, 'SCHEMA', 'ALTER'), HAS_PERMS_BY_NAME(@P3, 'OBJECT', 'SELECT'), \
+HAS_PERMS_BY_NAME(@P3, 'OBJECT', 'INSERT')";
 
 /// Whether the login may do what a store does.
 pub(crate) async fn permissions(
     session: &mut Statements,
     table: &TableName,
+    needs: &Needs,
 ) -> Result<Vec<Finding>> {
     let what = format!("can't ask what may be done to {table}");
-    let (object, schema) = (table.quoted(), crate::name::quoted(&table.schema));
+    let commits = table.beside("hygge_commits");
+    let object = (table.quoted(), quoted(&table.schema), commits.quoted());
+    let parameters: [&dyn tiberius::ToSql; 3] = [&object.0, &object.1, &object.2];
     let found = session
-        .query(&what, Doing::Writing, PERMISSIONS, &[&object, &schema])
+        .query(&what, Doing::Writing, PERMISSIONS, &parameters)
         .await?;
     let row = found.first().and_then(|rows| rows.first());
+    let always = |permission| (permission, Need::Always);
     let asked = [
-        format!("INSERT on {table}"),
-        format!("ALTER on {table}, to truncate it"),
-        "CREATE TABLE in the database, to stage rows".to_owned(),
-        format!("ALTER on the schema {}, to stage rows in it", table.schema),
+        always(format!("SELECT on {table}")),
+        always(format!("INSERT on {table}")),
+        (format!("UPDATE on {table}"), needs.update),
+        (format!("DELETE on {table}"), needs.delete),
+        (format!("ALTER on {table}"), needs.alter),
+        always("CREATE TABLE in the database, to stage rows".to_owned()),
+        always(format!(
+            "ALTER on the schema {}, to stage rows in it",
+            table.schema
+        )),
+        always(format!(
+            "SELECT on {commits}, to look whether a run was committed"
+        )),
+        always(format!("INSERT on {commits}, to remember commits")),
     ];
-    let findings = asked.into_iter().enumerate().filter_map(|(at, asked)| {
-        match row.and_then(|row| whole(row, at)) {
-            Some(0) => Some(Finding::bad(
-                format!("the login lacks {asked}"),
+    let (mut has, mut findings) = (Vec::new(), Vec::new());
+    for (at, (permission, need)) in asked.into_iter().enumerate() {
+        match (row.and_then(|row| whole(row, at)), need) {
+            // Of a table that isn't there nothing is said.
+            (None, _) | (_, Need::Never) => {}
+            (Some(0), Need::Always) => findings.push(Finding::bad(
+                format!("the login lacks {permission}"),
                 "grant it; docs/connectors/mssql.md lists what is needed",
             )),
-            Some(_) => Some(Finding::good(format!("the login has {asked}"))),
-            // Of a table that isn't there.
-            None => None,
+            (Some(0), Need::For(what)) => findings.push(Finding::good(format!(
+                "the login lacks {permission}, which only {what} needs"
+            ))),
+            (Some(_), _) => has.push(permission),
         }
-    });
-    Ok(findings.collect())
+    }
+    if !has.is_empty() {
+        findings.insert(
+            0,
+            Finding::good(format!("the login has {}", has.join("; "))),
+        );
+    }
+    Ok(findings)
+}
+
+/// When a store needs a permission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// In every run.
+    Always,
+    /// In runs of that kind.
+    For(&'static str),
+    /// In none.
+    Never,
 }

@@ -11,6 +11,7 @@
 
 mod columns;
 mod figures;
+mod handshake;
 mod server;
 mod settings;
 mod statements;
@@ -28,6 +29,7 @@ use hygge_core::{Fault, PoolUsage, Pooled, Result, code};
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 
 use self::figures::Figures;
+pub(crate) use self::handshake::Shown;
 pub use self::settings::{ConnectionSettings, Encrypt, Intent, Seconds};
 pub(crate) use self::settings::{Login, problem};
 pub(crate) use self::statements::Statements;
@@ -66,6 +68,7 @@ pub(crate) struct Connection {
     holders: Mutex<BTreeMap<u64, String>>,
     next: AtomicU64,
     figures: Figures,
+    shown: OnceCell<Result<Shown, String>>,
     pub(crate) runs: crate::store::Runs,
 }
 
@@ -99,12 +102,28 @@ impl Connection {
             holders: Mutex::default(),
             next: AtomicU64::new(0),
             figures: Figures::default(),
+            shown: OnceCell::new(),
             runs: crate::store::Runs::default(),
         }
     }
 
     pub(crate) fn describe(&self) -> String {
         self.login.describe()
+    }
+
+    /// Which TLS the server speaks and whose certificate it shows, or why that isn't known; looked
+    /// up once.
+    pub(crate) async fn shown(&self) -> &Result<Shown, String> {
+        let shake = async || {
+            let shown = handshake::shake(&self.login).await;
+            shown.map_err(|error| error.to_string())
+        };
+        self.shown.get_or_init(shake).await
+    }
+
+    /// Whether the server's certificate is taken unseen.
+    pub(crate) fn trusts(&self) -> bool {
+        self.login.trust
     }
 
     fn usage(&self) -> Option<PoolUsage> {

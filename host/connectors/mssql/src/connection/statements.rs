@@ -154,11 +154,20 @@ fn config(login: &Login) -> Config {
     config
 }
 
-async fn connect(config: &Config, login: &Login) -> tiberius::Result<Client<Compat<TcpStream>>> {
-    let stream = match login.server.at {
+/// A line to the server, on which nothing was said yet.
+pub(super) async fn line(login: &Login) -> tiberius::Result<TcpStream> {
+    dial(&config(login), login).await
+}
+
+async fn dial(config: &Config, login: &Login) -> tiberius::Result<TcpStream> {
+    Ok(match login.server.at {
         At::Port(_) => TcpStream::connect(config.get_addr()).await?,
         At::Instance(_) => TcpStream::connect_named(config).await?,
-    };
+    })
+}
+
+async fn connect(config: &Config, login: &Login) -> tiberius::Result<Client<Compat<TcpStream>>> {
+    let stream = dial(config, login).await?;
     stream.set_nodelay(true)?;
     let probes = socket2::TcpKeepalive::new()
         .with_time(KEEPALIVE)

@@ -99,6 +99,25 @@ impl MssqlHome {
         }
     }
 
+    /// What is known, once the server let the login read it.
+    async fn readable(&self) -> Result<Known> {
+        let known = self.know().await?;
+        let spec = Spec {
+            columns: known.columns.clone(),
+            watermark: None,
+            part: None,
+            between: None,
+            left_out: 0,
+        };
+        let sql = spec.statement(&self.read)?.sql;
+        let none = sql.replacen("SELECT ", "SELECT TOP (0) ", 1);
+        let mut session = self.connection.statements(&self.who).await?;
+        session
+            .query(&self.what(), Doing::Reading, &none, &[])
+            .await?;
+        Ok(known)
+    }
+
     /// The watermark is one value a row, and `offsets: keep` makes two of it.
     fn kept(&self, name: &str) -> Fault {
         let source = self.read.source.describe();
@@ -408,7 +427,7 @@ impl Home for MssqlHome {
                 });
                 return Ok(findings);
             }
-            findings.push(match self.know().await {
+            findings.push(match self.readable().await {
                 Ok(known) => Finding::good(format!(
                     "{} can be read: {} columns",
                     self.read.source.describe(),

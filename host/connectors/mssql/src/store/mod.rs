@@ -39,6 +39,7 @@ use hygge_core::{
 #[cfg(test)]
 pub(crate) use self::encode::fits;
 pub use self::kind::MssqlStoreKind;
+pub(crate) use self::settings::Needs;
 pub use self::settings::StoreSettings;
 
 /// Writes one entity.
@@ -297,7 +298,7 @@ impl Store for MssqlStore {
                 "make it, or say `create: if_missing` in the store",
             ),
         });
-        findings.extend(crate::check::permissions(&mut session, table).await?);
+        findings.extend(crate::check::permissions(&mut session, table, &self.write.needs()).await?);
         Ok(findings)
     }
 

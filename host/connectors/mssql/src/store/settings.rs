@@ -4,6 +4,7 @@ use hygge_core::{Fault, OneOrMany, Problem, Result, Settings};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::check::Need;
 use crate::connection::{ConnectionSettings, Login, Seconds, problem};
 use crate::name::TableName;
 use crate::overflow::OnOverflow;
@@ -229,7 +230,40 @@ impl StoreSettings {
     }
 }
 
+/// What a store may need a permission for, beside adding rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Needs {
+    pub(crate) update: Need,
+    pub(crate) delete: Need,
+    pub(crate) alter: Need,
+}
+
 impl Write {
+    /// What the login must be allowed to do to the table, as far as the settings tell.
+    pub(crate) fn needs(&self) -> Needs {
+        use WriteStrategy as S;
+        let strategy = self.write_strategy;
+        let alters = self.on_schema_change == OnSchemaChange::Additive || self.keep_identity;
+        Needs {
+            update: match strategy {
+                Some(S::Merge) => Need::Always,
+                None => Need::For("a merge"),
+                Some(_) => Need::Never,
+            },
+            delete: match strategy {
+                Some(S::DeleteInsert) => Need::Always,
+                _ if self.delete_missing => Need::Always,
+                _ => Need::Never,
+            },
+            alter: match strategy {
+                _ if alters => Need::Always,
+                Some(S::TempSwap | S::TruncateInsert) => Need::Always,
+                None => Need::For("a full run"),
+                Some(_) => Need::Never,
+            },
+        }
+    }
+
     /// Reads settings; `entity` is the table's name where none is given.
     pub(crate) fn of(settings: &Settings, entity: Option<&str>) -> Result<Self, Vec<Problem>> {
         let settings: StoreSettings = settings

@@ -8,6 +8,7 @@
     reason = "in a test a panic is the report, also outside of #[test] functions"
 )]
 
+mod debug;
 mod fit;
 mod loading;
 mod login;
