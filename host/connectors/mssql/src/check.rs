@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use hygge_core::{Discovered, Finding, Result};
 
-use crate::connection::{Connection, Statements};
+use crate::connection::{Connection, Shown, Statements};
 use crate::describe::{text, whole};
 use crate::fault::Doing;
 use crate::home::Wildcard;
@@ -55,7 +55,7 @@ pub(crate) async fn connection(connection: &Arc<Connection>, who: &str) -> Resul
 
 async fn secured(connection: &Connection) -> String {
     match connection.shown().await {
-        Ok(shown) if connection.trusts() => {
+        Ok(shown) if connection.trusts() && !matches!(shown, Shown::Nothing) => {
             format!("{shown}; taken unseen, as `trust_server_certificate` wants it")
         }
         Ok(shown) => shown.to_string(),

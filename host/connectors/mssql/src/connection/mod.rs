@@ -65,6 +65,8 @@ pub(crate) struct Connection {
     /// A permit for each session that is open, in use or not.
     places: Arc<Semaphore>,
     pools: OnceCell<Pools>,
+    /// Held by whoever opens sessions ahead.
+    ahead: tokio::sync::Mutex<()>,
     holders: Mutex<BTreeMap<u64, String>>,
     next: AtomicU64,
     figures: Figures,
@@ -99,6 +101,7 @@ impl Connection {
             places: Arc::new(Semaphore::new(login.pool_size)),
             login: Arc::new(login),
             pools: OnceCell::new(),
+            ahead: tokio::sync::Mutex::default(),
             holders: Mutex::default(),
             next: AtomicU64::new(0),
             figures: Figures::default(),
@@ -259,6 +262,9 @@ impl Connection {
             session.close();
         };
         drop(gate);
+        if self.login.min_idle > 0 {
+            tokio::spawn(Arc::clone(self).open_ahead());
+        }
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         self.holders().insert(id, who.to_owned());
         Ok(Held {
@@ -269,6 +275,29 @@ impl Connection {
                 _permits: permits,
             },
         })
+    }
+
+    /// Opens sessions for statements until `min_idle` rest. That one can't be opened is told to
+    /// whoever comes to need it.
+    async fn open_ahead(self: Arc<Self>) {
+        let pools = self.pools().await;
+        let Ok(_only) = self.ahead.try_lock() else {
+            return;
+        };
+        let resting = || pools.statements.state().idle_connections as usize;
+        while resting() < self.login.min_idle {
+            let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+                return;
+            };
+            let begun = Instant::now();
+            let Ok(opened) = Statements::open(&self.login, place).boxed().await else {
+                return;
+            };
+            self.figures.opened(begun.elapsed());
+            if pools.statements.add(opened).is_err() {
+                return;
+            }
+        }
     }
 
     /// A place for one more session; none when one rests that can be taken. The permit that its

@@ -29,8 +29,8 @@ pub struct ConnectionSettings {
     pub connection_string: Option<Secret>,
     /// Most sessions open at once over all flows. Default: 8.
     pub pool_size: Option<usize>,
-    /// Sessions to keep open without need. Not there: leave it out.
-    pub min_idle: Option<u32>,
+    /// Sessions to open ahead, so that who needs one next doesn't wait for it. Default: 0.
+    pub min_idle: Option<usize>,
     /// Whether and how to encrypt. Default: required.
     pub encrypt: Option<Encrypt>,
     /// Take any certificate the server shows, without looking at it. Default: false.
@@ -149,6 +149,7 @@ pub(crate) struct Login {
     pub(crate) database: Option<String>,
     pub(crate) who: Who,
     pub(crate) pool_size: usize,
+    pub(crate) min_idle: usize,
     pub(crate) encrypt: Encrypt,
     pub(crate) trust: bool,
     pub(crate) application_name: String,
@@ -232,12 +233,12 @@ impl ConnectionSettings {
                 None,
             ));
         }
-        if self.min_idle.is_some() {
+        let min_idle = self.min_idle.unwrap_or(0);
+        if min_idle > 0 && min_idle >= pool_size {
             problems.push(problem(
                 "/min_idle",
-                "`min_idle` isn't there: hygge opens a session when one is needed, and keeps it for \
-                 the run",
-                Some("leave it out"),
+                "`min_idle` must be smaller than `pool_size`: one session at least is in use",
+                None,
             ));
         }
         let user = self.user.clone().or(given.user);
@@ -297,6 +298,7 @@ impl ConnectionSettings {
             database: self.database.clone().or(given.database),
             who,
             pool_size,
+            min_idle,
             encrypt,
             trust: self
                 .trust_server_certificate
@@ -433,7 +435,7 @@ mod tests {
         assert_eq!(told("kerberos"), "`auth: kerberos` is no way to log in");
         let right = json!({"server": "db", "auth": "sql", "user": "ann", "password": "pw"});
         assert!(settings(right).login().is_ok());
-        let idle = json!({"server": "db", "user": "ann", "password": "pw", "min_idle": 2});
+        let idle = json!({"server": "db", "user": "ann", "password": "pw", "min_idle": 8});
         assert_eq!(settings(idle).login().unwrap_err()[0].pointer, "/min_idle");
     }
 

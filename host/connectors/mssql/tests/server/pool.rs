@@ -79,6 +79,35 @@ async fn waiting_in_vain_says_who_holds_the_sessions() {
     assert_eq!(numbers(&found).len(), 1_000);
 }
 
+/// Sessions are opened ahead, within the pool's size, and used by who comes next.
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_that_are_opened_ahead_wait_for_who_comes_next() {
+    let mut scene = Scene::new();
+    thousand(&scene, "dbo.hygge_test_ahead").await;
+    scene.forget();
+    let Some(server) = &scene.server else {
+        return;
+    };
+    while server.open_sessions() > 0 {
+        tokio::task::yield_now().await;
+    }
+    server.reset_counters();
+    let home = scene.home(&json!({
+        "table": "dbo.hygge_test_ahead", "pool_size": 4, "min_idle": 2,
+    }));
+    // It takes one session, and two more come to rest beside it.
+    home.check(&context()).await.unwrap();
+    while server.open_sessions() < 3 {
+        tokio::task::yield_now().await;
+    }
+    let opened = server.sessions_opened();
+    home.check(&context()).await.unwrap();
+    assert_eq!(server.sessions_opened(), opened, "nothing more was needed");
+    assert_eq!(numbers(&read(home.as_ref()).await.unwrap()).len(), 1_000);
+    let most = server.most_sessions();
+    assert!(most <= 4, "{most} sessions at once");
+}
+
 /// What the sessions came to is counted, as `hygge runs show` tells it.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_sessions_came_to_is_counted() {
