@@ -1,23 +1,34 @@
-//! What encoding a row group holds doesn't grow with its columns: counted by the allocator, since
-//! resident memory depends on what else goes on.
+//! What encoding and decoding a row group hold doesn't grow with its columns: counted by the
+//! allocator, since resident memory depends on what else goes on.
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::Arc;
+use std::fs::File;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use arrow_array::{ArrayRef, Int64Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema};
 use bytes::Bytes;
+use futures::executor::block_on;
+use hygge_core::{Batch, BuildContext, Context, Home as _, Memory, Position, SplitRequest, Want};
+use hygge_files::home::FilesHome;
 use hygge_files::parquet::{EncodeOptions, Encoder, Input, Recoder};
+use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::basic::Compression;
+use parquet::file::properties::WriterProperties;
+use serde_json::json;
 
 /// The system's allocator, which counts what is held.
 struct Counting;
 
 static HELD: AtomicUsize = AtomicUsize::new(0);
 static MOST: AtomicUsize = AtomicUsize::new(0);
+
+/// One test at a time is counted.
+static ALONE: Mutex<()> = Mutex::new(());
 
 // SAFETY: every call is handed on as it came; `realloc` and the zeroing one come through these.
 unsafe impl GlobalAlloc for Counting {
@@ -74,8 +85,9 @@ fn rows(columns: usize) -> Vec<RecordBatch> {
 /// Rows are let go as they become pages, and a stored row group passes column by column: beside the
 /// pages that wait for the file there is one column on its way, however many there are.
 #[test]
-fn what_is_held_does_not_grow_with_columns() {
+fn what_encoding_holds_does_not_grow_with_columns() {
     const LIMIT: usize = 12 << 20;
+    let _alone = ALONE.lock().unwrap();
     for columns in [100, 2_000] {
         let options = EncodeOptions {
             compression: Compression::UNCOMPRESSED,
@@ -102,4 +114,77 @@ fn what_is_held_does_not_grow_with_columns() {
             "{columns} stored columns: {beside} bytes beside"
         );
     }
+}
+
+/// One row group, in pages of 7,000 rows where a column has that many.
+fn stored(path: &Path, columns: usize, dictionaries: bool) {
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::UNCOMPRESSED)
+        .set_dictionary_enabled(dictionaries)
+        .set_data_page_row_count_limit(7_000)
+        .set_write_batch_size(1_000)
+        .build();
+    let rows = rows(columns);
+    let file = File::create(path).unwrap();
+    let mut file = ArrowWriter::try_new(file, rows[0].schema(), Some(properties)).unwrap();
+    for rows in rows {
+        file.write(&rows).unwrap();
+    }
+    file.close().unwrap();
+}
+
+/// Rows of a file, and the bytes that were held at once while they were read and let go.
+fn read(folder: &Path, name: &str) -> (u64, usize) {
+    let place = BuildContext {
+        root: folder.to_owned(),
+        work: folder.join(".hygge"),
+        entity: None,
+    };
+    let settings = serde_json::from_value(json!({"path": name})).unwrap();
+    let home = FilesHome::new(settings, &place).unwrap();
+    let cx = Context {
+        share: Arc::new(Memory::new(32 << 20).join()),
+        ..Context::inline()
+    };
+    let want = Want {
+        batch_bytes: 256 << 10,
+        encoded: None,
+        bounds: None,
+    };
+    let plan = block_on(home.splits(&SplitRequest::default(), &cx)).unwrap();
+    assert_eq!(plan.splits.len(), 1);
+    most(|| {
+        block_on(async {
+            let split = &plan.splits[0];
+            let start = Position::start();
+            let mut reader = home.open(split, &start, &want, &cx).await.unwrap();
+            let mut rows = 0;
+            while let Some(step) = reader.next().await.unwrap() {
+                assert!(matches!(step.batch, Batch::Rows(_)));
+                rows += step.batch.rows();
+            }
+            rows
+        })
+    })
+}
+
+/// Rows come from all columns at once, and yet pages of all columns are not held at once when
+/// these are many.
+#[test]
+fn what_decoding_holds_does_not_grow_with_columns() {
+    let _alone = ALONE.lock().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let [narrow, wide, words] = [(100, false), (2_000, false), (2_000, true)].map(|form| {
+        let (columns, dictionaries) = form;
+        let name = format!("{columns}-{dictionaries}.parquet");
+        stored(&folder.path().join(&name), columns, dictionaries);
+        let (rows, held) = read(folder.path(), &name);
+        assert_eq!(rows, (4 << 20) / columns as u64 / 4 * 4);
+        held
+    });
+    // A page of each column is 5.6 MB in the first file, 33 MB in the others; with dictionaries
+    // they are 70 MB.
+    assert!(narrow > 5_600_000, "{narrow} bytes");
+    assert!(wide < 2 * narrow, "{wide} bytes, {narrow} of 100 columns");
+    assert!(words < 2 * narrow, "{words} bytes, {narrow} of 100 columns");
 }

@@ -46,6 +46,8 @@ pub struct FilesHome {
 #[derive(Debug)]
 struct Inner {
     root: PathBuf,
+    /// Where what isn't data may lie for a while.
+    work: PathBuf,
     settings: HomeSettings,
     csv: CsvOptions,
     /// Types that the settings declare.
@@ -77,6 +79,7 @@ impl FilesHome {
         Ok(Self {
             inner: Arc::new(Inner {
                 root: cx.root.clone(),
+                work: cx.work.clone(),
                 settings,
                 csv,
                 declared,

@@ -22,8 +22,18 @@ pub const MORE_MEMORY: &str = "raise `options.memory`; a page and what is made o
 pub(crate) struct Sizes {
     /// Decompressed bytes of the largest page.
     pub(crate) largest: u64,
+    /// The same without the dictionary.
+    pub(crate) data: u64,
     /// Decompressed bytes and values of the dictionary.
     pub(crate) dictionary: Option<(u64, u64)>,
+}
+
+impl Sizes {
+    /// Bytes that are held while the column is decoded.
+    pub(crate) fn held(&self) -> u64 {
+        let dictionary = self.dictionary.map_or(0, |(bytes, _)| bytes);
+        self.data.saturating_add(dictionary)
+    }
 }
 
 /// Refuses row groups with a page of more than `most` bytes.
@@ -61,6 +71,8 @@ pub(crate) fn sizes(
                 seen.largest = seen.largest.max(header.uncompressed);
                 if header.kind == PageKind::Dictionary {
                     seen.dictionary = Some((header.uncompressed, header.entries));
+                } else {
+                    seen.data = seen.data.max(header.uncompressed);
                 }
             });
             if seen.largest > most {

@@ -10,6 +10,8 @@ pub(crate) mod ndjson;
 pub(crate) mod parquet;
 mod plain;
 pub(crate) mod prune;
+mod row_size;
+mod spool;
 
 use std::fs::File;
 use std::io::ErrorKind;

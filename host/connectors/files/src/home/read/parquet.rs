@@ -4,25 +4,25 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use arrow_array::{Array, RecordBatch, cast::AsArray};
-use arrow_schema::{Schema, SchemaRef};
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
 use hygge_core::{Context, Fault, Result, code};
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
-use parquet::basic::Type as Physical;
 use parquet::errors::ParquetError;
-use parquet::file::metadata::RowGroupMetaData;
 
 use super::bounds::Low;
 use super::footers::{encrypted, invalid, read_footer, words};
 use super::prune::candidates;
+use super::row_size::{Guess, PROBE_ROWS, guess, held_bytes, rows_for};
+use super::spool::{self, Spool};
 use super::{Chunk, Rows, Source, Task, guarded, io_fault, note};
 use crate::home::reconcile::said;
 use crate::home::spec::{Part, Place};
 use crate::parquet::{
     Error, Input, Int96, MORE_MEMORY, OUT_OF_RANGE, RowGroup, Sizes, Source as Opened, SourceFile,
-    Why, can_copy, decode, sizes,
+    Unturned, Why, can_copy, decode, sizes,
 };
 
 /// Reads the row groups of one part.
@@ -43,14 +43,22 @@ pub(crate) struct ParquetSource {
     /// Bytes of Arrow a row may take, before one was seen.
     guess: Guess,
     int96: Int96,
-    /// Bytes a page may have when it is decompressed.
-    largest_page: u64,
+    /// How many rows of the current row group are spooled at once, when it is too wide to be read
+    /// as it is stored.
+    portion: Option<u64>,
+    /// The rows of it that are.
+    spool: Option<Spool>,
+    /// Where spools are made.
+    work: PathBuf,
+    cx: Context,
 }
 
 struct Group {
     index: usize,
     rows: u64,
     done: u64,
+    /// Rows that the reader comes to.
+    until: u64,
     batch_rows: usize,
     reader: ParquetRecordBatchReader,
 }
@@ -107,7 +115,10 @@ impl ParquetSource {
         Ok(Self {
             guess: Guess::AtLeast(1.0),
             int96,
-            largest_page: cx.share.whole() as u64,
+            portion: None,
+            spool: None,
+            work: task.home.work.clone(),
+            cx: cx.clone(),
             name,
             opened: Arc::new(opened),
             input,
@@ -124,6 +135,9 @@ impl ParquetSource {
     fn damaged(&self, group: usize, why: &str) -> Fault {
         if let Some(error) = self.input.refused() {
             return io_fault(&self.name, &error).with("row_group", group);
+        }
+        if let Some(error) = self.spool.as_ref().and_then(|spool| spool.input.refused()) {
+            return spool::fault("read", &self.work, &error);
         }
         let source = SourceFile::of(&self.opened).ok();
         if let Some(fault) = source.as_ref().and_then(|file| self.locked(file, group)) {
@@ -161,10 +175,10 @@ impl ParquetSource {
     }
 
     /// Looks at a row group before any of it is decoded: whether its pages can be held, and its
-    /// old timestamps be told in nanoseconds. Gives the bytes of Arrow a row may take.
-    fn look(&self, index: usize) -> Result<Guess> {
+    /// old timestamps be told in nanoseconds. What was seen decides how it is read.
+    fn look(&mut self, index: usize) -> Result<()> {
         let metadata = self.footer.metadata();
-        let (groups, most) = (index..index + 1, self.largest_page);
+        let (groups, most) = (index..index + 1, self.cx.share.whole() as u64);
         let seen = sizes(&self.name, &self.input, metadata, groups.clone(), most);
         let seen = seen.map_err(|error| too_large(&self.name, index, &error))?;
         for root in self.int96.roots() {
@@ -173,11 +187,58 @@ impl ParquetSource {
                 .check(self.input.clone(), root, groups.clone(), 0..rows)
                 .map_err(|error| self.int96_fault(index, root, &error))?;
         }
-        Ok(guess(
-            metadata.row_group(index),
-            self.footer.schema(),
-            &seen,
-        ))
+        let row = guess(metadata.row_group(index), self.footer.schema(), &seen);
+        let portion = spool::portion(&seen, row, &self.cx.share);
+        if portion.is_some() && self.portion.is_none() {
+            note(
+                &self.cx,
+                &format!(
+                    "{}: pages of all columns from row group {index} on don't fit the memory at \
+                     once; its columns pass one by one through a spare file in {}",
+                    self.name,
+                    self.work.display()
+                ),
+            );
+        }
+        (self.guess, self.portion, self.spool) = (row, portion, None);
+        Ok(())
+    }
+
+    /// Sees that the rows from `done` on are spooled, if they have to be.
+    fn fill(&mut self, index: usize, done: u64) -> Result<()> {
+        let metadata = self.footer.metadata();
+        let rows = u64::try_from(metadata.row_group(index).num_rows()).unwrap_or(0);
+        let have = self.spool.as_ref().map(|spool| &spool.rows);
+        let Some(portion) = self.portion else {
+            return Ok(());
+        };
+        if done >= rows || have.is_some_and(|have| have.contains(&done)) {
+            return Ok(());
+        }
+        // The old one's room on the disk is there for the new one.
+        self.spool = None;
+        let part = done..done.saturating_add(portion).min(rows);
+        let made = Spool::new(&self.input, &self.footer, index, part, &self.work, &self.cx);
+        let spool = made.map_err(|why| match why {
+            Unturned::Source(error) => self.damaged(index, &words(&error)),
+            Unturned::Ends(after) => self.ends(index, after, rows),
+            Unturned::GoesOn => self.goes_on(index),
+            Unturned::Spare(error) => spool::fault("write", &self.work, &error),
+            Unturned::Stopped => Fault::stopped(),
+        })?;
+        let plain = vec![Sizes::default(); spool.footer.parquet_schema().num_columns()];
+        let group = spool.footer.metadata().row_group(0);
+        self.guess = guess(group, spool.footer.schema(), &plain);
+        self.spool = Some(spool);
+        Ok(())
+    }
+
+    fn ends(&self, group: usize, after: u64, rows: u64) -> Fault {
+        self.damaged(group, &format!("it ends after {after} of {rows} rows"))
+    }
+
+    fn goes_on(&self, group: usize) -> Fault {
+        self.damaged(group, "it has more rows than the footer says")
     }
 
     fn int96_fault(&self, group: usize, root: usize, error: &ParquetError) -> Fault {
@@ -195,7 +256,8 @@ impl ParquetSource {
             .advise("write the column as timestamp[us]; a Parquet Store copies it as it is")
     }
 
-    fn start(&self, index: usize, done: u64, batch_bytes: usize) -> Result<Group> {
+    fn start(&mut self, index: usize, done: u64, batch_bytes: usize) -> Result<Group> {
+        self.fill(index, done)?;
         let batch_rows = match (self.row_bytes, self.guess) {
             (Some(row_bytes), _) => rows_for(batch_bytes, row_bytes),
             (None, Guess::Row(row_bytes)) => rows_for(batch_bytes, row_bytes),
@@ -209,13 +271,20 @@ impl ParquetSource {
         let metadata = self.footer.metadata().row_group(index);
         let rows = u64::try_from(metadata.num_rows()).unwrap_or(0);
         let batch_rows = batch_rows.min(usize::try_from(rows).unwrap_or(1));
-        let offset = usize::try_from(done).map_err(|_| self.damaged(index, "it is too long"))?;
-        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(
-            self.input.clone(),
-            self.footer.clone(),
-        )
-        .with_row_groups(vec![index])
-        .with_batch_size(batch_rows.max(1));
+        let (input, footer, at, stored) = match &self.spool {
+            Some(Spool {
+                rows,
+                input,
+                footer,
+            }) => (input, footer, 0, rows.clone()),
+            None => (&self.input, &self.footer, index, 0..rows),
+        };
+        let offset = usize::try_from(done.saturating_sub(stored.start))
+            .map_err(|_| self.damaged(index, "it is too long"))?;
+        let builder =
+            ParquetRecordBatchReaderBuilder::new_with_metadata(input.clone(), footer.clone())
+                .with_row_groups(vec![at])
+                .with_batch_size(batch_rows.max(1));
         let builder = if offset > 0 {
             builder.with_offset(offset)
         } else {
@@ -228,6 +297,7 @@ impl ParquetSource {
             index,
             rows,
             done,
+            until: stored.end,
             batch_rows,
             reader,
         })
@@ -257,11 +327,12 @@ impl Source for ParquetSource {
                         done: 0,
                     }));
                 }
-                self.guess = guarded(&self.name, || self.look(index))
-                    .map_err(|f| self.in_group(index, f))?;
-                let started = guarded(&self.name, || self.start(index, skip, batch_bytes))
-                    .map_err(|f| self.in_group(index, f))?;
-                self.current = Some(started);
+                let name = self.name.clone();
+                let started = guarded(&name, || {
+                    self.look(index)?;
+                    self.start(index, skip, batch_bytes)
+                });
+                self.current = Some(started.map_err(|f| self.in_group(index, f))?);
                 continue;
             };
             let index = group.index;
@@ -276,7 +347,7 @@ impl Source for ParquetSource {
                 });
                 match after.map_err(|f| self.in_group(index, f))? {
                     Some(more) if more.num_rows() > 0 => {
-                        return Err(self.damaged(index, "it has more rows than the footer says"));
+                        return Err(self.goes_on(index));
                     }
                     _ => continue,
                 }
@@ -299,8 +370,7 @@ impl Source for ParquetSource {
                 next => next?,
             };
             let Some(batch) = next else {
-                let (rows, done) = (group.rows, group.done);
-                return Err(self.damaged(index, &format!("it ends after {done} of {rows} rows")));
+                return Err(self.ends(index, group.done, group.rows));
             };
             group.done += batch.num_rows() as u64;
             let (at, done) = if group.done >= group.rows {
@@ -313,11 +383,13 @@ impl Source for ParquetSource {
                 .row_bytes
                 .map_or(group.batch_rows, |row| rows_for(batch_bytes, row));
             let unfit = fitting < group.batch_rows / 2 || fitting / 4 > group.batch_rows;
-            if unfit && group.done < group.rows {
-                // Rows are wider or narrower than they seemed: go on in batches that fit.
+            // What the reader comes to may be read, or rows be wider or narrower than they seemed:
+            // go on with what comes next, in batches that fit.
+            if (unfit || group.done >= group.until) && group.done < group.rows {
                 let done = group.done;
                 drop(group);
-                let restarted = guarded(&self.name, || self.start(index, done, batch_bytes))
+                let name = self.name.clone();
+                let restarted = guarded(&name, || self.start(index, done, batch_bytes))
                     .map_err(|f| self.in_group(index, f))?;
                 self.current = Some(restarted);
             } else {
@@ -357,76 +429,6 @@ impl ParquetSource {
             Some(before) => before.mul_add(0.5, seen * 0.5),
             None => seen,
         });
-    }
-}
-
-/// Bytes of a column without its dictionary, which many batches share.
-fn held_bytes(column: &dyn Array) -> usize {
-    match column.as_any_dictionary_opt() {
-        Some(dictionary) => dictionary.keys().get_array_memory_size(),
-        None => column.get_array_memory_size(),
-    }
-}
-
-/// How many rows make a batch of that many bytes.
-fn rows_for(batch_bytes: usize, row_bytes: f64) -> usize {
-    #[expect(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "an estimate, clamped"
-    )]
-    let rows = (batch_bytes as f64 / row_bytes.max(1.0)) as usize;
-    rows.clamp(1, 1 << 20)
-}
-
-/// Rows of the first batch when nothing says how wide they are.
-const PROBE_ROWS: usize = 1024;
-
-/// Bytes of Arrow a row takes, before one was seen.
-#[derive(Debug, Clone, Copy)]
-enum Guess {
-    /// About that many.
-    Row(f64),
-    /// That many or more: how often the values of a dictionary stand there isn't known.
-    AtLeast(f64),
-}
-
-fn guess(group: &RowGroupMetaData, schema: &Schema, seen: &[Sizes]) -> Guess {
-    let rows = group.num_rows().max(1);
-    let mut bytes: i64 = 0;
-    let mut repeated = 0.0;
-    let mut sure = true;
-    for (column, seen) in group.columns().iter().zip(seen) {
-        bytes = bytes.saturating_add(match column.column_type() {
-            Physical::BYTE_ARRAY => match column.unencoded_byte_array_data_bytes() {
-                Some(bytes) => bytes.max(0).saturating_add(rows.saturating_mul(4)),
-                None => {
-                    if let Some((bytes, values)) = seen.dictionary {
-                        sure = false;
-                        #[expect(clippy::cast_precision_loss, reason = "an estimate")]
-                        let width = bytes as f64 / values.max(1) as f64;
-                        repeated += width;
-                    }
-                    column.uncompressed_size()
-                }
-            },
-            _ => column.uncompressed_size(),
-        });
-    }
-    let widths: usize = schema
-        .fields()
-        .iter()
-        .map(|f| f.data_type().primitive_width().unwrap_or(4))
-        .sum();
-    #[expect(clippy::cast_precision_loss, reason = "an estimate")]
-    let row = (bytes.max(0) as f64 / rows as f64)
-        .max(widths as f64)
-        .max(1.0);
-    if sure {
-        Guess::Row(row)
-    } else {
-        Guess::AtLeast(row.max(repeated))
     }
 }
 

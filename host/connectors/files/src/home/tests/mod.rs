@@ -3,6 +3,7 @@
 mod damage;
 mod incremental;
 mod text;
+mod wide;
 mod widen;
 
 use std::fs;
