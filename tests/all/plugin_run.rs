@@ -1,5 +1,9 @@
 //! `hygge plugin run`: one plugin alone, without a project.
 
+use std::sync::mpsc;
+use std::time::Duration;
+
+use rustix::process::Signal;
 use serde_json::json;
 
 use crate::harness::{Answer, Command, Content, Orders, Project, Server, fixture};
@@ -191,4 +195,60 @@ fn the_rows_of_a_transform_are_those_of_its_flow() {
     shipped::hygge(&folder, "start").succeed();
     let alone = Content::of(&folder.path("alone.parquet")).unwrap();
     assert_eq!(alone, folder.content("lake"));
+}
+
+/// As in a flow: a variable has no type, and becomes what is wanted.
+#[test]
+fn variables_of_settings_are_filled_in() {
+    let folder = folder();
+    let with = |setting: &str| {
+        let run = run(&folder, "c-guest.wasm --as home --config").argument(setting);
+        run.env("N", "2").run()
+    };
+    for setting in ["rows=${N}", "rows=${UNSET:-2}"] {
+        let outcome = with(setting);
+        assert!(outcome.stdout.ends_with("\n2 rows.\n"), "{outcome}");
+    }
+    insta::assert_snapshot!("no_variable", with("rows=${UNSET}").shown());
+    insta::assert_snapshot!("no_brace", with("rows=${N").shown());
+    insta::assert_snapshot!("no_number", with("rows=${N}x").shown());
+}
+
+#[test]
+fn ctrl_c_ends_it_and_leaves_nothing() {
+    for (verb, more) in [
+        ("run", ""),
+        ("run", "--output-file out/deals.parquet"),
+        ("test", ""),
+    ] {
+        let folder = folder();
+        std::fs::create_dir(folder.path("tmp")).unwrap();
+        let before = folder.tree();
+        let (tell, reached) = mpsc::channel();
+        let server = Server::start(move |asked| {
+            if asked.parameter("page") == Some("1") {
+                return Answer::ok(json!([{"id": 1}]).to_string());
+            }
+            tell.send(()).unwrap();
+            // The second page never comes.
+            loop {
+                std::thread::park();
+            }
+        });
+        let origin = server.origin();
+        let arguments = format!(
+            "plugin {verb} http-json.wasm --config url={origin}/deals --config pages.by=number \
+             --config pages.parameter=page --grant-http {origin} {more}"
+        );
+        let command = shipped::hygge(&folder, &arguments).env("TMPDIR", folder.path("tmp"));
+        let mut running = command.spawn();
+        reached.recv_timeout(Duration::from_secs(60)).unwrap();
+        running.signal(Signal::INT);
+        let outcome = running.wait();
+        assert_eq!(outcome.code, Some(130), "{outcome}");
+        assert_eq!(outcome.stdout, "");
+        assert!(outcome.stderr.contains("finishing up"), "{outcome}");
+        assert!(!outcome.stderr.contains("error"), "{outcome}");
+        assert_eq!(folder.tree(), before, "{verb} {more}");
+    }
 }

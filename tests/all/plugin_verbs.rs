@@ -409,3 +409,36 @@ fn what_is_no_webassembly_throughout_is_not_added() {
     assert!(outcome.stderr.contains("it is damaged"), "{outcome}");
     assert!(!project.path("plugins").exists());
 }
+
+/// Someone who waits is told what for; who has it compiled already doesn't wait.
+#[test]
+fn compiling_for_long_is_told_once() {
+    let project = project();
+    project.flow(
+        "count",
+        "home: {type: c-guest, rows: 10}\nstore: {type: parquet, path: lake}\n",
+    );
+    let with = |arguments: &str| {
+        let command = project.hygge(arguments);
+        let command = command.env("XDG_CACHE_HOME", project.path("cache"));
+        command.env("HYGGE_STAND_IN_COMPILE_LONG_MS", "0").succeed()
+    };
+    let told = |outcome: &Outcome| {
+        let said = format!("{}{}", outcome.stdout, outcome.stderr);
+        said.matches("c-guest is being compiled, once on this machine")
+            .count()
+    };
+    let event = r#""event":"waiting""#;
+    for (arguments, in_json) in [
+        ("start", false),
+        ("start --output json", true),
+        ("plugin run c-guest --as home --config rows=1", false),
+    ] {
+        let first = with(arguments);
+        assert_eq!(told(&first), 1, "{first}");
+        assert_eq!(first.stdout.contains(event), in_json, "{first}");
+        let second = with(arguments);
+        assert_eq!(told(&second), 0, "{second}");
+        std::fs::remove_dir_all(project.path("cache")).unwrap();
+    }
+}

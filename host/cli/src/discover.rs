@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use hygge_core::{Discovered, EntityId};
 use hygge_engine::Found;
 use serde_json::json;
@@ -15,9 +17,9 @@ fn entity<'a>(id: &'a EntityId, found: &'a Discovered) -> &'a str {
 }
 
 /// Opens every Home and lists what it could read.
-pub(crate) fn show(project: &Project, as_json: bool, console: &Console) -> Ended {
+pub(crate) fn show(project: &Project, as_json: bool, console: &Arc<Console>) -> Ended {
     let (runtime, threads) = runtime::whole()?;
-    let cx = runtime::context(&threads);
+    let cx = runtime::context(&threads, console);
     let found = runtime.block_on(hygge_engine::discover(
         &project.plan,
         &project.registry,

@@ -73,7 +73,7 @@ const WORK: &str = ".hygge";
 pub(crate) fn load(
     global: &Global,
     changes: &Changes,
-    console: &Console,
+    console: &Arc<Console>,
 ) -> Result<Project, Complaint> {
     load_with(global, changes, &Wild::new(), console)
 }
@@ -82,9 +82,9 @@ pub(crate) fn load(
 pub(crate) fn load_found(
     global: &Global,
     changes: &Changes,
-    console: &Console,
+    console: &Arc<Console>,
 ) -> Result<Project, Complaint> {
-    let wild = wildcard::look(global, changes)?;
+    let wild = wildcard::look(global, changes, console)?;
     load_with(global, changes, &wild, console)
 }
 
@@ -92,7 +92,7 @@ fn load_with(
     global: &Global,
     changes: &Changes,
     wild: &Wild,
-    console: &Console,
+    console: &Arc<Console>,
 ) -> Result<Project, Complaint> {
     let root = root(global)?;
     let (registry, shelf) = with_plugins(&root);
@@ -142,7 +142,7 @@ pub(crate) fn not_one_entity(name: &str) -> Option<Complaint> {
 pub(crate) fn load_one(
     global: &Global,
     name: &str,
-    console: &Console,
+    console: &Arc<Console>,
 ) -> Result<(Project, PlannedEntity), Complaint> {
     if let Some(wrong) = not_one_entity(name) {
         return Err(wrong);

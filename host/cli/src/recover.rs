@@ -14,7 +14,7 @@ pub(crate) fn run(name: &str, as_json: bool, global: &Global, console: &Arc<Cons
     let (project, planned) = project::load_one(global, name, console)?;
     let id = &planned.id;
     let (runtime, threads) = runtime::whole()?;
-    let cx = runtime::context(&threads);
+    let cx = runtime::context(&threads, console);
     let store = project::state_of(&project.plan.place.root);
     let recovered = runtime.block_on(async {
         let run = new_run::id(jiff::Timestamp::now());

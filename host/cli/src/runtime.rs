@@ -5,6 +5,7 @@ use hygge_engine::Threads;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::complaint::Complaint;
+use crate::console::Console;
 
 /// The runtime of a verb that asks the state a thing or two.
 pub(crate) fn small() -> Result<Runtime, Complaint> {
@@ -29,25 +30,31 @@ fn begun(runtime: std::io::Result<Runtime>) -> Result<Runtime, Complaint> {
 }
 
 /// What Homes and Stores are lent outside of a run.
-pub(crate) fn context(threads: &Arc<Threads>) -> Context {
+pub(crate) fn context(threads: &Arc<Threads>, console: &Arc<Console>) -> Context {
     const BYTES: usize = 256 << 20;
     Context {
         workers: Arc::clone(threads) as _,
         share: Arc::new(Memory::new(BYTES).join()),
         stop: Stop::default(),
-        notes: Arc::new(Traced),
+        notes: Arc::new(Traced(Arc::clone(console))),
     }
 }
 
-/// What connectors note outside of a run is a diagnostic.
-#[derive(Debug)]
-struct Traced;
+/// What connectors note outside of a run is a diagnostic, and what is waited for is told.
+struct Traced(Arc<Console>);
+
+impl std::fmt::Debug for Traced {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Traced")
+    }
+}
 
 impl Notes for Traced {
     fn note(&self, level: Level, text: &str) {
         match level {
             Level::Info => tracing::info!("{text}"),
             Level::Warning => tracing::warn!("{text}"),
+            Level::Waiting => self.0.err(&format!("{text}\n")),
         }
     }
 }

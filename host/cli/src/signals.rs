@@ -6,9 +6,13 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::complaint::{Complaint, Exit};
 use crate::console::Console;
 
-/// Ctrl-C once, SIGTERM, or a terminal that goes away: the run is asked to finish up. Ctrl-C again: the program ends at
-/// once, and the next run recovers. Must be called within the runtime.
-pub(crate) fn listen(stop: StopSignal, console: Arc<Console>) -> Result<(), Complaint> {
+/// Ctrl-C once, SIGTERM, or a terminal that goes away: the run is asked to finish up. Ctrl-C again:
+/// the program ends at once, and says what becomes of its work. Must be called within the runtime.
+pub(crate) fn listen(
+    stop: StopSignal,
+    console: Arc<Console>,
+    at_once: &'static str,
+) -> Result<(), Complaint> {
     let refused =
         |error: std::io::Error| Complaint::failed(format!("can't listen to signals: {error}"));
     let mut interrupt = signal(SignalKind::interrupt()).map_err(refused)?;
@@ -32,7 +36,7 @@ pub(crate) fn listen(stop: StopSignal, console: Arc<Console>) -> Result<(), Comp
                 }
                 Some(true) => {
                     console.wipe();
-                    console.err("stopped at once; the next `hygge start` recovers\n");
+                    console.err(&format!("stopped at once; {at_once}\n"));
                     std::process::exit(i32::from(Exit::Interrupted.number()));
                 }
                 Some(false) => {}

@@ -1,15 +1,22 @@
+use std::sync::Arc;
+
 use hygge_engine::Found;
 use hygge_project::{Load, Wild};
 use jiff::tz::TimeZone;
 
 use crate::args::Global;
 use crate::complaint::Complaint;
+use crate::console::Console;
 use crate::project::{Changes, root};
 use crate::registry::with_plugins;
 use crate::runtime;
 
 /// The entities that wildcards name, looked for with connections of their own.
-pub(crate) fn look(global: &Global, changes: &Changes) -> Result<Wild, Complaint> {
+pub(crate) fn look(
+    global: &Global,
+    changes: &Changes,
+    console: &Arc<Console>,
+) -> Result<Wild, Complaint> {
     let mut wild = Wild::new();
     let root = root(global)?;
     let (registry, _) = with_plugins(&root);
@@ -33,7 +40,7 @@ pub(crate) fn look(global: &Global, changes: &Changes) -> Result<Wild, Complaint
         return Ok(wild);
     }
     let (runtime, threads) = runtime::whole()?;
-    let cx = runtime::context(&threads);
+    let cx = runtime::context(&threads, console);
     for (id, found) in runtime.block_on(hygge_engine::discover(&plan, &registry, &cx)) {
         let there = match found {
             Found::There(there) => there,

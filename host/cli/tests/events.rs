@@ -101,6 +101,10 @@ fn all() -> Vec<Event> {
             warning: true,
             message: String::new(),
         },
+        Event::Waiting {
+            id: id(),
+            message: String::new(),
+        },
         Event::Committing { id: id() },
         Event::EntityFinished {
             id: id(),

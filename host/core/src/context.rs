@@ -210,6 +210,8 @@ pub enum Level {
     Info,
     /// For the person as well.
     Warning,
+    /// For the person who waits: why nothing moves yet.
+    Waiting,
 }
 
 /// Takes what connectors have to say about their work (why a copy fell back to decoding).

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use hygge_core::{
-    Action, Batch, Bound, CommitRecord, Context, EntityId, Fault, Home, Position, Result, RunId,
-    Settled, Split, SplitId, SplitPlan, SplitRequest, Standing, Store, Target, Transform, Want,
-    Writer, code,
+    Action, Batch, Bound, CommitRecord, Context, EntityId, Fault, Home, Position, Receipt, Result,
+    RunId, Settled, Split, SplitId, SplitPlan, SplitRequest, Standing, Store, Target, Transform,
+    Want, Writer, code,
 };
+
+use crate::StopSignal;
 
 /// The first rows of a Home.
 #[derive(Debug)]
@@ -130,11 +132,13 @@ pub struct Pour<'a> {
 }
 
 /// Moves all rows of a Home into a Store, through a transform if there is one, in one split and
-/// one commit. Gives the rows that settled, and where.
+/// one commit. Gives the rows that settled, and where. When someone asks to stop, what is staged
+/// is thrown away, unless it is being committed.
 pub async fn pour(
     home: &dyn Home,
     transform: Option<&dyn Transform>,
     into: &Pour<'_>,
+    signal: &StopSignal,
     cx: &Context,
 ) -> Result<(u64, Settled)> {
     let Pour {
@@ -144,19 +148,23 @@ pub async fn pour(
         run,
         ..
     } = into;
-    let plan = home.splits(&SplitRequest::default(), cx).await?;
-    let schema = match transform {
-        Some(transform) => transform.bind(&plan.schema, cx).await?.schema(),
-        None => Arc::clone(&plan.schema),
+    let ready = async {
+        let plan = home.splits(&SplitRequest::default(), cx).await?;
+        let schema = match transform {
+            Some(transform) => transform.bind(&plan.schema, cx).await?.schema(),
+            None => Arc::clone(&plan.schema),
+        };
+        store.fits(&schema)?;
+        if let Standing::Foreign { example, .. } = store.inspect(entity, None, cx).await? {
+            return Err(Fault::new(
+                code::DESTINATION_FOREIGN,
+                format!("something is there already: {example}"),
+            )
+            .advise("name a place with nothing in it"));
+        }
+        Ok((plan, schema))
     };
-    store.fits(&schema)?;
-    if let Standing::Foreign { example, .. } = store.inspect(entity, None, cx).await? {
-        return Err(Fault::new(
-            code::DESTINATION_FOREIGN,
-            format!("something is there already: {example}"),
-        )
-        .advise("name a place with nothing in it"));
-    }
+    let (plan, schema) = signal.or_stopped(ready).await?;
     let mut target = Target {
         run: run.clone(),
         entity: entity.clone(),
@@ -167,8 +175,21 @@ pub async fn pour(
         memory: None,
         begun: serde_json::Value::Null,
     };
-    target.begun = store.begin(&target, cx).await?;
-    let committed = stage_and_commit(home, transform, &plan, &target, into, cx).await;
+    let committed = async {
+        target.begun = signal.or_stopped(store.begin(&target, cx)).await?;
+        let staging = stage(home, transform, &plan, &target, *store, cx);
+        let receipts = vec![signal.or_stopped(staging).await?];
+        let prepared = store.prepare(&target, receipts.clone(), cx);
+        let prepared = match signal.or_stopped(prepared).await {
+            Ok(prepared) => prepared,
+            Err(fault) => {
+                store.abort(&target, receipts, cx).await?;
+                return Err(fault);
+            }
+        };
+        commit(prepared, &target, into, cx).await
+    }
+    .await;
     // Of a run that failed this is what was staged; of one that succeeded, what is left of it.
     let cleaned = store.cleanup(entity, None, cx).await;
     let committed = committed?;
@@ -176,15 +197,15 @@ pub async fn pour(
     Ok(committed)
 }
 
-async fn stage_and_commit(
+/// Stages all rows as one split.
+async fn stage(
     home: &dyn Home,
     transform: Option<&dyn Transform>,
     plan: &SplitPlan,
     target: &Target,
-    into: &Pour<'_>,
+    store: &dyn Store,
     cx: &Context,
-) -> Result<(u64, Settled)> {
-    let store = into.store;
+) -> Result<Receipt> {
     let split = SplitId("all".to_owned());
     let mut writer: Box<dyn Writer> = store.open_writer(target, &split, 1, cx).await?;
     for split in &plan.splits {
@@ -196,8 +217,15 @@ async fn stage_and_commit(
             }
         }
     }
-    let receipts = vec![writer.finish().await?];
-    let receipts = store.prepare(target, receipts, cx).await?;
+    writer.finish().await
+}
+
+async fn commit(
+    receipts: Vec<Receipt>,
+    target: &Target,
+    into: &Pour<'_>,
+    cx: &Context,
+) -> Result<(u64, Settled)> {
     let rows = receipts.iter().map(|receipt| receipt.rows).sum();
     let record = CommitRecord {
         version: CommitRecord::VERSION,
@@ -217,6 +245,6 @@ async fn stage_and_commit(
         schema: Vec::new(),
         began: jiff::Timestamp::now(),
     };
-    let settled = store.commit(&record, cx).await?;
+    let settled = into.store.commit(&record, cx).await?;
     Ok((rows, settled))
 }

@@ -78,6 +78,13 @@ pub enum Event {
         /// What.
         message: String,
     },
+    /// Something takes its time before rows move, and says why.
+    Waiting {
+        /// The entity.
+        id: EntityId,
+        /// For what.
+        message: String,
+    },
     /// All of an entity is staged; its commit begins.
     Committing {
         /// The entity.

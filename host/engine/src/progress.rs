@@ -91,10 +91,14 @@ impl std::fmt::Debug for Progress {
 /// Notes become events.
 impl Notes for Progress {
     fn note(&self, level: Level, text: &str) {
-        self.events.event(&Event::Note {
-            id: self.id.clone(),
-            warning: level == Level::Warning,
-            message: text.to_owned(),
+        let (id, message) = (self.id.clone(), text.to_owned());
+        self.events.event(&match level {
+            Level::Waiting => Event::Waiting { id, message },
+            Level::Info | Level::Warning => Event::Note {
+                id,
+                warning: level == Level::Warning,
+                message,
+            },
         });
     }
 }

@@ -30,12 +30,13 @@ impl StopSignal {
         self.stop.is_set()
     }
 
-    pub(crate) fn stop(&self) -> Stop {
+    /// What is handed to those who do the work.
+    pub fn stop(&self) -> Stop {
         self.stop.clone()
     }
 
     /// Waits for `work`, or fails as soon as someone asks to stop.
-    pub(crate) async fn or_stopped<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+    pub async fn or_stopped<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         let mut changed = self.changed.subscribe();
         tokio::select! {
             biased;

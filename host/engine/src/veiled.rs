@@ -35,7 +35,9 @@ fn cover(event: &mut Event, veil: &Veil) {
             veil.cover(split);
             veil.cover_fault(fault);
         }
-        Event::Recovered { message, .. } | Event::Note { message, .. } => veil.cover(message),
+        Event::Recovered { message, .. }
+        | Event::Note { message, .. }
+        | Event::Waiting { message, .. } => veil.cover(message),
         Event::EntityFinished {
             location,
             fault,

@@ -12,7 +12,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use hygge_core::{Fault, Stop};
+use hygge_core::{Context, Fault};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
@@ -44,7 +44,7 @@ impl Cache {
         name: &str,
         digest: &Digest,
         bytes: &dyn Fn() -> Result<Vec<u8>, Fault>,
-        stop: &Stop,
+        cx: &Context,
     ) -> Result<Component, Fault> {
         let path = self.path(engine, digest);
         if let Some(path) = path.as_deref().filter(|path| path.exists()) {
@@ -63,7 +63,7 @@ impl Cache {
                 Err(why) => tracing::warn!("{} is compiled again: {why}", path.display()),
             }
         }
-        let compiled = compile(engine, name, bytes()?, stop)?;
+        let compiled = compile(engine, name, bytes()?, cx)?;
         if let Some(path) = path
             && let Err(error) = put(&compiled, &path)
         {

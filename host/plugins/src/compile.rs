@@ -11,7 +11,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use hygge_component::FILE;
-use hygge_core::{Fault, Stop, failpoint};
+use hygge_core::{Context, Fault, Level, Stop, failpoint};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use wasmtime::Engine;
 
@@ -21,6 +21,8 @@ use crate::machine;
 
 /// The only argument of a process that compiles.
 const ARGUMENT: &str = "__compile-plugin";
+/// After this someone who waits is told what for.
+const LONG: Duration = Duration::from_secs(1);
 /// The longest answer that isn't compiled code.
 const ANSWER: u64 = 2_000;
 
@@ -103,7 +105,7 @@ pub(crate) fn compile(
     engine: &Engine,
     name: &str,
     bytes: Vec<u8>,
-    stop: &Stop,
+    cx: &Context,
 ) -> Result<Vec<u8>, Fault> {
     let failed = |why: &str| fault::load(format!("{name} can't be compiled: {}", clean(why, 500)));
     let Some(program) = PROGRAM.get() else {
@@ -112,8 +114,13 @@ pub(crate) fn compile(
     };
     let mut process = Process::start(program, bytes)
         .map_err(|error| failed(&format!("no process to do it: {error}")))?;
-    let most = limit();
-    match process.answer(most, stop) {
+    let most = given("COMPILE_MS", COMPILE);
+    let long = given("COMPILE_LONG_MS", LONG);
+    let mut tell = || {
+        let text = format!("{name} is being compiled, once on this machine");
+        cx.notes.note(Level::Waiting, &text);
+    };
+    match process.answer(most, long, &mut tell, &cx.stop) {
         Ended::Late => Err(fault::load(format!(
             "{name} takes longer than {most:?} to compile"
         ))),
@@ -123,10 +130,10 @@ pub(crate) fn compile(
     }
 }
 
-/// The time that there is, or that a test gives.
-fn limit() -> Duration {
-    let given = failpoint::stand_in("COMPILE_MS").and_then(|ms| ms.parse().ok());
-    given.map_or(COMPILE, Duration::from_millis)
+/// A time, or the one that a test puts in its place.
+fn given(name: &str, time: Duration) -> Duration {
+    let given = failpoint::stand_in(name).and_then(|ms| ms.parse().ok());
+    given.map_or(time, Duration::from_millis)
 }
 
 /// A process that compiles; it is ended when this is dropped.
@@ -174,10 +181,23 @@ impl Process {
         Ok(process)
     }
 
-    fn answer(&mut self, most: Duration, stop: &Stop) -> Ended {
+    /// What comes of it, within `most`; `tell` is called once when it takes `long`.
+    fn answer(
+        &mut self,
+        most: Duration,
+        long: Duration,
+        tell: &mut dyn FnMut(),
+        stop: &Stop,
+    ) -> Ended {
         const GLANCE: Duration = Duration::from_millis(100);
-        let end = Instant::now() + most;
+        let begun = Instant::now();
+        let end = begun + most;
+        let mut told = false;
         let compiled = loop {
+            if !told && begun.elapsed() >= long {
+                told = true;
+                tell();
+            }
             let left = end.saturating_duration_since(Instant::now());
             match self.compiled.recv_timeout(left.min(GLANCE)) {
                 Ok(read) => break read,

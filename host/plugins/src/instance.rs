@@ -39,8 +39,8 @@ impl Instance {
 
     /// As [`fresh`](Self::fresh), whatever it says of itself.
     pub(crate) async fn start(plugin: &Arc<Plugin>, cx: &Context) -> Result<Self> {
-        let (compiling, stop) = (Arc::clone(plugin), cx.stop.clone());
-        let ready = cx.io(move || compiling.ready(&stop)).await?;
+        let (compiling, lent) = (Arc::clone(plugin), cx.clone());
+        let ready = cx.io(move || compiling.ready(&lent)).await?;
         let machine = Machine::get()?;
         let quota = Arc::clone(&plugin.quota);
         let veil = Arc::clone(&plugin.veil);

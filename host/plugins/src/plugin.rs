@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use hygge_component::Description;
-use hygge_core::{Metered, Result, Stop, Usage};
+use hygge_core::{Context, Metered, Result, Usage};
 use tokio::sync::OnceCell;
 use wasmtime::component::InstancePre;
 
@@ -144,13 +144,13 @@ impl Plugin {
     }
 
     /// Compiles and links, the first time. Blocks.
-    pub(crate) fn ready(&self, stop: &Stop) -> Result<Arc<Ready>> {
+    pub(crate) fn ready(&self, cx: &Context) -> Result<Arc<Ready>> {
         self.ready
-            .get_or_init(|| self.make_ready(stop).map(Arc::new))
+            .get_or_init(|| self.make_ready(cx).map(Arc::new))
             .clone()
     }
 
-    fn make_ready(&self, stop: &Stop) -> Result<Ready> {
+    fn make_ready(&self, cx: &Context) -> Result<Ready> {
         let machine = Machine::get()?;
         let bytes = || {
             let show = self.file.display();
@@ -164,7 +164,7 @@ impl Plugin {
         };
         let component =
             self.cache
-                .component(&machine.engine, &self.name, &self.digest, &bytes, stop)?;
+                .component(&machine.engine, &self.name, &self.digest, &bytes, cx)?;
         let pre = machine
             .linker
             .instantiate_pre(&component)

@@ -7,6 +7,7 @@
 //! types and the connectors themselves give; and only what passed becomes typed. The same
 //! schemas are what `hygge schema` prints, so an editor and a run never disagree.
 
+mod alone;
 mod check;
 mod config;
 mod conflict;
@@ -35,6 +36,7 @@ mod variable;
 mod wording;
 mod yaml;
 
+pub use alone::{Filled, fill};
 pub use discover::{PROJECT_FILE, root};
 pub use load::{Load, Wild, flows_dir, granted, load, readable};
 pub use plan::{

@@ -130,6 +130,7 @@ impl<'a> Follower<'a> {
                 concat!(env!("CARGO_TARGET_TMPDIR"), "/cache"),
             )
             .env("NO_COLOR", "1")
+            .env("HYGGE_STAND_IN_COMPILE_LONG_MS", "600000")
             .env_remove("RUSTFLAGS")
             .env_remove("CARGO_TARGET_DIR")
             .stdin(Stdio::null())

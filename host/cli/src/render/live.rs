@@ -228,7 +228,10 @@ impl Renderer for Live {
                 drop(self.lines.clear());
                 return text;
             }
-            Event::Retrying { .. } | Event::Recovered { .. } | Event::Note { .. } => return text,
+            Event::Retrying { .. }
+            | Event::Recovered { .. }
+            | Event::Waiting { .. }
+            | Event::Note { .. } => return text,
             _ => {}
         }
         String::new()

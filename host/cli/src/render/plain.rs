@@ -107,6 +107,9 @@ impl Renderer for Plain {
             Event::Recovered { id, .. } => {
                 self.say("mend", id, &words::line(event, verbose).unwrap_or_default())
             }
+            Event::Waiting { id, .. } => {
+                self.say("wait", id, &words::line(event, verbose).unwrap_or_default())
+            }
             Event::Note { id, warning, .. } => match words::line(event, verbose) {
                 Some(text) => self.say(if *warning { "WARN" } else { "note" }, id, &text),
                 None => String::new(),

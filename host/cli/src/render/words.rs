@@ -36,7 +36,7 @@ pub(super) fn line(event: &Event, verbose: bool) -> Option<String> {
             "{fault}; trying split {split} again in {:.1} s (attempt {attempt} failed)",
             (*wait_ms as f64) / 1000.0
         ),
-        Event::Recovered { message, .. } => message.clone(),
+        Event::Recovered { message, .. } | Event::Waiting { message, .. } => message.clone(),
         Event::Note {
             warning, message, ..
         } if *warning || verbose => message.clone(),

@@ -44,7 +44,7 @@ pub(crate) fn run(args: &DebugArgs, global: &Global, console: &Arc<Console>) -> 
     let project = project::load_found(global, &changes, console)?;
     work_folder(&project.plan.place)?;
     let (runtime, threads) = runtime::whole()?;
-    let cx = runtime::context(&threads);
+    let cx = runtime::context(&threads, console);
     let state = LocalState::open(&project.plan.place.work, Arc::new(InlineWorkers));
     let (plan, registry) = (&project.plan, &project.registry);
     let checked = runtime.block_on(hygge_engine::check(plan, registry, &state, &cx));

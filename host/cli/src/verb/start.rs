@@ -178,7 +178,11 @@ fn go(project: &Project, args: &StartArgs, global: &Global, console: &Arc<Consol
         threads,
     };
     let ended = runtime.block_on(async {
-        signals::listen(signal.clone(), Arc::clone(console))?;
+        signals::listen(
+            signal.clone(),
+            Arc::clone(console),
+            "the next `hygge start` recovers",
+        )?;
         Ok::<_, Complaint>(hygge_engine::run(&project.plan, request).await?)
     });
     // Whatever happened, what was said comes first.

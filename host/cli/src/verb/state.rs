@@ -111,7 +111,7 @@ pub(crate) fn run(args: &StateArgs, global: &Global, console: &Arc<Console>) -> 
     }
 }
 
-fn list(args: &ListArgs, global: &Global, console: &Console) -> Ended {
+fn list(args: &ListArgs, global: &Global, console: &Arc<Console>) -> Ended {
     let state = project::state_of(&project::root(global)?);
     let all = runtime::small()?.block_on(state.list())?;
     let unread = all.iter().filter_map(|each| each.as_ref().err());
@@ -151,14 +151,14 @@ fn list(args: &ListArgs, global: &Global, console: &Console) -> Ended {
     })
 }
 
-fn show(args: &ShowArgs, global: &Global, console: &Console) -> Ended {
+fn show(args: &ShowArgs, global: &Global, console: &Arc<Console>) -> Ended {
     let state = project::state_of(&project::root(global)?);
     let found = runtime::small()?.block_on(known(state.as_ref(), &args.entity, global, console))?;
     print(&found, args.output.json(), console)
 }
 
 /// Prints a state, as YAML or JSON.
-pub(crate) fn print(state: &EntityState, as_json: bool, console: &Console) -> Ended {
+pub(crate) fn print(state: &EntityState, as_json: bool, console: &Arc<Console>) -> Ended {
     if as_json {
         console.out(&format!("{}\n", json(state)?));
     } else {
@@ -183,7 +183,7 @@ async fn known(
     state: &dyn StateStore,
     name: &str,
     global: &Global,
-    console: &Console,
+    console: &Arc<Console>,
 ) -> Result<EntityState, Complaint> {
     if let Some((flow, entity)) = name.split_once('.')
         && let Some(found) = state.load(&EntityId::new(flow, entity)).await?
@@ -250,12 +250,12 @@ pub(crate) async fn hold(
     Ok(state.lock(entity, &holder).await?)
 }
 
-fn set(args: &SetArgs, global: &Global, console: &Console) -> Ended {
+fn set(args: &SetArgs, global: &Global, console: &Arc<Console>) -> Ended {
     let (project, planned) = project::load_one(global, &args.entity, console)?;
     let id = &planned.id;
     let state = project::state_of(&project.plan.place.root);
     let (runtime, threads) = runtime::whole()?;
-    let cx = runtime::context(&threads);
+    let cx = runtime::context(&threads, console);
     runtime.block_on(async {
         let run = new_run::id(jiff::Timestamp::now());
         let _lock = hold(state.as_ref(), id, &run).await?;
@@ -357,7 +357,7 @@ fn watermark(
 const KINDS: &str = "types are integer, date, decimal[SCALE], timestamp[us] and \
                      timestamp[us, utc] (with s, ms, us or ns)";
 
-fn reset(args: &ResetArgs, global: &Global, console: &Console) -> Ended {
+fn reset(args: &ResetArgs, global: &Global, console: &Arc<Console>) -> Ended {
     let state = project::state_of(&project::root(global)?);
     let runtime = runtime::small()?;
     let id = runtime.block_on(anything(state.as_ref(), &args.entity, global, console))?;
@@ -386,7 +386,7 @@ async fn anything(
     state: &dyn StateStore,
     name: &str,
     global: &Global,
-    console: &Console,
+    console: &Arc<Console>,
 ) -> Result<EntityId, Complaint> {
     if let Some((flow, entity)) = name.split_once('.') {
         let id = EntityId::new(flow, entity);
@@ -401,7 +401,7 @@ async fn anything(
     Ok(EntityId::new(known.flow, known.entity))
 }
 
-fn agreed(id: &EntityId, console: &Console) -> Result<bool, Complaint> {
+fn agreed(id: &EntityId, console: &Arc<Console>) -> Result<bool, Complaint> {
     let stdin = std::io::stdin();
     if !stdin.is_terminal() {
         return Err(

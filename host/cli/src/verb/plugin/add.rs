@@ -1,4 +1,5 @@
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
 use hygge_core::{Fault, code};
@@ -41,10 +42,10 @@ pub(super) struct AddArgs {
     digest: Option<String>,
 }
 
-pub(super) fn run(args: &AddArgs, global: &Global, console: &Console) -> Ended {
+pub(super) fn run(args: &AddArgs, global: &Global, console: &Arc<Console>) -> Ended {
     let here = Here::find(global)?;
     let fetched = match args.file.contains("://") {
-        true => Some(Fetched::from(&args.file)?),
+        true => Some(Fetched::from(&args.file, console)?),
         false => None,
     };
     let from = fetched
@@ -80,7 +81,7 @@ pub(super) fn run(args: &AddArgs, global: &Global, console: &Console) -> Ended {
         None => args.file.clone(),
     };
     let digest = digest(from, args, &shown)?;
-    let sealed = with_context(async |cx| Sealed::read(from, false, cx).await)
+    let sealed = with_context(console, async |cx| Sealed::read(from, false, cx).await)
         .map_err(|complaint| named(complaint, from, &shown))?;
     if let Some((why, advice)) = given::taken(&here, &key, &sealed.description) {
         let complaint = Complaint::failed(format!("{shown} can't be added: {why}"));
@@ -107,11 +108,11 @@ struct Fetched {
 }
 
 impl Fetched {
-    fn from(url: &str) -> Result<Self, Complaint> {
+    fn from(url: &str, console: &Arc<Console>) -> Result<Self, Complaint> {
         let unkept = |error: std::io::Error| {
             Complaint::failed(format!("what was downloaded can't be kept: {error}"))
         };
-        let bytes = with_context(async |_| download(url).await)?;
+        let bytes = with_context(console, async |_| download(url).await)?;
         let folder = TempDir::with_prefix("hygge-add-").map_err(unkept)?;
         let path = url.split(['?', '#']).next().unwrap_or_default();
         let name = path.rsplit('/').next().unwrap_or_default();

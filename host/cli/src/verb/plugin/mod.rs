@@ -17,15 +17,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
-use hygge_core::{Context, Registry};
+use hygge_core::{Context, Fault, Registry};
+use hygge_engine::StopSignal;
 use hygge_plugins::{Lock, Shelf};
 use serde_json::Value;
 
 use super::Ended;
 use crate::args::Global;
-use crate::complaint::Complaint;
+use crate::complaint::{Complaint, Exit};
 use crate::console::Console;
-use crate::{diagnostics, project, registry, runtime};
+use crate::{diagnostics, project, registry, runtime, signals};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -136,11 +137,38 @@ impl Here {
 
 /// Calls something that may run a guest.
 fn with_context<T>(
+    console: &Arc<Console>,
     call: impl AsyncFnOnce(&Context) -> hygge_core::Result<T>,
 ) -> Result<T, Complaint> {
     let (runtime, threads) = runtime::whole()?;
-    let cx = runtime::context(&threads);
+    let cx = runtime::context(&threads, console);
     Ok(runtime.block_on(call(&cx))?)
+}
+
+/// As [`with_context`], for what a person may have to wait for: Ctrl-C ends it, and what it had
+/// in hand goes away with it.
+fn until_stopped(
+    console: &Arc<Console>,
+    call: impl AsyncFnOnce(&StopSignal, &Context) -> Ended,
+) -> Ended {
+    let (runtime, threads) = runtime::whole()?;
+    let signal = StopSignal::default();
+    let cx = Context {
+        stop: signal.stop(),
+        ..runtime::context(&threads, console)
+    };
+    let ended = runtime.block_on(async {
+        let at_once = "what it had staged may be left";
+        signals::listen(signal.clone(), Arc::clone(console), at_once)?;
+        call(&signal, &cx).await
+    });
+    match ended {
+        // Nothing is wrong, and the person knows why it ended.
+        Err(complaint) if signal.is_set() && complaint.message == Fault::stopped().message => {
+            Ok(Exit::Interrupted)
+        }
+        ended => ended,
+    }
 }
 
 /// `a home and a transform`.

@@ -6,18 +6,19 @@ use hygge_core::{
     Action, BuildContext, Context, EntityId, Fault, Home, Problem, Registry, Settings, Store,
     Transform,
 };
-use hygge_engine::{FirstRows, Pour, first_rows, pour};
+use hygge_engine::{FirstRows, Pour, StopSignal, first_rows, pour};
 use hygge_plugins::{Plugin, Shelf, Trial};
-use serde_json::{Value, json};
+use serde_json::json;
 use tempfile::TempDir;
 
 use super::tried::{Part, Tried};
+use super::until_stopped;
 use crate::args::{Global, OutputArgs};
 use crate::complaint::{Complaint, Exit};
 use crate::console::Console;
 use crate::registry::{cache, registry};
 use crate::verb::Ended;
-use crate::{new_run, rows, runtime, units};
+use crate::{new_run, rows, units};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -28,7 +29,7 @@ Examples:
   hygge plugin run ndjson.wasm --config path=out/people --grant-write out --input people.parquet
 
 It needs no project and leaves nothing behind but what a store or --output-file writes. Nothing is
-granted but what stands on the command line.";
+granted but what stands on the command line. ${NAME} in a setting is filled in as in a flow.";
 
 /// Run one plugin alone: show a home's rows, put a file through a transform or into a store
 #[derive(Debug, Args)]
@@ -49,15 +50,13 @@ pub(super) struct RunArgs {
     output: OutputArgs,
 }
 
-pub(super) fn run(args: &RunArgs, global: &Global, console: &Console) -> Ended {
+pub(super) fn run(args: &RunArgs, global: &Global, console: &Arc<Console>) -> Ended {
     let file = args.tried.path(global)?;
-    let config = args.tried.config(console)?;
+    let written = args.tried.config()?;
     let granted = args.tried.granted()?;
-    let (runtime, threads) = runtime::whole()?;
-    let cx = runtime::context(&threads);
     let here = std::env::current_dir()
         .map_err(|error| Complaint::usage(format!("the current folder is gone: {error}")))?;
-    runtime.block_on(async {
+    until_stopped(console, async |signal, cx| {
         let env = |name: &str| std::env::var(name).ok();
         let trial = Trial {
             file: &file,
@@ -67,13 +66,14 @@ pub(super) fn run(args: &RunArgs, global: &Global, console: &Console) -> Ended {
             env: &env,
             cache: cache(),
         };
-        let plugin = trial.plugin(&cx).await?;
+        let plugin = signal.or_stopped(trial.plugin(cx)).await?;
         args.tried.enough(&plugin.description, &granted)?;
-        let bench = Bench::new(&plugin, config, here.clone())?;
+        let settings = (args.tried).settings(&written, &plugin.description, console)?;
+        let bench = Bench::new(&plugin, settings, here.clone(), signal.clone())?;
         let ended = match part(&plugin, args.tried.part)? {
-            Part::Home => args.home(&bench, console, &cx).await,
-            Part::Transform => args.transform(&bench, console, &cx).await,
-            Part::Store => args.store(&bench, console, &cx).await,
+            Part::Home => args.home(&bench, console, cx).await,
+            Part::Transform => args.transform(&bench, console, cx).await,
+            Part::Store => args.store(&bench, console, cx).await,
         };
         ended.map_err(|complaint| here_not_there(complaint, &plugin))
     })
@@ -142,12 +142,18 @@ struct Bench {
     key: String,
     settings: Settings,
     place: BuildContext,
+    signal: StopSignal,
     /// Goes away with it.
     _work: TempDir,
 }
 
 impl Bench {
-    fn new(plugin: &Arc<Plugin>, config: Value, root: PathBuf) -> Result<Self, Complaint> {
+    fn new(
+        plugin: &Arc<Plugin>,
+        settings: Settings,
+        root: PathBuf,
+        signal: StopSignal,
+    ) -> Result<Self, Complaint> {
         let mut shelf = Shelf::default();
         shelf.plugins.push(Arc::clone(plugin));
         let mut types = Registry::default();
@@ -163,8 +169,9 @@ impl Bench {
             types,
             name: plugin.name.clone(),
             key: plugin.key.clone(),
-            settings: Settings::new(config, []),
+            settings,
             place,
+            signal,
             _work: work,
         })
     }
@@ -225,7 +232,7 @@ impl Bench {
             entity: EntityId::new("run", &self.key),
             run: new_run::id(jiff::Timestamp::now()),
         };
-        pour(home, transform, &into, cx).await
+        pour(home, transform, &into, &self.signal, cx).await
     }
 }
 
@@ -301,7 +308,8 @@ impl RunArgs {
             self.settled(rows, &settled, console);
             return Ok(Exit::Well);
         }
-        let first = first_rows(home, transform, self.rows, cx).await?;
+        let first = first_rows(home, transform, self.rows, cx);
+        let first = bench.signal.or_stopped(first).await?;
         self.show(&first, console)
     }
 

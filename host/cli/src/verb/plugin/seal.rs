@@ -1,5 +1,6 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
 use hygge_plugins::{Digest, Sealed};
@@ -29,12 +30,12 @@ pub(super) struct SealArgs {
     out: Option<PathBuf>,
 }
 
-pub(super) fn run(args: &SealArgs, _: &Global, console: &Console) -> Ended {
+pub(super) fn run(args: &SealArgs, _: &Global, console: &Arc<Console>) -> Ended {
     if !args.file.is_file() {
         let shown = args.file.display();
         return Err(Complaint::usage(format!("there is no file {shown}")));
     }
-    let sealed = with_context(async |cx| Sealed::read(&args.file, true, cx).await)?;
+    let sealed = with_context(console, async |cx| Sealed::read(&args.file, true, cx).await)?;
     let to = args.out.as_ref().unwrap_or(&args.file);
     if to.exists() && !is_wasm(to) {
         let shown = to.display();

@@ -1,18 +1,20 @@
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
 use hygge_core::{BuildContext, Context};
-use hygge_plugins::{Aspect, Check, Exam, Outcome, Report, Trial, examine};
+use hygge_plugins::{Aspect, Check, Exam, Outcome, Report, Sealed, Trial, examine};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::run::input;
 use super::tried::{Part, Tried};
+use super::until_stopped;
 use crate::args::{Global, OutputArgs};
 use crate::complaint::{Complaint, Exit};
 use crate::console::{Console, Paint};
+use crate::registry;
 use crate::verb::Ended;
-use crate::{registry, runtime};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -44,9 +46,9 @@ pub(super) struct TestArgs {
 /// Rows of --input that are used.
 const ROWS: usize = 10_000;
 
-pub(super) fn run(args: &TestArgs, global: &Global, console: &Console) -> Ended {
+pub(super) fn run(args: &TestArgs, global: &Global, console: &Arc<Console>) -> Ended {
     let file = args.tried.path(global)?;
-    let config = args.tried.config(console)?;
+    let written = args.tried.config()?;
     let granted = args.tried.granted()?;
     if let Some(whole) = absolute(&granted) {
         return Err(
@@ -56,14 +58,14 @@ pub(super) fn run(args: &TestArgs, global: &Global, console: &Console) -> Ended 
             ),
         );
     }
-    let (runtime, threads) = runtime::whole()?;
-    let cx = runtime::context(&threads);
     let here = std::env::current_dir()
         .map_err(|error| Complaint::usage(format!("the current folder is gone: {error}")))?;
     let scratch = TempDir::with_prefix("hygge-test-")
         .map_err(|error| Complaint::failed(format!("no folder to work in: {error}")))?;
-    let report = runtime.block_on(async {
+    until_stopped(console, async |signal, cx| {
         let env = |name: &str| std::env::var(name).ok();
+        let sealed = signal.or_stopped(Sealed::read(&file, false, cx)).await?;
+        let settings = (args.tried).settings(&written, &sealed.description, console)?;
         let exam = Exam {
             trial: Trial {
                 file: &file,
@@ -73,7 +75,7 @@ pub(super) fn run(args: &TestArgs, global: &Global, console: &Console) -> Ended 
                 env: &env,
                 cache: registry::cache(),
             },
-            config: &config,
+            config: settings.expose(),
             aspects: match args.tried.part {
                 None => &[],
                 Some(Part::Home) => &[Aspect::Home],
@@ -81,20 +83,20 @@ pub(super) fn run(args: &TestArgs, global: &Global, console: &Console) -> Ended 
                 Some(Part::Transform) => &[Aspect::Transform],
             },
             input: match &args.input {
-                Some(file) => Some(read(file, &here, &scratch, &cx).await?),
+                Some(file) => Some(read(file, &here, &scratch, cx).await?),
                 None => None,
             },
         };
-        examine(&exam, &cx).await.map_err(Complaint::from)
-    })?;
-    if args.output.json() {
-        console.out(&format!("{}\n", in_json(&report)));
-    } else {
-        console.out(&text(&report, &console.paint()));
-    }
-    Ok(match report.counts()[1] {
-        0 => Exit::Well,
-        _ => Exit::Failed,
+        let report = signal.or_stopped(examine(&exam, cx)).await?;
+        if args.output.json() {
+            console.out(&format!("{}\n", in_json(&report)));
+        } else {
+            console.out(&text(&report, &console.paint()));
+        }
+        Ok(match report.counts()[1] {
+            0 => Exit::Well,
+            _ => Exit::Failed,
+        })
     })
 }
 

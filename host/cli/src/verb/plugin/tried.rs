@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use hygge_core::Veil;
+use hygge_core::{Settings, Veil};
 use hygge_plugins::{Description, Wanted};
 use serde_json::{Map, Value};
 
@@ -33,10 +33,10 @@ pub(super) struct Tried {
     /// What it is tried as, when it is several things
     #[arg(long = "as", value_enum, value_name = "KIND")]
     pub(super) part: Option<Part>,
-    /// A setting as in a flow: path=out, columns.email.how=hash (repeatable)
+    /// A setting as in a flow: path=out, columns.email.how=hash, 'rows=${ROWS}' (repeatable)
     #[arg(long = "config", value_name = "KEY=VALUE", help_heading = HEADING)]
     config: Vec<String>,
-    /// Settings from a file of YAML or JSON; ${NAME} is taken from the environment
+    /// Settings from a file of YAML or JSON
     #[arg(long, value_name = "FILE", help_heading = HEADING)]
     config_file: Option<PathBuf>,
     /// Let it send requests there: `https://api.example.com` (repeatable)
@@ -73,8 +73,8 @@ impl Tried {
         }
     }
 
-    /// The settings. Whatever came from the environment is hidden from then on.
-    pub(super) fn config(&self, console: &Console) -> Result<Value, Complaint> {
+    /// The settings as they are written.
+    pub(super) fn config(&self) -> Result<Value, Complaint> {
         let mut all = match &self.config_file {
             Some(file) => read(file)?,
             None => Map::new(),
@@ -86,11 +86,41 @@ impl Tried {
             put(&mut all, key, value)
                 .map_err(|why| Complaint::usage(format!("--config {written}: {why}")))?;
         }
-        let mut config = Value::Object(all);
-        let mut secrets = Vec::new();
-        fill(&mut config, &mut secrets)?;
-        console.veil(Veil::over(secrets));
-        Ok(config)
+        Ok(Value::Object(all))
+    }
+
+    /// The settings that it is tried with. What is secret among them is hidden from then on.
+    pub(super) fn settings(
+        &self,
+        written: &Value,
+        description: &Description,
+        console: &Console,
+    ) -> Result<Settings, Complaint> {
+        let parts = [
+            (Part::Home, &description.home),
+            (Part::Store, &description.store),
+            (Part::Transform, &description.transform),
+        ];
+        let tried = |part| self.part.is_none_or(|wanted| wanted == part);
+        let schemas: Vec<&Value> = parts
+            .iter()
+            .filter(|(part, _)| tried(*part))
+            .filter_map(|(_, part)| part.as_ref().map(|part| &part.config))
+            .collect();
+        let filled = hygge_project::fill(written, &schemas, &|name| std::env::var(name).ok())
+            .map_err(|problems| {
+                let advice = problems.first().and_then(|problem| problem.advice.clone());
+                let told = problems.into_iter().map(|problem| problem.message);
+                let complaint = Complaint::usage(told.collect::<Vec<_>>().join("\n       "));
+                match advice {
+                    Some(advice) => complaint.advise(advice),
+                    None => complaint,
+                }
+            })?;
+        let settings = Settings::new(filled.settings, filled.secrets);
+        let secrets = settings.secret_values().map(str::to_owned);
+        console.veil(Veil::over(secrets.collect::<Vec<_>>()));
+        Ok(settings)
     }
 
     /// What it may do, in the words of hygge.yml.
@@ -244,33 +274,6 @@ fn put_in(into: &mut Value, key: &str, value: Value) -> Result<(), String> {
     }
 }
 
-/// Puts the environment's values in the place of `${NAME}`.
-fn fill(value: &mut Value, secrets: &mut Vec<String>) -> Result<(), Complaint> {
-    match value {
-        Value::String(text) => {
-            if let Some(begin) = text.find("${")
-                && let Some(length) = text[begin..].find('}')
-            {
-                let name = &text[begin + 2..begin + length];
-                let found = std::env::var(name).map_err(|_| {
-                    Complaint::usage(format!("the environment has no {name}"))
-                        .advise(format!("set {name}, or write the value"))
-                })?;
-                // Once: a value is no place for another name.
-                let filled = format!("{}{found}", &text[..begin]);
-                let mut rest = Value::String(text[begin + length + 1..].to_owned());
-                secrets.push(found);
-                fill(&mut rest, secrets)?;
-                *text = filled + rest.as_str().unwrap_or_default();
-            }
-            Ok(())
-        }
-        Value::Array(all) => all.iter_mut().try_for_each(|each| fill(each, secrets)),
-        Value::Object(map) => map.values_mut().try_for_each(|each| fill(each, secrets)),
-        _ => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -287,20 +290,5 @@ mod tests {
         });
         assert_eq!(Value::Object(map.clone()), expected);
         assert!(put(&mut map, "rows.more", json!(1)).is_err());
-    }
-
-    #[test]
-    fn names_of_the_environment_are_filled_in_once() {
-        let mut value = json!({"a": ["x${PATH}y"], "b": "${", "c": "$PATH"});
-        let mut secrets = Vec::new();
-        fill(&mut value, &mut secrets).unwrap();
-        let path = std::env::var("PATH").unwrap();
-        assert_eq!(
-            value,
-            json!({"a": [format!("x{path}y")], "b": "${", "c": "$PATH"})
-        );
-        assert_eq!(secrets, [path]);
-        let mut unset = json!("${HYGGE_NOT_SET_ANYWHERE}");
-        assert!(fill(&mut unset, &mut secrets).is_err());
     }
 }

@@ -1,4 +1,5 @@
 use std::path::Path;
+use std::sync::Arc;
 
 use clap::Args;
 use hygge_plugins::{Digest, Locked, Sealed};
@@ -29,11 +30,11 @@ pub(super) struct TrustArgs {
     plugins: Vec<String>,
 }
 
-pub(super) fn run(args: &TrustArgs, global: &Global, console: &Console) -> Ended {
+pub(super) fn run(args: &TrustArgs, global: &Global, console: &Arc<Console>) -> Ended {
     let mut here = Here::find(global)?;
     for named in &args.plugins {
         let (key, file) = here.plugin(named)?;
-        let said = trust(&mut here, &key, &file)?;
+        let said = trust(&mut here, &key, &file, console)?;
         here.lock.write(&here.root)?;
         console.out(&said);
     }
@@ -41,8 +42,13 @@ pub(super) fn run(args: &TrustArgs, global: &Global, console: &Console) -> Ended
 }
 
 /// Puts one into the lock, and says what that means.
-fn trust(here: &mut Here, key: &str, file: &Path) -> Result<String, Complaint> {
-    let sealed = with_context(async |cx| Sealed::read(file, false, cx).await)?;
+fn trust(
+    here: &mut Here,
+    key: &str,
+    file: &Path,
+    console: &Arc<Console>,
+) -> Result<String, Complaint> {
+    let sealed = with_context(console, async |cx| Sealed::read(file, false, cx).await)?;
     if let Some((why, advice)) = given::taken(here, key, &sealed.description) {
         let complaint = Complaint::failed(format!("plugins/{key}.wasm can't be trusted: {why}"));
         return Err(complaint.advise(advice));
