@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hygge_core::{InlineWorkers, Mode, Registry};
-use hygge_plugins::Quarantined;
+use hygge_plugins::{Quarantined, Shelf};
 use hygge_project::{Load, Plan, PlannedEntity, Selection, Wild};
 use hygge_state::{LocalState, StateStore};
 use jiff::tz::TimeZone;
@@ -75,7 +75,9 @@ pub(crate) fn load(
     changes: &Changes,
     console: &Arc<Console>,
 ) -> Result<Project, Complaint> {
-    load_with(global, changes, &Wild::new(), console)
+    let root = root(global)?;
+    let known = with_plugins(&root);
+    load_with(&root, known, changes, &Wild::new(), console)
 }
 
 /// As [`load`], with the entities that wildcards name now.
@@ -84,20 +86,22 @@ pub(crate) fn load_found(
     changes: &Changes,
     console: &Arc<Console>,
 ) -> Result<Project, Complaint> {
-    let wild = wildcard::look(global, changes, console)?;
-    load_with(global, changes, &wild, console)
+    let root = root(global)?;
+    // Once: a look at plugins reads and hashes all of each.
+    let known = with_plugins(&root);
+    let wild = wildcard::look(&root, &known.0, changes, console)?;
+    load_with(&root, known, changes, &wild, console)
 }
 
 fn load_with(
-    global: &Global,
+    root: &Path,
+    (registry, shelf): (Registry, Shelf),
     changes: &Changes,
     wild: &Wild,
     console: &Arc<Console>,
 ) -> Result<Project, Complaint> {
-    let root = root(global)?;
-    let (registry, shelf) = with_plugins(&root);
     let request = Load {
-        root: &root,
+        root,
         env: &|name| std::env::var(name).ok(),
         vars: &changes.vars,
         selection: changes.selection.clone(),
@@ -106,7 +110,7 @@ fn load_with(
         today: jiff::Timestamp::now().to_zoned(TimeZone::UTC).date(),
     };
     let mut unused: Vec<String> = shelf.quarantined.iter().map(said).collect();
-    unused.extend(ghosts(&root));
+    unused.extend(ghosts(root));
     let mut plan = hygge_project::load(&request, &registry).inspect_err(|_| {
         // A type that isn't known may be one that such a file would have brought.
         for line in &unused {

@@ -1,27 +1,26 @@
+use std::path::Path;
 use std::sync::Arc;
 
+use hygge_core::Registry;
 use hygge_engine::Found;
 use hygge_project::{Load, Wild};
 use jiff::tz::TimeZone;
 
-use crate::args::Global;
 use crate::complaint::Complaint;
 use crate::console::Console;
-use crate::project::{Changes, root};
-use crate::registry::with_plugins;
+use crate::project::Changes;
 use crate::runtime;
 
 /// The entities that wildcards name, looked for with connections of their own.
 pub(crate) fn look(
-    global: &Global,
+    root: &Path,
+    registry: &Registry,
     changes: &Changes,
     console: &Arc<Console>,
 ) -> Result<Wild, Complaint> {
     let mut wild = Wild::new();
-    let root = root(global)?;
-    let (registry, _) = with_plugins(&root);
     let request = Load {
-        root: &root,
+        root,
         env: &|name| std::env::var(name).ok(),
         vars: &[],
         selection: changes.selection.whole_flows(),
@@ -30,7 +29,7 @@ pub(crate) fn look(
         today: jiff::Timestamp::now().to_zoned(TimeZone::UTC).date(),
     };
     // What is wrong is told by loading what was selected.
-    let Ok(mut plan) = hygge_project::load(&request, &registry) else {
+    let Ok(mut plan) = hygge_project::load(&request, registry) else {
         return Ok(wild);
     };
     for flow in &mut plan.flows {
@@ -41,7 +40,7 @@ pub(crate) fn look(
     }
     let (runtime, threads) = runtime::whole()?;
     let cx = runtime::context(&threads, console);
-    for (id, found) in runtime.block_on(hygge_engine::discover(&plan, &registry, &cx)) {
+    for (id, found) in runtime.block_on(hygge_engine::discover(&plan, registry, &cx)) {
         let there = match found {
             Found::There(there) => there,
             Found::Waits(_) => Vec::new(),

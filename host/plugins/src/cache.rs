@@ -2,7 +2,7 @@
 //!
 //! What is loaded from here runs as it is, so the folder is the user's own (0700, checked each
 //! time), never a part of a project that may have come from elsewhere. A file is opened once,
-//! looked at by its owner and mode and then by the hash that stands at its end, and the file that
+//! looked at by its owner and mode and then by the sum that stands at its end, and the file that
 //! was looked at is the one that is mapped: one that was cut short, damaged or put there by
 //! someone else is compiled again.
 
@@ -15,10 +15,15 @@ use std::path::{Path, PathBuf};
 use hygge_core::{Context, Fault};
 use wasmtime::Engine;
 use wasmtime::component::Component;
+use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 use crate::compile::compile;
 use crate::fault::{self, clean};
 use crate::plugin::Digest;
+
+/// Bytes of the sum at the end of a file. It tells what is damaged, not who wrote it: whoever can
+/// write here could write the sum as well, so owner and mode are what is relied on.
+const SUM: usize = 16;
 
 /// Where compiled plugins are kept; without one each process compiles anew.
 #[derive(Debug, Clone)]
@@ -52,7 +57,7 @@ impl Cache {
                 // The file that was looked at, also if another stands in its place by now.
                 let opened = format!("/proc/self/fd/{}", compiled.as_raw_fd());
                 // SAFETY: the file belongs to this user and nobody else can write it or its
-                // folder; it is whole, by its hash; this program alone writes such files, each
+                // folder; it is whole, by its sum; this program alone writes such files, each
                 // once, under another name first; and the name holds the digest of the
                 // component, the version of wasmtime and its settings.
                 let component = unsafe { Component::deserialize_file(engine, opened) };
@@ -136,8 +141,8 @@ fn sound(path: &Path) -> Result<File, String> {
         return Err("someone else can write it".to_owned());
     }
     let damaged = || "it is damaged".to_owned();
-    let code = meta.len().checked_sub(blake3::OUT_LEN as u64);
-    let mut hasher = blake3::Hasher::new();
+    let code = meta.len().checked_sub(SUM as u64);
+    let mut hasher = Xxh3::new();
     let mut buffer = vec![0; 1 << 17];
     let mut rest = (&file).take(code.ok_or_else(damaged)?);
     loop {
@@ -146,9 +151,9 @@ fn sound(path: &Path) -> Result<File, String> {
             read => hasher.update(&buffer[..read]),
         };
     }
-    let mut hash = [0; blake3::OUT_LEN];
-    (&file).read_exact(&mut hash).map_err(|_| damaged())?;
-    match hasher.finalize() == hash {
+    let mut sum = [0; SUM];
+    (&file).read_exact(&mut sum).map_err(|_| damaged())?;
+    match hasher.digest128().to_le_bytes() == sum {
         true => Ok(file),
         false => Err(damaged()),
     }
@@ -165,7 +170,7 @@ fn put(compiled: &[u8], path: &Path) -> std::io::Result<()> {
         .mode(0o600)
         .open(&temporary)?;
     file.write_all(compiled)?;
-    file.write_all(blake3::hash(compiled).as_bytes())?;
+    file.write_all(&xxh3_128(compiled).to_le_bytes())?;
     std::fs::rename(&temporary, path)
 }
 
@@ -179,7 +184,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.cwasm");
         put(b"compiled", &path).unwrap();
-        assert_eq!(sound(&path).unwrap().metadata().unwrap().len(), 8 + 32);
+        assert_eq!(sound(&path).unwrap().metadata().unwrap().len(), 8 + 16);
         assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
         std::fs::set_permissions(&path, PermissionsExt::from_mode(0o666)).unwrap();
         assert!(sound(&path).unwrap_err().contains("someone else"));
