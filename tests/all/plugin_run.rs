@@ -6,7 +6,9 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::harness::{Answer, Command, Content, Orders, Project, Server, fixture};
+use crate::harness::{
+    Answer, Asked, Authority, Command, Content, Orders, Project, Server, fixture,
+};
 use crate::shipped;
 
 /// A folder with plugins in it, and some orders; no project.
@@ -195,6 +197,26 @@ fn the_rows_of_a_transform_are_those_of_its_flow() {
     shipped::hygge(&folder, "start").succeed();
     let alone = Content::of(&folder.path("alone.parquet")).unwrap();
     assert_eq!(alone, folder.content("lake"));
+}
+
+#[test]
+fn a_plugin_speaks_https_to_who_can_prove_its_name() {
+    let folder = folder();
+    let authority = Authority::new();
+    folder.write("ca.pem", authority.pem());
+    let deals = |_: &Asked| Answer::ok(json!([{"id": 1, "city": "Oslo"}]).to_string());
+    let server = Server::start_tls(authority.server("localhost"), deals);
+    let other = Server::start_tls(authority.server("elsewhere.example"), deals);
+    let with = |server: &Server, roots: &str| {
+        let origin = format!("https://localhost:{}", server.port());
+        let arguments = format!("http-json.wasm --config url={origin}/deals --grant-http {origin}");
+        let run = run(&folder, &arguments).env("SSL_CERT_FILE", folder.path(roots));
+        run.run().shown().replace(&origin, "[SERVER]")
+    };
+    insta::assert_snapshot!("proven", with(&server, "ca.pem"));
+    insta::assert_snapshot!("unproven", with(&other, "ca.pem"));
+    insta::assert_snapshot!("no_roots", with(&server, "gone.pem"));
+    assert!(other.asked().is_empty());
 }
 
 /// As in a flow: a variable has no type, and becomes what is wanted.

@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use wasmtime_wasi_http::io::TokioIo;
 
 use crate::fault::{self, clean};
-use crate::network::tls;
+use crate::roots::{self, tls};
 
 /// Most redirects that are followed.
 const REDIRECTS: usize = 5;
@@ -104,6 +104,20 @@ impl Place {
         fault::load(format!("{shown} can't be downloaded: {why}"))
     }
 
+    /// No connection that can be trusted.
+    fn unproven(&self, error: &std::io::Error) -> Fault {
+        let failed = self.failed(error);
+        let tls = error.get_ref().and_then(|why| why.downcast_ref());
+        let unknown = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
+        match tls == Some(&unknown) {
+            true => failed.advise(format!(
+                "if its authority is one of your own, name the file with its certificate: {}=ca.pem",
+                roots::FILE
+            )),
+            false => failed,
+        }
+    }
+
     /// Where a redirect leads. From https never back to http.
     fn follow(&self, location: &str) -> Result<String> {
         let authority = self.uri.authority().map_or("", |all| all.as_str());
@@ -158,9 +172,9 @@ async fn ask(at: &Place) -> Result<Response<Incoming>> {
         return send(at, stream).await;
     }
     let name = ServerName::try_from(at.host.clone()).map_err(|error| at.failed(error))?;
-    let tls = tokio_rustls::TlsConnector::from(tls());
+    let tls = tokio_rustls::TlsConnector::from(tls()?);
     let stream = tls.connect(name, stream).await;
-    send(at, stream.map_err(|error| at.failed(error))?).await
+    send(at, stream.map_err(|error| at.unproven(&error))?).await
 }
 
 async fn send(

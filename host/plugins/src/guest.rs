@@ -48,7 +48,7 @@ impl Guest {
         plugin.grants.open(&plugin.name, &mut wasi)?;
         Ok(Self {
             meter: Meter::new(plugin.grants.limits.memory),
-            network: Network::new(&plugin, &log),
+            network: Network::new(&plugin, &log)?,
             plugin,
             log,
             stop,

@@ -38,6 +38,7 @@ mod missing;
 mod network;
 mod plugin;
 mod reader;
+mod roots;
 mod staged;
 mod state;
 mod store;

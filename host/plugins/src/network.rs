@@ -25,6 +25,7 @@ use crate::grants::{HttpGrant, host_of, port_of};
 use crate::limits::Limits;
 use crate::log::{GuestLog, Severity};
 use crate::plugin::Plugin;
+use crate::roots::tls;
 use crate::tally::Sent as Account;
 
 /// Requests of one plugin that may be open at once, all its instances together.
@@ -76,14 +77,14 @@ pub(crate) struct Network {
 }
 
 impl Network {
-    pub(crate) fn new(plugin: &Arc<Plugin>, log: &Arc<GuestLog>) -> Self {
+    pub(crate) fn new(plugin: &Arc<Plugin>, log: &Arc<GuestLog>) -> hygge_core::Result<Self> {
         let https = |grant: &HttpGrant| grant.scheme == "https";
         let https = plugin.grants.http.iter().any(https);
-        Self {
+        Ok(Self {
             plugin: Arc::clone(plugin),
             log: Arc::clone(log),
-            tls: https.then(tls),
-        }
+            tls: https.then(tls).transpose()?,
+        })
     }
 
     /// The grant that lets a request pass.
@@ -420,20 +421,6 @@ fn public_v6(address: Ipv6Addr) -> bool {
     let documentation = segments[0] == 0x2001 && segments[1] == 0xdb8;
     let six_to_four = segments[0] == 0x2002;
     global && !(teredo || documentation || six_to_four)
-}
-
-pub(crate) fn tls() -> Arc<rustls::ClientConfig> {
-    let roots = rustls::RootCertStore {
-        roots: webpki_roots::TLS_SERVER_ROOTS.into(),
-    };
-    // Named, since another crate of the program may bring a second one.
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config =
-        rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    match config {
-        Ok(config) => Arc::new(config.with_root_certificates(roots).with_no_client_auth()),
-        Err(error) => unreachable!("ring knows every version of TLS that rustls does: {error}"),
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What tests are written with: a project in a temporary folder, the program run on it, and the
 //! content of what it wrote.
 
+mod authority;
 mod command;
 mod content;
 mod database;
@@ -14,6 +15,7 @@ mod server;
 mod tmpfs;
 mod watcher;
 
+pub(crate) use authority::Authority;
 pub(crate) use command::{Command, Outcome};
 pub(crate) use content::Content;
 pub(crate) use database::Database;
@@ -23,7 +25,7 @@ pub(crate) use guests::built;
 pub(crate) use orders::{Order, Orders};
 pub(crate) use other_reader::{compare, other_reader};
 pub(crate) use project::{Project, fixture, walk};
-pub(crate) use server::{Answer, Server};
+pub(crate) use server::{Answer, Asked, Server};
 pub(crate) use tmpfs::Tmpfs;
 pub(crate) use watcher::Watcher;
 

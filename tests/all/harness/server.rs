@@ -33,6 +33,7 @@ pub(crate) struct Answer {
     status: &'static str,
     headers: String,
     body: Vec<u8>,
+    sized: bool,
 }
 
 impl Answer {
@@ -47,7 +48,14 @@ impl Answer {
             status,
             headers: String::new(),
             body: body.into(),
+            sized: true,
         }
+    }
+
+    /// Without its length: it ends when the connection does.
+    pub(crate) fn of_any_length(mut self) -> Self {
+        self.sized = false;
+        self
     }
 
     /// One more header.
@@ -67,6 +75,25 @@ pub(crate) struct Server {
 impl Server {
     /// Answers as `answer` says, one request after the other.
     pub(crate) fn start(mut answer: impl FnMut(&Asked) -> Answer + Send + 'static) -> Self {
+        Self::listen(move |stream, heard| serve(stream, heard, &mut answer))
+    }
+
+    /// The same over TLS.
+    pub(crate) fn start_tls(
+        tls: Arc<rustls::ServerConfig>,
+        mut answer: impl FnMut(&Asked) -> Answer + Send + 'static,
+    ) -> Self {
+        Self::listen(move |stream, heard| {
+            let connection = rustls::ServerConnection::new(Arc::clone(&tls)).unwrap();
+            let mut stream = rustls::StreamOwned::new(connection, stream);
+            serve(&mut stream, heard, &mut answer);
+            stream.conn.send_close_notify();
+            // Whoever asked may have gone away.
+            drop(stream.flush());
+        })
+    }
+
+    fn listen(mut serve: impl FnMut(TcpStream, &Mutex<Vec<Asked>>) + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
@@ -74,15 +101,15 @@ impl Server {
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let Ok(stream) = stream else { return };
-                let Some(request) = read(&stream) else {
-                    continue;
-                };
-                heard.lock().unwrap().push(request.clone());
-                // Whoever asked may have gone away; the next one is answered all the same.
-                drop(write(stream, &answer(&request)));
+                serve(stream, &heard);
             }
         });
         Self { address, asked }
+    }
+
+    /// `127.0.0.1:PORT`'s port.
+    pub(crate) fn port(&self) -> u16 {
+        self.address.port()
     }
 
     /// `http://127.0.0.1:PORT`.
@@ -96,7 +123,19 @@ impl Server {
     }
 }
 
-fn read(stream: &TcpStream) -> Option<Asked> {
+fn serve(
+    mut stream: impl Read + Write,
+    heard: &Mutex<Vec<Asked>>,
+    answer: &mut impl FnMut(&Asked) -> Answer,
+) {
+    if let Some(request) = read(&mut stream) {
+        heard.lock().unwrap().push(request.clone());
+        // Whoever asked may have gone away; the next one is answered all the same.
+        drop(write(&mut stream, &answer(&request)));
+    }
+}
+
+fn read(stream: &mut impl Read) -> Option<Asked> {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
     reader.read_line(&mut line).ok()?;
@@ -121,16 +160,18 @@ fn read(stream: &TcpStream) -> Option<Asked> {
     Some(asked)
 }
 
-fn write(mut stream: TcpStream, answer: &Answer) -> std::io::Result<()> {
+fn write(stream: &mut impl Write, answer: &Answer) -> std::io::Result<()> {
     let Answer {
         status,
         headers,
         body,
+        sized,
     } = answer;
-    let length = body.len();
-    let head = format!(
-        "HTTP/1.1 {status}\r\n{headers}content-length: {length}\r\nconnection: close\r\n\r\n"
-    );
+    let length = match sized {
+        true => format!("content-length: {}\r\n", body.len()),
+        false => String::new(),
+    };
+    let head = format!("HTTP/1.1 {status}\r\n{headers}{length}connection: close\r\n\r\n");
     stream.write_all(head.as_bytes())?;
     stream.write_all(body)
 }
