@@ -71,6 +71,15 @@ fn text_that_does_not_fit_is_said_with_file_line_column_and_value() {
         array.message,
         "d.ndjson, line 1: a JSON array, not one JSON object a line"
     );
+    // Blank to ASCII, but not to JSON; also behind what types are inferred from.
+    for infer in [1, 10] {
+        let feed = "{\"n\": 1}\n \u{c} \n";
+        let feed = fault("f.ndjson", feed, json!({"infer_rows": infer}));
+        assert_eq!(
+            feed.message,
+            "f.ndjson, line 2: not valid JSON near \"\\u{c}\": expected value"
+        );
+    }
     let mixed = fault("e.ndjson", "{\"n\": 1}\n{\"n\": \"x\"}\n", json!({}));
     assert_eq!(mixed.message, "n holds numbers and strings in e.ndjson");
 }

@@ -188,12 +188,23 @@ fn lines(block: &[u8], first: u64) -> impl Iterator<Item = (u64, &[u8])> {
             let (line, after) = rest.split_at(end);
             rest = after;
             number += 1;
-            let line = line.trim_ascii();
+            let line = trimmed(line);
             if !line.is_empty() {
                 return Some((number - 1, line));
             }
         }
     })
+}
+
+/// The line without what is blank to JSON, which a form feed isn't.
+fn trimmed(line: &[u8]) -> &[u8] {
+    let blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
+    let from = line.iter().position(|byte| !blank(byte));
+    let to = line.iter().rposition(|byte| !blank(byte));
+    match (from, to) {
+        (Some(from), Some(to)) => &line[from..=to],
+        _ => &[],
+    }
 }
 
 /// What to do about a key that stands twice.
