@@ -20,6 +20,7 @@ use super::own::{self, Own};
 use super::record::{Begun, Staged, StagedFile};
 use super::replaced;
 use super::sync;
+use crate::config::Format;
 use crate::home::modified;
 
 /// The folder, among what is staged, in which a new set is built.
@@ -45,6 +46,8 @@ pub(crate) struct How {
     pub(crate) adopt: bool,
     /// Leaves the replaced set to readers, for a while.
     pub(crate) keep_replaced: bool,
+    /// Of the files.
+    pub(crate) format: Format,
     /// On the destination.
     pub(crate) lock: Lock,
 }
@@ -114,8 +117,12 @@ impl Commit {
             Action::Upsert if self.files.is_empty() => self.begun.own.clone(),
             Action::Replace | Action::Upsert => self.keep.clone().unwrap_or_default(),
         };
-        own.0
-            .extend(self.files.iter().map(|f| (f.name.clone(), f.size)));
+        for file in &self.files {
+            let path = super::within(&self.begun.destination, file.name.as_ref());
+            // One that went away meanwhile is missed by the next run.
+            let modified = fs::metadata(path).ok().map(|found| modified(&found));
+            own.0.insert(file.name.clone(), file.written(modified));
+        }
         Ok(Committed {
             memory: Memory {
                 own,
@@ -311,13 +318,13 @@ impl Commit {
     /// Fills `next` with the whole new set.
     fn build(&self, next: &Path) -> Result<()> {
         destination::create(next)?;
-        for (name, size) in self.keep.iter().flat_map(|keep| &keep.0) {
+        for (name, written) in self.keep.iter().flat_map(|keep| &keep.0) {
             let (from, to) = (self.begun.destination.join(name), next.join(name));
             destination::create(parent(&to))?;
             match fs::hard_link(&from, &to) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) if absent(&error) && is_file(&to, *size)? => {}
+                Err(error) if absent(&error) && is_file(&to, written.size)? => {}
                 Err(error) if absent(&error) => return Err(self.lost(&from)),
                 Err(error) => {
                     return Err(Fault::io(code::DESTINATION_IO, "can't link", &from, &error));
@@ -362,10 +369,11 @@ impl Commit {
         };
         let mut known = self.begun.own.clone();
         if self.begun.shape == Shape::Folder {
-            let new = self.files.iter().map(|f| (f.name.clone(), f.size));
+            let new = self.files.iter().map(|f| (f.name.clone(), f.written(None)));
             known.0.extend(new);
         }
-        match own::sort(found, &known).foreign.first() {
+        let sorted = own::sort(destination, self.how.format, found, &known)?;
+        match sorted.foreign.first() {
             None => Ok(()),
             Some(foreign) => Err(self.waits(&super::within(destination, &foreign.path))),
         }

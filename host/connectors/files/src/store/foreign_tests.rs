@@ -99,6 +99,120 @@ fn lost_state_is_noticed_by_the_mark() {
     }
 }
 
+/// Text by all of it, Parquet by its footer.
+#[test]
+fn an_edited_file_of_the_same_size_is_noticed() {
+    for format in ["csv", "ndjson", "arrow", "parquet"] {
+        let mut project = Project::new(json!({"path": "out", "format": format}));
+        project.run(Action::Replace, &[&[1], &[2]]).unwrap();
+        let file = project
+            .root()
+            .join("out")
+            .join(project.files("out").remove(0));
+        let written = fs::read(&file).unwrap();
+        let mut edited = written.clone();
+        let at = edited.len() - 12;
+        edited[at] ^= 1;
+        write_at(&file, &edited, 1);
+        assert!(matches!(project.standing(), Standing::Foreign { .. }));
+        for action in [Action::Replace, Action::Append] {
+            let refused = project.stage(action, &[&[3]]).unwrap_err();
+            assert_eq!(refused.code, code::DESTINATION_FOREIGN, "{format}");
+            let said = format!(
+                "{} was changed since an earlier run wrote it",
+                file.display()
+            );
+            assert_eq!(refused.message, said);
+        }
+        // As it was, at another time.
+        write_at(&file, &written, 2);
+        assert_eq!(project.standing(), Standing::Ours);
+        project.run(Action::Append, &[&[3]]).unwrap();
+        // That time is remembered now: nothing else tells these bytes from those.
+        write_at(&file, &edited, 2);
+        assert_eq!(project.standing(), Standing::Ours);
+        write_at(&file, &edited, 3);
+        assert!(matches!(project.standing(), Standing::Foreign { .. }));
+        project.settings["adopt"] = json!(true);
+        project.run(Action::Append, &[&[4]]).unwrap();
+        assert_eq!(project.standing(), Standing::Ours);
+        write_at(&file, &written, 4);
+        assert!(matches!(project.standing(), Standing::Foreign { .. }));
+    }
+}
+
+#[test]
+fn a_single_file_that_was_edited_is_noticed() {
+    let mut project = Project::new(json!({"path": "out.csv"}));
+    project.run(Action::Replace, &[&[1]]).unwrap();
+    let file = project.root().join("out.csv");
+    let text = fs::read_to_string(&file).unwrap();
+    write_at(&file, text.replace("n 1", "n 9").as_bytes(), 1);
+    let refused = project.stage(Action::Replace, &[&[2]]).unwrap_err();
+    assert!(refused.message.contains("was changed since"), "{refused:?}");
+    write_at(&file, text.as_bytes(), 2);
+    project.run(Action::Replace, &[&[2]]).unwrap();
+    assert_eq!(project.standing(), Standing::Ours);
+}
+
+#[test]
+fn an_edit_while_rows_move_stops_the_commit() {
+    let mut project = Project::new(json!({"path": "out", "format": "csv"}));
+    project.run(Action::Replace, &[&[1]]).unwrap();
+    let file = project
+        .root()
+        .join("out")
+        .join(project.files("out").remove(0));
+    let text = fs::read_to_string(&file).unwrap();
+    for action in [Action::Replace, Action::Append] {
+        let record = project.stage(action, &[&[2]]).unwrap();
+        write_at(&file, text.replace("n 1", "n 9").as_bytes(), 1);
+        let refused = project.commit(&record).unwrap_err();
+        assert!(
+            refused.message.contains("came or changed while"),
+            "{refused:?}"
+        );
+        write_at(&file, text.as_bytes(), 2);
+    }
+}
+
+/// What versions before remembered: paths and sizes.
+#[test]
+fn a_memory_without_seals_goes_by_size() {
+    let mut project = Project::new(json!({"path": "out", "format": "csv"}));
+    project.run(Action::Replace, &[&[1]]).unwrap();
+    let name = project.files("out").remove(0);
+    let file = project.root().join("out").join(&name);
+    let text = fs::read_to_string(&file).unwrap();
+    let old = format!(
+        "{{\"hygge_files\":1}}\n[{:?},{}]",
+        name.display().to_string(),
+        text.len()
+    );
+    project.memory = Some(old.into_bytes());
+    write_at(&file, text.replace("n 1", "n 9").as_bytes(), 1);
+    assert_eq!(project.standing(), Standing::Ours);
+    project.run(Action::Append, &[&[2]]).unwrap();
+    assert_eq!(
+        (project.standing(), project.files("out").len()),
+        (Standing::Ours, 2)
+    );
+    write_at(&file, text.as_bytes(), 2);
+    assert_eq!(project.standing(), Standing::Ours);
+}
+
+/// Writes a file anew, as of some seconds after 1970.
+fn write_at(file: &Path, bytes: &[u8], seconds: u64) {
+    fs::write(file, bytes).unwrap();
+    let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+    fs::File::options()
+        .write(true)
+        .open(file)
+        .unwrap()
+        .set_modified(time)
+        .unwrap();
+}
+
 #[test]
 fn a_file_removed_by_hand_is_said_and_passed_over() {
     let mut project = lake();

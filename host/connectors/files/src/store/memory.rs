@@ -17,6 +17,7 @@ use hygge_core::{Fault, Result, code};
 use serde::{Deserialize, Serialize};
 
 use super::own::Own;
+use super::seal::Written;
 use crate::config::Format;
 use crate::home::{Merged, read_footer, read_schema};
 
@@ -40,10 +41,10 @@ struct Header {
 }
 
 /// The form of what is remembered.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 impl Memory {
-    /// A header, then one `["path",size]` a line.
+    /// A header, then one `["path",[size,modified,hash]]` a line; before, `["path",size]`.
     pub(crate) fn encode(&self) -> Result<Vec<u8>> {
         let broken = |error: serde_json::Error| Fault::internal(format!("own files: {error}"));
         let mut out = serde_json::to_vec(&Header {
@@ -71,13 +72,15 @@ impl Memory {
         let mut lines = bytes.split(|b| *b == b'\n');
         let header: Header = serde_json::from_slice(lines.next().unwrap_or_default())
             .map_err(|error| broken(&error.to_string()))?;
-        if header.hygge_files != VERSION {
+        if !(1..=VERSION).contains(&header.hygge_files) {
             return Err(broken(&format!(
                 "form {} is newer than this hygge",
                 header.hygge_files
             )));
         }
-        let files: Result<_, _> = lines.map(serde_json::from_slice::<(String, u64)>).collect();
+        let files: Result<_, _> = lines
+            .map(serde_json::from_slice::<(String, Written)>)
+            .collect();
         Ok(Self {
             own: Own(files.map_err(|error| broken(&error.to_string()))?),
             at: header.at,
@@ -207,15 +210,25 @@ mod tests {
     use arrow_schema::{Field, TimeUnit};
     use proptest::prelude::*;
 
+    use super::super::seal::Seal;
     use super::*;
 
     proptest! {
         #[test]
         fn memory_reads_back(
-            files in proptest::collection::btree_map(".*", any::<u64>(), 0..20),
+            files in proptest::collection::btree_map(
+                ".*",
+                (any::<u64>(), proptest::option::of(any::<(i64, u64)>())),
+                0..20,
+            ),
             at in proptest::option::of(".*"),
         ) {
-            let memory = Memory { own: Own(files), at, columns: None };
+            let written = |(size, seal): (u64, Option<(i64, u64)>)| Written {
+                size,
+                seal: seal.map(|(modified, hash)| Seal { modified, hash }),
+            };
+            let files = files.into_iter().map(|(path, file)| (path, written(file)));
+            let memory = Memory { own: Own(files.collect()), at, columns: None };
             prop_assert_eq!(Memory::decode(&memory.encode().unwrap()).unwrap(), memory);
         }
 

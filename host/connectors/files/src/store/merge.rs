@@ -20,6 +20,7 @@ use super::memory;
 use super::origin::Origin;
 use super::own::Own;
 use super::record::{self, Begun, Staged, StagedFile};
+use super::seal::Written;
 use super::writer::FileWriter;
 use crate::parquet::RowGroup;
 
@@ -32,7 +33,7 @@ struct Member {
     path: PathBuf,
     /// Relative to the destination.
     name: String,
-    size: u64,
+    written: Written,
     /// The receipt it is of; none for what stands already.
     receipt: Option<usize>,
     rows: u64,
@@ -250,11 +251,11 @@ impl FileStore {
         let keys = Keys::new(&joined, &target.key, target.latest_by.as_deref())?;
         let mut members = Vec::new();
         if target.action == Action::Upsert {
-            for (name, size) in &begun.own.0 {
+            for (name, written) in &begun.own.0 {
                 members.push(Member {
                     path: begun.destination.join(name),
                     name: name.clone(),
-                    size: *size,
+                    written: *written,
                     receipt: None,
                     rows: 0,
                     drops: Vec::new(),
@@ -265,7 +266,7 @@ impl FileStore {
             members.extend(staged.files.iter().map(|file| Member {
                 path: begun.staging.join(&file.staged),
                 name: file.name.clone(),
-                size: file.size,
+                written: file.written(None),
                 receipt: Some(receipt),
                 rows: file.rows,
                 drops: Vec::new(),
@@ -297,7 +298,7 @@ impl FileStore {
             };
             match (member.receipt, files) {
                 (None, None) => {
-                    keep.0.insert(member.name.clone(), member.size);
+                    keep.0.insert(member.name.clone(), member.written);
                 }
                 (None, Some(files)) => merged.files.extend(files),
                 (Some(_), None) => {}

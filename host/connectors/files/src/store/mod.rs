@@ -25,6 +25,7 @@ mod instant;
 mod keys;
 mod kind;
 mod lock;
+mod look;
 #[cfg(test)]
 mod lost_tests;
 mod mark;
@@ -43,6 +44,7 @@ mod partition;
 mod read_tests;
 mod record;
 mod replaced;
+mod seal;
 mod settings;
 #[cfg(test)]
 mod settings_tests;
@@ -71,12 +73,13 @@ use hygge_core::{
 use serde_json::json;
 
 use self::commit::{Commit, How};
-use self::destination::{Destination, STAGING_LEVELS, Shape};
+use self::destination::{Destination, STAGING_LEVELS};
 use self::lock::Lock;
-use self::memory::Memory;
-use self::own::{Found, Own};
+use self::look::{changed, edited, foreign, gone, look, lost_state};
+use self::own::Found;
 use self::partition::Partitioner;
 use self::record::{Begun, Staged};
+use self::seal::Written;
 use self::settings::Layout;
 use self::writer::{Desk, FileWriter};
 use crate::config::Format;
@@ -95,18 +98,6 @@ pub struct FileStore {
     destination: Destination,
     place: BuildContext,
     lock: Lock,
-}
-
-/// What stands at the destination, as far as hygge's own files go.
-#[derive(Debug)]
-struct Look {
-    /// What was remembered.
-    memory: Memory,
-    ours: Own,
-    gone: Vec<String>,
-    foreign: Vec<Found>,
-    /// Every foreign file carries this entity's mark; the latest run that left one.
-    marked: Option<Option<RunId>>,
 }
 
 impl FileStore {
@@ -160,90 +151,6 @@ impl FileStore {
         let desk = self.desk(target, begun, &SplitId("empty".into()), 1, cx);
         FileWriter::open(desk).await?.finish_empty().await
     }
-}
-
-fn look(
-    destination: &Destination,
-    resolved: &Path,
-    format: Format,
-    entity: &EntityId,
-    memory: Option<&[u8]>,
-) -> Result<Look> {
-    let memory = memory.map(Memory::decode).transpose()?.unwrap_or_default();
-    let found = match destination.shape {
-        Shape::Folder => own::list(resolved)?,
-        Shape::File => own::single(resolved)?,
-    };
-    let sorted = own::sort(found, &memory.own);
-    let mut marked = None;
-    for file in &sorted.foreign {
-        match mark::read(&within(resolved, &file.path), format) {
-            Some((owner, run)) if owner == *entity => {
-                marked = Some(run.max(marked.flatten()));
-            }
-            _ => {
-                marked = None;
-                break;
-            }
-        }
-    }
-    Ok(Look {
-        memory,
-        ours: sorted.ours,
-        gone: sorted.gone,
-        foreign: sorted.foreign,
-        marked,
-    })
-}
-
-/// The fault for something that no run of this entity wrote. Text carries no mark, so where
-/// nothing is remembered it may as well be the entity's own.
-fn foreign(path: &Path, entity: &EntityId, perhaps_own: bool) -> Fault {
-    let fault = Fault::new(
-        code::DESTINATION_FOREIGN,
-        if perhaps_own {
-            format!(
-                "{} was not written by hygge for {entity}, or the state of {entity} was lost",
-                path.display()
-            )
-        } else {
-            format!("{} was not written by hygge for {entity}", path.display())
-        },
-    );
-    fault.with("file", path.display()).advise(if perhaps_own {
-        "move it away or give the store another `path`; if it is the entity's own, set \
-             `adopt: true`, and run with `--full` or say with `hygge state set` where to go on"
-    } else {
-        "move it away, give the store another `path`, or set `adopt: true` to take it over"
-    })
-}
-
-/// What is said of own files that are gone from where they were.
-fn gone(destination: &Path, gone: &[String]) -> Option<String> {
-    let (first, more) = gone.split_first()?;
-    let first = within(destination, first.as_ref());
-    let first = first.display();
-    Some(match more.len() {
-        0 => format!("{first}, written by an earlier run, is gone"),
-        1 => format!("{first} and another file, written by earlier runs, are gone"),
-        more => format!("{first} and {more} other files, written by earlier runs, are gone"),
-    })
-}
-
-fn lost_state(destination: &Path, run: Option<&RunId>) -> Fault {
-    let run = run.map_or_else(String::new, |run| format!(" (run {run})"));
-    Fault::new(
-        code::STATE_LOST,
-        format!(
-            "{} holds rows of an earlier run{run} that nothing is remembered of",
-            destination.display()
-        ),
-    )
-    .with("file", destination.display())
-    .advise(
-        "`hygge state recover` reads the state back from it; `--full` replaces it; \
-         `hygge state set` says where to go on",
-    )
 }
 
 fn within(path: &Path, relative: &Path) -> PathBuf {
@@ -374,6 +281,7 @@ impl Store for FileStore {
                     // With nothing remembered at all, whoever began the run knows of it.
                     Some(_) if replaces || target.memory.is_none() => {}
                     Some(ref run) => return Err(lost_state(&destination.path, run.as_ref())),
+                    None if changed(&file, &look.memory) => return Err(edited(&path)),
                     None => {
                         let perhaps_own = target.memory.is_none() && layout.format.is_text();
                         return Err(foreign(&path, &target.entity, perhaps_own));
@@ -381,7 +289,10 @@ impl Store for FileStore {
                 }
                 match file.key() {
                     Some(key) if file.plain => {
-                        own.0.insert(key.to_owned(), file.size);
+                        let (size, modified) = (file.size, file.modified);
+                        let path = within(&resolved, &file.path);
+                        let written = Written::at(&path, layout.format, size, modified)?;
+                        own.0.insert(key.to_owned(), written);
                     }
                     // Replaced with the rest, whatever it is.
                     _ if replaces => {}
@@ -503,6 +414,7 @@ impl Store for FileStore {
         let how = How {
             adopt: self.layout.adopt,
             keep_replaced: self.layout.keep_replaced,
+            format: self.layout.format,
             lock: self.lock.clone(),
         };
         let commit = Commit::read(record, &self.place.root, how)?;
@@ -556,7 +468,8 @@ impl Store for FileStore {
             let mut own = look.ours;
             if look.marked.is_some() {
                 let keys = look.foreign.iter().filter_map(Found::key);
-                own.0.extend(keys.map(|key| (key.to_owned(), 0)));
+                own.0
+                    .extend(keys.map(|key| (key.to_owned(), Written::sized(0))));
             }
             memory::ask(&resolved, &own, format)
         })

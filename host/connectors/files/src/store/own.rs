@@ -8,12 +8,15 @@ use hygge_core::{Fault, Result, code};
 use serde::{Deserialize, Serialize};
 
 use super::destination::absent;
+use super::seal::{self, Seal, Written};
+use crate::config::Format;
+use crate::home::modified;
 
-/// Files by path relative to the destination, with `/`, and their size. A single-file
+/// Files by path relative to the destination, with `/`, as they were written. A single-file
 /// destination has one, with an empty path.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub(crate) struct Own(pub(crate) BTreeMap<String, u64>);
+pub(crate) struct Own(pub(crate) BTreeMap<String, Written>);
 
 /// A thing in a folder that isn't a folder itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +25,8 @@ pub(crate) struct Found {
     pub(crate) path: PathBuf,
     /// Its size in bytes.
     pub(crate) size: u64,
+    /// Nanoseconds from 1970 to its last change.
+    pub(crate) modified: i64,
     /// Whether it is a plain file, and not a symbolic link, a socket or the like.
     pub(crate) plain: bool,
 }
@@ -57,10 +62,11 @@ pub(crate) fn list(folder: &Path) -> Result<Vec<Found>> {
                 waiting.push(name);
                 continue;
             }
-            let size = entry.metadata().map_err(|error| failed(&error))?.len();
+            let known = entry.metadata().map_err(|error| failed(&error))?;
             found.push(Found {
                 path: name,
-                size,
+                size: known.len(),
+                modified: modified(&known),
                 plain: kind.is_file(),
             });
         }
@@ -75,6 +81,7 @@ pub(crate) fn single(file: &Path) -> Result<Vec<Found>> {
         Ok(found) => Ok(vec![Found {
             path: PathBuf::new(),
             size: found.len(),
+            modified: modified(&found),
             plain: found.is_file(),
         }]),
         Err(error) if absent(&error) => Ok(Vec::new()),
@@ -90,7 +97,7 @@ pub(crate) fn single(file: &Path) -> Result<Vec<Found>> {
 /// What a destination holds, told apart.
 #[derive(Debug, Default)]
 pub(crate) struct Sorted {
-    /// Remembered, there, and of the remembered size.
+    /// Remembered, there, and as remembered.
     pub(crate) ours: Own,
     /// There, but not as remembered.
     pub(crate) foreign: Vec<Found>,
@@ -98,21 +105,43 @@ pub(crate) struct Sorted {
     pub(crate) gone: Vec<String>,
 }
 
-/// Tells hygge's own files from others.
-pub(crate) fn sort(found: Vec<Found>, own: &Own) -> Sorted {
+/// Tells hygge's own files of a destination from others.
+pub(crate) fn sort(at: &Path, format: Format, found: Vec<Found>, own: &Own) -> Result<Sorted> {
     let mut sorted = Sorted::default();
     for file in found {
-        match file.key().and_then(|key| own.0.get_key_value(key)) {
-            Some((key, size)) if *size == file.size && file.plain => {
-                sorted.ours.0.insert(key.clone(), *size);
+        let known = file.key().and_then(|key| own.0.get_key_value(key));
+        let same = match known {
+            Some((key, written)) => same(at, format, &file, *written)?.map(|same| (key, same)),
+            None => None,
+        };
+        match same {
+            Some((key, written)) => {
+                sorted.ours.0.insert(key.clone(), written);
             }
-            _ => sorted.foreign.push(file),
+            None => sorted.foreign.push(file),
         }
     }
     let foreign: BTreeSet<&str> = sorted.foreign.iter().filter_map(Found::key).collect();
     let there = |path: &str| sorted.ours.0.contains_key(path) || foreign.contains(path);
     sorted.gone = own.0.keys().filter(|path| !there(path)).cloned().collect();
-    sorted
+    Ok(sorted)
+}
+
+/// What is to be remembered of a file that is as it was written; none of another.
+fn same(at: &Path, format: Format, file: &Found, written: Written) -> Result<Option<Written>> {
+    if !file.plain || file.size != written.size {
+        return Ok(None);
+    }
+    let (size, modified) = (file.size, file.modified);
+    match written.seal {
+        None => Ok(Some(written)),
+        Some(seal) if seal.modified == modified => Ok(Some(written)),
+        Some(Seal { hash, .. }) => {
+            let same = seal::hash(&super::within(at, &file.path), format)? == hash;
+            let seal = Some(Seal { modified, hash });
+            Ok(same.then_some(Written { size, seal }))
+        }
+    }
 }
 
 #[cfg(test)]
@@ -129,9 +158,9 @@ mod tests {
         std::fs::write(root.join("theirs"), "").unwrap();
         std::os::unix::fs::symlink("theirs", root.join("link")).unwrap();
         let own = Own([("a=1/ours", 2), ("edited", 2), ("lost", 1), ("link", 6)]
-            .map(|(path, size)| (path.to_owned(), size))
+            .map(|(path, size)| (path.to_owned(), Written::sized(size)))
             .into());
-        let sorted = sort(list(root).unwrap(), &own);
+        let sorted = sort(root, Format::Csv, list(root).unwrap(), &own).unwrap();
         assert_eq!(sorted.ours.0.len(), 1);
         let foreign: Vec<_> = sorted.foreign.iter().map(|f| f.key().unwrap()).collect();
         assert_eq!(foreign, ["edited", "link", "theirs"]);
@@ -144,7 +173,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let name = std::ffi::OsStr::from_bytes(b"\xff.parquet");
         std::fs::write(folder.path().join(name), "").unwrap();
-        let sorted = sort(list(folder.path()).unwrap(), &Own::default());
+        let found = list(folder.path()).unwrap();
+        let sorted = sort(folder.path(), Format::Csv, found, &Own::default()).unwrap();
         assert_eq!(sorted.foreign.len(), 1);
         assert_eq!(sorted.foreign[0].key(), None);
     }

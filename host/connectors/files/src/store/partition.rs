@@ -171,6 +171,7 @@ mod tests {
                 size,
                 rows: 1,
                 modified: None,
+                hash: None,
             };
             (0..count).map(file).collect()
         };

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::destination::{Shape, look};
 use super::own::Own;
+use super::seal::{Seal, Written};
 use crate::home::modified;
 
 /// What `begin` says: [`Target::begun`](hygge_core::Target). Paths below the project's root are
@@ -58,6 +59,9 @@ pub(crate) struct StagedFile {
     /// which tells it from another of its size. Elsewhere no other has its name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) modified: Option<i64>,
+    /// What tells it from an edited file of its size: see [`Seal`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) hash: Option<u64>,
 }
 
 impl Begun {
@@ -99,14 +103,24 @@ impl Staged {
 
 impl StagedFile {
     /// Of a file that was written to its end.
-    pub(crate) fn finished(mut self, staging: &Path, size: u64) -> Result<Self> {
+    pub(crate) fn finished(mut self, path: &Path, size: u64, hash: u64) -> Result<Self> {
         self.size = size;
+        self.hash = Some(hash);
         if self.name.is_empty() {
-            let path = staging.join(&self.staged);
-            let found = std::fs::metadata(&path).map_err(|error| look(&path, &error))?;
+            let found = std::fs::metadata(path).map_err(|error| look(path, &error))?;
             self.modified = Some(modified(&found));
         }
         Ok(self)
+    }
+
+    /// What is remembered of it, once it is known when it was written. That isn't in receipts of
+    /// files that a merge may write once more.
+    pub(crate) fn written(&self, modified: Option<i64>) -> Written {
+        let seal = modified.zip(self.hash);
+        Written {
+            size: self.size,
+            seal: seal.map(|(modified, hash)| Seal { modified, hash }),
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 
 use hygge_core::{Fault, code};
+use xxhash_rust::xxh3::Xxh3;
 
 /// What is known of a file while an encoder holds it.
 #[derive(Debug)]
@@ -51,9 +52,9 @@ impl Track {
 }
 
 /// The file.
-#[derive(Debug)]
 pub(crate) struct Tracked {
     file: File,
+    hash: Xxh3,
     track: Arc<Track>,
 }
 
@@ -64,6 +65,7 @@ impl Tracked {
             .map_err(|error| Fault::io(code::DESTINATION_IO, "can't create", &path, &error))?;
         Ok(Self {
             file,
+            hash: Xxh3::new(),
             track: Arc::new(Track {
                 path,
                 destined,
@@ -78,6 +80,11 @@ impl Tracked {
         Arc::clone(&self.track)
     }
 
+    /// The hash of what was written, as [`seal::hash`](super::seal::hash) reads it.
+    pub(crate) fn hash(&self) -> u64 {
+        self.hash.digest()
+    }
+
     /// The file itself.
     pub(crate) fn file(&self) -> &File {
         &self.file
@@ -88,6 +95,7 @@ impl Write for Tracked {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self.file.write(bytes) {
             Ok(written) => {
+                self.hash.update(&bytes[..written]);
                 self.track
                     .bytes
                     .fetch_add(written as u64, Ordering::Relaxed);
@@ -121,6 +129,7 @@ mod tests {
             .unwrap();
         let mut tracked = Tracked {
             file: full,
+            hash: Xxh3::new(),
             track: Arc::new(Track {
                 path: "/staging/x".into(),
                 destined: "/data/x".into(),

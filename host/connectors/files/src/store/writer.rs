@@ -23,7 +23,7 @@ use super::record::{Staged, StagedFile};
 use super::settings::{self, Layout};
 use super::simple::SimplePart;
 use super::track::Tracked;
-use super::{destination, name, record, sync};
+use super::{destination, name, record, seal, sync};
 use crate::config::Format;
 use crate::home::{Fit, guarded};
 use crate::parquet::{self as stored, EncodeOptions, Encoder, PARQUET, RowGroup, pages_fit};
@@ -355,23 +355,25 @@ impl FileWriter {
             size: 0,
             rows: open.rows,
             modified: None,
+            hash: None,
         };
-        let staging = self.desk.staging.clone();
-        let finished = move |size| staged.finished(&staging, size);
+        let path = self.desk.staging.join(&staged.staged);
         let syncing: BoxFuture<'static, Result<StagedFile>> = match open.part {
             Part::Simple(part) => {
                 let file = part.close(&cx).await?;
-                Box::pin(async move {
-                    cx.io(move || {
-                        sync::file(file.file(), file.track().path())?;
-                        finished(file.track().bytes())
-                    })
-                    .await
-                })
+                let sync = move || {
+                    sync::file(file.file(), file.track().path())?;
+                    staged.finished(&path, file.track().bytes(), file.hash())
+                };
+                Box::pin(async move { cx.io(sync).await })
             }
             Part::Parquet(part) => {
                 let finish = part.close(&cx).await?;
-                Box::pin(async move { cx.io(move || finished(finish()?)).await })
+                let sync = move || {
+                    let size = finish()?;
+                    staged.finished(&path, size, seal::hash(&path, Format::Parquet)?)
+                };
+                Box::pin(async move { cx.io(sync).await })
             }
         };
         while self.syncing.len() >= SYNCING {
