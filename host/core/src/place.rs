@@ -34,17 +34,28 @@ impl Place {
         }
     }
 
-    /// A glob: the folder above the first wildcard, and the pattern as a whole.
-    pub fn glob(pattern: &Path) -> Self {
-        let whole = normal(pattern);
-        let cut = |text: &str| {
-            let fixed = text.find(WILD).unwrap_or(text.len());
-            text[..fixed].rfind('/').unwrap_or(0)
+    /// A glob, relative to `root` or absolute: the folder above its first wildcard, and the pattern
+    /// as a whole. What looks like a wildcard in `root` is none.
+    pub fn glob(root: &Path, pattern: &str) -> Self {
+        let wild = pattern.find(WILD).unwrap_or(pattern.len());
+        let mut given = match pattern[..wild].rfind('/') {
+            Some(0) => PathBuf::from("/"),
+            Some(cut) => root.join(&pattern[..cut]),
+            None => root.to_owned(),
         };
-        let given = pattern.to_string_lossy();
+        let whole = normal(&root.join(pattern));
+        let mut folder = normal(&given);
+        // With `..` behind a wildcard the pattern may begin further up.
+        while !within(&whole, &folder) {
+            folder.truncate(folder.rfind('/').unwrap_or(0));
+            given = PathBuf::from(format!("{folder}/"));
+        }
+        if folder == "/" {
+            folder.clear();
+        }
         Self::Files {
-            root: whole[..cut(&whole)].to_owned(),
-            given: PathBuf::from(&given[..cut(&given)]),
+            root: folder,
+            given,
             pattern: Some(whole),
         }
     }
@@ -82,26 +93,28 @@ impl Place {
         match (self, other) {
             (
                 Self::Files {
-                    root,
+                    root: path,
                     pattern: None,
                     ..
                 },
                 Self::Files {
+                    root,
                     pattern: Some(pattern),
                     ..
                 },
             )
             | (
                 Self::Files {
+                    root,
                     pattern: Some(pattern),
                     ..
                 },
                 Self::Files {
-                    root,
+                    root: path,
                     pattern: None,
                     ..
                 },
-            ) => reaches(pattern, root),
+            ) => reaches(root, pattern, path),
             (Self::Files { root: a, .. }, Self::Files { root: b, .. }) => {
                 within(a, b) || within(b, a)
             }
@@ -148,13 +161,20 @@ fn within(inner: &str, outer: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || outer.ends_with('/'))
 }
 
-/// Whether a glob can match the path, something in it, or something that holds it.
-fn reaches(pattern: &str, path: &str) -> bool {
-    let parts = |text: &str| -> Vec<String> {
-        let parts = text.split('/').filter(|part| !part.is_empty());
-        parts.map(str::to_owned).collect()
-    };
-    for (pattern, name) in parts(pattern).iter().zip(&parts(path)) {
+/// Whether a glob can match the path, something in it, or something that holds it. What of it is
+/// in `root` is plain text.
+fn reaches(root: &str, pattern: &str, path: &str) -> bool {
+    fn parts(text: &str) -> impl Iterator<Item = &str> {
+        text.split('/').filter(|part| !part.is_empty())
+    }
+    let plain = parts(root).count();
+    for (nth, (pattern, name)) in parts(pattern).zip(parts(path)).enumerate() {
+        if nth < plain {
+            if pattern != name {
+                return false;
+            }
+            continue;
+        }
         if pattern.contains("**") || pattern.contains(['[', '{']) {
             return true;
         }
@@ -206,18 +226,45 @@ impl fmt::Display for Place {
 mod tests {
     use super::*;
 
+    fn glob(pattern: &str) -> Place {
+        Place::glob("/".as_ref(), pattern)
+    }
+
+    #[test]
+    fn what_looks_like_a_wildcard_in_the_projects_path_is_none() {
+        let root = Path::new("/p[1]/{a}*");
+        let out = Place::files(&root.join("out"));
+        for (pattern, reads) in [
+            ("in/*.csv", false),
+            ("../*/in", false),
+            ("*/x.csv", true),
+            ("ou?", true),
+            ("**/x.csv", true),
+            ("/p1/*/out", false),
+            ("l*/../out", true),
+            ("l*/../../x*", false),
+        ] {
+            let glob = Place::glob(root, pattern);
+            assert_eq!(out.overlaps(&glob), reads, "{pattern}: {glob}");
+            assert_eq!(glob.resolved(Path::to_owned), glob, "{pattern}");
+        }
+        assert_eq!(
+            Place::glob(root, "in/*.csv").to_string(),
+            "/p[1]/{a}*/in/*.csv"
+        );
+    }
+
     #[test]
     fn folders_overlap_what_is_below_them() {
         let lake = Place::files("/p/lake".as_ref());
         assert!(lake.overlaps(&Place::files("/p/./x/../lake/a.parquet".as_ref())));
-        assert!(lake.overlaps(&Place::glob("/p/lake/2026-*/x.csv".as_ref())));
+        assert!(lake.overlaps(&glob("/p/lake/2026-*/x.csv")));
         assert!(!lake.overlaps(&Place::files("/p/lake2".as_ref())));
         assert!(Place::files("/".as_ref()).overlaps(&lake));
     }
 
     #[test]
     fn globs_overlap_what_they_can_match() {
-        let glob = |pattern: &str| Place::glob(pattern.as_ref());
         let lake = Place::files("/p/lake".as_ref());
         for pattern in [
             "/p/*",
@@ -255,17 +302,12 @@ mod tests {
         let link = Place::files("/p/link".as_ref());
         assert!(!link.overlaps(&lake));
         assert_eq!(link.resolved(real), lake);
-        let glob = Place::glob("/p/link/2026-*/x.csv".as_ref()).resolved(real);
-        assert_eq!(glob.to_string(), "/elsewhere/lake/2026-*/x.csv");
-        assert!(glob.overlaps(&lake));
+        let through = glob("/p/link/2026-*/x.csv").resolved(real);
+        assert_eq!(through.to_string(), "/elsewhere/lake/2026-*/x.csv");
+        assert!(through.overlaps(&lake));
         let up = |path: &Path| path.to_owned();
-        assert_eq!(
-            Place::glob("/p/a/../*.csv".as_ref())
-                .resolved(up)
-                .to_string(),
-            "/p/*.csv"
-        );
-        assert_eq!(Place::glob("/*".as_ref()).resolved(up).to_string(), "/*");
+        assert_eq!(glob("/p/a/../*.csv").resolved(up).to_string(), "/p/*.csv");
+        assert_eq!(glob("/*").resolved(up).to_string(), "/*");
     }
 
     #[test]

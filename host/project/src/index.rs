@@ -79,7 +79,7 @@ mod tests {
             prop::collection::vec(part, 0..4).prop_map(|parts| {
                 let path = format!("/{}", parts.join("/"));
                 if path.contains('*') {
-                    Place::glob(path.as_ref())
+                    Place::glob("/".as_ref(), &path)
                 } else {
                     Place::files(path.as_ref())
                 }

@@ -102,11 +102,10 @@ fn schema<T: JsonSchema>() -> Json {
 }
 
 fn place(path: &str, cx: &BuildContext) -> Place {
-    let path = cx.root.join(path);
-    if path.to_string_lossy().contains('*') {
-        Place::glob(&path)
+    if path.contains('*') {
+        Place::glob(&cx.root, path)
     } else {
-        Place::files(&path)
+        Place::files(&cx.root.join(path))
     }
 }
 

@@ -85,11 +85,10 @@ impl HomeKind for FilesHomeKind {
         if !problems.is_empty() {
             return Err(problems);
         }
-        let whole = cx.root.join(&parsed.path);
         let place = if list::is_glob(&parsed.path) {
-            Place::glob(&whole)
+            Place::glob(&cx.root, &parsed.path)
         } else {
-            Place::files(&whole)
+            Place::files(&cx.root.join(&parsed.path))
         };
         let what = Self::known_format(&parsed).map_or("files".to_owned(), |f| f.to_string());
         Ok(HomePlan {

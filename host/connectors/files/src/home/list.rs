@@ -211,20 +211,28 @@ fn folder(root: &Path, whole: &Path, path: &str, format: Option<Format>) -> Resu
 const EMPTY: &str = "if a source without files is fine, add `allow_empty: true`";
 
 fn glob(root: &Path, whole: &Path, path: &str, format: Option<Format>) -> Result<Listing> {
-    let text = whole.to_string_lossy();
-    let matcher = matcher(&text).map_err(|why| {
+    let matcher = matcher(path).map_err(|why| {
         Fault::new(code::CONFIG, format!("{path} is not a valid glob: {why}"))
             .advise("* matches within a name, ** any number of folders, {a,b} either")
     })?;
-    let base = fixed(&text);
+    let base = base(root, path);
+    // Only what is below the root is the glob's: the root may hold brackets that are no wildcards.
+    let above = match path.starts_with('/') {
+        true => 0,
+        false => root.join("").as_os_str().len(),
+    };
+    let given = |entry: &Path| -> PathBuf {
+        let bytes = entry.as_os_str().as_bytes().get(above..);
+        OsStr::from_bytes(bytes.unwrap_or_default()).into()
+    };
     let deep = |entry: &Path| {
-        text.contains("**") || entry.components().count() < whole.components().count()
+        path.contains("**") || entry.components().count() < whole.components().count()
     };
     let mut files = Vec::new();
     let mut each = |entry: &Path| -> Result<()> {
         // A link to nothing may have been to a folder with files that match.
         let lost_folder = || deep(entry) && entry.is_symlink() && !entry.exists();
-        if (matcher.is_match(entry) || lost_folder())
+        if (matcher.is_match(given(entry)) || lost_folder())
             && let Some(listed) = stat(entry, root)?
         {
             files.push(listed);
@@ -292,11 +300,14 @@ pub(crate) fn matcher(pattern: &str) -> Result<GlobMatcher, String> {
         .map_err(|error| error.kind().to_string())
 }
 
-/// The folder above the first wildcard.
-pub(crate) fn fixed(pattern: &str) -> PathBuf {
-    let wild = pattern.find(['*', '?', '[', '{']).unwrap_or(pattern.len());
-    let cut = pattern[..wild].rfind('/').unwrap_or(0);
-    PathBuf::from(&pattern[..cut.max(1)])
+/// The folder above the first wildcard of a glob, which is relative to `root` or absolute.
+pub(crate) fn base(root: &Path, glob: &str) -> PathBuf {
+    let wild = glob.find(['*', '?', '[', '{']).unwrap_or(glob.len());
+    match glob[..wild].rfind('/') {
+        Some(0) => PathBuf::from("/"),
+        Some(cut) => root.join(&glob[..cut]),
+        None => root.to_owned(),
+    }
 }
 
 /// Folders deeper than this are a loop of links, or a mistake.
@@ -395,6 +406,30 @@ pub(crate) fn modified(found: &fs::Metadata) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn brackets_in_the_projects_path_are_no_wildcards() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["g1", "g[1]{a}*"] {
+            fs::create_dir_all(folder.path().join(name).join("in/k=v")).unwrap();
+            fs::write(folder.path().join(name).join("in/k=v/a.csv"), "a\n1\n").unwrap();
+        }
+        let root = folder.path().join("g[1]{a}*");
+        let whole = format!("{}/g?/in/*/a.csv", folder.path().display());
+        for (path, name) in [
+            ("in/*/a.csv", "in/k=v/a.csv"),
+            ("**/*.csv", "in/k=v/a.csv"),
+            ("i?/k=v/[a].csv", "in/k=v/a.csv"),
+            ("./in/*/*", "./in/k=v/a.csv"),
+            (&whole, &whole.replace("g?", "g1").replace('*', "k=v")),
+        ] {
+            let found = list(&root, path, None).unwrap().files;
+            assert_eq!(found.len(), 1, "{path}");
+            assert_eq!(found[0].path, root.join(name), "{path}");
+        }
+        let refused = list(&root, "in/*.parquet", None).unwrap_err();
+        assert_eq!(refused.code, code::SOURCE_MISSING);
+    }
 
     #[test]
     fn names_that_are_not_text_are_refused_where_they_matter() {

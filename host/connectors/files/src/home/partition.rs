@@ -35,7 +35,7 @@ pub(crate) fn columns(path: &Path, base: &Path) -> Vec<(String, Option<String>)>
 pub(crate) fn base(root: &Path, path: &str) -> PathBuf {
     let whole = root.join(path);
     if list::is_glob(path) && !whole.exists() {
-        return list::fixed(&whole.to_string_lossy());
+        return list::base(root, path);
     }
     if whole.is_dir() {
         return whole;
