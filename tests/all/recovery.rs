@@ -365,6 +365,35 @@ fn lost_state_is_set_by_hand() {
 }
 
 #[test]
+fn a_watermark_that_was_edited_takes_nothing_twice() {
+    for lookback in ["0", "5m"] {
+        let append = APPEND.replace("append}", &format!("append, lookback: {lookback}}}"));
+        let (project, first, more) = once_run(&append);
+        let file = ".hygge/state/sales/sales.state.yml";
+        let written = fs::read_to_string(project.path(file)).unwrap();
+        let edited: Vec<_> = written
+            .lines()
+            .map(|line| match line.trim_start().split(": ").next() {
+                // A minute before the newest row.
+                Some("value") => line.replace("00:16:39", "00:15:39"),
+                Some("checksum") => "checksum: by hand".to_owned(),
+                _ => line.to_owned(),
+            })
+            .collect();
+        assert!(edited.join("").contains("00:15:39"));
+        project.write(file, edited.join("\n") + "\n");
+        let refused = project.hygge("start").run();
+        assert_eq!(refused.code, Some(1), "{refused}");
+        assert!(refused.stdout.contains("was changed by hand"), "{refused}");
+        assert_eq!(project.content("lake/orders"), first.content());
+
+        project.write(file, written);
+        project.hygge("start").succeed();
+        assert_eq!(project.content("lake/orders"), first.and(&more).content());
+    }
+}
+
+#[test]
 fn whatever_is_left_can_be_forgotten() {
     let project = project("full", "");
     let orders = Orders::new(0..1_000);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow_schema::{DataType, Schema};
 use hygge_core::{
     Action, Bounds, Fault, Result, Strategy, Watermark, WatermarkType, code, columns_instead,
-    type_name,
+    quoted, type_name,
 };
 use hygge_project::{Incremental, Lookback};
 use hygge_state::EntityState;
@@ -26,6 +26,8 @@ pub(crate) struct Low {
     pub(crate) watermark: Watermark,
     /// The last commit's window, when it kept one.
     window: Option<WindowState>,
+    /// Whose it is, as a person writes it in a command.
+    named: String,
 }
 
 impl Low {
@@ -57,10 +59,15 @@ impl Low {
             .map(serde_json::from_value)
             .transpose()
             .map_err(|e| Fault::new(code::STATE, format!("the state's window is damaged: {e}")))?;
-        Ok(Some(Self {
+        let low = Self {
             watermark: watermark.clone(),
             window,
-        }))
+            named: quoted(&format!("{}.{}", state.flow, state.entity)),
+        };
+        if low.covered()? > watermark.ordinal()? {
+            return Err(low.put_back());
+        }
+        Ok(Some(low))
     }
 
     /// The rows to read. Append never reads below what the last window covers: rows below it
@@ -88,6 +95,25 @@ impl Low {
                 .map_err(|_| Fault::new(code::STATE, "the state's window is damaged")),
             None => self.watermark.ordinal(),
         }
+    }
+
+    /// The fault for a watermark below rows that are remembered as taken: no run leaves one. Going
+    /// on would take some of them twice, and leave out others.
+    fn put_back(&self) -> Fault {
+        let Watermark { column, value, .. } = &self.watermark;
+        Fault::new(
+            code::STATE,
+            format!(
+                "the state's watermark {column} = {value} is below rows that the last run took: it \
+                 was changed by hand"
+            ),
+        )
+        .with("column", column)
+        .advise(format!(
+            "put it back, or say `hygge state set {} --watermark {value}`, and all rows from \
+             there on are taken again",
+            self.named
+        ))
     }
 
     /// A lookback that was made longer takes effect as the watermark moves on: rows before the
@@ -224,6 +250,9 @@ pub(crate) fn follow(
             None => Widened::default(),
         };
         let high = convert(low.watermark.ordinal()?)?;
+        if rows.iter().any(|row| row.ordinal > high) {
+            return Err(low.put_back());
+        }
         let others = hashed != columns || !widened.is_empty();
         before = Some(Arc::new(Before::new(hashed, high, &rows).widened(widened)));
         if others {
