@@ -100,6 +100,99 @@ fn a_destination_that_is_read_only() {
     );
 }
 
+/// What an earlier run replaced and nobody can remove is no reason not to move anything.
+#[test]
+fn a_replaced_set_that_cannot_be_removed() {
+    let project = project();
+    project.orders("data/orders/a.parquet", &Orders::new(0..100));
+    project.hygge("start").succeed();
+    // Long ago, by its name. Something is mounted in it.
+    let old = project.path(".hygge/staging/replaced/1700000000.r.0/part");
+    let Some(_busy) = Tmpfs::mount(&old, 64) else {
+        return;
+    };
+    for _ in 0..2 {
+        let run = project.hygge("start --output json").succeed();
+        let warned = |event: &&serde_json::Value| event["warning"] == true;
+        let warnings: Vec<_> = Events::of(&run)
+            .all("note")
+            .filter(warned)
+            .cloned()
+            .collect();
+        assert_eq!(warnings.len(), 1, "{run}");
+        let said = warnings[0]["message"].as_str().unwrap();
+        assert!(said.contains("replaced/1700000000.r.0: "), "{said}");
+    }
+}
+
+/// A folder of a container's image can't be swapped: that is said before rows move, and the way out
+/// that is named is one.
+#[test]
+fn a_destination_in_a_layer_below() {
+    let project = project();
+    let orders = Orders::new(0..100);
+    project.orders("data/orders/a.parquet", &orders);
+    project.hygge("start").succeed();
+    let scratch = tempfile::tempdir().unwrap();
+    let Some(_overlay) = Tmpfs::overlay(project.root(), scratch.path()) else {
+        return;
+    };
+    let before = project.tree();
+    for verb in ["debug", "start"] {
+        let refused = project.hygge(verb).run();
+        assert_eq!(refused.code, Some(1), "{refused}");
+        assert!(refused.stdout.contains("a container's image"), "{refused}");
+        assert!(refused.stdout.contains("cp -a"), "{refused}");
+    }
+    assert_eq!(project.content("lake/orders"), orders.content());
+    let moved = |tree: Vec<String>| -> Vec<String> {
+        let stays = |path: &String| !path.starts_with(".hygge/runs");
+        tree.into_iter().filter(stays).collect()
+    };
+    assert_eq!(moved(project.tree()), moved(before), "something was left");
+
+    let [lake, copy] = ["lake/orders", "lake/orders.new"].map(|path| project.path(path));
+    fs::create_dir(&copy).unwrap();
+    for file in fs::read_dir(&lake).unwrap() {
+        let file = file.unwrap();
+        fs::copy(file.path(), copy.join(file.file_name())).unwrap();
+    }
+    fs::remove_dir_all(&lake).unwrap();
+    fs::rename(&copy, &lake).unwrap();
+    project.hygge("debug").succeed();
+    project.hygge("start").succeed();
+    assert_eq!(project.content("lake/orders"), orders.content());
+}
+
+/// A name that no file system takes is refused before rows move: what is staged under a shorter one
+/// could never be committed.
+#[test]
+fn a_destination_with_a_name_that_is_too_long() {
+    for (length, well) in [(248, true), (249, false), (256, false)] {
+        let project = Project::new();
+        let name = "x".repeat(length);
+        project.flow(
+            "sales",
+            &format!(
+                "home: {{type: parquet, path: data}}\nstore: {{type: parquet, path: {name}/}}\n"
+            ),
+        );
+        project.orders("data/a.parquet", &Orders::new(0..100));
+        let code = if well { 0 } else { 1 };
+        for verb in ["debug", "start", "start"] {
+            let run = project.hygge(verb).run();
+            assert_eq!(run.code, Some(code), "{run}");
+            let said = run.stdout.contains("is too long for a file system");
+            assert_eq!(said, !well, "{run}");
+        }
+        let staged = project
+            .tree()
+            .into_iter()
+            .any(|path| path.contains("intent"));
+        assert!(!staged, "a commit waits that can't be finished");
+    }
+}
+
 /// The store fails while the reader is far ahead of it: the run ends, at once, with the store's
 /// own words. (The original waited for ever.)
 #[test]

@@ -122,13 +122,19 @@ impl Fault {
                 Some("free some space, then run `hygge start` again".to_owned())
             }
             ErrorKind::PermissionDenied => Some(format!(
-                "let the user who runs hygge at it (`ls -ld {}` says who may), or name another \
+                "let the user who runs hygge at it (`namei -l {}` says who may), or name another \
                  place",
-                path.display()
+                crate::quoted(&path.display().to_string())
             )),
             ErrorKind::ReadOnlyFilesystem => {
                 Some("mount the file system writable, or name another place".to_owned())
             }
+            ErrorKind::InvalidFilename => Some("give it a shorter name".to_owned()),
+            // EMFILE and ENFILE have no kind of their own.
+            _ if matches!(error.raw_os_error(), Some(23 | 24)) => Some(
+                "raise the limit of open files (`ulimit -n`), or lower `options.concurrency`"
+                    .to_owned(),
+            ),
             _ => None,
         };
         fault
@@ -211,8 +217,8 @@ mod tests {
 
     #[test]
     fn io_faults_that_a_person_can_mend_say_how() {
-        // EACCES, EROFS, EDQUOT, ENOSPC
-        for number in [13, 30, 122, 28] {
+        // EACCES, EROFS, EDQUOT, ENOSPC, EMFILE, ENAMETOOLONG
+        for number in [13, 30, 122, 28, 24, 36] {
             let error = std::io::Error::from_raw_os_error(number);
             let fault = Fault::io(code::STATE, "can't write", "a/b".as_ref(), &error);
             assert!(fault.advice.is_some(), "{fault:?}");

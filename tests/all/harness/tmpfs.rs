@@ -12,6 +12,27 @@ impl Tmpfs {
             &["-t", "tmpfs", "-o", &format!("size={kib}k"), "hygge-test"],
             folder,
         );
+        Self::of(folder, mounted)
+    }
+
+    /// Lays an empty layer over what is in the folder, as a container does over its image; what is
+    /// written goes to `scratch`.
+    pub(crate) fn overlay(folder: &Path, scratch: &Path) -> Option<Self> {
+        let (upper, work) = (scratch.join("upper"), scratch.join("work"));
+        for each in [&upper, &work] {
+            std::fs::create_dir_all(each).unwrap();
+        }
+        let options = format!(
+            "lowerdir={},upperdir={},workdir={}",
+            folder.display(),
+            upper.display(),
+            work.display()
+        );
+        let mounted = mount(&["-t", "overlay", "-o", &options, "hygge-test"], folder);
+        Self::of(folder, mounted)
+    }
+
+    fn of(folder: &Path, mounted: bool) -> Option<Self> {
         if !mounted {
             // Not a failure in CI either: a container may not be allowed to, root or not.
             super::say("SKIPPED: this machine doesn't let tests mount a file system");

@@ -1,16 +1,17 @@
 //! Where data will stand, where it is staged, and whether one can be swapped for the other.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use hygge_core::{EntityId, Fault, Result, RunId, code};
+use hygge_core::{EntityId, Fault, Result, RunId, code, quoted};
 use rustix::fs::{Access, AtFlags, CWD, RenameFlags, StatxAttributes, StatxFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
-use super::{name, replaced};
+use super::name;
 
 /// The folders hygge makes for staging: the run's, the entity's, and the one all are in.
 pub(crate) const STAGING_LEVELS: usize = 3;
@@ -68,6 +69,7 @@ impl Destination {
 
     /// Refuses a destination that isn't of its shape, or can't be swapped whatever is staged.
     pub(crate) fn refuse(&self, resolved: &Path) -> Result<()> {
+        self.refuse_long(resolved)?;
         let found = match fs::symlink_metadata(resolved) {
             Ok(found) => found,
             Err(error) if absent(&error) => return Ok(()),
@@ -114,6 +116,46 @@ impl Destination {
         Ok(())
     }
 
+    /// The fault for a folder that overlayfs won't move.
+    fn lower(&self, resolved: &Path) -> Fault {
+        let path = quoted(&resolved.display().to_string());
+        Fault::new(
+            code::DESTINATION_UNSUPPORTED,
+            format!(
+                "{} is of a lower layer of an overlay file system, such as a container's image, and \
+                 can't be swapped",
+                self.path.display()
+            ),
+        )
+        .with("file", self.path.display())
+        .advise(format!(
+            "put a copy in its place (`cp -a {path} {path}.new && rm -r {path} && mv {path}.new \
+             {path}`), or give the store a `path` on a volume"
+        ))
+    }
+
+    /// Refuses names that no file system takes: what is staged under a shorter one would be decided
+    /// on, and could never be moved there.
+    fn refuse_long(&self, resolved: &Path) -> Result<()> {
+        let names = resolved.iter().map(OsStr::len);
+        // A folder for staging may have to stand beside the destination.
+        let last = beside(resolved).file_name().map_or(0, OsStr::len);
+        let longest = names.chain([last]).max().unwrap_or_default();
+        if longest <= LONGEST_NAME && resolved.as_os_str().len() <= LONGEST_PATH {
+            return Ok(());
+        }
+        Err(Fault::new(
+            code::DESTINATION_UNSUPPORTED,
+            format!(
+                "{} is too long for a file system: a name there has up to {} bytes",
+                self.path.display(),
+                LONGEST_NAME - "..hygge".len()
+            ),
+        )
+        .with("file", self.path.display())
+        .advise("give the store a shorter `path`"))
+    }
+
     /// Makes the folder in which a run is staged, where it can be swapped with the destination.
     pub(crate) fn stage(&self, entity: &EntityId, run: &RunId) -> Result<PathBuf> {
         let resolved = self.resolved()?;
@@ -127,6 +169,10 @@ impl Destination {
             let staging = base.join(run.as_str());
             create(&staging)?;
             match swappable(&staging, &above, self.shape) {
+                Ok(()) if self.shape == Shape::Folder && is_lower(&resolved, &staging) => {
+                    remove_empty(&staging, STAGING_LEVELS);
+                    return Err(self.lower(&resolved));
+                }
                 Ok(()) => return Ok(staging),
                 Err(error) => {
                     remove_empty(&staging, STAGING_LEVELS);
@@ -151,6 +197,12 @@ impl Destination {
         ))
     }
 }
+
+/// Bytes that a name may have, on every file system that can swap folders.
+const LONGEST_NAME: usize = 255;
+/// Bytes that the destination's path may have: the kernel takes 4,096, and the names of partitions and
+/// files come behind it.
+const LONGEST_PATH: usize = 3_500;
 
 /// The folder for staging beside a destination.
 fn beside(resolved: &Path) -> PathBuf {
@@ -242,6 +294,22 @@ fn swappable(staging: &Path, above: &Path, shape: Shape) -> Result<(), Errno> {
     across.and(swapped)
 }
 
+/// Whether the folder is one that overlayfs won't move: of a lower layer, such as a container's
+/// image. Only trying tells; a folder is never renamed over one that isn't empty, so nothing moves.
+fn is_lower(folder: &Path, staging: &Path) -> bool {
+    const OVERLAYFS: u64 = 0x794c_7630;
+    let of_type = |found: rustix::fs::StatFs| u64::try_from(found.f_type) == Ok(OVERLAYFS);
+    let overlay = rustix::fs::statfs(folder).is_ok_and(of_type);
+    if !overlay {
+        return false;
+    }
+    let taken = staging.join("probe-taken");
+    let tried = fs::create_dir_all(taken.join("inside")).is_ok()
+        && rustix::fs::rename(folder, &taken) == Err(Errno::XDEV);
+    let _ = fs::remove_dir_all(&taken);
+    tried
+}
+
 fn same_device(one: &Path, other: &Path) -> Result<(), Errno> {
     let same = rustix::fs::stat(one)?.st_dev == rustix::fs::stat(other)?.st_dev;
     if same { Ok(()) } else { Err(Errno::XDEV) }
@@ -280,10 +348,11 @@ pub(crate) fn remove_empty(folder: &Path, levels: usize) {
     }
 }
 
+/// A name that no file system takes isn't there either.
 pub(crate) fn absent(error: &io::Error) -> bool {
     matches!(
         error.kind(),
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::InvalidFilename
     )
 }
 
@@ -292,15 +361,11 @@ pub(crate) fn look(path: &Path, error: &io::Error) -> Fault {
 }
 
 /// Removes what runs staged in an entity's folder, but for the live one, then the folder itself
-/// when nothing is left in it, and the one above it; and what runs of any entity replaced, but
-/// for what was replaced just now.
+/// when nothing is left in it, and the one above it.
 pub(crate) fn clear(base: &Path, live: Option<&RunId>) -> Result<()> {
     let failed = |path: &Path, error: &io::Error| {
         Fault::io(code::DESTINATION_IO, "can't remove", path, error)
     };
-    if let Some(staging) = base.parent() {
-        replaced::sweep(staging).map_err(|error| failed(staging, &error))?;
-    }
     let entries = match fs::read_dir(base) {
         Ok(entries) => entries,
         Err(error) if absent(&error) => return Ok(()),

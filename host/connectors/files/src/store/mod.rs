@@ -440,8 +440,14 @@ impl Store for FileStore {
         let destination = self.destination.clone();
         let entity = entity.clone();
         let live = live.cloned();
+        let notes = Arc::clone(&cx.notes);
         cx.io(move || {
             for base in destination.stagings(&entity)? {
+                if let Some((old, error)) = base.parent().and_then(replaced::sweep)
+                    && let Some(complaint) = replaced::complaint(&old, &error)
+                {
+                    notes.note(Level::Warning, &complaint);
+                }
                 destination::clear(&base, live.as_ref())?;
             }
             Ok(())

@@ -5,10 +5,12 @@
 //! cleanup after that removes it. The price is the disk it takes until then. All of a project
 //! stand in one folder: whichever entity runs next cleans up, also after one that is no more.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hygge_core::RunId;
@@ -44,30 +46,50 @@ fn place(entity: &Path, now: SystemTime, run: &RunId) -> Option<PathBuf> {
 }
 
 /// Removes what has stayed long enough, given a folder in which entities are staged. What can't
-/// be removed now may be later.
-pub(crate) fn sweep(staging: &Path) -> io::Result<()> {
+/// be removed now may be later, and is nobody's failure: the first of it is given back.
+pub(crate) fn sweep(staging: &Path) -> Option<(PathBuf, io::Error)> {
     let folder = staging.join(FOLDER);
-    let entries = match fs::read_dir(&folder) {
-        Ok(entries) => entries,
-        Err(error) if absent(&error) => return Ok(()),
-        Err(error) => return Err(error),
-    };
     let now = SystemTime::now();
-    for entry in entries {
-        let entry = entry?;
-        if stays(&entry.file_name(), now) {
-            continue;
+    let expired = || -> io::Result<Vec<PathBuf>> {
+        let mut expired = Vec::new();
+        for entry in fs::read_dir(&folder)? {
+            let entry = entry?;
+            if !stays(&entry.file_name(), now) {
+                expired.push(entry.path());
+            }
         }
+        Ok(expired)
+    };
+    let expired = match expired() {
+        Ok(expired) => expired,
+        Err(error) if absent(&error) => return None,
+        Err(error) => return Some((folder, error)),
+    };
+    let mut first = None;
+    for old in expired {
         // Another run may be at it too.
-        match fs::remove_dir_all(entry.path()) {
+        match fs::remove_dir_all(&old) {
             Err(error) if !absent(&error) && error.kind() != io::ErrorKind::DirectoryNotEmpty => {
-                return Err(error);
+                first.get_or_insert((old, error));
             }
             _ => {}
         }
     }
     remove_empty(&folder, 2);
-    Ok(())
+    first
+}
+
+/// What to say of one that couldn't be removed. Once is enough: every entity of a run sweeps.
+pub(crate) fn complaint(old: &Path, error: &io::Error) -> Option<String> {
+    static SAID: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+    let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
+    said.insert(old.to_owned()).then(|| {
+        format!(
+            "files that were replaced can't be removed, and take disk until they are: {}: {}",
+            old.display(),
+            error.kind()
+        )
+    })
 }
 
 /// Whether a folder of that name must stay for now. A time in the future, by a clock that was
@@ -120,7 +142,7 @@ mod tests {
         put_away(&old("new"), &entity, &run).unwrap();
         let then = SystemTime::now() - GRACE - Duration::from_secs(2);
         fs::rename(old("expired"), place(&entity, then, &run).unwrap()).unwrap();
-        sweep(&staging).unwrap();
+        assert!(sweep(&staging).is_none());
         assert_eq!(fs::read_dir(staging.join(FOLDER)).unwrap().count(), 1);
     }
 }

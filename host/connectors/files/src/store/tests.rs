@@ -441,7 +441,7 @@ fn a_destination_that_cannot_be_written_is_said_before_rows_move() {
     });
     assert_eq!(refused.code, code::DESTINATION_IO);
     assert!(refused.message.contains("can't write into"), "{refused:?}");
-    assert!(refused.advice.unwrap().contains("ls -ld"));
+    assert!(refused.advice.unwrap().contains("namei -l"));
     assert!(!project.root().join(".hygge").exists());
 }
 
