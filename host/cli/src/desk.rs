@@ -44,6 +44,7 @@ impl Desk {
             draw_progress,
             began: Instant::now(),
             logged: BTreeMap::new(),
+            latest: BTreeMap::new(),
         };
         let thread = std::thread::spawn(move || worker.work());
         Self {
@@ -90,6 +91,8 @@ struct Worker {
     draw_progress: bool,
     began: Instant,
     logged: BTreeMap<EntityId, Instant>,
+    /// Progress that wasn't due yet when it came.
+    latest: BTreeMap<EntityId, Event>,
 }
 
 impl Worker {
@@ -116,13 +119,14 @@ impl Worker {
         if let Event::Committing { id } = event {
             // How far it came is said before, never after.
             let last = lock(&self.progress).remove(id);
-            if let Some(last) = last {
+            if let Some(last) = last.or_else(|| self.latest.remove(id)) {
                 self.show(&last);
             }
         }
         if let Event::EntityFinished { id, .. } = event {
             // What it had moved on the way is old news now.
             lock(&self.progress).remove(id);
+            self.latest.remove(id);
             self.logged.remove(id);
         }
         self.show(event);
@@ -138,11 +142,13 @@ impl Worker {
         let now = Instant::now();
         let waiting = std::mem::take(&mut *lock(&self.progress));
         for (id, event) in waiting {
+            self.latest.insert(id.clone(), event.clone());
             let due = self
                 .logged
                 .get(&id)
                 .is_none_or(|last| now.duration_since(*last) >= LOGGED);
             if due {
+                self.latest.remove(&id);
                 self.log.line(&event_line(&event, jiff::Timestamp::now()));
                 self.logged.insert(id, now);
             }
@@ -189,5 +195,59 @@ mod tests {
         assert_eq!(text.matches("committing").count(), 1, "{text}");
         let last = text.find("progress").unwrap();
         assert!(last < text.find("committing").unwrap(), "{text}");
+    }
+
+    #[test]
+    fn progress_that_came_too_early_is_told_before_the_commit() {
+        let folder = tempfile::tempdir().unwrap();
+        let log =
+            RunLog::begin(folder.path(), &RunId::parse("r").unwrap(), Veil::default()).unwrap();
+        let log = Arc::new(log);
+        let console = Arc::new(Console::of_this_process());
+        let (_, events) = channel();
+        let mut worker = Worker {
+            events,
+            progress: Arc::default(),
+            renderer: Box::new(Json::new(true)),
+            console,
+            log: Arc::clone(&log),
+            draw_progress: false,
+            began: Instant::now(),
+            logged: BTreeMap::new(),
+            latest: BTreeMap::new(),
+        };
+        let id = EntityId::new("nyc", "flights");
+        // The second isn't due, and the third hasn't ticked yet.
+        for (rows, told, ticks) in [(1, true, true), (2, false, true), (3, false, false)] {
+            let (id, bytes, splits_done) = (id.clone(), 0, 0);
+            let event = Event::Progress {
+                id: id.clone(),
+                rows,
+                bytes,
+                splits_done,
+            };
+            lock(&worker.progress).insert(id.clone(), event);
+            if !told {
+                worker.logged.insert(id, Instant::now());
+            }
+            if ticks {
+                worker.tick();
+            }
+            if rows > 1 {
+                worker.take(&Event::Committing {
+                    id: EntityId::new("nyc", "flights"),
+                });
+            }
+        }
+        log.flush();
+        let text = std::fs::read_to_string(folder.path().join("runs/r/log.jsonl")).unwrap();
+        let told: Vec<_> = text
+            .lines()
+            .map(|line| match line.split_once("\"rows\":") {
+                Some((_, rows)) => &rows[..1],
+                None => "committing",
+            })
+            .collect();
+        assert_eq!(told, ["1", "2", "committing", "3", "committing"]);
     }
 }

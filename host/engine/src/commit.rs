@@ -5,8 +5,8 @@ use std::sync::Arc;
 use arrow_schema::Schema;
 use hygge_core::failpoint::hit;
 use hygge_core::{
-    Action, CommitRecord, Context, Fault, Position, Receipt, Result, Settled, SplitPlan, Store,
-    Target, Watermark, type_name,
+    Action, CommitRecord, Context, EntityId, Fault, Level, Position, Receipt, Result, Settled,
+    SplitPlan, Store, Target, Watermark, code, type_name,
 };
 use hygge_state::{EntityState, Intent, Memories, SplitDone, StateStore};
 
@@ -102,14 +102,15 @@ impl Mover {
             .as_ref()
             .and_then(|state| state.ends.as_ref())
             .is_some_and(|ends| ends.filled && target.action != Action::Replace);
+        // For a merge this is most of the work.
+        self.shared.events.event(&Event::Committing {
+            id: self.planned.id.clone(),
+        });
         let receipts = store.prepare(&target, receipts, cx).await?;
         // Of several with one key, a merge keeps one.
         let rows = receipts.iter().map(|r| r.rows).sum();
         let filled = rows > 0 || kept;
         hit("store.prepared")?;
-        self.shared.events.event(&Event::Committing {
-            id: self.planned.id.clone(),
-        });
         let record = CommitRecord {
             version: CommitRecord::VERSION,
             hygge: env!("CARGO_PKG_VERSION").to_owned(),
@@ -138,15 +139,15 @@ impl Mover {
             .state
             .put_intent(&intent, &memories(window.1))
             .await?;
-        let (state, _) = carry_out(
+        let carried = carry_out(
             self.shared.state.as_ref(),
             store,
             &intent,
             "committed",
             self.shared.options.retries,
             cx,
-        )
-        .await?;
+        );
+        let (state, _) = carried.await.map_err(decided)?;
         let moved = Moved {
             action: target.action,
             rows,
@@ -157,6 +158,21 @@ impl Mover {
         };
         Ok((moved, intent.record.position))
     }
+}
+
+/// What went wrong after the commit was decided on doesn't undo it.
+fn decided(fault: Fault) -> Fault {
+    // These say so themselves, and what else to do.
+    if matches!(&*fault.code, code::COMMIT_LOST | code::DESTINATION_FOREIGN) {
+        return fault;
+    }
+    let next = "its rows are staged and its commit is decided: the next `hygge start` finishes it \
+                before anything else";
+    let advice = match &fault.advice {
+        Some(advice) => format!("{advice}; {next}"),
+        None => next.to_owned(),
+    };
+    fault.advise(advice)
 }
 
 /// Carries out a stored intent: the Store commits, then the state takes the intent's place.
@@ -177,6 +193,15 @@ pub(crate) async fn carry_out(
     let memories: Memories = vec![("store", settled.memory.clone())];
     state.close(&after, &memories).await?;
     Ok((after, settled))
+}
+
+/// Throws away what is staged of a commit that stands. When that can't be done, the commit is no
+/// worse for it: it is told, and tried again by the next run.
+pub(crate) async fn tidy(store: &dyn Store, id: &EntityId, cx: &Context) {
+    if let Err(fault) = store.cleanup(id, None, cx).await {
+        let left = format!("the rows are committed, but what was staged is still there: {fault}");
+        cx.notes.note(Level::Warning, &left);
+    }
 }
 
 /// The state an intent leads to.

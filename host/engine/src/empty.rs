@@ -93,6 +93,6 @@ pub(crate) async fn replace(
     let retries = shared.options.retries;
     let state = shared.state.as_ref();
     let (after, _) = commit::carry_out(state, store, &intent, "committed", retries, cx).await?;
-    store.cleanup(id, None, cx).await?;
+    commit::tidy(store, id, cx).await;
     Ok(Some(after))
 }

@@ -26,7 +26,7 @@ use crate::retry::Retries;
 use crate::shared::{Lent, Shared};
 use crate::start::{self, Start};
 use crate::window::{Follow, Seen, Taken};
-use crate::{Event, check, empty, recover};
+use crate::{Event, check, commit, empty, recover};
 
 /// What moving an entity came to.
 #[derive(Debug)]
@@ -80,8 +80,14 @@ impl Mover {
             result => result,
         };
         self.lent.quiet().await?;
-        if let Err(fault) = &result {
-            self.after_failure(fault).await?;
+        if let Err(fault) = &result
+            && let Err(left) = self.after_failure(fault).await
+        {
+            // What went wrong before is the news.
+            self.note(
+                true,
+                format!("what was staged isn't thrown away yet: {left}"),
+            );
         }
         drop(lock);
         result
@@ -134,7 +140,7 @@ impl Mover {
             home.acknowledge(position, &cx).await?;
             hit("entity.acknowledged")?;
         }
-        store.cleanup(&self.planned.id, None, &cx).await?;
+        commit::tidy(store.as_ref(), &self.planned.id, &cx).await;
         hit("entity.cleaned")?;
         Ok(moved)
     }
@@ -304,11 +310,11 @@ impl Mover {
             self.shared.events.event(&Event::Recovered {
                 id: id.clone(),
                 run: begun.attempt.run.clone(),
-                message: format!(
-                    "{} of {} splits were already staged",
-                    begun.done.len(),
-                    plan.splits.len()
-                ),
+                message: match (begun.done.len(), plan.splits.len()) {
+                    (1, 1) => "its only split was already staged".to_owned(),
+                    (1, all) => format!("1 of {all} splits was already staged"),
+                    (staged, all) => format!("{staged} of {all} splits were already staged"),
+                },
             });
         }
         let open = plan
@@ -523,7 +529,7 @@ impl Mover {
     /// Tries that people hear of.
     fn retries(&self, split: String) -> Retries<'static> {
         let (events, id) = (Arc::clone(&self.shared.events), self.planned.id.clone());
-        Retries::new(self.shared.options.retries, move |attempt, fault, wait| {
+        let told = move |attempt, fault: &Fault, wait| {
             events.event(&Event::Retrying {
                 id: id.clone(),
                 split: split.clone(),
@@ -531,7 +537,8 @@ impl Mover {
                 fault: fault.clone(),
                 wait_ms: millis(wait),
             });
-        })
+        };
+        Retries::new(self.shared.options.retries, told).until(self.shared.signal.clone())
     }
 }
 

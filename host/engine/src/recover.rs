@@ -97,7 +97,7 @@ async fn finish_with(
     let store = kind.build(&settings, &place.of(id))?;
     let (after, _) =
         commit::carry_out(state, store.as_ref(), &intent, "committed", retries, cx).await?;
-    store.cleanup(id, None, cx).await?;
+    commit::tidy(store.as_ref(), id, cx).await;
     Ok(Some(after))
 }
 

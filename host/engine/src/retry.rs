@@ -4,6 +4,8 @@ use std::time::Duration;
 use hygge_core::{Fault, Result};
 use rand::RngExt as _;
 
+use crate::StopSignal;
+
 /// How long the first wait is, before jitter.
 const BASE: Duration = Duration::from_millis(500);
 /// The longest wait, unless the fault itself asks for more.
@@ -25,6 +27,8 @@ type Told<'a> = dyn Fn(u32, &Fault, Duration) + Send + Sync + 'a;
 
 /// How often something is tried again, whatever of it fails.
 pub(crate) struct Retries<'a> {
+    /// Ends a wait.
+    signal: StopSignal,
     most: u32,
     failed: AtomicU32,
     told: Box<Told<'a>>,
@@ -33,10 +37,17 @@ pub(crate) struct Retries<'a> {
 impl<'a> Retries<'a> {
     pub(crate) fn new(most: u32, told: impl Fn(u32, &Fault, Duration) + Send + Sync + 'a) -> Self {
         Self {
+            signal: StopSignal::default(),
             most,
             failed: AtomicU32::new(0),
             told: Box::new(told),
         }
+    }
+
+    /// The same, but nobody who asks to stop is kept waiting for the next try.
+    pub(crate) fn until(mut self, signal: StopSignal) -> Self {
+        self.signal = signal;
+        self
     }
 
     /// Calls `work` until it succeeds, fails for good, or failed too often in a way that may
@@ -71,8 +82,11 @@ impl<'a> Retries<'a> {
         };
         let wait = backoff(before + 1, &fault);
         (self.told)(before + 1, &fault, wait);
-        tokio::time::sleep(wait).await;
-        Ok(())
+        let slept = async {
+            tokio::time::sleep(wait).await;
+            Ok(())
+        };
+        self.signal.or_stopped(slept).await
     }
 
     /// With how often it was tried, when that is more than it would have been without retries.
@@ -136,6 +150,29 @@ mod tests {
         assert_eq!(fails.await.unwrap_err().attribute("tries"), Some("4"));
         assert_eq!(heard.load(Ordering::Relaxed), 3);
         assert_eq!(calls, 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_asks_to_stop_waits_for_no_try() {
+        let signal = StopSignal::default();
+        let heard = AtomicU32::new(0);
+        let retries = Retries::new(3, |failed, _, _| heard.store(failed, Ordering::Relaxed))
+            .until(signal.clone());
+        let mut fault = Fault::internal("x").retryable();
+        fault.retry_after = Some(Duration::from_secs(3_600));
+        let began = tokio::time::Instant::now();
+        let waiting = retries.run(|_| {
+            let fault = fault.clone();
+            async { Err::<(), _>(fault) }
+        });
+        let stopping = async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            signal.set();
+        };
+        let (ended, ()) = tokio::join!(waiting, stopping);
+        assert_eq!(ended.unwrap_err().code, hygge_core::code::STOPPED);
+        assert_eq!(heard.load(Ordering::Relaxed), 1);
+        assert_eq!(began.elapsed(), Duration::from_secs(1));
     }
 
     #[test]

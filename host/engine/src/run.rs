@@ -44,6 +44,8 @@ pub struct RunSummary {
     pub entities: Vec<EntityResult>,
     /// Seconds it took.
     pub seconds: f64,
+    /// Why the history doesn't know how it ended, if it doesn't. The rows are where they are.
+    pub unrecorded: Option<Fault>,
 }
 
 impl RunSummary {
@@ -126,6 +128,7 @@ pub async fn run(plan: &Plan, request: RunRequest) -> Result<RunSummary> {
         run: request.run.clone(),
         entities: all(&shared, plan).await,
         seconds: 0.0,
+        unrecorded: None,
     };
     summary.seconds = clock.elapsed().as_secs_f64();
     record.ended = Some(jiff::Timestamp::now());
@@ -140,7 +143,7 @@ pub async fn run(plan: &Plan, request: RunRequest) -> Result<RunSummary> {
         let usage = usage.clone();
         shared.events.event(&Event::PoolUsed { usage });
     }
-    shared.state.put_run(&record).await?;
+    summary.unrecorded = shared.state.put_run(&record).await.err();
     let count = |outcome| summary.count(outcome) as u64;
     shared.events.event(&Event::RunFinished {
         run: request.run,

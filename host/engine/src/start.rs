@@ -199,7 +199,7 @@ pub(crate) async fn compare(
             Err(Fault::new(
                 code::STATE_LOST,
                 format!(
-                    "{} was filled by hygge{by}, but nothing is remembered of it",
+                    "hygge wrote {}{by}, but nothing is remembered of it",
                     planned.store_plan.describe
                 ),
             )
@@ -264,10 +264,7 @@ fn emptied(planned: &PlannedEntity, state: &EntityState) -> Fault {
     };
     Fault::new(
         code::STATE_ELSEWHERE,
-        format!(
-            "{} is empty, but rows{up_to} settled there",
-            planned.store_plan.describe
-        ),
+        format!("{} is empty, but rows{up_to} settled there", state.location),
     )
     .advise(format!(
         "`hygge start --full --entity {id}` loads everything again{goes_on}, or put back what \

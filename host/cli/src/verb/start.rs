@@ -107,7 +107,7 @@ fn verifying(plan: &Plan) -> Vec<String> {
         .filter(|entity| entity.store_plan.capabilities.encoded.is_some())
         .map(|entity| {
             let EntityId { flow, entity } = &entity.id;
-            format!("flow.{flow}.entities.\"{entity}\".store.verify=true")
+            format!("flow.\"{flow}\".entities.\"{entity}\".store.verify=true")
         })
         .collect()
 }
@@ -188,10 +188,17 @@ fn go(project: &Project, args: &StartArgs, global: &Global, console: &Arc<Consol
     // Whatever happened, what was said comes first.
     desk.close();
     console.drew();
+    let warning = console.paint_err().warn("warning:");
     if let Some(why) = log.failure() {
-        console.err(&format!("{} {why}\n", console.paint_err().warn("warning:")));
+        console.err(&format!("{warning} {why}\n"));
     }
-    Ok(outcome(&ended?, signal.is_set()))
+    let summary = ended?;
+    if let Some(why) = &summary.unrecorded {
+        console.err(&format!(
+            "{warning} `hygge runs` won't know how this run ended: {why}\n"
+        ));
+    }
+    Ok(outcome(&summary, signal.is_set()))
 }
 
 fn renderer(scene: Scene, args: &StartArgs, live: Option<&Arc<Console>>) -> Box<dyn Renderer> {
