@@ -23,7 +23,15 @@ pub(crate) fn read(text: &str) -> Result<Var, Problems> {
         );
         Err(problem.into())
     };
-    let Some((path, value)) = text.split_once('=') else {
+    let mut quoted = false;
+    let mut plain = |c: char| {
+        quoted ^= c == '"';
+        c == '=' && !quoted
+    };
+    let Some((path, value)) = text
+        .find(&mut plain)
+        .map(|at| (&text[..at], &text[at + 1..]))
+    else {
         return wrong("`--var` needs a `=`");
     };
     let mut column = 1;

@@ -4,7 +4,7 @@ use std::process::Stdio;
 use rustix::process::Signal;
 
 use super::orders;
-use crate::harness::{Events, Orders};
+use crate::harness::{Events, Orders, Project};
 
 #[test]
 fn says_what_settled_where() {
@@ -92,6 +92,22 @@ fn selects_and_overrides() {
         .hygge("start --full --concurrency 1 --verify")
         .succeed();
     assert_eq!(project.content("lake/orders"), Orders::new(0..20).content());
+}
+
+#[test]
+fn verifies_whatever_the_names() {
+    let project = Project::new();
+    project.flow(
+        "sa=les 1",
+        "entities: [a=b, c.d]\nhome: {type: parquet, path: data/a.parquet}\n\
+         store: {type: parquet, path: \"lake/{entity}\"}\n",
+    );
+    project.orders("data/a.parquet", &Orders::new(0..10));
+    project.hygge("start --verify").succeed();
+    let path = "lake/elsewhere/";
+    let var = format!("flow.\"sa=les 1\".entities.\"a=b\".store.path={path}");
+    project.hygge("start --var").argument(&var).succeed();
+    assert_eq!(project.content(path), Orders::new(0..10).content());
 }
 
 #[test]
