@@ -62,7 +62,7 @@ impl Table {
     /// give way, as far as names can still be told apart.
     pub(crate) fn within(&self, room: Option<usize>) -> String {
         const LEAST: usize = 12;
-        let wide = |cell: &Cell| cell.text.chars().count();
+        let wide = |cell: &Cell| units::width(&cell.text);
         let mut widths: Vec<usize> = (0..self.rights.len())
             .map(|i| {
                 self.rows
@@ -128,6 +128,25 @@ mod tests {
         );
         let least = table.within(Some(3));
         assert!(least.contains("sales.…nning"), "{least}");
+    }
+
+    #[test]
+    fn columns_line_up_whatever_the_letters() {
+        let mut table = Table::new(&["NAME", ">ROWS", "WHERE"]);
+        for name in ["abc", "日本語の表", "e\u{301}te\u{301}", "👩‍👩‍👧‍👦"] {
+            table.row(vec![name.into(), "10".into(), "here".into()]);
+        }
+        assert_eq!(
+            table.show(),
+            "NAME        ROWS  WHERE\n\
+             abc           10  here\n\
+             日本語の表    10  here\n\
+             e\u{301}te\u{301}           10  here\n\
+             👩‍👩‍👧‍👦            10  here\n"
+        );
+        assert_eq!(units::shortened("日本語の表", 8), "日本…表");
+        assert_eq!(units::shortened("日本語の表", 10), "日本語の表");
+        assert_eq!(units::shortened("日本", 1), "…");
     }
 
     #[test]

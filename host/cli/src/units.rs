@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use unicode_width::UnicodeWidthStr as _;
+
 /// `336,776`.
 pub(crate) fn count(n: u64) -> String {
     let digits = n.to_string();
@@ -23,17 +25,35 @@ pub(crate) fn many(n: u64, one: &str, several: &str) -> String {
     format!("{} {}", count(n), if n == 1 { one } else { several })
 }
 
+/// How many columns of a terminal a text takes: a Chinese letter takes two.
+pub(crate) fn width(text: &str) -> usize {
+    text.width()
+}
+
+/// A text with spaces behind it, as wide as that.
+pub(crate) fn padded(text: &str, wide: usize) -> String {
+    format!("{text}{}", " ".repeat(wide.saturating_sub(width(text))))
+}
+
+/// The beginning of a text, as much as fits.
+pub(crate) fn beginning(text: &str, room: usize) -> &str {
+    let fits = text
+        .char_indices()
+        .map(|(at, letter)| at + letter.len_utf8());
+    let end = fits.take_while(|end| width(&text[..*end]) <= room).last();
+    &text[..end.unwrap_or_default()]
+}
+
 /// A text that is too long without its middle: names often differ at their end.
 pub(crate) fn shortened(text: &str, room: usize) -> String {
-    let length = text.chars().count();
-    if length <= room {
+    if width(text) <= room {
         return text.to_owned();
     }
     let tail = room.saturating_sub(1) / 2;
-    let head = room.saturating_sub(1 + tail);
-    let start = text.chars().take(head);
-    let end = text.chars().skip(length - tail);
-    start.chain(['…']).chain(end).collect()
+    let start = beginning(text, room.saturating_sub(1 + tail));
+    let mut ends = text.char_indices().map(|(at, _)| &text[at..]);
+    let end = ends.find(|end| width(end) <= tail).unwrap_or_default();
+    format!("{start}…{end}")
 }
 
 /// `999 B`, `1.2 MiB`.

@@ -117,7 +117,7 @@ fn room() -> usize {
 fn fitting(parts: &[String], spare: &[usize], room: usize) -> String {
     let mut left: Vec<&str> = parts.iter().map(String::as_str).collect();
     for index in spare {
-        let wide: usize = left.iter().map(|part| part.chars().count()).sum();
+        let wide: usize = left.iter().map(|part| units::width(part)).sum();
         if wide <= room {
             break;
         }
@@ -128,10 +128,10 @@ fn fitting(parts: &[String], spare: &[usize], room: usize) -> String {
 
 /// The beginning of a text that is too long.
 fn cut(text: &str, room: usize) -> String {
-    if text.chars().count() <= room {
+    if units::width(text) <= room {
         return text.to_owned();
     }
-    let start: String = text.chars().take(room.saturating_sub(1)).collect();
+    let start = units::beginning(text, room.saturating_sub(1));
     format!("{start}…")
 }
 
@@ -157,7 +157,7 @@ fn entity(id: &EntityId, width: usize, progress: &Progress, at: Duration, room: 
         (rate, left) = (String::new(), ", committing".to_owned());
     }
     let parts = [
-        format!("{name:<width$}"),
+        units::padded(&name, width),
         how_far,
         format!("  {}", units::rows(progress.rows)),
         format!(", {}", units::bytes(progress.bytes)),

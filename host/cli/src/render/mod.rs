@@ -15,6 +15,7 @@ use hygge_core::EntityId;
 use hygge_engine::Event;
 
 use crate::console::{Console, Paint};
+use crate::units;
 
 pub(crate) use json::Json;
 pub(crate) use live::Live;
@@ -46,7 +47,7 @@ impl Scene {
         let longest = self
             .origins
             .keys()
-            .map(|id| id.to_string().chars().count())
+            .map(|id| units::width(&id.to_string()))
             .max();
         longest.unwrap_or(0).min(48)
     }

@@ -37,8 +37,7 @@ impl Plain {
 
     fn say(&self, word: &str, id: &EntityId, text: &str) -> String {
         let width = self.scene.widest();
-        let id = id.to_string();
-        let gap = " ".repeat(width.saturating_sub(id.chars().count()));
+        let id = units::padded(&id.to_string(), width);
         let padded = format!("{word:<7}");
         let painted = match word {
             "done" => self.scene.paint.good(&padded),
@@ -46,7 +45,7 @@ impl Plain {
             "WARN" | "SKIP" | "STOP" | "retry" => self.scene.paint.warn(&padded),
             _ => self.scene.paint.faint(&padded),
         };
-        format!("{painted} {id}{gap}  {text}\n")
+        format!("{painted} {id}  {text}\n")
     }
 
     fn milestone(&mut self, id: &EntityId, rows: u64, bytes: u64, at: Duration) -> String {
