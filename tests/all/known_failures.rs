@@ -199,9 +199,14 @@ fn ties_at_the_watermark_are_neither_lost_nor_doubled() {
     project.orders("data/orders/a.parquet", &all);
     project.hygge("start").succeed();
 
-    // Rows that were still being written: one exactly at the watermark, one a little before it,
-    // one that has none. And a row that equals one of the first run in everything.
+    // Rows that were still being written: one exactly at the watermark, one a little before it. And
+    // a row that equals one of the first run in everything: two rows that are equal are two.
     let late = Orders(vec![
+        Order {
+            id: 999,
+            version: 1,
+            updated: Some(999),
+        },
         Order {
             id: 5_000,
             version: 1,

@@ -268,7 +268,8 @@ impl TryFrom<String> for WatermarkType {
         };
         let unknown = || format!("unknown watermark type {text:?}");
         if let Some(scale) = inside("decimal") {
-            let scale = scale.parse().map_err(|_| unknown())?;
+            let scale = scale.parse().ok().filter(|scale| *scale <= 38);
+            let scale = scale.ok_or_else(unknown)?;
             return Ok(Self::Decimal { scale });
         }
         if let Some(rest) = inside("timestamp") {

@@ -141,7 +141,9 @@ fn next(root: &Path) -> String {
         "\nNow move the data: hygge start\n".to_owned()
     } else {
         let folder = hygge_core::quoted(&root.display().to_string());
-        format!("\nNow move the data: cd {folder} && hygge start\n")
+        // To `cd` it would be an option.
+        let here = if folder.starts_with('-') { "./" } else { "" };
+        format!("\nNow move the data: cd {here}{folder} && hygge start\n")
     }
 }
 

@@ -37,13 +37,12 @@ pub(crate) async fn splits(
     };
     if listing.ignored > 0 {
         let example = listing.ignored_example.as_deref().unwrap_or_default();
-        cx.notes.note(
-            Level::Info,
-            &format!(
-                "{} other files in {} are passed over, such as {example}",
-                listing.ignored, inner.settings.path
-            ),
-        );
+        let path = &inner.settings.path;
+        let passed_over = match listing.ignored {
+            1 => format!("another file in {path} is passed over: {example}"),
+            more => format!("{more} other files in {path} are passed over, such as {example}"),
+        };
+        cx.notes.note(Level::Info, &passed_over);
     }
     let format = listing.format;
     for name in inner.settings.specific() {
