@@ -19,6 +19,7 @@ mod harness;
 mod interrupt;
 mod json;
 mod known_failures;
+mod login;
 mod lost;
 mod mssql;
 mod mutation;

@@ -9,6 +9,8 @@ pub(crate) struct Asked {
     pub(crate) method: String,
     /// `/deals?page=2`.
     pub(crate) target: String,
+    /// What was sent with it.
+    pub(crate) body: String,
     /// Names in lower case.
     headers: Vec<(String, String)>,
 }
@@ -69,13 +71,16 @@ impl Answer {
 /// process.
 pub(crate) struct Server {
     address: SocketAddr,
+    scheme: &'static str,
     asked: Arc<Mutex<Vec<Asked>>>,
 }
 
 impl Server {
     /// Answers as `answer` says, one request after the other.
     pub(crate) fn start(mut answer: impl FnMut(&Asked) -> Answer + Send + 'static) -> Self {
-        Self::listen(move |stream, heard| serve(stream, heard, &mut answer))
+        Self::listen("http", move |stream, heard| {
+            serve(stream, heard, &mut answer);
+        })
     }
 
     /// The same over TLS.
@@ -83,7 +88,7 @@ impl Server {
         tls: Arc<rustls::ServerConfig>,
         mut answer: impl FnMut(&Asked) -> Answer + Send + 'static,
     ) -> Self {
-        Self::listen(move |stream, heard| {
+        Self::listen("https", move |stream, heard| {
             let connection = rustls::ServerConnection::new(Arc::clone(&tls)).unwrap();
             let mut stream = rustls::StreamOwned::new(connection, stream);
             serve(&mut stream, heard, &mut answer);
@@ -93,7 +98,10 @@ impl Server {
         })
     }
 
-    fn listen(mut serve: impl FnMut(TcpStream, &Mutex<Vec<Asked>>) + Send + 'static) -> Self {
+    fn listen(
+        scheme: &'static str,
+        mut serve: impl FnMut(TcpStream, &Mutex<Vec<Asked>>) + Send + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
@@ -104,7 +112,11 @@ impl Server {
                 serve(stream, &heard);
             }
         });
-        Self { address, asked }
+        Self {
+            address,
+            scheme,
+            asked,
+        }
     }
 
     /// `127.0.0.1:PORT`'s port.
@@ -112,9 +124,9 @@ impl Server {
         self.address.port()
     }
 
-    /// `http://127.0.0.1:PORT`.
+    /// `http://127.0.0.1:PORT`, or https.
     pub(crate) fn origin(&self) -> String {
-        format!("http://{}", self.address)
+        format!("{}://{}", self.scheme, self.address)
     }
 
     /// What was asked since the last call.
@@ -143,6 +155,7 @@ fn read(stream: &mut impl Read) -> Option<Asked> {
     let mut asked = Asked {
         method: words.next()?.to_owned(),
         target: words.next()?.to_owned(),
+        body: String::new(),
         headers: Vec::new(),
     };
     loop {
@@ -157,6 +170,7 @@ fn read(stream: &mut impl Read) -> Option<Asked> {
     let length = asked.header("content-length").map_or(Ok(0), str::parse);
     let mut body = vec![0; length.ok()?];
     reader.read_exact(&mut body).ok()?;
+    asked.body = String::from_utf8_lossy(&body).into_owned();
     Some(asked)
 }
 
@@ -173,5 +187,6 @@ fn write(stream: &mut impl Write, answer: &Answer) -> std::io::Result<()> {
     };
     let head = format!("HTTP/1.1 {status}\r\n{headers}{length}connection: close\r\n\r\n");
     stream.write_all(head.as_bytes())?;
-    stream.write_all(body)
+    stream.write_all(body)?;
+    stream.flush()
 }

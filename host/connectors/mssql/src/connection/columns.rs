@@ -13,7 +13,8 @@ use mssql_tds::message::login_options::ApplicationIntent;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::server::At;
-use super::settings::{Encrypt, Intent, Login, Who};
+use super::settings::{Encrypt, Intent, Login};
+use super::who::Who;
 use super::{Session, never_by_the_pool};
 use crate::fault::{self, CONNECTING, Doing};
 
@@ -55,7 +56,7 @@ impl Columns {
     }
 }
 
-fn context(login: &Login, source: &str) -> ClientContext {
+fn context(login: &Login, token: Option<&str>, source: &str) -> ClientContext {
     let mut context = ClientContext::with_data_source(source);
     match &login.who {
         Who::Sql { user, password } => {
@@ -63,9 +64,9 @@ fn context(login: &Login, source: &str) -> ClientContext {
             context.user_name.clone_from(user);
             context.password.clone_from(password);
         }
-        Who::Token(token) => {
+        Who::Token(_) | Who::Entra(_) => {
             context.tds_authentication_method = TdsAuthenticationMethod::AccessToken;
-            context.access_token = Some(token.clone());
+            context.access_token = token.map(str::to_owned);
         }
     }
     context.database = login.database.clone().unwrap_or_default();
@@ -95,13 +96,13 @@ fn context(login: &Login, source: &str) -> ClientContext {
 impl Session for Columns {
     const PATIENCE: Duration = Duration::ZERO;
 
-    async fn open(login: &Login, place: OwnedSemaphorePermit) -> Result<Self> {
+    async fn open(login: &Login, token: Option<&str>, place: OwnedSemaphorePermit) -> Result<Self> {
         let what = format!("{CONNECTING} {}", login.describe());
         let source = match &login.server.at {
             At::Port(port) => format!("tcp:{},{port}", login.server.host),
             At::Instance(instance) => format!("{}\\{instance}", login.server.host),
         };
-        let context = context(login, &source);
+        let context = context(login, token, &source);
         let provider = TdsConnectionProvider::new();
         let opening = provider.create_client(context, &source, None).boxed();
         let client = tokio::time::timeout(login.connect_timeout, opening)

@@ -10,12 +10,15 @@
 //! permit, and a writer asks for its session only once its reader has rows for it.
 
 mod columns;
+mod entra;
 mod figures;
 mod handshake;
+mod http;
 mod server;
 mod settings;
 mod statements;
 mod text;
+mod who;
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::{Deref, DerefMut};
@@ -28,11 +31,13 @@ use futures::future::FutureExt;
 use hygge_core::{Fault, PoolUsage, Pooled, Result, code};
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 
+use self::entra::Tokens;
 use self::figures::Figures;
 pub(crate) use self::handshake::Shown;
 pub use self::settings::{ConnectionSettings, Encrypt, Intent, Seconds};
 pub(crate) use self::settings::{Login, problem};
 pub(crate) use self::statements::Statements;
+use self::who::Who;
 
 /// All connections of this process, by what they are opened with.
 #[derive(Debug, Default)]
@@ -70,6 +75,7 @@ pub(crate) struct Connection {
     holders: Mutex<BTreeMap<u64, String>>,
     next: AtomicU64,
     figures: Figures,
+    tokens: OnceCell<Tokens>,
     shown: OnceCell<Result<Shown, String>>,
     pub(crate) runs: crate::store::Runs,
 }
@@ -105,6 +111,7 @@ impl Connection {
             holders: Mutex::default(),
             next: AtomicU64::new(0),
             figures: Figures::default(),
+            tokens: OnceCell::new(),
             shown: OnceCell::new(),
             runs: crate::store::Runs::default(),
         }
@@ -245,7 +252,9 @@ impl Connection {
             let resting = place.is_none();
             if let Some(place) = place {
                 let begun = Instant::now();
-                let opened = M::Connection::open(&self.login, place).boxed().await?;
+                let token = self.token().boxed().await?;
+                let opened = M::Connection::open(&self.login, token.as_deref(), place);
+                let opened = opened.boxed().await?;
                 self.figures.opened(begun.elapsed());
                 own.add(opened).map_err(|_| {
                     Fault::internal("a pool has no place for a session that has one")
@@ -290,7 +299,11 @@ impl Connection {
                 return;
             };
             let begun = Instant::now();
-            let Ok(opened) = Statements::open(&self.login, place).boxed().await else {
+            let Ok(token) = self.token().boxed().await else {
+                return;
+            };
+            let opened = Statements::open(&self.login, token.as_deref(), place);
+            let Ok(opened) = opened.boxed().await else {
                 return;
             };
             self.figures.opened(begun.elapsed());
@@ -298,6 +311,20 @@ impl Connection {
                 return;
             }
         }
+    }
+
+    /// The token to log in with, where that is how.
+    async fn token(&self) -> Result<Option<String>> {
+        let principal = match &self.login.who {
+            Who::Sql { .. } => return Ok(None),
+            Who::Token(token) => return Ok(Some(token.clone())),
+            Who::Entra(principal) => principal,
+        };
+        let tokens = self.tokens.get_or_try_init(async || {
+            let host = &self.login.server.host;
+            Tokens::new(self.describe(), host, principal.clone()).await
+        });
+        tokens.await?.get().await.map(Some)
     }
 
     /// A place for one more session; none when one rests that can be taken. The permit that its
@@ -426,9 +453,11 @@ pub(crate) trait Session: Sized + Send {
     /// How long to wait for one in use before another is opened in the place of one that rests.
     const PATIENCE: Duration;
 
-    /// Opens one, in a place that it has until it is closed.
+    /// Opens one, in a place that it has until it is closed; with a token when that is how one
+    /// logs in.
     fn open(
         login: &Login,
+        token: Option<&str>,
         place: OwnedSemaphorePermit,
     ) -> impl Future<Output = Result<Self>> + Send;
 

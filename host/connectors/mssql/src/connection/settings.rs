@@ -1,3 +1,4 @@
+use std::path::Path;
 use std::time::Duration;
 
 use hygge_core::{Problem, Secret};
@@ -6,6 +7,7 @@ use serde::Deserialize;
 
 use super::server::Server;
 use super::text;
+use super::who::{self, Who};
 
 /// Settings of a connection: in `connections:` of hygge.yml, or beside those of a home or store.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -21,9 +23,21 @@ pub struct ConnectionSettings {
     /// An access token of Entra ID in the place of user and password, as `az account
     /// get-access-token --resource https://database.windows.net` gives one.
     pub access_token: Option<Secret>,
-    /// How to log in: `sql` by user and password, `access_token` by such a token. Default: by what
-    /// is given.
+    /// How to log in: `sql`, `access_token`, or as Entra ID knows one by `managed_identity`,
+    /// `service_principal`, `azure_cli`, `workload_identity`, or `default`: the first of these that
+    /// works. Default: by what is given.
     pub auth: Option<String>,
+    /// The tenant of Entra ID.
+    pub tenant_id: Option<String>,
+    /// The application of a `service_principal` or `workload_identity`, or which of its identities a
+    /// machine takes.
+    pub client_id: Option<String>,
+    /// The secret of a `service_principal`.
+    pub client_secret: Option<Secret>,
+    /// A file of PKCS #12 with the certificate and key of a `service_principal`.
+    pub client_certificate: Option<String>,
+    /// The password of that file.
+    pub client_certificate_password: Option<Secret>,
     /// An ADO.NET or JDBC connection string instead of the settings above; what is also written
     /// beside it wins.
     pub connection_string: Option<Secret>,
@@ -133,15 +147,6 @@ impl JsonSchema for Seconds {
     }
 }
 
-/// As whom a session logs in.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub(crate) enum Who {
-    /// A SQL login.
-    Sql { user: String, password: String },
-    /// Whomever Entra ID gave that token to.
-    Token(String),
-}
-
 /// A connection, complete: what a session is opened with. Two that are equal share a pool.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Login {
@@ -177,8 +182,8 @@ impl Login {
 }
 
 impl ConnectionSettings {
-    /// What a session is opened with, or what is wrong or missing.
-    pub(crate) fn login(&self) -> Result<Login, Vec<Problem>> {
+    /// What a session is opened with, or what is wrong or missing. Files are looked for from `root`.
+    pub(crate) fn login(&self, root: &Path) -> Result<Login, Vec<Problem>> {
         let mut problems = Vec::new();
         let given = match &self.connection_string {
             None => text::Given::default(),
@@ -187,7 +192,7 @@ impl ConnectionSettings {
                 text::Given::default()
             }),
         };
-        let server = self.server.clone().or(given.server);
+        let server = self.server.clone().or(given.server.clone());
         let server = match server.as_deref().map(Server::parse) {
             Some(Ok(server)) => Some(server),
             Some(Err(why)) => {
@@ -241,51 +246,16 @@ impl ConnectionSettings {
                 None,
             ));
         }
-        let user = self.user.clone().or(given.user);
-        let password = match &self.password {
-            Some(password) => Some(password.expose().to_owned()),
-            None => given.password,
-        };
-        let asked = self.auth.as_deref().map(|auth| auth.trim().to_lowercase());
-        let unfit = asked.and_then(|auth| wrong_auth(&auth, self.access_token.is_some()));
-        // One answer is enough to a login that can't be had.
-        let unknown = unfit.is_some();
-        problems.extend(unfit);
-        let who = match (&self.access_token, user, password) {
-            _ if unknown => None,
-            (None, Some(user), Some(password)) => Some(Who::Sql { user, password }),
-            (Some(token), None, None) => Some(Who::Token(token.expose().trim().to_owned())),
-            (Some(_), _, _) => {
-                problems.push(problem(
-                    "/access_token",
-                    "the connection has an `access_token`, and a `user` or `password` as well",
-                    Some("leave one of the two ways to log in out"),
-                ));
-                None
-            }
-            (None, user, password) => {
-                for (there, name) in [(user.is_some(), "user"), (password.is_some(), "password")] {
-                    if !there {
-                        problems.push(problem(
-                            "",
-                            format!("the connection names no `{name}`"),
-                            Some(
-                                "hygge logs in to SQL Server with `user` and `password`, or with \
-                                 an `access_token` of Entra ID",
-                            ),
-                        ));
-                    }
-                }
-                None
-            }
-        };
+        let who = who::who(self, &given, root)
+            .map_err(|wrong| problems.extend(wrong))
+            .ok();
         let encrypt = self.encrypt.or(given.encrypt).unwrap_or(Encrypt::Required);
-        if matches!(who, Some(Who::Token(_)))
+        if who.as_ref().is_some_and(Who::by_token)
             && !matches!(encrypt, Encrypt::Required | Encrypt::Strict)
         {
             problems.push(problem(
                 "/encrypt",
-                "an `access_token` is only sent over an encrypted connection",
+                "a token of Entra ID is only sent over an encrypted connection",
                 Some("say `encrypt: required`, or leave it out"),
             ));
         }
@@ -332,43 +302,6 @@ impl ConnectionSettings {
     }
 }
 
-/// What is wrong with a way to log in that was asked for by name.
-fn wrong_auth(auth: &str, token: bool) -> Option<Problem> {
-    let by_token = Some(
-        "say `access_token: ${DW_TOKEN}`, and fill that variable before a run, as with `az account \
-         get-access-token --resource https://database.windows.net --query accessToken -o tsv`",
-    );
-    let (message, advice) = match auth {
-        "sql" if !token => return None,
-        "access_token" if token => return None,
-        "sql" => (
-            "`auth: sql` is by `user` and `password`, and there is an `access_token`".to_owned(),
-            Some("leave one of the two out"),
-        ),
-        "access_token" => (
-            "`auth: access_token` needs an `access_token`".to_owned(),
-            by_token,
-        ),
-        "managed_identity" | "service_principal" | "azure_cli" | "workload_identity"
-        | "default" => (
-            format!("`auth: {auth}` isn't there yet: hygge asks Entra ID for no tokens itself"),
-            by_token,
-        ),
-        "windows" | "ntlm" | "integrated" => (
-            format!(
-                "`auth: {auth}` isn't there: the driver that reads and loads rows logs in to Windows \
-                 only through the system's Kerberos libraries, which hygge is built without"
-            ),
-            Some("log in with `user` and `password` of a SQL login, or with an `access_token`"),
-        ),
-        _ => (
-            format!("`auth: {auth}` is no way to log in"),
-            Some("choose from sql and access_token"),
-        ),
-    };
-    Some(problem("/auth", message, advice))
-}
-
 /// Something wrong with the setting at that pointer.
 pub(crate) fn problem(pointer: &str, message: impl Into<String>, advice: Option<&str>) -> Problem {
     Problem {
@@ -393,7 +326,7 @@ mod tests {
             let mut all = json!({"server": "db", "access_token": " ey.token "});
             let object = all.as_object_mut().unwrap();
             object.extend(more.as_object().unwrap().clone());
-            settings(all).login()
+            settings(all).login(Path::new("/p"))
         };
         let login = with(json!({})).unwrap();
         assert!(matches!(login.who, Who::Token(token) if token == "ey.token"));
@@ -407,7 +340,7 @@ mod tests {
     fn ways_to_log_in_that_are_not_there_say_what_to_write() {
         let told = |auth: &str| {
             let asked = settings(json!({"server": "db", "auth": auth}));
-            let problems = asked.login().unwrap_err();
+            let problems = asked.login(Path::new("/p")).unwrap_err();
             let [only] = problems.as_slice() else {
                 panic!("{problems:?}")
             };
@@ -415,18 +348,6 @@ mod tests {
             assert!(only.advice.is_some());
             only.message.clone()
         };
-        for auth in [
-            "managed_identity",
-            "service_principal",
-            "azure_cli",
-            "workload_identity",
-            "default",
-        ] {
-            assert_eq!(
-                told(auth),
-                format!("`auth: {auth}` isn't there yet: hygge asks Entra ID for no tokens itself")
-            );
-        }
         assert!(told("windows").starts_with("`auth: windows` isn't there: the driver"));
         assert_eq!(
             told("access_token"),
@@ -434,15 +355,84 @@ mod tests {
         );
         assert_eq!(told("kerberos"), "`auth: kerberos` is no way to log in");
         let right = json!({"server": "db", "auth": "sql", "user": "ann", "password": "pw"});
-        assert!(settings(right).login().is_ok());
+        assert!(settings(right).login(Path::new("/p")).is_ok());
         let idle = json!({"server": "db", "user": "ann", "password": "pw", "min_idle": 8});
-        assert_eq!(settings(idle).login().unwrap_err()[0].pointer, "/min_idle");
+        assert_eq!(
+            settings(idle).login(Path::new("/p")).unwrap_err()[0].pointer,
+            "/min_idle"
+        );
+    }
+
+    #[test]
+    fn whom_entra_id_knows_is_said_by_auth_and_what_it_needs() {
+        let asked = |more: serde_json::Value| {
+            let mut all = json!({"server": "db"});
+            let object = all.as_object_mut().unwrap();
+            object.extend(more.as_object().unwrap().clone());
+            settings(all).login(Path::new("/p"))
+        };
+        let said = |more| {
+            let problems = asked(more).unwrap_err();
+            let said = problems
+                .into_iter()
+                .map(|p| format!("{} {}", p.pointer, p.message));
+            said.collect::<Vec<_>>()
+        };
+        for auth in [
+            "managed_identity",
+            "azure_cli",
+            "workload_identity",
+            "Default",
+        ] {
+            let login = asked(json!({"auth": auth})).unwrap();
+            assert!(matches!(login.who, Who::Entra(_)), "{auth}");
+        }
+        let complete = json!({
+            "auth": "service_principal", "tenant_id": "t", "client_id": "c",
+            "client_certificate": "own.pfx", "client_certificate_password": "hunter2",
+        });
+        let Who::Entra(principal) = asked(complete).unwrap().who else {
+            panic!("another login")
+        };
+        assert_eq!(
+            principal.certificate.as_deref(),
+            Some(Path::new("/p/own.pfx"))
+        );
+        assert!(!format!("{principal:?}").contains("hunter2"));
+        assert_eq!(
+            said(json!({"auth": "service_principal", "client_id": "c"})),
+            [
+                "/auth `auth: service_principal` needs a `tenant_id`",
+                "/auth `auth: service_principal` needs either a `client_secret` or a \
+                 `client_certificate`",
+            ]
+        );
+        assert_eq!(
+            said(json!({"auth": "azure_cli", "user": "ann", "client_id": "c"})),
+            [
+                "/user `auth: azure_cli` takes no `user`",
+                "/client_id `auth: azure_cli` takes no `client_id`",
+            ]
+        );
+        assert_eq!(
+            said(json!({"user": "ann", "password": "pw", "tenant_id": "t"})),
+            ["/tenant_id `tenant_id` belongs to a login that Entra ID knows"]
+        );
+        assert_eq!(
+            said(json!({"auth": "default", "encrypt": "off"})),
+            ["/encrypt a token of Entra ID is only sent over an encrypted connection"]
+        );
+        // As ADO.NET writes it.
+        let string = |how: &str| json!({"connection_string": format!("Server=db;Authentication=Active Directory {how}")});
+        let login = asked(string("Managed Identity;User Id=c")).unwrap();
+        assert!(matches!(login.who, Who::Entra(own) if own.client.as_deref() == Some("c")));
+        assert!(asked(string("Interactive")).is_err());
     }
 
     #[test]
     fn a_server_and_a_login_are_enough() {
         let login = settings(json!({"server": "db", "user": "ann", "password": "pw"}))
-            .login()
+            .login(Path::new("/p"))
             .unwrap();
         assert_eq!(login.describe(), "db");
         assert_eq!((login.pool_size, login.encrypt), (8, Encrypt::Required));
@@ -455,7 +445,7 @@ mod tests {
             "connection_string": "Server=tcp:db,1444;Database=a;User ID=ann;Password={p;w}}x};Encrypt=strict",
             "database": "b",
         }))
-        .login()
+        .login(Path::new("/p"))
         .unwrap();
         assert_eq!(login.describe(), "db,1444/b");
         assert!(matches!(login.who, Who::Sql { password, .. } if password == "p;w}x"));
@@ -467,7 +457,7 @@ mod tests {
         let wrong = settings(json!({
             "password": "hunter2", "pool_size": 0, "packet_size": 100, "ca_file": "ca.pem",
         }));
-        let problems = wrong.login().unwrap_err();
+        let problems = wrong.login(Path::new("/p")).unwrap_err();
         let said: Vec<_> = problems.iter().map(|p| p.message.as_str()).collect();
         assert_eq!(
             said,

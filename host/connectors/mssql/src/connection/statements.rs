@@ -10,7 +10,8 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::compat::{Compat, TokioAsyncWriteCompatExt};
 
 use super::server::At;
-use super::settings::{Encrypt, Intent, Login, Who};
+use super::settings::{Encrypt, Intent, Login};
+use super::who::Who;
 use super::{Session, never_by_the_pool};
 use crate::fault::{self, CONNECTING, Doing};
 
@@ -122,7 +123,7 @@ impl Statements {
     }
 }
 
-fn config(login: &Login) -> Config {
+fn config(login: &Login, token: Option<&str>) -> Config {
     let mut config = Config::new();
     config.host(&login.server.host);
     match &login.server.at {
@@ -132,9 +133,9 @@ fn config(login: &Login) -> Config {
     if let Some(database) = &login.database {
         config.database(database);
     }
-    config.authentication(match &login.who {
-        Who::Sql { user, password } => AuthMethod::sql_server(user, password),
-        Who::Token(token) => AuthMethod::aad_token(token),
+    config.authentication(match (&login.who, token) {
+        (Who::Sql { user, password }, _) => AuthMethod::sql_server(user, password),
+        (_, token) => AuthMethod::aad_token(token.unwrap_or_default()),
     });
     config.application_name(&login.application_name);
     config.packet_size(u32::from(login.packet_size));
@@ -156,7 +157,7 @@ fn config(login: &Login) -> Config {
 
 /// A line to the server, on which nothing was said yet.
 pub(super) async fn line(login: &Login) -> tiberius::Result<TcpStream> {
-    dial(&config(login), login).await
+    dial(&config(login, None), login).await
 }
 
 async fn dial(config: &Config, login: &Login) -> tiberius::Result<TcpStream> {
@@ -179,10 +180,10 @@ async fn connect(config: &Config, login: &Login) -> tiberius::Result<Client<Comp
 impl Session for Statements {
     const PATIENCE: Duration = Duration::from_millis(200);
 
-    async fn open(login: &Login, place: OwnedSemaphorePermit) -> Result<Self> {
+    async fn open(login: &Login, token: Option<&str>, place: OwnedSemaphorePermit) -> Result<Self> {
         let what = format!("{CONNECTING} {}", login.describe());
         let opening = async {
-            let mut config = config(login);
+            let mut config = config(login, token);
             // A gateway may name another server, which may do so once more.
             for _ in 0..4 {
                 match connect(&config, login).await {

@@ -11,6 +11,8 @@ pub(crate) struct Given {
     pub(crate) database: Option<String>,
     pub(crate) user: Option<String>,
     pub(crate) password: Option<String>,
+    /// A way to log in, as `auth` says it.
+    pub(crate) auth: Option<&'static str>,
     pub(crate) encrypt: Option<Encrypt>,
     pub(crate) trust: Option<bool>,
     pub(crate) application_name: Option<String>,
@@ -95,10 +97,12 @@ pub(crate) fn read(text: &str) -> Result<Given, String> {
             }
             "authentication" if value.eq_ignore_ascii_case("sqlpassword") => {}
             "authentication" => {
-                return Err(format!(
-                    "{key:?} asks for a login that hygge doesn't have: a SQL login by user and \
-                     password, or `access_token` beside the string, are the ways there are"
-                ));
+                given.auth = Some(way(&value).ok_or_else(|| {
+                    format!(
+                        "{key:?} asks for a login that hygge doesn't have; `auth` beside the string \
+                         says those that it has"
+                    )
+                })?);
             }
             _ => return Err(format!("the connection string's key {key:?} isn't known")),
         }
@@ -109,6 +113,18 @@ pub(crate) fn read(text: &str) -> Result<Given, String> {
         *server = format!("{server}\\{instance}");
     }
     Ok(given)
+}
+
+/// Ways to log in by Entra ID that need nobody to be there.
+fn way(value: &str) -> Option<&'static str> {
+    let plain: String = value.chars().filter(|c| !c.is_whitespace()).collect();
+    Some(match plain.to_lowercase().as_str() {
+        "activedirectorymanagedidentity" | "activedirectorymsi" => "managed_identity",
+        "activedirectoryserviceprincipal" => "service_principal",
+        "activedirectoryworkloadidentity" => "workload_identity",
+        "activedirectorydefault" => "default",
+        _ => return None,
+    })
 }
 
 fn flag(value: &str) -> Option<bool> {
@@ -206,7 +222,7 @@ mod tests {
             "\"Integrated Security\" asks for Windows logins, which hygge doesn't have"
         );
         assert!(
-            refused("Server=db;Authentication=ActiveDirectoryDefault")
+            refused("Server=db;Authentication=ActiveDirectoryInteractive")
                 .starts_with("\"Authentication\" asks for a login that hygge doesn't have")
         );
         assert_eq!(

@@ -38,8 +38,7 @@ impl HomeKind for MssqlHomeKind {
     }
 
     fn plan(&self, settings: &Settings, cx: &BuildContext) -> Result<HomePlan, Vec<Problem>> {
-        let entity = cx.entity.as_ref().map(|id| id.entity.as_str());
-        let read = Read::of(settings, entity)?;
+        let read = Read::of(settings, cx)?;
         let place = match &read.source {
             Source::Table(table) => Some(Place::Named {
                 system: read.login.describe(),
@@ -59,8 +58,7 @@ impl HomeKind for MssqlHomeKind {
     }
 
     fn build(&self, settings: &Settings, cx: &BuildContext) -> Result<Arc<dyn Home>> {
-        let entity = cx.entity.as_ref().map(|id| id.entity.as_str());
-        let read = Read::of(settings, entity).map_err(|problems| first(&problems))?;
+        let read = Read::of(settings, cx).map_err(|problems| first(&problems))?;
         let who = match &cx.entity {
             Some(id) => format!("reading {id}"),
             None => format!("reading {}", read.source.describe()),

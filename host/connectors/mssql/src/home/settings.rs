@@ -1,4 +1,4 @@
-use hygge_core::{Fault, Problem, Result, Settings};
+use hygge_core::{BuildContext, Fault, Problem, Result, Settings};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -168,15 +168,16 @@ impl Read {
             && matches!(sql_type, SqlType::DateTime2(_) | SqlType::DateTimeOffset(_))
     }
 
-    /// Reads settings; `entity` is the table's name where none is given.
-    pub(crate) fn of(settings: &Settings, entity: Option<&str>) -> Result<Self, Vec<Problem>> {
+    /// Reads settings; the entity is the table's name where none is given.
+    pub(crate) fn of(settings: &Settings, cx: &BuildContext) -> Result<Self, Vec<Problem>> {
+        let entity = cx.entity.as_ref().map(|id| id.entity.as_str());
         let settings: HomeSettings = settings
             .parse()
             .map_err(|fault: Fault| vec![problem("", fault.message, None)])?;
         let mut problems = Vec::new();
         let login = settings
             .connection
-            .login()
+            .login(&cx.root)
             .map_err(|wrong| problems.extend(wrong))
             .ok();
         let many = settings.tables.as_ref().map(Names::all);

@@ -39,8 +39,7 @@ impl StoreKind for MssqlStoreKind {
     }
 
     fn plan(&self, settings: &Settings, cx: &BuildContext) -> Result<StorePlan, Vec<Problem>> {
-        let entity = cx.entity.as_ref().map(|id| id.entity.as_str());
-        let write = Write::of(settings, entity)?;
+        let write = Write::of(settings, cx)?;
         let named = write.table.to_string();
         Ok(StorePlan {
             place: Some(Place::Named {
@@ -63,8 +62,7 @@ impl StoreKind for MssqlStoreKind {
     }
 
     fn build(&self, settings: &Settings, cx: &BuildContext) -> Result<Arc<dyn Store>> {
-        let entity = cx.entity.as_ref().map(|id| id.entity.as_str());
-        let write = Write::of(settings, entity).map_err(|problems| first(&problems))?;
+        let write = Write::of(settings, cx).map_err(|problems| first(&problems))?;
         let who = match &cx.entity {
             Some(id) => format!("writing {id}"),
             None => format!("writing {}", write.table),

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use hygge_core::{Fault, OneOrMany, Problem, Result, Settings};
+use hygge_core::{BuildContext, Fault, OneOrMany, Problem, Result, Settings};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -264,15 +264,16 @@ impl Write {
         }
     }
 
-    /// Reads settings; `entity` is the table's name where none is given.
-    pub(crate) fn of(settings: &Settings, entity: Option<&str>) -> Result<Self, Vec<Problem>> {
+    /// Reads settings; the entity is the table's name where none is given.
+    pub(crate) fn of(settings: &Settings, cx: &BuildContext) -> Result<Self, Vec<Problem>> {
+        let entity = cx.entity.as_ref().map(|id| id.entity.as_str());
         let settings: StoreSettings = settings
             .parse()
             .map_err(|fault: Fault| vec![problem("", fault.message, None)])?;
         let mut problems = settings.contradictions();
         let login = settings
             .connection
-            .login()
+            .login(&cx.root)
             .map_err(|wrong| problems.extend(wrong))
             .ok();
         // One session holds the run's lock, another one works.
