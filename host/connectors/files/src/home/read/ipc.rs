@@ -10,12 +10,18 @@ use arrow_ipc::reader::{FileReader, StreamReader};
 use arrow_schema::{ArrowError, Schema, SchemaRef};
 use hygge_core::{Fault, Result, code};
 
+use super::ipc_claims::Claims;
 use super::plain::plain_field;
 use super::{Chunk, Rows, Source, io_fault};
 use crate::home::reconcile::{Fit, said};
 use crate::home::spec::Part;
 
-enum Batches {
+struct Batches {
+    reader: Reader,
+    claims: Claims,
+}
+
+enum Reader {
     File(FileReader<BufReader<File>>),
     Stream(StreamReader<BufReader<File>>),
 }
@@ -47,10 +53,13 @@ impl Batches {
             return Err(invalid("not an Arrow IPC file")
                 .advise("check `path`, and the `type` or `format` that says what it holds"));
         }
-        let file = BufReader::with_capacity(256 << 10, file);
+        let buffered = |file| BufReader::with_capacity(256 << 10, file);
         if start == b"ARROW1" {
-            let reader = FileReader::try_new(file, None).map_err(|e| damaged(name, &e))?;
-            return Ok(Self::File(reader));
+            let opened = Claims::of_file(&file)
+                .and_then(|claims| Ok((claims, FileReader::try_new(buffered(file), None)?)));
+            let (claims, reader) = opened.map_err(|e| damaged(name, &e))?;
+            let reader = Reader::File(reader);
+            return Ok(Self { reader, claims });
         }
         // A stream begins with a continuation mark; before Arrow 0.15 with a length.
         let plausible = start.starts_with(&[0xff; 4]) || start[3] == 0;
@@ -58,21 +67,27 @@ impl Batches {
             return Err(invalid("not an Arrow IPC file")
                 .advise("check `path`, and the `type` or `format` that says what it holds"));
         }
-        let reader = StreamReader::try_new(file, None).map_err(|e| damaged(name, &e))?;
-        Ok(Self::Stream(reader))
+        let opened = Claims::of_stream(&file)
+            .and_then(|claims| Ok((claims, StreamReader::try_new(buffered(file), None)?)));
+        let (claims, reader) = opened.map_err(|e| damaged(name, &e))?;
+        let reader = Reader::Stream(reader);
+        Ok(Self { reader, claims })
     }
 
     fn schema(&self) -> SchemaRef {
-        match self {
-            Self::File(reader) => reader.schema(),
-            Self::Stream(reader) => reader.schema(),
+        match &self.reader {
+            Reader::File(reader) => reader.schema(),
+            Reader::Stream(reader) => reader.schema(),
         }
     }
 
     fn next(&mut self) -> Option<Result<RecordBatch, ArrowError>> {
-        match self {
-            Self::File(reader) => reader.next(),
-            Self::Stream(reader) => reader.next(),
+        if let Err(error) = self.claims.step() {
+            return Some(Err(error));
+        }
+        match &mut self.reader {
+            Reader::File(reader) => reader.next(),
+            Reader::Stream(reader) => reader.next(),
         }
     }
 }

@@ -6,6 +6,7 @@ mod exact_floats;
 pub(crate) mod footers;
 pub(crate) mod input;
 pub(crate) mod ipc;
+mod ipc_claims;
 pub(crate) mod ndjson;
 pub(crate) mod parquet;
 mod plain;
