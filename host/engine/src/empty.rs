@@ -19,8 +19,8 @@ pub(crate) fn columns(planned: &PlannedEntity, action: Action, schema: &Schema) 
         format!("{} has no columns", planned.home_plan.describe),
     )
     .advise(
-        "what stands at the destination was kept; `allow_empty: true` in the home lets an empty \
-         source pass",
+        "nothing takes the place of what stands at the destination; `allow_empty: true` in the home \
+         lets an empty source pass",
     ))
 }
 

@@ -95,7 +95,8 @@ pub(crate) fn read_footer(file: &File, name: &str) -> Result<ArrowReaderMetadata
         return Err(invalid(
             name,
             format!("not a Parquet file: it has only {length} {bytes}"),
-        ));
+        )
+        .advise("check `path`, and the `type` or `format` that says what it holds"));
     }
     let mut magic = [0; 4];
     file.read_exact_at(&mut magic, length - 4)

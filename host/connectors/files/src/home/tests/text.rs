@@ -77,7 +77,7 @@ fn text_that_does_not_fit_is_said_with_file_line_column_and_value() {
         let feed = fault("f.ndjson", feed, json!({"infer_rows": infer}));
         assert_eq!(
             feed.message,
-            "f.ndjson, line 2: not valid JSON near \"\\u{c}\": expected value"
+            "f.ndjson, line 2: not valid JSON near `\\u{c}`: expected value"
         );
     }
     let mixed = fault("e.ndjson", "{\"n\": 1}\n{\"n\": \"x\"}\n", json!({}));
@@ -187,11 +187,11 @@ fn lines_that_are_no_json_are_shown() {
     let root = folder.path();
     for infer in [1, 100] {
         for (line, what) in [
-            ("{bad", "not valid JSON near \"bad\": key must be a string"),
+            ("{bad", "not valid JSON near `bad`: key must be a string"),
             ("{\"n\": 1", "the line ends before its JSON does"),
             (
                 "{\"n\": 1} {\"n\": 2}",
-                "not valid JSON near \"{\\\"n\\\": 2}\": trailing characters",
+                "not valid JSON near `{\"n\": 2}`: trailing characters",
             ),
             ("7", "invalid type: integer `7`, expected a JSON object"),
         ] {

@@ -229,16 +229,25 @@ fn not_an_object(name: &str, number: u64, line: &[u8], error: &serde_json::Error
         Category::Syntax => {
             let from = error.column().saturating_sub(1).min(line.len());
             let near = String::from_utf8_lossy(&line[from..]);
-            let near: String = near.chars().take(NEAR).collect();
+            let near = near.chars().take(NEAR);
+            let near: String = near.map(shown).collect();
             if near.is_empty() {
                 format!("not valid JSON: {what}")
             } else {
-                format!("not valid JSON near {near:?}: {what}")
+                format!("not valid JSON near `{near}`: {what}")
             }
         }
         Category::Data | Category::Io => what.to_owned(),
     };
     at_line(name, number, &why).advise("each line must be one whole JSON object")
+}
+
+/// A character as a terminal can show it; quotes as they are, since JSON is full of them.
+fn shown(c: char) -> String {
+    match c {
+        '"' | '\'' => c.to_string(),
+        _ => c.escape_debug().to_string(),
+    }
 }
 
 /// Characters of a line that are shown where it goes wrong.
