@@ -40,7 +40,9 @@ pub(crate) fn look(
     }
     let (runtime, threads) = runtime::whole()?;
     let cx = runtime::context(&threads, console);
-    for (id, found) in runtime.block_on(hygge_engine::discover(&plan, registry, &cx)) {
+    let looked = runtime.block_on(hygge_engine::discover(&plan, registry, &cx));
+    registry.forget_sessions();
+    for (id, found) in looked {
         let there = match found {
             Found::There(there) => there,
             Found::Waits(_) => Vec::new(),

@@ -181,6 +181,12 @@ impl Registry {
         self.pooled.iter().flat_map(|each| each.pools()).collect()
     }
 
+    /// Lets go of all sessions that rest. They belong to the runtime they were opened in, and must
+    /// not outlive it.
+    pub fn forget_sessions(&self) {
+        self.pooled.iter().for_each(|each| each.forget());
+    }
+
     /// The Home type of a name.
     pub fn home(&self, name: &str) -> Option<&Arc<dyn HomeKind>> {
         self.homes.get(name)

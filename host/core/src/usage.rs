@@ -79,4 +79,7 @@ pub trait Metered: Send + Sync {
 pub trait Pooled: Send + Sync {
     /// The figures as they stand, of each connection that was used.
     fn pools(&self) -> Vec<PoolUsage>;
+
+    /// Lets go of all sessions that rest, and of what was counted: who comes next opens their own.
+    fn forget(&self);
 }

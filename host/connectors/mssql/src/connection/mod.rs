@@ -58,6 +58,11 @@ impl Pooled for Connections {
         pools.sort_by(|a, b| a.connection.cmp(&b.connection));
         pools
     }
+
+    fn forget(&self) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.clear();
+    }
 }
 
 /// The sessions of one server and login.
