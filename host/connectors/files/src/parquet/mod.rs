@@ -44,5 +44,6 @@ pub use sink::{FileSink, Sink};
 pub use sizes::{MORE_MEMORY, pages_fit};
 pub(crate) use sizes::{Sizes, sizes};
 pub use source::{SourceFile, fuzz_footer};
+pub(crate) use source::{read_footer, well_formed};
 pub(crate) use verify::decode;
 pub use write::{Finished, ParquetWriter};

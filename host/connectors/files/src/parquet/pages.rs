@@ -260,21 +260,19 @@ impl Walker {
         }
     }
 
-    /// Hears of each header from `start` on, until the chunk ends or a header can't be read.
+    /// Hears of each header from `start` on, until the chunk ends.
     pub(crate) fn headers(
         &mut self,
         input: &Input,
         start: u64,
         length: u64,
         mut on_page: impl FnMut(&PageHeader),
-    ) {
+    ) -> Result<(), Trouble> {
         self.forget();
         let end = start.saturating_add(length).min(input.length());
         let (mut at, mut probe) = (start, PROBE.1);
         while at < end {
-            let Ok(header) = self.header(input, at, end, probe) else {
-                return;
-            };
+            let header = self.header(input, at, end, probe)?;
             on_page(&header);
             let bytes = header.length + header.body;
             probe = if bytes < PROBE.1 / 4 {
@@ -284,6 +282,7 @@ impl Walker {
             };
             at += bytes;
         }
+        Ok(())
     }
 
     /// Bytes of the header of the dictionary page at `at`; 0 if that is none.

@@ -13,7 +13,7 @@ use super::encoded::Source;
 use super::error::{Error, Result, words};
 use super::input::Input;
 use super::mend;
-use super::thrift::{self, Kind, Malformed, Read, Struct};
+use super::thrift::{self, Kind, Malformed, Read, Reader, Struct};
 
 /// How values of a column were compared for its statistics: `ColumnOrder` in the format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,7 +75,7 @@ impl RawFooter {
         let Some(said) = said else {
             return vec![Order::Unsaid; columns];
         };
-        let order = |union: &&[u8]| match thrift::Reader::new(union).field(&mut 0) {
+        let order = |union: &&[u8]| match Reader::new(union).field(&mut 0) {
             Ok(Some((1, _))) => Order::ByType,
             Ok(Some((2, _))) => Order::Total,
             Ok(Some((id, _))) => Order::Other(id),
@@ -113,6 +113,7 @@ impl SourceFile {
             file: name.to_string(),
             what,
         };
+        well_formed(&footer).map_err(|error| broken(error.to_string()))?;
         let mut decoded = ParquetMetaDataReader::decode_metadata(&footer);
         if decoded.as_ref().map_or(true, mend::is_needed)
             && let Ok(Some(mended)) = mend::mend(&footer)
@@ -250,9 +251,15 @@ impl SourceFile {
     }
 }
 
+/// Whether every length in a footer is one of bytes that it has. The crate's decoder passes over
+/// as many elements as a list that it doesn't know claims, and that may take hours.
+pub(crate) fn well_formed(footer: &[u8]) -> Read<()> {
+    Reader::new(footer).raw(Kind::Struct).map(drop)
+}
+
 /// Bytes of `FileMetaData`, by the [file layout](https://parquet.apache.org/docs/file-format/):
 /// magic, data, footer, its length in four bytes, magic.
-fn read_footer(name: &str, input: &Input) -> Result<Bytes> {
+pub(crate) fn read_footer(name: &str, input: &Input) -> Result<Bytes> {
     const TAIL: u64 = 8;
     let file = || name.to_owned();
     let broken = |what: String| Error::Footer { file: file(), what };

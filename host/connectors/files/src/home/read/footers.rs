@@ -9,11 +9,11 @@ use arrow_schema::{FieldRef, Schema, SchemaRef};
 use hygge_core::{Fault, Result, code};
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{PageIndexPolicy, RowGroupMetaData};
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaDataReader, RowGroupMetaData};
 
 use super::plain::plain_field;
 use super::{guarded, io_fault};
-use crate::parquet::{Error, Input, SourceFile, may_be_too_short};
+use crate::parquet::{Error, Input, SourceFile, may_be_too_short, well_formed};
 
 /// Footers that were read to take an entity apart, kept until its splits are opened. Bounded:
 /// what doesn't fit is read again.
@@ -118,9 +118,9 @@ pub(crate) fn read_footer(file: &File, name: &str) -> Result<ArrowReaderMetadata
         }
     }
     guarded(name, || {
-        let footer = match ArrowReaderMetadata::load(file, options()) {
-            Ok(footer) if !odd(&footer) => footer,
-            Ok(_) | Err(_) => mended(file, name)?,
+        let footer = match as_it_is(file, name) {
+            Some(footer) if !odd(&footer) => footer,
+            Some(_) | None => mended(file, name)?,
         };
         let footer = match without_views(footer.schema()) {
             None => footer,
@@ -134,6 +134,15 @@ pub(crate) fn read_footer(file: &File, name: &str) -> Result<ArrowReaderMetadata
         plausible(&footer, length, name)?;
         Ok(footer)
     })
+}
+
+/// The footer as it is written, if that can be read.
+fn as_it_is(file: &File, name: &str) -> Option<ArrowReaderMetadata> {
+    let input = Input::from_file(file.try_clone().ok()?).ok()?;
+    let footer = crate::parquet::read_footer(name, &input).ok()?;
+    well_formed(&footer).ok()?;
+    let metadata = ParquetMetaDataReader::decode_metadata(&footer).ok()?;
+    ArrowReaderMetadata::try_new(Arc::new(metadata), options()).ok()
 }
 
 fn options() -> ArrowReaderOptions {

@@ -25,6 +25,9 @@ use crate::parquet::{
     Unturned, Why, can_copy, decode, sizes,
 };
 
+/// What to do about pages that contradict themselves or their footer.
+const DAMAGED: &str = "the file is damaged; write or fetch it again";
+
 /// Reads the row groups of one part.
 pub(crate) struct ParquetSource {
     name: String,
@@ -155,7 +158,7 @@ impl ParquetSource {
             _ => (format!("row group {group} can't be decoded: {why}"), None),
         };
         let fault = invalid(&self.name, what)
-            .advise("the file is damaged; write or fetch it again")
+            .advise(DAMAGED)
             .with("row_group", group);
         match column {
             Some(column) => fault.with("column", column),
@@ -180,7 +183,7 @@ impl ParquetSource {
         let metadata = self.footer.metadata();
         let (groups, most) = (index..index + 1, self.cx.share.whole() as u64);
         let seen = sizes(&self.name, &self.input, metadata, groups.clone(), most);
-        let seen = seen.map_err(|error| too_large(&self.name, index, &error))?;
+        let seen = seen.map_err(|error| self.unfit(index, &error))?;
         for root in self.int96.roots() {
             let rows = usize::try_from(metadata.row_group(index).num_rows()).unwrap_or(0);
             self.int96
@@ -231,6 +234,30 @@ impl ParquetSource {
         self.guess = guess(group, spool.footer.schema(), &plain);
         self.spool = Some(spool);
         Ok(())
+    }
+
+    /// Pages that can't be held, or can't be.
+    fn unfit(&self, group: usize, error: &Error) -> Fault {
+        let fault = match error {
+            Error::TooLarge { column, .. } => Fault::new(code::MEMORY, error.to_string())
+                .with("file", &self.name)
+                .with("column", column)
+                .advise(MORE_MEMORY),
+            Error::Read { source, .. } => io_fault(&self.name, source),
+            Error::Column { column, what, .. } => {
+                // Headers that are encrypted look like damage.
+                let file = SourceFile::of(&self.opened).ok();
+                if let Some(fault) = file.and_then(|file| self.locked(&file, group)) {
+                    return fault;
+                }
+                let what = format!("row group {group}, column {column}: {what}");
+                invalid(&self.name, what)
+                    .with("column", column)
+                    .advise(DAMAGED)
+            }
+            other => invalid(&self.name, other).advise(DAMAGED),
+        };
+        fault.with("row_group", group)
     }
 
     fn ends(&self, group: usize, after: u64, rows: u64) -> Fault {
@@ -429,17 +456,5 @@ impl ParquetSource {
             Some(before) => before.mul_add(0.5, seen * 0.5),
             None => seen,
         });
-    }
-}
-
-/// A page that can't be held.
-fn too_large(name: &str, group: usize, error: &Error) -> Fault {
-    let fault = Fault::new(code::MEMORY, error.to_string())
-        .with("file", name)
-        .with("row_group", group)
-        .advise(MORE_MEMORY);
-    match error {
-        Error::TooLarge { column, .. } => fault.with("column", column),
-        _ => fault,
     }
 }

@@ -163,6 +163,52 @@ fn a_damaged_page_is_told_with_its_column_in_plain_words() {
 }
 
 #[test]
+fn what_headers_claim_is_held_against_the_bytes_there_are() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../tests/fixtures/claims");
+    for (name, says) in [
+        (
+            "dictionary.parquet",
+            "dictionary.parquet: row group 0, column c0: no page header at byte 40: Thrift bytes \
+             end too early",
+        ),
+        (
+            "header.parquet",
+            "header.parquet: row group 0, column a: no page header at byte 765: Thrift bytes: \
+             unknown type",
+        ),
+        (
+            "footer.parquet",
+            "footer.parquet: its footer is damaged: Thrift bytes end too early",
+        ),
+    ] {
+        let fault = read_all(&home(&folder, json!({"path": name}))).unwrap_err();
+        assert_eq!(fault.message, says, "{name}");
+        assert_eq!(fault.code, code::SOURCE_INVALID);
+        assert_eq!(
+            fault.advice.as_deref(),
+            Some("the file is damaged; write or fetch it again")
+        );
+    }
+}
+
+#[test]
+fn a_footer_with_an_endless_list_is_refused() {
+    let mut bytes = stored("parquet");
+    let tail = bytes.split_off(bytes.len() - 8);
+    // The end of the footer gives way to a field that no reader knows: 2^31 - 1 booleans.
+    assert_eq!(bytes.pop(), Some(0));
+    bytes.extend([0x09, 0xc8, 0x01, 0xf1, 0xff, 0xff, 0xff, 0xff, 0x07, 0x00]);
+    let length = u32::from_le_bytes(tail[..4].try_into().unwrap()) + 9;
+    bytes.extend(length.to_le_bytes());
+    bytes.extend(b"PAR1");
+    let fault = read_bytes("parquet", &bytes).unwrap_err();
+    assert_eq!(
+        fault.message,
+        "x.parquet: its footer is damaged: Thrift bytes end too early"
+    );
+}
+
+#[test]
 fn files_too_short_for_parquet_say_so() {
     for (bytes, says) in [
         (&b""[..], "x.parquet: the file is empty"),

@@ -271,7 +271,8 @@ proptest! {
         prop_assert_eq!(&whole, &table);
         let (scarce, heard) = run(memory);
         let (same, positions) = rows_from(&home, &plan, &Position::start(), batch_bytes, &scarce);
-        prop_assert!(spooled(&heard));
+        // Short row groups and pages fit into little memory as they are.
+        prop_assert!(spooled(&heard) || layout.group_rows < 400 || layout.page_bytes < 1_000);
         prop_assert_eq!(&same, &table);
         // Reading may go on from each place, with any memory.
         let (before, position) = pick.get(&positions);
