@@ -76,8 +76,9 @@ impl Mover {
         let lock = self.shared.state.lock(&self.planned.id, &holder).await?;
         hit("entity.locked")?;
         let result = match self.locked().await {
-            Err(fault) if fault.code == EMPTY => self.empty(&fault).await,
-            result => result,
+            Ok(moved) => Ok(moved),
+            Err(Early::Empty(why)) => self.empty(&why).await,
+            Err(Early::Failed(fault)) => Err(fault),
         };
         self.lent.quiet().await?;
         if let Err(fault) = &result
@@ -93,14 +94,15 @@ impl Mover {
         result
     }
 
-    async fn locked(&self) -> Result<Moved> {
+    async fn locked(&self) -> Result<Moved, Early> {
         let cx = self.context();
         recover::finish(&self.shared, &self.planned, &cx).await?;
         let (home, store) = self.build()?;
         let start = self.start(store.as_ref(), &cx).await?;
         let plan = self.split(home.as_ref(), &start, &cx).await?;
         let followed = self.follow(&start, &plan).await?;
-        let (chain, schema) = self.chain(&plan, &cx).await?;
+        let bound = self.chain(&plan, &cx);
+        let (chain, schema) = self.shared.signal.or_stopped(bound).await?;
         let digest = attempt::digest(&self.planned, start.action, start.bounds.as_ref(), &plan);
         let begun =
             attempt::begin(&self.shared, &self.planned.id, start.action, &plan, digest).await?;
@@ -147,7 +149,7 @@ impl Mover {
 
     /// An empty source, where that is allowed: a full run replaces what stands, an incremental
     /// one finds nothing new.
-    async fn empty(&self, fault: &Fault) -> Result<Moved> {
+    async fn empty(&self, why: &str) -> Result<Moved> {
         let mut moved = Moved {
             action: Action::Append,
             rows: 0,
@@ -161,13 +163,13 @@ impl Mover {
             let replaced = empty::replace(&self.shared, &self.planned, store.as_ref(), &cx);
             if let Some(state) = replaced.await? {
                 let now = "what stood at the destination gave way to an empty data set";
-                self.note(true, format!("{fault}; {now}"));
+                self.note(true, format!("{why}; {now}"));
                 moved.action = Action::Replace;
                 moved.location = state.location;
                 return Ok(moved);
             }
         }
-        self.note(true, format!("{fault}; nothing was moved"));
+        self.note(true, format!("{why}; nothing was moved"));
         Ok(moved)
     }
 
@@ -191,7 +193,12 @@ impl Mover {
     }
 
     /// Takes the source apart.
-    async fn split(&self, home: &dyn Home, start: &Start, cx: &Context) -> Result<SplitPlan> {
+    async fn split(
+        &self,
+        home: &dyn Home,
+        start: &Start,
+        cx: &Context,
+    ) -> Result<SplitPlan, Early> {
         let id = &self.planned.id;
         let only_new = start.action == Action::Append
             && start::followed(&self.planned).is_some_and(|i| i.strategy == Strategy::Files);
@@ -212,19 +219,19 @@ impl Mover {
         let plan = self.shared.signal.or_stopped(split).await;
         let plan = match plan {
             Err(fault) if fault.code == code::SOURCE_MISSING && self.planned.allow_empty => {
-                return Err(Fault::new(EMPTY, fault.message));
+                return Err(Early::Empty(fault.message));
             }
             Err(fault) if fault.code == code::SOURCE_MISSING => {
-                return Err(match &self.planned.filled_by {
+                return Err(Early::Failed(match &self.planned.filled_by {
                     Some(filler) if !filler.planned => fault.advise(check::goes_first(filler)),
                     _ => fault,
-                });
+                }));
             }
             plan => plan?,
         };
         match empty::columns(&self.planned, start.action, &plan.schema) {
             Err(fault) if self.planned.allow_empty => {
-                return Err(Fault::new(EMPTY, fault.message));
+                return Err(Early::Empty(fault.message));
             }
             looked => looked?,
         }
@@ -542,8 +549,19 @@ impl Mover {
     }
 }
 
-/// The code of a fault that is none: the source is empty, and that is allowed.
-const EMPTY: &str = "source.empty";
+/// Why a run of an entity ends before it has moved anything. No code of a fault says the first:
+/// faults come from connectors and plugins as well, and what stands gives way to nothing.
+enum Early {
+    /// The source is empty, and that is allowed.
+    Empty(String),
+    Failed(Fault),
+}
+
+impl From<Fault> for Early {
+    fn from(fault: Fault) -> Self {
+        Self::Failed(fault)
+    }
+}
 
 fn millis(wait: Duration) -> u64 {
     u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)

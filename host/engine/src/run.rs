@@ -331,7 +331,10 @@ impl Turn {
         let seconds = clock.elapsed().as_secs_f64();
         match moved {
             Ok(Ok(moved)) => self.passed(moved, seconds),
-            Ok(Err(fault)) if fault.code == code::STOPPED => self.ended(Outcome::Stopped, seconds),
+            // When nobody asked it to, something else ended it, or a plugin says so.
+            Ok(Err(fault)) if fault.code == code::STOPPED && self.shared.signal.is_set() => {
+                self.ended(Outcome::Stopped, seconds)
+            }
             Ok(Err(fault)) => self.failed(fault, seconds),
             Err(died) => self.failed(
                 Fault::internal(format!("the entity's task died: {died}")),

@@ -66,6 +66,21 @@ fn functions_of_the_host_hold_when_misused() {
     insta::assert_snapshot!(Scene::new().shown(cases));
 }
 
+/// Codes by which hygge's own parts tell each other what to do are words like any other when a
+/// plugin says them: they don't stop a run, and don't empty a destination.
+#[test]
+fn codes_of_faults_steer_nothing() {
+    let mut cases = Vec::new();
+    for code in ["source.empty", "stopped", "source.missing", "commit.lost"] {
+        let fault = |at: &str| json!({"at": at, "deed": "fault", "text": code});
+        cases.push((code, Part::Transform, fault("bind")));
+        cases.push((code, Part::Transform, fault("apply")));
+        cases.push((code, Part::Home, home(fault("open"))));
+        cases.push((code, Part::Store, store(fault("begin"))));
+    }
+    insta::assert_snapshot!(Scene::new().shown(cases));
+}
+
 /// The same plugin under another name, byte for byte as long.
 fn renamed() -> Vec<u8> {
     let mut bytes = EVIL.clone();
