@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::DESCRIPTION;
 use crate::line::clean;
+use crate::settings;
 
 /// The description of a plugin; docs in `wit/0.1.0/describe.wit`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -119,6 +120,8 @@ impl Description {
             if !part.config.is_object() {
                 return Err("the schema of its settings is not an object".to_owned());
             }
+            settings::bounded(&part.config)
+                .map_err(|why| format!("the schema of its settings can't be used: {why}"))?;
         }
         Ok(read)
     }

@@ -8,6 +8,7 @@ mod describe;
 mod inspect;
 mod line;
 mod seal;
+mod settings;
 
 pub use describe::{Description, Part, Setting, Wanted};
 pub use inspect::{Inspected, inspect, validate};

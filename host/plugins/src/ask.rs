@@ -17,6 +17,7 @@ use crate::instance::Instance;
 use crate::limits::Limits;
 use crate::lock::put;
 use crate::plugin::{Digest, Plugin};
+use crate::schema;
 
 /// Enough for the runtimes of interpreted languages to come up.
 const MEMORY: usize = 128 << 20;
@@ -44,6 +45,7 @@ impl Sealed {
         if let Some(description) = inspected.description
             && !anew
         {
+            schema::all_valid(&description).map_err(load)?;
             return Ok(Self {
                 bytes,
                 description,
@@ -54,6 +56,7 @@ impl Sealed {
         if inspected.sealed.as_ref() == Some(&said)
             && let Ok(description) = Description::read(&said)
         {
+            schema::all_valid(&description).map_err(load)?;
             return Ok(Self {
                 bytes,
                 description,
@@ -66,6 +69,7 @@ impl Sealed {
         let description = again
             .description
             .ok_or_else(|| load("its description can't be read back".to_owned()))?;
+        schema::all_valid(&description).map_err(load)?;
         Ok(Self {
             bytes,
             description,

@@ -1,17 +1,19 @@
 //! Plugins as the registry knows them.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use hygge_component::Part;
 use hygge_core::{
     BuildContext, Capabilities, Fault, Home, HomeKind, HomePlan, Place, Problem, Result, Settings,
     Store, StoreKind, StorePlan, Transform, TransformKind, code,
 };
+use jsonschema::Validator;
 use serde_json::Value;
 
 use crate::home::PluginHome;
 use crate::plugin::Plugin;
+use crate::schema;
 use crate::store::PluginStore;
 use crate::transform::PluginTransform;
 
@@ -20,9 +22,19 @@ use crate::transform::PluginTransform;
 struct Named {
     plugin: Arc<Plugin>,
     part: Part,
+    /// What its settings are looked at with: when they are planned, and again before use.
+    validator: OnceLock<Result<Validator, String>>,
 }
 
 impl Named {
+    fn new(plugin: &Arc<Plugin>, part: Option<&Part>) -> Self {
+        Self {
+            plugin: Arc::clone(plugin),
+            part: part.cloned().unwrap_or_default(),
+            validator: OnceLock::new(),
+        }
+    }
+
     /// Checks the settings against the plugin's own schema, all of it, and what it may do.
     fn check(&self, settings: &Settings) -> Result<(), Vec<Problem>> {
         let whole = |message: String, advice: Option<String>| {
@@ -33,14 +45,12 @@ impl Named {
             }]
         };
         let name = &self.plugin.name;
-        let schema = jsonschema::validator_for(&self.part.config).map_err(|error| {
-            let why = crate::fault::clean(&error.to_string(), 300);
-            whole(
-                format!("the schema of {name}'s settings is wrong: {why}"),
-                None,
-            )
+        let made = || schema::validator(&self.part.config);
+        let validator = self.validator.get_or_init(made).as_ref().map_err(|why| {
+            let wrong = format!("the schema of {name}'s settings is wrong: {why}");
+            whole(wrong, None)
         })?;
-        let problems: Vec<Problem> = schema
+        let problems: Vec<Problem> = validator
             .iter_errors(settings.expose())
             .map(|error| {
                 let pointer = error.instance_path().to_string();
@@ -121,10 +131,7 @@ pub(crate) struct PluginHomeKind(Named);
 
 impl PluginHomeKind {
     pub(crate) fn new(plugin: &Arc<Plugin>) -> Self {
-        Self(Named {
-            plugin: Arc::clone(plugin),
-            part: plugin.description.home.clone().unwrap_or_default(),
-        })
+        Self(Named::new(plugin, plugin.description.home.as_ref()))
     }
 }
 
@@ -177,10 +184,7 @@ pub(crate) struct PluginStoreKind(Named);
 
 impl PluginStoreKind {
     pub(crate) fn new(plugin: &Arc<Plugin>) -> Self {
-        Self(Named {
-            plugin: Arc::clone(plugin),
-            part: plugin.description.store.clone().unwrap_or_default(),
-        })
+        Self(Named::new(plugin, plugin.description.store.as_ref()))
     }
 }
 
@@ -237,10 +241,7 @@ pub(crate) struct PluginTransformKind(Named);
 
 impl PluginTransformKind {
     pub(crate) fn new(plugin: &Arc<Plugin>) -> Self {
-        Self(Named {
-            plugin: Arc::clone(plugin),
-            part: plugin.description.transform.clone().unwrap_or_default(),
-        })
+        Self(Named::new(plugin, plugin.description.transform.as_ref()))
     }
 }
 

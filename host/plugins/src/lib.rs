@@ -39,6 +39,7 @@ mod network;
 mod plugin;
 mod reader;
 mod roots;
+mod schema;
 mod staged;
 mod state;
 mod store;

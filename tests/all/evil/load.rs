@@ -4,7 +4,7 @@ use std::panic::catch_unwind;
 use std::time::{Duration, Instant};
 
 use hygge_plugins::{inspect, seal};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::{EVIL, Part, Scene, home, hygge, store};
 use crate::harness::{Chance, Events};
@@ -71,6 +71,50 @@ fn the_name_of_a_built_in_type_can_not_be_taken() {
     let described = String::from_utf8_lossy(super::describe()).replace("\"evil\"", "\"parquet\"");
     let thief = seal(&EVIL, described.as_bytes()).unwrap();
     insta::assert_snapshot!(why(&beside("thief", &thief)));
+}
+
+/// The schema of settings is followed before anything of the plugin runs, in the process that
+/// moves rows: without bounds a few lines of it would keep that busy for ever, or end it.
+#[test]
+fn a_schema_of_settings_that_never_ends_is_refused() {
+    let next = |n: usize| json!({"$ref": format!("#/$defs/{}", n + 1)});
+    let chain = |last: usize, link: fn(Value) -> Value| {
+        let all = (0..last).map(|n| (n.to_string(), link(next(n))));
+        let mut all: Map<String, Value> = all.collect();
+        all.insert(last.to_string(), json!({"type": "object"}));
+        json!({"$ref": "#/$defs/0", "$defs": all})
+    };
+    let pattern = |n: usize| (format!("p{n}"), json!({"pattern": "^\\pL{1,200}$"}));
+    let patterns: Map<String, Value> = (0..200).map(pattern).collect();
+    let mut told = String::new();
+    for (name, schema) in [
+        ("round", json!({"anyOf": [{"$ref": "#"}]})),
+        ("deep", chain(6_000, |next| next)),
+        ("doubled", chain(30, |next| json!({"anyOf": [next, next]}))),
+        ("patterns", json!({"properties": patterns})),
+        ("elsewhere", json!({"$ref": "file:///etc/passwd"})),
+    ] {
+        let mut said: Value = serde_json::from_slice(super::describe()).unwrap();
+        said["name"] = name.into();
+        said["transform"]["config"] = schema;
+        let component = seal(&EVIL, said.to_string().as_bytes()).unwrap();
+        told += &format!("{}\n", why(&beside(name, &component)));
+    }
+    insta::assert_snapshot!(told);
+}
+
+/// Patterns may go back and forth, for so long and no longer; then a flow is refused.
+#[test]
+fn a_pattern_that_takes_for_ever_does_not() {
+    let mut said: Value = serde_json::from_slice(super::describe()).unwrap();
+    said["transform"]["config"] = json!({"properties": {"text": {"pattern": "^(a|a)*\\1b$"}}});
+    let scene = Scene::of(&seal(&EVIL, said.to_string().as_bytes()).unwrap(), "");
+    scene.flow(Part::Transform, &json!({"text": "a".repeat(60)}));
+    let began = Instant::now();
+    let outcome = hygge(&scene.project, "start").run();
+    assert!(began.elapsed() < super::PATIENCE, "{outcome}");
+    assert_eq!(outcome.code, Some(2), "{outcome}");
+    assert!(outcome.stderr.contains("flows/bad/flow.yml:1"), "{outcome}");
 }
 
 /// What people look at, and what it is held to, is what stands in the file.
