@@ -1,10 +1,11 @@
 //! Which Arrow types may cross, and what becomes of the others on the way to a guest.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_cast::cast;
-use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef};
+use arrow_schema::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
 use hygge_core::{Fault, Result, code};
 
 use crate::limits::{COLUMNS, DEPTH};
@@ -81,7 +82,20 @@ pub(crate) fn check(schema: &Schema) -> Result<(), String> {
     for field in schema.fields() {
         check_field(field, 1, &mut columns)?;
     }
-    Ok(())
+    // After they were counted.
+    twice(schema.fields())
+}
+
+/// Rows in which a name means two things can be stored, and read by nobody.
+fn twice(fields: &Fields) -> Result<(), String> {
+    let mut names = HashSet::with_capacity(fields.len());
+    match fields.iter().find(|field| !names.insert(field.name())) {
+        Some(field) => {
+            let name = crate::fault::clean(field.name(), 100);
+            Err(format!("two columns {name:?}"))
+        }
+        None => Ok(()),
+    }
 }
 
 fn check_field(field: &Field, depth: usize, columns: &mut usize) -> Result<(), String> {
@@ -108,9 +122,11 @@ fn check_field(field: &Field, depth: usize, columns: &mut usize) -> Result<(), S
         List(item) | LargeList(item) | FixedSizeList(item, _) | Map(item, _) => {
             check_field(item, depth + 1, columns)
         }
-        Struct(fields) => fields
-            .iter()
-            .try_for_each(|field| check_field(field, depth + 1, columns)),
+        Struct(fields) => {
+            let mut fields_in = fields.iter();
+            fields_in.try_for_each(|field| check_field(field, depth + 1, columns))?;
+            twice(fields)
+        }
         _ => Ok(()),
     }
 }
@@ -170,6 +186,20 @@ mod tests {
         let out = plain_batch(&batch, &plain).unwrap();
         assert_eq!(out.column(0).as_string::<i32>().value(2), "a");
         assert_eq!(out.column(1).as_string::<i32>().value(2), "z");
+    }
+
+    #[test]
+    fn a_name_stands_for_one_column() {
+        let field = |name: &str| Field::new(name, DataType::Int64, true);
+        let twice = vec![field("a"), field("b"), field("a")];
+        let inner = Field::new("s", DataType::Struct(twice.clone().into()), true);
+        for bad in [Schema::new(twice), Schema::new(vec![inner.clone()])] {
+            assert_eq!(check(&bad).unwrap_err(), "two columns \"a\"");
+        }
+        // In another struct it is another name, and upper case is as well.
+        let fine = DataType::Struct(vec![field("a"), field("A")].into());
+        let fine = Schema::new(vec![field("a"), Field::new("s", fine, true)]);
+        assert_eq!(check(&fine), Ok(()));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use wasmtime::Result;
 
 use crate::contract::{control, log, secrets, state, types};
 use crate::guest::Guest;
+use crate::limits::MESSAGE;
 use crate::log::Severity;
 use crate::plugin::Plugin;
 
@@ -28,6 +29,10 @@ impl log::Host for Guest {
     ) -> Result<()> {
         let mut text = message;
         for attribute in attributes.iter().take(crate::fault::ATTRIBUTES) {
+            // What comes after isn't shown, and one may be as large as the guest.
+            if text.len() > MESSAGE {
+                break;
+            }
             text.push_str(&format!(" {}={}", attribute.name, attribute.value));
         }
         self.log.line(Severity::of(&level), &text);

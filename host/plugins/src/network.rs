@@ -418,7 +418,8 @@ fn public_v6(address: Ipv6Addr) -> bool {
     let segments = address.segments();
     let global = segments[0] & 0xe000 == 0x2000;
     let teredo = segments[0] == 0x2001 && segments[1] < 0x200;
-    let documentation = segments[0] == 0x2001 && segments[1] == 0xdb8;
+    let documentation = (segments[0] == 0x2001 && segments[1] == 0xdb8)
+        || (segments[0] == 0x3fff && segments[1] < 0x1000);
     let six_to_four = segments[0] == 0x2002;
     global && !(teredo || documentation || six_to_four)
 }
@@ -447,6 +448,7 @@ mod tests {
             "::ffff:10.0.0.1",
             "2002:7f00:1::",
             "2001:db8::1",
+            "3fff:fff::1",
             "64:ff9b::7f00:1",
         ] {
             assert!(!public(private.parse().unwrap()), "{private}");

@@ -66,6 +66,17 @@ fn compressed() -> Vec<u8> {
     bytes
 }
 
+/// The schema that was announced, then what only other schemas have.
+fn with_dictionary() -> Vec<u8> {
+    let words: DictionaryArray<Int32Type> = ["a", "b", "a"].into_iter().collect();
+    let words = column("word", Arc::new(words));
+    let other = stream(&words.schema(), std::slice::from_ref(&words));
+    let schema = |batch: &RecordBatch| stream(&batch.schema(), &[]).len() - 8;
+    let mut bytes = honest()[..schema(&rows())].to_vec();
+    bytes.extend_from_slice(&other[schema(&words)..]);
+    bytes
+}
+
 #[test]
 fn garbage_is_refused() {
     let honest = honest();
@@ -86,6 +97,7 @@ fn garbage_is_refused() {
             one(patched(&[0xff; 4], &[0xff; 8], Some(1))),
         ),
         ("compressed", one(compressed())),
+        ("with a dictionary", one(with_dictionary())),
     ];
     let cases = cases.map(|(name, settings)| (name, Part::Home, settings));
     insta::assert_snapshot!(Scene::new().shown(cases));
@@ -215,10 +227,12 @@ fn columns_that_may_not_cross_are_refused() {
     }
     let deep = RecordBatch::new_empty(Arc::new(Schema::new(vec![deep])));
     let long = column("n", Arc::new(Int64Array::from(vec![1; 150_000])));
-    let huge = Schema::new(vec![
-        Field::new("n".repeat(400_000), DataType::Int64, true);
-        3
-    ]);
+    let huge: Vec<Field> = (0..3)
+        .map(|n| Field::new(format!("{n}").repeat(400_000), DataType::Int64, true))
+        .collect();
+    let huge = Schema::new(huge);
+    let twin = Field::new("n", DataType::Int64, true);
+    let twin = RecordBatch::new_empty(Arc::new(Schema::new(vec![twin; 2])));
     insta::assert_snapshot!(Scene::new().shown([
         (
             "a dictionary",
@@ -232,6 +246,12 @@ fn columns_that_may_not_cross_are_refused() {
         ),
         ("too many columns", Part::Home, of(&wide)),
         ("columns that are too deep", Part::Home, of(&deep)),
+        ("two columns of one name", Part::Home, of(&twin)),
+        (
+            "two columns of one name, from a transform",
+            Part::Transform,
+            json!({"schema": hex(&stream(&twin.schema(), &[]))})
+        ),
         ("a batch above the limit", Part::Home, of(&long)),
         (
             "names of a megabyte",
