@@ -14,9 +14,9 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use fake::{Destination, Project, Source};
-use hygge_core::{Fault, Standing, code};
-use hygge_engine::Event;
+use fake::{Destination, FakeHome, FakeStore, Project, Source};
+use hygge_core::{Action, Context, EntityId, Fault, RunId, Standing, code};
+use hygge_engine::{Event, Pour, pour};
 use hygge_project::OnError;
 use hygge_state::Outcome;
 
@@ -447,6 +447,40 @@ async fn what_is_given_up_is_aborted_by_its_receipts() {
             false => assert_eq!((aborted, shelf.staged.len()), (vec![30, 30], 0)),
         }
     }
+}
+
+/// As `hygge plugin run` has it: asked to stop between the last writer's end and the commit.
+#[tokio::test]
+async fn what_was_staged_alone_is_aborted_by_its_receipt_when_it_is_stopped() {
+    let signal = hygge_engine::StopSignal::default();
+    let mut to = Destination::new();
+    to.before_write = {
+        let signal = signal.clone();
+        Box::new(move |_| {
+            signal.set();
+            Ok(())
+        })
+    };
+    let to = Arc::new(to);
+    let (home, store) = (
+        FakeHome(Arc::new(Source::of(numbers(1, 10)))),
+        FakeStore(Arc::clone(&to)),
+    );
+    let into = Pour {
+        store: &store,
+        kind: "shelf",
+        action: Action::Replace,
+        entity: EntityId::new("run", "it"),
+        run: RunId::parse("one").unwrap(),
+    };
+    // Nobody who reads or writes hears of the signal: all of it is staged.
+    let cx = Context::inline();
+    let poured = pour(&home, None, &into, &signal, &cx).await;
+    assert_eq!(poured.unwrap_err().code, code::STOPPED);
+    let shelf = to.shelf.lock().unwrap();
+    let aborted: Vec<_> = shelf.aborted.iter().map(|r| r.rows).collect();
+    assert_eq!(aborted, [10]);
+    assert!(shelf.settled.is_empty() && shelf.staged.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

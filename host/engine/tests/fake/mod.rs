@@ -61,7 +61,7 @@ fn schema() -> SchemaRef {
 }
 
 #[derive(Clone)]
-struct FakeHome(Arc<Source>);
+pub(crate) struct FakeHome(pub(crate) Arc<Source>);
 
 impl std::fmt::Debug for FakeHome {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -216,7 +216,7 @@ impl Destination {
 }
 
 #[derive(Clone)]
-struct FakeStore(Arc<Destination>);
+pub(crate) struct FakeStore(pub(crate) Arc<Destination>);
 
 impl std::fmt::Debug for FakeStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
