@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hygge_core::{InlineWorkers, Mode, Registry};
-use hygge_plugins::{Quarantined, Shelf};
+use hygge_plugins::Quarantined;
 use hygge_project::{Load, Plan, PlannedEntity, Selection, Wild};
 use hygge_state::{LocalState, StateStore};
 use jiff::tz::TimeZone;
@@ -18,6 +18,16 @@ use crate::wildcard;
 pub(crate) struct Project {
     pub(crate) plan: Plan,
     pub(crate) registry: Registry,
+    seen: Seen,
+}
+
+/// What was looked at beside the configuration.
+#[derive(Debug)]
+struct Seen {
+    root: PathBuf,
+    /// Plugins that aren't used, and grants for none.
+    unused: Vec<String>,
+    wild: Wild,
 }
 
 /// What the command line changes in the configuration.
@@ -30,6 +40,16 @@ pub(crate) struct Changes {
 }
 
 impl Project {
+    /// The same project with other changes. Plugins and wildcards aren't looked at again: that
+    /// reads all of each file, and asks servers.
+    pub(crate) fn again(
+        self,
+        changes: &Changes,
+        console: &Arc<Console>,
+    ) -> Result<Self, Complaint> {
+        load_with(self.seen, self.registry, changes, console)
+    }
+
     /// Tells what is worth saying but stops nothing.
     pub(crate) fn warn(&self, console: &Console) {
         let word = console.paint_err().warn("warning:");
@@ -75,9 +95,8 @@ pub(crate) fn load(
     changes: &Changes,
     console: &Arc<Console>,
 ) -> Result<Project, Complaint> {
-    let root = root(global)?;
-    let known = with_plugins(&root);
-    load_with(&root, known, changes, &Wild::new(), console)
+    let (seen, registry) = look(global)?;
+    load_with(seen, registry, changes, console)
 }
 
 /// As [`load`], with the entities that wildcards name now.
@@ -86,44 +105,53 @@ pub(crate) fn load_found(
     changes: &Changes,
     console: &Arc<Console>,
 ) -> Result<Project, Complaint> {
+    let (mut seen, registry) = look(global)?;
+    seen.wild = wildcard::look(&seen.root, &registry, changes, console)?;
+    load_with(seen, registry, changes, console)
+}
+
+/// Finds the project and its plugins, once: a look at these reads and hashes all of each.
+fn look(global: &Global) -> Result<(Seen, Registry), Complaint> {
     let root = root(global)?;
-    // Once: a look at plugins reads and hashes all of each.
-    let known = with_plugins(&root);
-    let wild = wildcard::look(&root, &known.0, changes, console)?;
-    load_with(&root, known, changes, &wild, console)
+    let (registry, shelf) = with_plugins(&root);
+    let mut unused: Vec<String> = shelf.quarantined.iter().map(said).collect();
+    unused.extend(ghosts(&root));
+    let wild = Wild::new();
+    Ok((Seen { root, unused, wild }, registry))
 }
 
 fn load_with(
-    root: &Path,
-    (registry, shelf): (Registry, Shelf),
+    seen: Seen,
+    registry: Registry,
     changes: &Changes,
-    wild: &Wild,
     console: &Arc<Console>,
 ) -> Result<Project, Complaint> {
     let request = Load {
-        root,
+        root: &seen.root,
         env: &|name| std::env::var(name).ok(),
         vars: &changes.vars,
         selection: changes.selection.clone(),
-        wild,
+        wild: &seen.wild,
         mode: changes.mode,
         today: jiff::Timestamp::now().to_zoned(TimeZone::UTC).date(),
     };
-    let mut unused: Vec<String> = shelf.quarantined.iter().map(said).collect();
-    unused.extend(ghosts(root));
     let mut plan = hygge_project::load(&request, &registry).inspect_err(|_| {
         // A type that isn't known may be one that such a file would have brought.
-        for line in &unused {
+        for line in &seen.unused {
             let word = console.paint_err().warn("warning:");
             console.err(&format!("{word} {line}\n"));
         }
     })?;
-    plan.warnings.extend(unused);
+    plan.warnings.extend(seen.unused.iter().cloned());
     if let Some(concurrency) = changes.concurrency {
         plan.options.concurrency = concurrency;
     }
     console.veil(plan.veil.clone());
-    Ok(Project { plan, registry })
+    Ok(Project {
+        plan,
+        registry,
+        seen,
+    })
 }
 
 /// A plugin that isn't used, in a line.

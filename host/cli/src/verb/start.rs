@@ -91,7 +91,7 @@ pub(crate) fn run(args: &StartArgs, global: &Global, console: &Arc<Console>) -> 
     let mut project = load(global, &changes, console)?;
     if args.verify {
         changes.vars.extend(verifying(&project.plan));
-        project = load(global, &changes, console)?;
+        project = project.again(&changes, console)?;
     }
     if args.dry_run {
         diagnostics::begin(global.verbose, console, None)?;
