@@ -236,6 +236,40 @@ fn variables_of_settings_are_filled_in() {
     insta::assert_snapshot!("no_number", with("rows=${N}x").shown());
 }
 
+/// A commit goes on after the first Ctrl-C; the second ends it, and what it worked with goes away.
+#[test]
+fn ctrl_c_again_ends_a_commit_and_leaves_no_folder() {
+    let folder = Project::bare();
+    let evil = crate::plugins::build("evil", "wasm32-wasip2");
+    folder.write("evil.wasm", std::fs::read(evil).unwrap());
+    folder.write("two.csv", "id\n1\n2\n");
+    for made in ["tmp", "out"] {
+        std::fs::create_dir(folder.path(made)).unwrap();
+    }
+    let arguments = "plugin run evil.wasm --as store --config rows=2 --config folder=out --config \
+                     at=commit --config deed=spin --grant-write out --input two.csv";
+    let command = shipped::hygge(&folder, arguments).env("TMPDIR", folder.path("tmp"));
+    let mut running = command.spawn();
+    // What it does before it spins.
+    crate::harness::eventually("the commit", || {
+        let mut out = std::fs::read_dir(folder.path("out")).unwrap().flatten();
+        out.find(|entry| entry.path().extension().is_some_and(|e| e == "committed"))
+    });
+    let names = || std::fs::read_dir(folder.path("tmp")).unwrap().count();
+    assert_eq!(names(), 1);
+    // Pressed at once they would count as one.
+    crate::harness::eventually("the end", || {
+        running.signal(Signal::INT);
+        crate::harness::pause(Duration::from_millis(200));
+        running.ended().then_some(())
+    });
+    let outcome = running.wait();
+    assert_eq!(outcome.code, Some(130), "{outcome}");
+    assert!(outcome.stderr.contains("finishing up"), "{outcome}");
+    assert!(outcome.stderr.contains("stopped at once"), "{outcome}");
+    assert_eq!(names(), 0);
+}
+
 #[test]
 fn ctrl_c_ends_it_and_leaves_nothing() {
     for (verb, more) in [

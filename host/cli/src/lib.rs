@@ -26,6 +26,7 @@ mod rows;
 mod run_log;
 mod runtime;
 mod schema_files;
+mod scratch;
 mod signals;
 mod table;
 mod template;

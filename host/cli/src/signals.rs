@@ -5,6 +5,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::complaint::{Complaint, Exit};
 use crate::console::Console;
+use crate::scratch;
 
 /// Ctrl-C once, SIGTERM, or a terminal that goes away: the run is asked to finish up. Ctrl-C again:
 /// the program ends at once, and says what becomes of its work. Must be called within the runtime.
@@ -37,6 +38,7 @@ pub(crate) fn listen(
                 Some(true) => {
                     console.wipe();
                     console.err(&format!("stopped at once; {at_once}\n"));
+                    scratch::clear();
                     std::process::exit(i32::from(Exit::Interrupted.number()));
                 }
                 Some(false) => {}

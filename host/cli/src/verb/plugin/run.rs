@@ -9,7 +9,6 @@ use hygge_core::{
 use hygge_engine::{FirstRows, Pour, StopSignal, first_rows, pour};
 use hygge_plugins::{Plugin, Shelf, Trial};
 use serde_json::json;
-use tempfile::TempDir;
 
 use super::tried::{Part, Tried};
 use super::until_stopped;
@@ -17,6 +16,7 @@ use crate::args::{Global, OutputArgs};
 use crate::complaint::{Complaint, Exit};
 use crate::console::Console;
 use crate::registry::{cache, registry};
+use crate::scratch::Scratch;
 use crate::verb::Ended;
 use crate::{new_run, rows, units};
 
@@ -144,7 +144,7 @@ struct Bench {
     place: BuildContext,
     signal: StopSignal,
     /// Goes away with it.
-    _work: TempDir,
+    _work: Scratch,
 }
 
 impl Bench {
@@ -158,8 +158,7 @@ impl Bench {
         shelf.plugins.push(Arc::clone(plugin));
         let mut types = Registry::default();
         shelf.register(&mut types);
-        let work = TempDir::with_prefix("hygge-run-")
-            .map_err(|error| Complaint::failed(format!("no folder to work in: {error}")))?;
+        let work = Scratch::new("hygge-run-")?;
         let place = BuildContext {
             root,
             work: work.path().to_owned(),

@@ -5,7 +5,6 @@ use clap::Args;
 use hygge_core::{BuildContext, Context};
 use hygge_plugins::{Aspect, Check, Exam, Outcome, Report, Sealed, Trial, examine};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use super::run::input;
 use super::tried::{Part, Tried};
@@ -14,6 +13,7 @@ use crate::args::{Global, OutputArgs};
 use crate::complaint::{Complaint, Exit};
 use crate::console::{Console, Paint};
 use crate::registry;
+use crate::scratch::Scratch;
 use crate::verb::Ended;
 
 const EXAMPLES: &str = "\
@@ -60,8 +60,7 @@ pub(super) fn run(args: &TestArgs, global: &Global, console: &Arc<Console>) -> E
     }
     let here = std::env::current_dir()
         .map_err(|error| Complaint::usage(format!("the current folder is gone: {error}")))?;
-    let scratch = TempDir::with_prefix("hygge-test-")
-        .map_err(|error| Complaint::failed(format!("no folder to work in: {error}")))?;
+    let scratch = Scratch::new("hygge-test-")?;
     until_stopped(console, async |signal, cx| {
         let env = |name: &str| std::env::var(name).ok();
         let sealed = signal.or_stopped(Sealed::read(&file, false, cx)).await?;
@@ -110,7 +109,7 @@ fn absolute(granted: &Value) -> Option<&str> {
 async fn read(
     file: &std::path::Path,
     here: &std::path::Path,
-    scratch: &TempDir,
+    scratch: &Scratch,
     cx: &Context,
 ) -> Result<Vec<arrow_array::RecordBatch>, Complaint> {
     let place = BuildContext {
