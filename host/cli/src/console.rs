@@ -148,10 +148,16 @@ impl Console {
     }
 }
 
+/// What moves a terminal's cursor, or shows words in an order that they don't have.
+pub(crate) fn odd(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// A text with its control characters spelt out, if it has any: a name in a configuration must not
-/// move the cursor. Line ends, tabs and our own colours stay.
+/// move the cursor. Line ends, tabs and our own colours stay. Spelt as JSON does it: what is
+/// printed may be that, and mean the same afterwards.
 fn tame(text: &str) -> Option<String> {
-    let odd = |c: char| c.is_control() && c != '\n' && c != '\t';
+    let odd = |c: char| odd(c) && c != '\n' && c != '\t';
     if !text.contains(odd) {
         return None;
     }
@@ -164,10 +170,12 @@ fn tame(text: &str) -> Option<String> {
             let end = codes.find(|c: char| !c.is_ascii_digit() && c != ';')?;
             codes[end..].starts_with('m').then_some(end + 3)
         });
-        let length = colour.unwrap_or_else(|| rest.chars().next().map_or(1, char::len_utf8));
-        match colour {
-            Some(_) => tamed.push_str(&rest[..length]),
-            None => tamed.extend(rest[..length].escape_default()),
+        let first = rest.chars().next().unwrap_or_default();
+        let length = colour.unwrap_or_else(|| first.len_utf8());
+        match (colour, first) {
+            (Some(_), _) => tamed.push_str(&rest[..length]),
+            (None, '\r') => tamed.push_str("\\r"),
+            (None, odd) => tamed.push_str(&format!("\\u{:04x}", u32::from(odd))),
         }
         rest = &rest[length..];
     }
@@ -252,9 +260,10 @@ mod tests {
         let painted = format!("{} x\u{1b}[2Jy\u{1b}]0;z\u{7}\r", paint.bad("BAD"));
         assert_eq!(
             tame(&painted).as_deref(),
-            Some("\u{1b}[31;1mBAD\u{1b}[0m x\\u{1b}[2Jy\\u{1b}]0;z\\u{7}\\r")
+            Some("\u{1b}[31;1mBAD\u{1b}[0m x\\u001b[2Jy\\u001b]0;z\\u0007\\r")
         );
-        assert_eq!(tame("\u{9b}1m").as_deref(), Some("\\u{9b}1m"));
-        assert_eq!(tame("\u{1b}").as_deref(), Some("\\u{1b}"));
+        assert_eq!(tame("\u{9b}1m").as_deref(), Some("\\u009b1m"));
+        assert_eq!(tame("\u{1b}").as_deref(), Some("\\u001b"));
+        assert_eq!(tame("a\u{202e}b").as_deref(), Some("a\\u202eb"));
     }
 }

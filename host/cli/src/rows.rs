@@ -5,6 +5,7 @@ use arrow_json::writer::LineDelimited;
 use arrow_schema::{ArrowError, SchemaRef};
 use hygge_files::store::in_utc;
 
+use crate::console::odd;
 use crate::table::{Cell, Table};
 
 /// Letters of a value that are shown in a table.
@@ -54,7 +55,7 @@ pub(crate) fn json(batches: &[RecordBatch]) -> Result<String, ArrowError> {
 
 /// A value on one line, without what moves a terminal's cursor, and not too wide.
 fn short(text: &str) -> String {
-    let mut letters = text.chars().map(|c| match c.is_control() {
+    let mut letters = text.chars().map(|c| match odd(c) {
         true => ' ',
         false => c,
     });
@@ -77,7 +78,7 @@ mod tests {
     fn rows_are_shown_on_a_line_each() {
         let n: ArrayRef = Arc::new(Int64Array::from(vec![Some(1), None, Some(300)]));
         let long = "x".repeat(100);
-        let text: ArrayRef = Arc::new(StringArray::from(vec!["a\nb", "\u{1b}[31m", &long]));
+        let text: ArrayRef = Arc::new(StringArray::from(vec!["a\nb", "\u{1b}[31m\u{202e}", &long]));
         let batch = RecordBatch::try_from_iter([("n", n), ("text", text)]).unwrap();
         let shown = table(&batch.schema(), std::slice::from_ref(&batch)).unwrap();
         let wide = format!("{}…", "x".repeat(39));
@@ -88,7 +89,7 @@ mod tests {
         let json = json(&[batch.slice(0, 2)]).unwrap();
         assert_eq!(
             json,
-            "{\"n\":1,\"text\":\"a\\nb\"}\n{\"n\":null,\"text\":\"\\u001b[31m\"}\n"
+            "{\"n\":1,\"text\":\"a\\nb\"}\n{\"n\":null,\"text\":\"\\u001b[31m\u{202e}\"}\n"
         );
     }
 }

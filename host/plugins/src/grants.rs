@@ -95,6 +95,7 @@ fn short_or_full<T: serde::de::DeserializeOwned>(
 ) -> Result<T, String> {
     match written {
         Value::String(text) => Ok(short(text)),
+        Value::Array(_) => Err("write a text or a map here, not a list".to_owned()),
         full => serde_json::from_value(full.clone()).map_err(|error| error.to_string()),
     }
 }
@@ -125,6 +126,28 @@ impl Grants {
             Value::Null => &Value::Object(serde_json::Map::new()),
             written => written,
         };
+        // By default a list would do for any of these, with its places for the names.
+        if !written.is_object() {
+            let form = "write a map here: `http`, `secrets`, `read`, `write`, `env`, `limits`";
+            return Err(vec![wrong("", form.to_owned())]);
+        }
+        for (key, example) in [
+            ("http", "https://api.example.com"),
+            ("read", "data"),
+            ("write", "out"),
+            ("env", "LANG"),
+        ] {
+            if !matches!(written[key], Value::Null | Value::Array(_)) {
+                let form = format!("write a list here, as `{key}: [{example}]`");
+                return Err(vec![wrong(&format!("/{key}"), form)]);
+            }
+        }
+        for key in ["secrets", "limits"] {
+            if !matches!(written[key], Value::Null | Value::Object(_)) {
+                let form = "write a map here".to_owned();
+                return Err(vec![wrong(&format!("/{key}"), form)]);
+            }
+        }
         let config: Config = serde_json::from_value(written.clone())
             .map_err(|error| vec![wrong("", error.to_string())])?;
         let mut problems = Vec::new();
@@ -468,6 +491,13 @@ pub(crate) mod tests {
             json!({"secrets": {"TOKEN": "https://a.example"}}),
             json!({"secrets": {"TOKEN": "a.example:8443"}}),
             json!({"htttp": []}),
+            // Nor what would be taken by its place.
+            json!([["https://a.example"]]),
+            json!({"http": [["https://a.example"]]}),
+            json!({"secrets": {"TOKEN": ["a.example", true]}}),
+            json!({"http": "https://a.example"}),
+            json!({"read": {"data": true}}),
+            json!({"limits": ["1 GiB"]}),
         ] {
             assert!(read(&slip).is_err(), "{slip}");
         }
