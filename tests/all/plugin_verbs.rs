@@ -441,4 +441,11 @@ fn compiling_for_long_is_told_once() {
         assert_eq!(told(&second), 0, "{second}");
         std::fs::remove_dir_all(project.path("cache")).unwrap();
     }
+    // Once also where it isn't kept, though it is looked at twice: what it says of itself is asked
+    // with nothing granted.
+    std::fs::create_dir_all(project.path("cache/hygge/plugins")).unwrap();
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(project.path("cache/hygge/plugins"), open).unwrap();
+    let unkept = with("start");
+    assert_eq!(told(&unkept), 1, "{unkept}");
 }

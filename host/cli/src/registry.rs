@@ -70,8 +70,10 @@ pub(crate) fn flows(root: &Path) -> String {
 /// The user's own folder for what can be made again.
 pub(crate) fn cache() -> Option<PathBuf> {
     let env = |name: &str| std::env::var(name).ok();
-    let given = env("XDG_CACHE_HOME").map(PathBuf::from);
-    let home = || env("HOME").map(|home| Path::new(&home).join(".cache"));
-    let folder = given.filter(|path| path.is_absolute()).or_else(home)?;
+    // One that isn't whole would be another wherever the program is called.
+    let whole = |path: &PathBuf| path.is_absolute();
+    let given = env("XDG_CACHE_HOME").map(PathBuf::from).filter(whole);
+    let home = || env("HOME").map(PathBuf::from).filter(whole);
+    let folder = given.or_else(|| Some(home()?.join(".cache")))?;
     Some(folder.join("hygge/plugins"))
 }

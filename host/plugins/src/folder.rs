@@ -238,10 +238,13 @@ impl Claims {
 /// The bytes of a file, if it is one and isn't too large. A pipe or a device would never end.
 pub(crate) fn read(file: &Path) -> Result<Vec<u8>, String> {
     let unreadable = |error: std::io::Error| format!("it can't be read: {error}");
-    if !std::fs::metadata(file).map_err(unreadable)?.is_file() {
+    let meta = std::fs::metadata(file).map_err(unreadable)?;
+    if !meta.is_file() {
         return Err("it isn't a file".to_owned());
     }
-    let mut bytes = Vec::new();
+    // One more than there is: then the end is found without asking for more room.
+    let room = usize::try_from(meta.len().min(FILE) + 1).unwrap_or(0);
+    let mut bytes = Vec::with_capacity(room);
     std::fs::File::open(file)
         .and_then(|opened| opened.take(FILE + 1).read_to_end(&mut bytes))
         .map_err(unreadable)?;

@@ -75,7 +75,8 @@ pub struct Plugin {
     pub(crate) sealed: Option<blake3::Hash>,
     /// Whether it says the same when asked.
     pub(crate) agrees: OnceCell<Result<()>>,
-    ready: OnceLock<Result<Arc<Ready>>>,
+    /// Shared with those of the same code that may do something else: it is loaded once.
+    ready: Arc<OnceLock<Result<Arc<Ready>>>>,
 }
 
 /// A plugin that was compiled and linked.
@@ -116,7 +117,7 @@ impl Plugin {
             cache,
             sealed: None,
             agrees: OnceCell::new(),
-            ready: OnceLock::new(),
+            ready: Arc::default(),
         }
     }
 
@@ -139,7 +140,7 @@ impl Plugin {
             cache: self.cache.clone(),
             sealed: self.sealed,
             agrees: OnceCell::new(),
-            ready: self.ready.clone(),
+            ready: Arc::clone(&self.ready),
         }
     }
 
