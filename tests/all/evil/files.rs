@@ -86,6 +86,11 @@ fn no_path_leads_out_of_a_folder() {
             "link ../secret.txt out/mine",
             "link /etc/hostname out/mine",
             "read out/mine",
+            // A file that may be read, under a name that may be written.
+            "hardlink in/public.txt out/mine",
+            "hardlink in/public.txt in/mine",
+            "hardlink ../secret.txt out/mine",
+            "hardlink out/up/secret.txt out/mine",
             "rename out/old.txt out/../old.txt",
             "rename out/old.txt in/old.txt",
             "rename in/public.txt out/public.txt",

@@ -50,6 +50,10 @@ fn reach(what: &str, with: &str) -> String {
             #[expect(deprecated, reason = "what is left of it without std's unstable ones")]
             told(fs::soft_link(from, to).map(|()| "a link"))
         }
+        "hardlink" => {
+            let (from, to) = with.split_once(' ').unwrap_or_default();
+            told(fs::hard_link(from, to).map(|()| "another name"))
+        }
         "rename" => {
             let (from, to) = with.split_once(' ').unwrap_or_default();
             told(fs::rename(from, to).map(|()| "it moved"))
