@@ -11,6 +11,7 @@ use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use hygge_core::{Context, Fault};
 use wasmtime::Engine;
@@ -24,6 +25,11 @@ use crate::plugin::Digest;
 /// Bytes of the sum at the end of a file. It tells what is damaged, not who wrote it: whoever can
 /// write here could write the sum as well, so owner and mode are what is relied on.
 const SUM: usize = 16;
+
+/// How long what nobody uses is kept.
+const UNUSED: Duration = Duration::from_secs(30 * 24 * 3_600);
+/// How much is kept in all: whoever writes a plugin has another one after each build.
+const KEPT: u64 = 2 << 30;
 
 /// Where compiled plugins are kept; without one each process compiles anew.
 #[derive(Debug, Clone)]
@@ -69,10 +75,11 @@ impl Cache {
             }
         }
         let compiled = compile(engine, name, bytes()?, cx)?;
-        if let Some(path) = path
-            && let Err(error) = put(&compiled, &path)
-        {
-            tracing::warn!("{} isn't kept: {error}", path.display());
+        if let Some(path) = path {
+            if let Err(error) = put(&compiled, &path) {
+                tracing::warn!("{} isn't kept: {error}", path.display());
+            }
+            tidy(path.parent().unwrap_or(&path), SystemTime::now(), KEPT);
         }
         // SAFETY: this program, with these settings, compiled it just now, and handed it over
         // through a pipe that nobody else has.
@@ -153,9 +160,42 @@ fn sound(path: &Path) -> Result<File, String> {
     }
     let mut sum = [0; SUM];
     (&file).read_exact(&mut sum).map_err(|_| damaged())?;
-    match hasher.digest128().to_le_bytes() == sum {
-        true => Ok(file),
-        false => Err(damaged()),
+    if hasher.digest128().to_le_bytes() != sum {
+        return Err(damaged());
+    }
+    // Now and then, so that it isn't taken for one that nobody uses. On a disk that can't be
+    // written it stays as old as it is.
+    let now = SystemTime::now();
+    let day = Duration::from_secs(24 * 3_600);
+    if meta.modified().is_ok_and(|used| used + day < now) {
+        drop(file.set_modified(now));
+    }
+    Ok(file)
+}
+
+/// Removes what nobody used for long, and the oldest of what is too much together. Another process
+/// may do the same; one that has such a file open keeps it.
+fn tidy(folder: &Path, now: SystemTime, most: u64) {
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return;
+    };
+    let looked = entries.filter_map(|entry| {
+        let path = entry.ok()?.path();
+        let ours = path.extension()?;
+        let meta = std::fs::symlink_metadata(&path).ok()?;
+        let ours = meta.is_file() && (ours == "cwasm" || ours == "tmp");
+        Some((meta.modified().ok()?, meta.len(), path)).filter(|_| ours)
+    });
+    let mut all: Vec<_> = looked.collect();
+    all.sort_by_key(|(used, ..)| std::cmp::Reverse(*used));
+    let mut together: u64 = 0;
+    for (nth, (used, length, path)) in all.into_iter().enumerate() {
+        together = together.saturating_add(length);
+        let fresh = nth == 0 || together <= most;
+        if !fresh || used + UNUSED < now {
+            // It may be gone already.
+            drop(std::fs::remove_file(path));
+        }
     }
 }
 
@@ -201,6 +241,40 @@ mod tests {
         let link = folder.path().join("b.cwasm");
         std::os::unix::fs::symlink(&path, &link).unwrap();
         assert!(sound(&link).is_err());
+    }
+
+    #[test]
+    fn what_nobody_uses_goes_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let now = SystemTime::now();
+        let days = |days: u64| Duration::from_secs(days * 24 * 3_600);
+        let at = |name: &str| folder.path().join(name);
+        let there = || {
+            let all = std::fs::read_dir(folder.path()).unwrap();
+            let mut all: Vec<_> = all.map(|entry| entry.unwrap().file_name()).collect();
+            all.sort();
+            all
+        };
+        for (name, age) in [
+            ("a.cwasm", 2),
+            ("b.cwasm", 5),
+            ("c.cwasm", 40),
+            ("d.7.tmp", 40),
+            ("mine.txt", 400),
+        ] {
+            put(&[0; 100], &at(name)).unwrap();
+            let file = File::open(at(name)).unwrap();
+            file.set_modified(now - days(age)).unwrap();
+        }
+        tidy(folder.path(), now, 10_000);
+        assert_eq!(there(), ["a.cwasm", "b.cwasm", "mine.txt"]);
+        // Using it makes it the newest.
+        sound(&at("b.cwasm")).unwrap();
+        tidy(folder.path(), now, 150);
+        assert_eq!(there(), ["b.cwasm", "mine.txt"]);
+        // The one that was just written stays, however large.
+        tidy(folder.path(), now, 1);
+        assert_eq!(there(), ["b.cwasm", "mine.txt"]);
     }
 
     #[test]
