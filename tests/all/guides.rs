@@ -19,6 +19,13 @@ fn the_examples_of_transforms_run() {
 }
 
 #[test]
+fn tables_are_generated() {
+    let folder = Project::bare();
+    folder.write("hygge.yml", "name: shop\n");
+    Follower::new(&folder, plugin_new::built()).follow(&page("docs/ddl.md"));
+}
+
+#[test]
 fn the_demo_of_the_plugins_runs() {
     let folder = Project::bare();
     // Beside what it is built from, as in the source.

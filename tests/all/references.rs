@@ -43,6 +43,8 @@ fn cli() {
         "debug",
         "list",
         "schema",
+        "generate",
+        "generate ddl",
         "plugin",
         "plugin list",
         "plugin inspect",

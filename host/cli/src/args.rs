@@ -55,6 +55,7 @@ pub(crate) enum Verb {
     Debug(verb::debug::DebugArgs),
     List(verb::list::ListArgs),
     Schema(verb::schema::SchemaArgs),
+    Generate(verb::generate::GenerateArgs),
     Plugin(verb::plugin::PluginArgs),
     State(verb::state::StateArgs),
     Runs(verb::runs::RunsArgs),

@@ -2,6 +2,7 @@
 
 mod completions;
 mod debug;
+mod generate;
 mod init;
 mod list;
 mod runs;

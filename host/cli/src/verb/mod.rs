@@ -2,6 +2,7 @@
 
 pub(crate) mod completions;
 pub(crate) mod debug;
+pub(crate) mod generate;
 pub(crate) mod init;
 pub(crate) mod list;
 pub(crate) mod plugin;
@@ -26,6 +27,7 @@ pub(crate) fn run(cli: Cli, console: &std::sync::Arc<Console>) -> Ended {
         Verb::Debug(args) => debug::run(&args, &global, console),
         Verb::List(args) => list::run(&args, &global, console),
         Verb::Schema(args) => schema::run(&args, &global, console),
+        Verb::Generate(args) => generate::run(&args, &global, console),
         Verb::Plugin(args) => plugin::run(&args, &global, console),
         Verb::State(args) => state::run(&args, &global, console),
         Verb::Runs(args) => runs::run(&args, &global, console),

@@ -26,7 +26,9 @@ use std::sync::Arc;
 use hygge_core::Registry;
 
 pub use self::connection::{ConnectionSettings, Encrypt, Intent, Seconds};
+pub use self::name::parts as name_parts;
 pub use self::overflow::OnOverflow;
+pub use self::store::declared;
 pub use self::types::TYPE_KEY;
 
 /// Adds the types of this crate. Home and Store share their connections.

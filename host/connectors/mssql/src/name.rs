@@ -18,8 +18,8 @@ pub(crate) struct TableName {
 }
 
 impl TableName {
-    /// Reads `users`, `dbo.users`, `[my schema].[a]]b]`. A dot within brackets belongs to the
-    /// name. Without a schema it is `dbo`'s.
+    /// Reads `users`, `dbo.users`, `[my schema].[a]]b]`, `"my schema".users`. Without a schema it
+    /// is `dbo`'s.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let parts = parts(text).ok_or_else(|| format!("{text:?} isn't the name of a table"))?;
         let (schema, table) = match <[String; 2]>::try_from(parts) {
@@ -56,7 +56,7 @@ impl TableName {
 /// For people: brackets only where a name needs them.
 impl fmt::Display for TableName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plain = |part: &str| match part.contains(['.', '[', ']', ' ']) {
+        let plain = |part: &str| match part.contains(['.', '[', ']', '"', ' ']) {
             true => quoted(part),
             false => part.to_owned(),
         };
@@ -64,21 +64,23 @@ impl fmt::Display for TableName {
     }
 }
 
-/// The parts between dots; none when a bracket isn't closed or text follows one.
-fn parts(text: &str) -> Option<Vec<String>> {
+/// The parts of a table's name, which are parted by dots and may stand in brackets or quotes; none
+/// when one of these isn't closed or text follows one.
+pub fn parts(text: &str) -> Option<Vec<String>> {
     let mut parts = Vec::new();
     let mut rest = text.trim();
     loop {
-        let (part, left) = match rest.strip_prefix('[') {
-            Some(inner) => bracketed(inner)?,
-            None => {
-                let end = rest.find('.').unwrap_or(rest.len());
-                let part = rest[..end].trim();
-                if part.contains(['[', ']']) {
-                    return None;
-                }
-                (part.to_owned(), &rest[end..])
+        let (part, left) = if let Some(inner) = rest.strip_prefix('[') {
+            enclosed(inner, ']')?
+        } else if let Some(inner) = rest.strip_prefix('"') {
+            enclosed(inner, '"')?
+        } else {
+            let end = rest.find('.').unwrap_or(rest.len());
+            let part = rest[..end].trim();
+            if part.contains(['[', ']', '"']) {
+                return None;
             }
+            (part.to_owned(), &rest[end..])
         };
         parts.push(part);
         let left = left.trim_start();
@@ -89,17 +91,17 @@ fn parts(text: &str) -> Option<Vec<String>> {
     }
 }
 
-/// A name up to its closing bracket, and what follows.
-fn bracketed(text: &str) -> Option<(String, &str)> {
+/// A name up to what closes it, and what follows.
+fn enclosed(text: &str, closing: char) -> Option<(String, &str)> {
     let mut name = String::new();
     let mut rest = text;
     loop {
-        let at = rest.find(']')?;
+        let at = rest.find(closing)?;
         name.push_str(&rest[..at]);
         rest = &rest[at + 1..];
-        match rest.strip_prefix(']') {
+        match rest.strip_prefix(closing) {
             Some(more) => {
-                name.push(']');
+                name.push(closing);
                 rest = more;
             }
             None => return Some((name, rest)),
@@ -119,6 +121,7 @@ mod tests {
         assert_eq!(read("users"), pair("dbo", "users"));
         assert_eq!(read("sales.orders"), pair("sales", "orders"));
         assert_eq!(read("[my.schema].[a]]b]"), pair("my.schema", "a]b"));
+        assert_eq!(read("\"my.schema\".\"a\"\"b\""), pair("my.schema", "a\"b"));
         assert!(read("a.b.c").is_err());
         assert!(read("[a").is_err());
         assert!(read("a]; drop table x --").is_err());

@@ -12,6 +12,8 @@ mod test;
 mod tried;
 mod trust;
 
+pub(crate) use self::run::input;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

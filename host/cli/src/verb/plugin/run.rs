@@ -236,14 +236,9 @@ impl Bench {
 }
 
 /// A file of rows as a Home.
-pub(super) fn input(file: &Path, place: &BuildContext) -> Result<Arc<dyn Home>, Complaint> {
-    let ending = file.extension().unwrap_or_default().to_string_lossy();
-    let kind = match ending.as_ref() {
-        "csv" | "ndjson" => &ending,
-        _ => "parquet",
-    };
+pub(crate) fn input(file: &Path, place: &BuildContext) -> Result<Arc<dyn Home>, Complaint> {
     let built_in = registry();
-    let kind = built_in.home(kind).ok_or_else(unknown)?;
+    let kind = built_in.home("files").ok_or_else(unknown)?;
     let settings = Settings::new(json!({"path": file}), []);
     kind.plan(&settings, place).map_err(wrong)?;
     Ok(kind.build(&settings, place)?)

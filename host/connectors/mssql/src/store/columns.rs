@@ -155,6 +155,25 @@ fn new(field: &Field) -> Result<BegunColumn, String> {
     })
 }
 
+/// The type that a column is declared with in a table that hygge makes: the one that the field
+/// remembers, or the one for its Arrow type. `longest` is that of its texts in units of UTF-16, or
+/// of its bytes.
+///
+/// # Errors
+/// Names the column when no type holds it.
+pub fn declared(field: &Field, longest: Option<u64>) -> Result<String, String> {
+    let column = new(field)?;
+    let BegunColumn {
+        sql_type: Written(sql_type),
+        measured: of_unknown_length,
+        ..
+    } = column;
+    Ok(match longest {
+        Some(longest) if of_unknown_length => measured(sql_type, longest).to_string(),
+        _ => sql_type.to_string(),
+    })
+}
+
 /// The type a measured column is declared with: room for values about twice as long.
 pub(super) fn measured(sql_type: SqlType, longest: u64) -> SqlType {
     const STEPS: [u16; 8] = [10, 20, 50, 100, 255, 500, 1_000, 2_000];

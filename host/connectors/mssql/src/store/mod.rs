@@ -21,6 +21,7 @@ mod writer;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+pub use self::columns::declared;
 use self::record::{Begun, StagedRows};
 pub(crate) use self::runs::{RunLock, Runs};
 use self::settings::{Create, OnSchemaChange, Ordered, Write, WriteStrategy};

@@ -1,0 +1,326 @@
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow_schema::Schema;
+use clap::{Args, ValueEnum};
+use hygge_core::{BuildContext, Context, code};
+use hygge_ddl::{Dialect, Form, Profile, Wanted};
+use hygge_engine::{Looker, look_through, look_through_entity};
+use hygge_project::PlannedEntity;
+use tempfile::TempDir;
+
+use crate::args::{Global, SelectArgs, VarArgs};
+use crate::complaint::{Complaint, Exit};
+use crate::console::Console;
+use crate::project::{self, Changes};
+use crate::verb::Ended;
+use crate::verb::plugin::input;
+use crate::{runtime, units};
+
+const EXAMPLES: &str = "\
+Examples:
+  hygge generate ddl --input data/users.parquet --table dbo.Users
+  hygge generate ddl --input data/users.parquet --table dbo.Users --key id \\
+      --profile --output schema/dbo.Users.sql
+  hygge generate ddl --flow sales --output schema     One file an entity
+  hygge generate ddl --flow sales --dialect postgres --table 'raw.{entity}'
+
+Types are those that the columns had where they came from, where that is known. Nothing is run in
+any database: look the statements over, edit them, and run them there.";
+
+/// Write CREATE TABLE statements from a file, or from what the entities of flows give
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct DdlArgs {
+    /// A Parquet, CSV or NDJSON file to take the columns from
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["flows", "entities"], required_unless_present_any = ["flows", "entities"])]
+    input: Option<PathBuf>,
+    #[command(flatten)]
+    select: SelectArgs,
+    #[command(flatten)]
+    vars: VarArgs,
+    /// The table's name; {entity} stands for the entity's [default: the table that the flow
+    /// writes, else the name of the entity or file]
+    #[arg(long, value_name = "SCHEMA.TABLE")]
+    table: Option<String>,
+    /// Where to write: a file for --input, a folder for flows [default: print]
+    #[arg(long, value_name = "PATH")]
+    output: Option<PathBuf>,
+    /// Whose SQL to write
+    #[arg(long, value_enum, default_value_t = Named::Mssql)]
+    dialect: Named,
+    /// Read all rows, for the lengths of texts and for what has no nulls
+    #[arg(long)]
+    profile: bool,
+    /// The columns of the primary key [default: the key of the flow's `incremental`]
+    #[arg(long, value_delimiter = ',', value_name = "COLUMNS")]
+    key: Vec<String>,
+    /// How SQL Server stores the rows
+    #[arg(long, value_enum, default_value_t = Stored::Rowstore)]
+    form: Stored,
+    /// Write over files that are there and say something else
+    #[arg(long, requires = "output")]
+    force: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Named {
+    /// SQL Server and Azure SQL
+    Mssql,
+    /// PostgreSQL
+    Postgres,
+    /// DuckDB
+    Duckdb,
+    /// SQLite
+    Sqlite,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Stored {
+    /// In the order of the primary key, where there is one
+    Rowstore,
+    /// In no order
+    Heap,
+    /// Column by column, compressed (a clustered columnstore index)
+    Columnstore,
+}
+
+impl Named {
+    fn dialect(self) -> Dialect {
+        match self {
+            Self::Mssql => Dialect::Mssql,
+            Self::Postgres => Dialect::Postgres,
+            Self::Duckdb => Dialect::DuckDb,
+            Self::Sqlite => Dialect::Sqlite,
+        }
+    }
+}
+
+/// A statement, and the name that its file gets.
+struct Statement {
+    table: String,
+    text: String,
+    columns: usize,
+}
+
+pub(super) fn run(args: &DdlArgs, global: &Global, console: &Arc<Console>) -> Ended {
+    if args.form != Stored::Rowstore && args.dialect != Named::Mssql {
+        return Err(Complaint::usage(format!(
+            "--form is for SQL Server; {} has one form only",
+            args.dialect.dialect()
+        )));
+    }
+    let (runtime, threads) = runtime::whole()?;
+    let cx = runtime::context(&threads, console);
+    let statements = match &args.input {
+        Some(file) => vec![runtime.block_on(of_file(args, file, &cx))?],
+        None => {
+            let changes = Changes {
+                vars: args.vars.vars.clone(),
+                selection: args.select.selection(),
+                ..Changes::default()
+            };
+            let project = project::load_found(global, &changes, console)?;
+            project.warn(console);
+            let made = runtime.block_on(of_entities(args, &project, &cx));
+            project.registry.forget_sessions();
+            made?
+        }
+    };
+    match &args.output {
+        None => {
+            let texts: Vec<_> = statements.iter().map(|each| each.text.as_str()).collect();
+            console.out(&texts.join("\n"));
+        }
+        Some(output) => {
+            let file = |each: &Statement| match args.input {
+                Some(_) => output.clone(),
+                None => output.join(format!("{}.sql", file_name(&each.table))),
+            };
+            for each in &statements {
+                keep(each, &file(each), args.force, console)?;
+            }
+            console.out("next: look it over, edit it, and run it in your database\n");
+        }
+    }
+    Ok(Exit::Well)
+}
+
+/// A name that can stand in a folder.
+fn file_name(table: &str) -> String {
+    let plain = |c: char| {
+        if c.is_control() || "/\\:".contains(c) {
+            '_'
+        } else {
+            c
+        }
+    };
+    table.chars().map(plain).collect()
+}
+
+async fn of_file(args: &DdlArgs, file: &Path, cx: &Context) -> Result<Statement, Complaint> {
+    let work = TempDir::with_prefix("hygge-generate-")
+        .map_err(|error| Complaint::failed(format!("no folder to work in: {error}")))?;
+    let here = std::env::current_dir()
+        .map_err(|error| Complaint::usage(format!("the current folder is gone: {error}")))?;
+    let place = BuildContext {
+        root: here,
+        work: work.path().to_owned(),
+        entity: None,
+    };
+    let home = input(file, &place)?;
+    let looked = look_through(home.as_ref(), args.looker(), cx).await;
+    let (schema, profile) = looked.map_err(|fault| match fault.code.as_ref() {
+        code::SOURCE_MISSING => fault.advise("name a file that is there: --input FILE"),
+        _ => fault,
+    })?;
+    let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+    let stem = stem.split('.').next().unwrap_or_default().to_owned();
+    args.statement(
+        &schema,
+        &profile,
+        &stem,
+        &args.key,
+        &file.display().to_string(),
+    )
+}
+
+async fn of_entities(
+    args: &DdlArgs,
+    project: &project::Project,
+    cx: &Context,
+) -> Result<Vec<Statement>, Complaint> {
+    let mut statements: Vec<Statement> = Vec::new();
+    for planned in project.plan.entities() {
+        let looked = look_through_entity(
+            &project.registry,
+            planned,
+            &project.plan.place,
+            args.looker(),
+            cx,
+        );
+        let (schema, profile) = looked.await.map_err(|fault| {
+            let mut complaint = Complaint::from(fault);
+            complaint.message = format!("{}: {}", planned.id, complaint.message);
+            complaint
+        })?;
+        let source = format!("flow {}, entity {}", planned.id.flow, planned.id.entity);
+        let key = match (&args.key[..], &planned.incremental) {
+            ([], Some(incremental)) => &incremental.key,
+            (given, _) => given,
+        };
+        let table = table_of(planned);
+        let made = args.statement(&schema, &profile, &table, key, &source)?;
+        if let Some(other) = statements.iter().find(|each| each.table == made.table) {
+            return Err(Complaint::usage(format!(
+                "two entities would both be table {}",
+                other.table
+            ))
+            .advise("let --table hold {entity}, or name one of them with --entity"));
+        }
+        statements.push(made);
+    }
+    Ok(statements)
+}
+
+/// The table that an entity's rows go to, or would.
+fn table_of(planned: &PlannedEntity) -> String {
+    let written = planned.store.settings.expose().get("table");
+    match written.and_then(|table| table.as_str()) {
+        Some(table) if planned.store.kind == "mssql" => table.to_owned(),
+        _ => format!("\"{}\"", planned.id.entity.replace('"', "\"\"")),
+    }
+}
+
+impl DdlArgs {
+    fn looker(&self) -> Looker<Profile> {
+        Looker {
+            seen: Profile::default(),
+            take: self.profile.then_some(Profile::take),
+        }
+    }
+
+    fn statement(
+        &self,
+        schema: &Schema,
+        profile: &Profile,
+        table: &str,
+        key: &[String],
+        source: &str,
+    ) -> Result<Statement, Complaint> {
+        let table = match &self.table {
+            Some(given) => {
+                let name = hygge_mssql::name_parts(table).and_then(|mut parts| parts.pop());
+                given.replace("{entity}", name.as_deref().unwrap_or(table))
+            }
+            None => table.to_owned(),
+        };
+        let mut parts = hygge_mssql::name_parts(&table)
+            .filter(|parts| parts.len() <= 2)
+            .ok_or_else(|| {
+                Complaint::usage(format!("{table:?} isn't the name of a table")).advise(
+                    "write SCHEMA.TABLE; odd names in brackets or quotes: [my schema].[a.b]",
+                )
+            })?;
+        if self.dialect == Named::Mssql && parts.len() == 1 {
+            parts.insert(0, "dbo".to_owned());
+        }
+        let wanted = Wanted {
+            dialect: self.dialect.dialect(),
+            table: &parts,
+            key,
+            form: match self.form {
+                Stored::Rowstore => Form::Rowstore,
+                Stored::Heap => Form::Heap,
+                Stored::Columnstore => Form::Columnstore,
+            },
+            source,
+            profile: self.profile.then_some(profile),
+        };
+        Ok(Statement {
+            text: hygge_ddl::write(schema, &wanted)?,
+            table: parts.join("."),
+            columns: schema.fields().len(),
+        })
+    }
+}
+
+/// Writes a statement into a file, unless somebody's own work is in the way.
+fn keep(
+    statement: &Statement,
+    file: &Path,
+    force: bool,
+    console: &Console,
+) -> Result<(), Complaint> {
+    let unwritten = |error| Complaint::failed(format!("can't write {}: {error}", file.display()));
+    let there = match fs::read_to_string(file) {
+        Ok(there) => Some(there),
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        Err(error) => return Err(unwritten(error)),
+    };
+    let said = match &there {
+        Some(there) if *there == statement.text => "Unchanged",
+        Some(_) if !force => {
+            return Err(Complaint::usage(format!(
+                "{} is there and says something else",
+                file.display()
+            ))
+            .advise("if nobody edited it, write over it with --force"));
+        }
+        _ => {
+            if let Some(folder) = file.parent() {
+                fs::create_dir_all(folder).map_err(unwritten)?;
+            }
+            fs::write(file, &statement.text).map_err(unwritten)?;
+            "Wrote"
+        }
+    };
+    console.out(&format!(
+        "{said} {} ({})\n",
+        file.display(),
+        units::many(statement.columns as u64, "column", "columns")
+    ));
+    Ok(())
+}

@@ -1,0 +1,48 @@
+use std::fmt;
+
+/// Whose SQL is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// SQL Server and Azure SQL.
+    Mssql,
+    /// PostgreSQL.
+    Postgres,
+    /// DuckDB.
+    DuckDb,
+    /// SQLite.
+    Sqlite,
+}
+
+impl Dialect {
+    /// A name that may hold anything. All are quoted: which words are reserved changes with the
+    /// version of a database.
+    pub(crate) fn quoted(self, name: &str) -> String {
+        match self {
+            Self::Mssql => format!("[{}]", name.replace(']', "]]")),
+            Self::Postgres | Self::DuckDb | Self::Sqlite => {
+                format!("\"{}\"", name.replace('"', "\"\""))
+            }
+        }
+    }
+
+    /// How many letters, or bytes of UTF-8, a name may have.
+    pub(crate) fn longest_name(self) -> Option<(usize, &'static str)> {
+        match self {
+            Self::Mssql => Some((128, "letters")),
+            Self::Postgres => Some((63, "bytes")),
+            Self::DuckDb | Self::Sqlite => None,
+        }
+    }
+}
+
+/// For people.
+impl fmt::Display for Dialect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Mssql => "SQL Server",
+            Self::Postgres => "PostgreSQL",
+            Self::DuckDb => "DuckDB",
+            Self::Sqlite => "SQLite",
+        })
+    }
+}

@@ -1,0 +1,261 @@
+//! The statement: columns in line, what was seen in comments, the key at the end.
+
+use arrow_schema::{Field, Schema};
+use hygge_core::{Fault, Result, code};
+
+use crate::dialect::Dialect;
+use crate::profile::Profile;
+use crate::{mssql, portable};
+
+/// How SQL Server stores the rows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Form {
+    /// In the order of the primary key, where there is one.
+    #[default]
+    Rowstore,
+    /// In no order.
+    Heap,
+    /// Column by column, compressed.
+    Columnstore,
+}
+
+/// What table is wanted.
+#[derive(Debug, Clone)]
+pub struct Wanted<'a> {
+    /// Whose SQL.
+    pub dialect: Dialect,
+    /// The table's name in parts: schema and table, or the table alone.
+    pub table: &'a [String],
+    /// The columns of its primary key.
+    pub key: &'a [String],
+    /// How its rows are stored.
+    pub form: Form,
+    /// What it was generated from, for people.
+    pub source: &'a str,
+    /// What rows showed, if they were looked at.
+    pub profile: Option<&'a Profile>,
+}
+
+/// Writes the statement.
+///
+/// # Errors
+/// All columns that the dialect has no type for, and keys that aren't there, listed together.
+pub fn write(schema: &Schema, wanted: &Wanted<'_>) -> Result<String> {
+    let mut wrong = problems(schema, wanted);
+    let mut columns = Vec::new();
+    for field in schema.fields() {
+        match declared(field, wanted) {
+            Ok(column) => columns.push(column),
+            Err(why) => wrong.push(why),
+        }
+    }
+    if !wrong.is_empty() {
+        return Err(Fault::new(
+            code::SCHEMA,
+            format!(
+                "no table can be made of {}: {}",
+                wanted.source,
+                wrong.join("; ")
+            ),
+        )
+        .advise(
+            "leave columns out or cast them (`transforms:`), or name another --dialect or --key",
+        ));
+    }
+    Ok(put_together(&columns, wanted))
+}
+
+/// What is wrong with names and the key.
+fn problems(schema: &Schema, wanted: &Wanted<'_>) -> Vec<String> {
+    let mut wrong = Vec::new();
+    if schema.fields().is_empty() {
+        wrong.push("it has no columns".to_owned());
+    }
+    let parts = wanted.table.iter();
+    let names = parts.chain(schema.fields().iter().map(|field| field.name()));
+    for name in names {
+        if let Some((most, unit)) = wanted.dialect.longest_name() {
+            let length = match unit {
+                "bytes" => name.len(),
+                _ => name.encode_utf16().count(),
+            };
+            if length > most {
+                wrong.push(format!(
+                    "{name:?} has {length} {unit}, a name in {} at most {most}",
+                    wanted.dialect
+                ));
+            }
+        }
+        if name.is_empty() || name.contains('\0') {
+            wrong.push(format!("{name:?} is no name"));
+        }
+    }
+    let mut folded: Vec<_> = schema
+        .fields()
+        .iter()
+        .map(|f| f.name().to_lowercase())
+        .collect();
+    folded.sort_unstable();
+    // PostgreSQL alone tells quoted names apart by case.
+    if wanted.dialect != Dialect::Postgres {
+        for pair in folded.windows(2).filter(|pair| pair[0] == pair[1]) {
+            wrong.push(format!(
+                "two columns are named {:?}, but for upper and lower case",
+                pair[0]
+            ));
+        }
+    }
+    for key in wanted.key {
+        if schema.field_with_name(key).is_err() {
+            wrong.push(format!("it has no column {key:?}, which is of the key"));
+        }
+    }
+    wrong
+}
+
+/// A column, its declaration in parts.
+struct Column {
+    name: String,
+    declared: String,
+    null: &'static str,
+    comment: Option<String>,
+}
+
+fn declared(field: &Field, wanted: &Wanted<'_>) -> Result<Column, String> {
+    let rows = wanted.profile.map_or(0, Profile::rows);
+    let seen = wanted.profile.filter(|_| rows > 0);
+    let seen = seen.and_then(|profile| profile.of(field.name()));
+    let declared = match wanted.dialect {
+        Dialect::Mssql => mssql::column_type(field, seen)?,
+        other => portable::column_type(other, field, seen)?,
+    };
+    let keyed = wanted.key.contains(field.name());
+    let must = keyed || !field.is_nullable();
+    let mut said = Vec::new();
+    if keyed && declared.ends_with("(max)") {
+        said.push("a key needs a length: write one, or use --profile".to_owned());
+    }
+    if let Some(seen) = seen {
+        if !must && seen.nulls == 0 {
+            said.push(format!("no nulls in {}: NOT NULL?", count(rows)));
+        }
+        if keyed && seen.nulls > 0 {
+            said.push(format!("{} of {} have none", seen.nulls, count(rows)));
+        }
+        let long = |unit: &str, n: u64| format!("longest {n} {unit}");
+        if seen.longest > 0 {
+            said.push(long("letters", seen.longest));
+        } else if seen.longest_bytes > 0 {
+            said.push(long("bytes", seen.longest_bytes));
+        }
+        if seen.digits > 0 {
+            said.push(format!("at most {} digits", seen.digits));
+        }
+    }
+    Ok(Column {
+        name: wanted.dialect.quoted(field.name()),
+        declared,
+        null: if must { "NOT NULL" } else { "NULL" },
+        comment: (!said.is_empty()).then(|| said.join("; ")),
+    })
+}
+
+fn put_together(columns: &[Column], wanted: &Wanted<'_>) -> String {
+    let dialect = wanted.dialect;
+    let quoted: Vec<_> = wanted
+        .table
+        .iter()
+        .map(|part| dialect.quoted(part))
+        .collect();
+    let table = quoted.join(".");
+    let width = |of: fn(&Column) -> &str| {
+        let widths = columns.iter().map(|column| of(column).chars().count());
+        widths.max().unwrap_or(0)
+    };
+    let (names, types) = (width(|c| &c.name), width(|c| &c.declared));
+    let key = key(wanted);
+    let mut text = format!(
+        "-- {dialect}: {}\n-- Generated by hygge from {}. Look it over, edit it, then apply it.\n\
+         CREATE TABLE {table} (\n",
+        one_line(&wanted.table.join(".")),
+        one_line(wanted.source)
+    );
+    for (index, column) in columns.iter().enumerate() {
+        let Column {
+            name,
+            declared,
+            null,
+            comment,
+        } = column;
+        let last = index + 1 == columns.len() && key.is_none();
+        let comma = if last { "" } else { "," };
+        let mut line = format!("    {name:names$} {declared:types$} {null}{comma}");
+        if let Some(comment) = comment {
+            line = format!("{line:0$} -- {comment}", 4 + names + types + 11);
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    if let Some(key) = key {
+        text.push_str(&format!("    {key}\n"));
+    }
+    text.push_str(");\n");
+    if dialect == Dialect::Mssql && wanted.form == Form::Columnstore {
+        let name = name_of("CCI", wanted);
+        text.push_str(&format!(
+            "CREATE CLUSTERED COLUMNSTORE INDEX {name} ON {table};\n"
+        ));
+    }
+    text
+}
+
+/// Rows, for people.
+fn count(rows: u64) -> String {
+    match rows {
+        1 => "1 row".to_owned(),
+        _ => format!("{rows} rows"),
+    }
+}
+
+/// The primary key, as a constraint of the table.
+fn key(wanted: &Wanted<'_>) -> Option<String> {
+    if wanted.key.is_empty() {
+        return None;
+    }
+    let dialect = wanted.dialect;
+    let columns: Vec<_> = wanted.key.iter().map(|name| dialect.quoted(name)).collect();
+    let columns = columns.join(", ");
+    Some(match dialect {
+        Dialect::Mssql => {
+            let clustered = match wanted.form {
+                Form::Rowstore => "CLUSTERED",
+                Form::Heap | Form::Columnstore => "NONCLUSTERED",
+            };
+            let name = name_of("PK", wanted);
+            format!("CONSTRAINT {name} PRIMARY KEY {clustered} ({columns})")
+        }
+        _ => format!("PRIMARY KEY ({columns})"),
+    })
+}
+
+/// A name for something of the table, no longer than names may be.
+fn name_of(kind: &str, wanted: &Wanted<'_>) -> String {
+    let table = wanted.table.last().map_or("", String::as_str);
+    let room = wanted
+        .dialect
+        .longest_name()
+        .map_or(usize::MAX, |(most, _)| most);
+    let name: String = format!("{kind}_{table}").chars().take(room).collect();
+    wanted.dialect.quoted(&name)
+}
+
+/// A text that stays within its comment.
+fn one_line(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
+}
+
+#[cfg(test)]
+#[path = "table_tests.rs"]
+mod tests;

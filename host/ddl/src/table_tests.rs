@@ -1,0 +1,105 @@
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, RecordBatch, StringArray};
+use arrow_schema::{DataType, TimeUnit};
+
+use super::*;
+
+fn schema() -> Schema {
+    let field = |name: &str, data_type, nullable| Field::new(name, data_type, nullable);
+    let remembered = HashMap::from([(hygge_mssql::TYPE_KEY.to_owned(), "datetime2(3)".to_owned())]);
+    let moment = DataType::Timestamp(TimeUnit::Microsecond, None);
+    Schema::new(vec![
+        field("id", DataType::Int64, false),
+        field("name", DataType::Utf8, true),
+        field("select", DataType::Boolean, true),
+        field("odd ]\" name", DataType::Decimal128(18, 4), true),
+        field("at", moment.clone(), true).with_metadata(remembered),
+        field(
+            "seen",
+            DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into())),
+            true,
+        ),
+        field("photo", DataType::Binary, true),
+        field("big", DataType::UInt64, true),
+        field("day", DataType::Date32, true),
+        field("tags", DataType::new_list(DataType::Utf8, true), true),
+    ])
+}
+
+fn flat() -> Schema {
+    let schema = schema();
+    schema.project(&[0, 1, 2, 3, 4, 5, 6, 7, 8]).unwrap()
+}
+
+fn wanted<'a>(dialect: Dialect, table: &'a [String], key: &'a [String]) -> Wanted<'a> {
+    Wanted {
+        dialect,
+        table,
+        key,
+        form: Form::Rowstore,
+        source: "data/users.parquet",
+        profile: None,
+    }
+}
+
+#[test]
+fn each_dialect_declares_its_own_types() {
+    let (table, key) = (["dbo".to_owned(), "Users".to_owned()], ["id".to_owned()]);
+    let text = write(&flat(), &wanted(Dialect::Mssql, &table, &key)).unwrap();
+    insta::assert_snapshot!("mssql", text);
+    let text = write(&schema(), &wanted(Dialect::Postgres, &table[1..], &key)).unwrap();
+    insta::assert_snapshot!("postgres", text);
+    let text = write(&schema(), &wanted(Dialect::DuckDb, &table[1..], &key)).unwrap();
+    insta::assert_snapshot!("duckdb", text);
+    let text = write(&flat(), &wanted(Dialect::Sqlite, &table[1..], &[])).unwrap();
+    insta::assert_snapshot!("sqlite", text);
+}
+
+#[test]
+fn what_rows_showed_stands_in_comments() {
+    let texts = |texts: [Option<&str>; 2]| Arc::new(StringArray::from(texts.to_vec())) as ArrayRef;
+    let batch = RecordBatch::try_from_iter_with_nullable([
+        ("code", texts([Some("AB"), Some("C")]), true),
+        (
+            "note",
+            texts([None, Some("a longer text, twice as long as this is room")]),
+            true,
+        ),
+    ])
+    .unwrap();
+    let mut profile = Profile::default();
+    profile.take(&batch);
+    let table = ["dbo".to_owned(), "Notes".to_owned()];
+    for dialect in [Dialect::Mssql, Dialect::Postgres] {
+        let wanted = Wanted {
+            profile: Some(&profile),
+            form: Form::Columnstore,
+            ..wanted(dialect, &table, &[])
+        };
+        let text = write(batch.schema_ref(), &wanted).unwrap();
+        insta::assert_snapshot!(format!("profiled_{dialect:?}"), text);
+    }
+}
+
+#[test]
+fn all_that_is_wrong_is_told_together() {
+    let (table, key) = (["t".to_owned()], ["nope".to_owned()]);
+    let mut fields = schema().fields().to_vec();
+    fields.push(Arc::new(Field::new("ID", DataType::Int32, true)));
+    let fault = write(&Schema::new(fields), &wanted(Dialect::Mssql, &table, &key)).unwrap_err();
+    insta::assert_snapshot!(fault.message, @r#"no table can be made of data/users.parquet: two columns are named "id", but for upper and lower case; it has no column "nope", which is of the key; "tags" is List(Utf8), which no type of SQL Server holds"#);
+}
+
+#[test]
+fn a_comment_stays_one() {
+    let table = ["a\n; DROP TABLE b --".to_owned()];
+    let wanted = Wanted {
+        source: "x\ny",
+        ..wanted(Dialect::Sqlite, &table, &[])
+    };
+    let text = write(&flat(), &wanted).unwrap();
+    let comments = text.lines().take_while(|line| line.starts_with("--"));
+    assert_eq!(comments.count(), 2, "{text}");
+}
