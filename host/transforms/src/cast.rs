@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow_schema::{Field, Schema};
-use hygge_core::{Fault, Problem, Result, TYPE_NAMES, code, nearest, parse_type};
+use arrow_schema::{Field, SchemaRef};
+use hygge_core::{Bound, Context, Fault, Problem, Result, TYPE_NAMES, code, nearest, parse_type};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::convert::Conversion;
-use crate::kind::{Column, Spec, Values, at, find, problem};
+use crate::kind::{Column, Spec, Values, at, column_wise, find, problem};
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -71,7 +71,7 @@ impl Spec for Cast {
         format!("cast {}", each.collect::<Vec<_>>().join(", "))
     }
 
-    fn columns(&self, input: &Schema) -> Result<Vec<Column>> {
+    fn bind(&self, input: &SchemaRef, cx: &Context) -> Result<Box<dyn Bound>> {
         let before = 0..input.fields().len();
         let mut columns: Vec<Column> = before.map(|index| Column::same(index, input)).collect();
         for (name, to) in &self.columns {
@@ -102,6 +102,6 @@ impl Spec for Cast {
                 ),
             };
         }
-        Ok(columns)
+        column_wise(Self::NAME, columns, input, cx)
     }
 }

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use arrow_schema::Schema;
-use hygge_core::{OPERATION_COLUMN, Problem, Result};
+use arrow_schema::SchemaRef;
+use hygge_core::{Bound, Context, OPERATION_COLUMN, Problem, Result};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::kind::{Column, Spec, find, problem};
+use crate::kind::{Column, Spec, column_wise, find, problem};
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -29,7 +29,7 @@ impl Spec for Select {
         format!("select {}", self.columns.join(", "))
     }
 
-    fn columns(&self, input: &Schema) -> Result<Vec<Column>> {
+    fn bind(&self, input: &SchemaRef, cx: &Context) -> Result<Box<dyn Bound>> {
         let mut columns = Vec::new();
         for name in &self.columns {
             columns.push(Column::same(find(Self::NAME, name, input)?, input));
@@ -38,7 +38,7 @@ impl Spec for Select {
         if let Ok(index) = input.index_of(OPERATION_COLUMN) {
             columns.push(Column::same(index, input));
         }
-        Ok(columns)
+        column_wise(Self::NAME, columns, input, cx)
     }
 }
 
@@ -62,13 +62,14 @@ impl Spec for Exclude {
         format!("exclude {}", self.columns.join(", "))
     }
 
-    fn columns(&self, input: &Schema) -> Result<Vec<Column>> {
+    fn bind(&self, input: &SchemaRef, cx: &Context) -> Result<Box<dyn Bound>> {
         let mut gone = BTreeSet::new();
         for name in &self.columns {
             gone.insert(find(Self::NAME, name, input)?);
         }
         let left = (0..input.fields().len()).filter(|index| !gone.contains(index));
-        Ok(left.map(|index| Column::same(index, input)).collect())
+        let columns = left.map(|index| Column::same(index, input)).collect();
+        column_wise(Self::NAME, columns, input, cx)
     }
 }
 

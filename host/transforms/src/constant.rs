@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray};
 use arrow_buffer::BooleanBuffer;
-use arrow_schema::{DataType, Field, Schema};
-use hygge_core::{Fault, OPERATION_COLUMN, Result, code};
+use arrow_schema::{DataType, Field, SchemaRef};
+use hygge_core::{Bound, Context, Fault, OPERATION_COLUMN, Result, code};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::kind::{Column, Spec, Values};
+use crate::kind::{Column, Spec, Values, column_wise};
 use crate::scalar::Scalar;
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -32,7 +32,7 @@ impl Spec for Constant {
         format!("constant {}", names.join(", "))
     }
 
-    fn columns(&self, input: &Schema) -> Result<Vec<Column>> {
+    fn bind(&self, input: &SchemaRef, cx: &Context) -> Result<Box<dyn Bound>> {
         let before = 0..input.fields().len();
         let mut columns: Vec<Column> = before.map(|index| Column::same(index, input)).collect();
         for (name, value) in &self.columns {
@@ -54,7 +54,7 @@ impl Spec for Constant {
                 from: Values::Filled(Arc::new(move |rows| filled(&value, rows))),
             });
         }
-        Ok(columns)
+        column_wise(Self::NAME, columns, input, cx)
     }
 }
 

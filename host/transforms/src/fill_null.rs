@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, Scalar as One, StringArray};
-use arrow_schema::{DataType, Field, Schema};
+use arrow_schema::{DataType, Field, SchemaRef};
 use arrow_select::zip::zip;
-use hygge_core::{Fault, Result, code, type_name};
+use hygge_core::{Bound, Context, Fault, Result, code, type_name};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::convert::Conversion;
-use crate::kind::{Column, Spec, Values, find};
+use crate::kind::{Column, Spec, Values, column_wise, find};
 use crate::scalar::Scalar;
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -31,7 +31,7 @@ impl Spec for FillNull {
         format!("fill NULLs of {}", names.join(", "))
     }
 
-    fn columns(&self, input: &Schema) -> Result<Vec<Column>> {
+    fn bind(&self, input: &SchemaRef, cx: &Context) -> Result<Box<dyn Bound>> {
         let before = 0..input.fields().len();
         let mut columns: Vec<Column> = before.map(|index| Column::same(index, input)).collect();
         for (name, value) in &self.columns {
@@ -43,7 +43,7 @@ impl Spec for FillNull {
                 from: Values::Made(index, Arc::new(move |column| fill(column, &value))),
             };
         }
-        Ok(columns)
+        column_wise(Self::NAME, columns, input, cx)
     }
 }
 

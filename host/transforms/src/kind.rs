@@ -13,11 +13,11 @@ use hygge_core::{
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
-/// The settings of a transform, and what they do to a schema.
-pub(crate) trait Spec:
-    DeserializeOwned + JsonSchema + Debug + Send + Sync + 'static
-{
+/// The settings of a transform, and what they do to rows.
+pub trait Spec: DeserializeOwned + JsonSchema + Debug + Send + Sync + 'static {
+    /// What `type:` names.
     const NAME: &'static str;
+    /// One line for lists.
     const SUMMARY: &'static str;
 
     /// What is wrong with settings that have the right form.
@@ -28,8 +28,60 @@ pub(crate) trait Spec:
     /// What it will do, in a few words.
     fn describe(&self) -> String;
 
-    /// What becomes of each column: one column that comes out after the other.
-    fn columns(&self, input: &Schema) -> Result<Vec<Column>>;
+    /// Binds to the schema of the rows that will come.
+    fn bind(&self, input: &SchemaRef, cx: &Context) -> Result<Box<dyn Bound>>;
+}
+
+/// What makes one batch of another.
+type Work = Arc<dyn Fn(&RecordBatch) -> Result<RecordBatch> + Send + Sync>;
+
+/// A transform that looks at one batch at a time, on a CPU thread; batches without rows go no
+/// further.
+pub fn batch_wise(
+    schema: SchemaRef,
+    cx: &Context,
+    work: impl Fn(&RecordBatch) -> Result<RecordBatch> + Send + Sync + 'static,
+) -> Box<dyn Bound> {
+    Box::new(BatchWise {
+        schema,
+        work: Arc::new(work),
+        cx: cx.clone(),
+    })
+}
+
+/// A transform that is told column by column: one that comes out after the other.
+pub(crate) fn column_wise(
+    transform: &str,
+    columns: Vec<Column>,
+    input: &SchemaRef,
+    cx: &Context,
+) -> Result<Box<dyn Bound>> {
+    let (fields, from): (Vec<FieldRef>, Vec<Values>) = columns
+        .into_iter()
+        .map(|each| (each.field, each.from))
+        .unzip();
+    if fields.is_empty() {
+        let message = format!("{transform} leaves no column");
+        return Err(Fault::new(code::SCHEMA, message));
+    }
+    let schema = Schema::new_with_metadata(fields, input.metadata().clone());
+    let schema = Arc::new(schema);
+    let out = Arc::clone(&schema);
+    Ok(batch_wise(schema, cx, move |batch| {
+        let columns = from.iter().map(|from| match from {
+            Values::Same(index) => Ok(Arc::clone(batch.column(*index))),
+            Values::Made(index, make) => make(batch.column(*index)),
+            Values::Filled(fill) => Ok(fill(batch.num_rows())),
+        });
+        rows(&out, columns.collect::<Result<_>>()?)
+    }))
+}
+
+/// A batch of the schema that was announced.
+pub fn rows(schema: &SchemaRef, columns: Vec<ArrayRef>) -> Result<RecordBatch> {
+    RecordBatch::try_new(Arc::clone(schema), columns).map_err(|error| {
+        Fault::internal(format!("a transform gave columns that don't fit: {error}"))
+    })
 }
 
 /// A column that comes out.
@@ -73,7 +125,7 @@ impl Column {
 }
 
 /// The place of a column in what comes in.
-pub(crate) fn find(transform: &str, name: &str, input: &Schema) -> Result<usize> {
+pub fn find(transform: &str, name: &str, input: &Schema) -> Result<usize> {
     if name == OPERATION_COLUMN {
         let message = format!("{transform} can't touch {name}: it says what becomes of each row");
         return Err(Fault::new(code::CONFIG, message).with("column", name));
@@ -87,7 +139,7 @@ pub(crate) fn find(transform: &str, name: &str, input: &Schema) -> Result<usize>
 }
 
 /// A problem at a place in the settings.
-pub(crate) fn problem(key: &str, message: impl Into<String>, advice: Option<String>) -> Problem {
+pub fn problem(key: &str, message: impl Into<String>, advice: Option<String>) -> Problem {
     Problem {
         pointer: format!("/{key}"),
         message: message.into(),
@@ -96,15 +148,16 @@ pub(crate) fn problem(key: &str, message: impl Into<String>, advice: Option<Stri
 }
 
 /// The pointer to a column's setting (RFC 6901).
-pub(crate) fn at(key: &str, column: &str) -> String {
+pub fn at(key: &str, column: &str) -> String {
     format!("{key}/{}", column.replace('~', "~0").replace('/', "~1"))
 }
 
 /// A type of transform, told by its settings.
-pub(crate) struct Kind<S>(PhantomData<fn() -> S>);
+#[derive(Debug)]
+pub struct Kind<S>(PhantomData<fn() -> S>);
 
-impl<S> Kind<S> {
-    pub(crate) fn new() -> Self {
+impl<S> Default for Kind<S> {
+    fn default() -> Self {
         Self(PhantomData)
     }
 }
@@ -152,50 +205,28 @@ struct Native<S>(S);
 #[async_trait]
 impl<S: Spec> Transform for Native<S> {
     async fn bind(&self, input: &SchemaRef, cx: &Context) -> Result<Box<dyn Bound>> {
-        let columns = self.0.columns(input)?;
-        let (fields, from): (Vec<FieldRef>, Vec<Values>) = columns
-            .into_iter()
-            .map(|each| (each.field, each.from))
-            .unzip();
-        if fields.is_empty() {
-            let message = format!("{} leaves no column", S::NAME);
-            return Err(Fault::new(code::SCHEMA, message));
-        }
-        let schema = Schema::new_with_metadata(fields, input.metadata().clone());
-        Ok(Box::new(BoundNative {
-            schema: Arc::new(schema),
-            from: from.into(),
-            cx: cx.clone(),
-        }))
+        self.0.bind(input, cx)
     }
 }
 
-struct BoundNative {
+struct BatchWise {
     schema: SchemaRef,
-    from: Arc<[Values]>,
+    work: Work,
     cx: Context,
 }
 
 #[async_trait]
-impl Bound for BoundNative {
+impl Bound for BatchWise {
     fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
     }
 
     async fn apply(&mut self, batch: RecordBatch) -> Result<Vec<RecordBatch>> {
-        let (schema, from) = (Arc::clone(&self.schema), Arc::clone(&self.from));
-        let job = move || {
-            let columns = from.iter().map(|from| match from {
-                Values::Same(index) => Ok(Arc::clone(batch.column(*index))),
-                Values::Made(index, make) => make(batch.column(*index)),
-                Values::Filled(fill) => Ok(fill(batch.num_rows())),
-            });
-            let columns: Vec<ArrayRef> = columns.collect::<Result<_>>()?;
-            let batch = RecordBatch::try_new(schema, columns).map_err(|error| {
-                Fault::internal(format!("a transform gave columns that don't fit: {error}"))
-            })?;
-            Ok(vec![batch])
-        };
-        self.cx.cpu(job).await
+        let work = Arc::clone(&self.work);
+        let batch = self.cx.cpu(move || work(&batch)).await?;
+        Ok(match batch.num_rows() {
+            0 => Vec::new(),
+            _ => vec![batch],
+        })
     }
 }

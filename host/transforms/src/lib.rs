@@ -10,7 +10,7 @@ mod columns;
 mod constant;
 mod convert;
 mod fill_null;
-mod kind;
+pub mod kind;
 mod rename;
 mod scalar;
 
@@ -21,12 +21,14 @@ use std::sync::Arc;
 
 use hygge_core::Registry;
 
+use kind::Kind;
+
 /// Makes the built-in transforms known.
 pub fn register(registry: &mut Registry) {
-    registry.add_transform(Arc::new(kind::Kind::<cast::Cast>::new()));
-    registry.add_transform(Arc::new(kind::Kind::<columns::Exclude>::new()));
-    registry.add_transform(Arc::new(kind::Kind::<columns::Select>::new()));
-    registry.add_transform(Arc::new(kind::Kind::<constant::Constant>::new()));
-    registry.add_transform(Arc::new(kind::Kind::<fill_null::FillNull>::new()));
-    registry.add_transform(Arc::new(kind::Kind::<rename::Rename>::new()));
+    registry.add_transform(Arc::new(Kind::<cast::Cast>::default()));
+    registry.add_transform(Arc::new(Kind::<columns::Exclude>::default()));
+    registry.add_transform(Arc::new(Kind::<columns::Select>::default()));
+    registry.add_transform(Arc::new(Kind::<constant::Constant>::default()));
+    registry.add_transform(Arc::new(Kind::<fill_null::FillNull>::default()));
+    registry.add_transform(Arc::new(Kind::<rename::Rename>::default()));
 }

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use arrow_schema::Schema;
+use arrow_schema::SchemaRef;
 use convert_case::{Boundary, Casing};
-use hygge_core::{Fault, OPERATION_COLUMN, Problem, Result, code};
+use hygge_core::{Bound, Context, Fault, OPERATION_COLUMN, Problem, Result, code};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::kind::{Column, Spec, find, problem};
+use crate::kind::{Column, Spec, column_wise, find, problem};
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -89,7 +89,7 @@ impl Spec for Rename {
         }
     }
 
-    fn columns(&self, input: &Schema) -> Result<Vec<Column>> {
+    fn bind(&self, input: &SchemaRef, cx: &Context) -> Result<Box<dyn Bound>> {
         let mut names: Vec<String> = input.fields().iter().map(|f| f.name().clone()).collect();
         for (old, new) in self.columns.iter().flatten() {
             names[find(Self::NAME, old, input)?].clone_from(new);
@@ -120,8 +120,7 @@ impl Spec for Rename {
             }
         }
         let columns = names.iter().enumerate();
-        Ok(columns
-            .map(|(index, name)| Column::named(index, name, input))
-            .collect())
+        let columns = columns.map(|(index, name)| Column::named(index, name, input));
+        column_wise(Self::NAME, columns.collect(), input, cx)
     }
 }

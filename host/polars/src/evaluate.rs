@@ -1,0 +1,163 @@
+//! An expression bound to columns, and what it makes of their rows.
+
+use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_cast::{CastOptions, can_cast_types, cast_with_options};
+use arrow_schema::{DataType, Schema};
+use arrow_select::take::take;
+use hygge_core::{Fault, Result, code, columns_instead, type_name};
+use polars::prelude::{Column, DataFrame, IntoLazy, LazyFrame};
+use polars_plan::plans::expr_ir::ExprIR;
+use polars_plan::prelude::{Expr, IR, is_elementwise_rec};
+
+use crate::carried::{inward, outward};
+use crate::exchange::{Refused, to_arrow, to_polars, type_of};
+use crate::expression::{Expression, first_line, quoted};
+
+/// Refuses what doesn't fit, where rounding would be silent.
+const STRICT: CastOptions<'_> = CastOptions {
+    safe: false,
+    format_options: arrow_cast::display::FormatOptions::new(),
+};
+
+/// An expression whose columns and type are known.
+#[derive(Debug)]
+pub(crate) struct Evaluation {
+    transform: &'static str,
+    text: String,
+    expr: Expr,
+    inputs: Vec<Input>,
+    /// The type of its values.
+    pub(crate) data_type: DataType,
+}
+
+/// A column that an expression names.
+#[derive(Debug)]
+struct Input {
+    index: usize,
+    name: String,
+    carried: DataType,
+}
+
+impl Evaluation {
+    pub(crate) fn bind(
+        transform: &'static str,
+        expression: &Expression,
+        input: &Schema,
+    ) -> Result<Self> {
+        let columns = expression.columns.iter();
+        let mut bound = Self {
+            transform,
+            text: expression.text.clone(),
+            expr: expression.expr.clone().alias("value"),
+            inputs: Vec::new(),
+            data_type: DataType::Null,
+        };
+        for name in columns {
+            bound.inputs.push(bound.input(name, input)?);
+        }
+        // No rows are enough to learn the type, and whether Polars can do it at all.
+        let empty = RecordBatch::new_empty(std::sync::Arc::new(input.clone()));
+        let planned = bound.query(&empty)?.to_alp();
+        let planned = planned.map_err(|error| bound.fault(code::SCHEMA, &first_line(&error)))?;
+        let IR::Select { expr, schema, .. } = planned.lp_arena.get(planned.lp_top) else {
+            return Err(bound.fault(code::SCHEMA, "it is no value of a row"));
+        };
+        let row_by_row = |each: &ExprIR| is_elementwise_rec(each.node(), &planned.expr_arena);
+        if !expr.iter().all(row_by_row) {
+            let why = "its value would depend on which rows happen to pass together";
+            return Err(bound
+                .fault(code::SCHEMA, why)
+                .advise("compute it where all rows are: in the query of the home, or after"));
+        }
+        let made = schema.get("value").map(type_of);
+        let made = made.and_then(std::result::Result::ok);
+        bound.data_type = made.as_ref().and_then(outward).ok_or_else(|| {
+            let what = match &made {
+                Some(DataType::Null) => "NULL without a type".to_owned(),
+                Some(made) => type_name(made),
+                None => "values without a type".to_owned(),
+            };
+            let fault = bound.fault(code::SCHEMA, &format!("it gives {what}"));
+            fault.advise("say a type: `CAST(… AS VARCHAR)`")
+        })?;
+        bound.values(&empty)?;
+        Ok(bound)
+    }
+
+    fn input(&self, name: &str, schema: &Schema) -> Result<Input> {
+        let Ok(index) = schema.index_of(name) else {
+            let fault = self.fault(code::SCHEMA, &format!("there is no column {name}"));
+            return Err(fault
+                .with("column", name)
+                .advise(columns_instead(name, schema)));
+        };
+        let given = schema.field(index).data_type();
+        match inward(given) {
+            Some(carried) if can_cast_types(given, &carried) => Ok(Input {
+                index,
+                name: name.to_owned(),
+                carried,
+            }),
+            _ => {
+                let why = format!("column {name} is {}", type_name(given));
+                let fault = self.fault(code::SCHEMA, &why);
+                Err(fault
+                    .with("column", name)
+                    .advise("such a column passes, but no expression can look into it"))
+            }
+        }
+    }
+
+    /// One value for each row.
+    pub(crate) fn values(&self, batch: &RecordBatch) -> Result<ArrayRef> {
+        let made = self.query(batch)?.collect();
+        let made = made.map_err(|error| self.fault(code::SOURCE_INVALID, &first_line(&error)))?;
+        let internal =
+            |error: Refused| Fault::internal(format!("Polars gave a column back: {error}"));
+        let column = made
+            .columns()
+            .first()
+            .ok_or_else(|| Fault::internal("Polars gave no column"))?;
+        let values = to_arrow(column.as_materialized_series()).map_err(internal)?;
+        let values = cast_with_options(&values, &self.data_type, &STRICT)
+            .map_err(|error| self.fault(code::SOURCE_INVALID, &error.to_string()))?;
+        match (values.len(), batch.num_rows()) {
+            (given, rows) if given == rows => Ok(values),
+            // What names no column has one value.
+            (1, rows) => {
+                let first = arrow_array::UInt64Array::from_value(0, rows);
+                take(&values, &first, None).map_err(|error| internal(error.into()))
+            }
+            (given, rows) => Err(Fault::internal(format!(
+                "an expression gave {given} values for {rows} rows"
+            ))),
+        }
+    }
+
+    fn query(&self, batch: &RecordBatch) -> Result<LazyFrame> {
+        let columns = self.inputs.iter().map(|input| {
+            let given = batch.column(input.index);
+            let given = cast_with_options(given, &input.carried, &STRICT);
+            let column = given.map_err(Into::into);
+            let column = column.and_then(|given| to_polars(&input.name, &given));
+            column.map(Column::from).map_err(|error: Refused| {
+                let why = format!("column {}: {}", input.name, first_line(&error));
+                self.fault(code::SOURCE_INVALID, &why)
+                    .with("column", &input.name)
+            })
+        });
+        let columns: Vec<Column> = columns.collect::<Result<_>>()?;
+        let frame = DataFrame::new(batch.num_rows(), columns)
+            .map_err(|error| Fault::internal(format!("Polars took no columns: {error}")))?;
+        Ok(frame.lazy().select([self.expr.clone()]))
+    }
+
+    pub(crate) fn fault(&self, code: &'static str, why: &str) -> Fault {
+        let message = format!(
+            "{} can't evaluate {}: {why}",
+            self.transform,
+            quoted(&self.text)
+        );
+        Fault::new(code, message).with("expression", &self.text)
+    }
+}

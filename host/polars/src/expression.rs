@@ -1,0 +1,128 @@
+//! An expression as it is written: read once, and refused where it can't be evaluated batch by
+//! batch.
+
+use std::collections::BTreeSet;
+
+use hygge_core::nearest;
+use polars_plan::prelude::Expr;
+use sqlparser::dialect::GenericDialect;
+use sqlparser::parser::{Parser, ParserError};
+use sqlparser::tokenizer::Token;
+
+/// An expression that can be evaluated row by row, as far as can be told without the columns'
+/// types.
+#[derive(Debug, Clone)]
+pub(crate) struct Expression {
+    pub(crate) text: String,
+    pub(crate) expr: Expr,
+    /// The columns it names.
+    pub(crate) columns: BTreeSet<String>,
+}
+
+/// Why an expression isn't taken.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) message: String,
+    pub(crate) advice: Option<String>,
+}
+
+impl Expression {
+    pub(crate) fn parse(text: &str) -> Result<Self, Refusal> {
+        let refused = |why: &str, advice: Option<String>| Refusal {
+            message: format!("the expression {} {why}", quoted(text)),
+            advice,
+        };
+        if text.trim().is_empty() {
+            return Err(Refusal {
+                message: "the expression is empty".to_owned(),
+                advice: None,
+            });
+        }
+        grammar(text).map_err(|why| refused(&format!("can't be read: {why}"), None))?;
+        let expr = polars_sql::sql_expr(text).map_err(|error| {
+            let why = first_line(&error);
+            refused(&format!("can't be read: {why}"), near_function(&why))
+        })?;
+        let mut columns = BTreeSet::new();
+        for part in &expr {
+            if let Expr::Column(name) = part {
+                columns.insert(name.to_string());
+            }
+            if let Some(what) = more_than_a_row(part) {
+                let why = format!(
+                    "uses {what}: its value would depend on which rows happen to pass together"
+                );
+                let advice = "compute it where all rows are: in the query of the home, or after";
+                return Err(refused(&why, Some(advice.to_owned())));
+            }
+            if matches!(part, Expr::Selector(_)) {
+                let advice = Some("name each column".to_owned());
+                return Err(refused("has `*`, which is no value", advice));
+            }
+        }
+        Ok(Self {
+            text: text.to_owned(),
+            expr,
+            columns,
+        })
+    }
+}
+
+/// What the SQL grammar has to say, which tells more than Polars passes on.
+fn grammar(text: &str) -> Result<(), String> {
+    let told = |error: ParserError| {
+        let error = error.to_string();
+        let text = error.trim_start_matches("sql parser error: ");
+        text.replace("Expected: ", "expected ")
+            .replace(", found: EOF", ", found its end")
+            .replace("found: ", "found ")
+            .replace(" at Line: 1, Column: ", " at character ")
+    };
+    let mut parser = Parser::new(&GenericDialect)
+        .try_with_sql(text)
+        .map_err(told)?;
+    parser.parse_expr().map_err(told)?;
+    let next = parser.peek_token();
+    match next.token {
+        Token::EOF => Ok(()),
+        _ => parser.expected("its end", next).map_err(told),
+    }
+}
+
+/// What an expression is in the eyes of a person when it looks at more than one row.
+fn more_than_a_row(part: &Expr) -> Option<&'static str> {
+    match part {
+        Expr::Agg(_) | Expr::Len => Some("an aggregate"),
+        Expr::Over { .. } => Some("a window function"),
+        Expr::Sort { .. } | Expr::SortBy { .. } => Some("an order of rows"),
+        Expr::Filter { .. } | Expr::Gather { .. } | Expr::Slice { .. } | Expr::Explode { .. } => {
+            Some("a choice of rows")
+        }
+        Expr::SubPlan(..) => Some("a query of its own"),
+        _ => None,
+    }
+}
+
+fn near_function(why: &str) -> Option<String> {
+    let asked = why.split('\'').nth(1)?;
+    let known = polars_sql::keywords::all_functions();
+    let near = nearest(asked, known.iter().copied())?;
+    Some(format!("did you mean `{near}`?"))
+}
+
+/// Polars tells a plan after what is wrong, which says nothing to whoever wrote the expression.
+pub(crate) fn first_line(error: &impl std::fmt::Display) -> String {
+    let error = error.to_string();
+    let mut lines = error.lines().map(str::trim);
+    lines.find(|line| !line.is_empty()).unwrap_or("").to_owned()
+}
+
+/// An expression within a message: on one line, and no longer than a person reads.
+pub(crate) fn quoted(text: &str) -> String {
+    const SHOWN: usize = 120;
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("`{}…`", &line[..end]),
+        None => format!("`{line}`"),
+    }
+}

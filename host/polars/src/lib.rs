@@ -1,0 +1,24 @@
+//! The transforms that evaluate SQL expressions, on Polars.
+//!
+//! The trade-off settled here: Polars sees the columns that an expression names, and gives back
+//! what it makes of them. All other columns pass beside it as the Arrow arrays they are, so every
+//! type passes through every transform, with all that is said of it, and nothing is copied for
+//! it. The two share buffers over Arrow's C data interface.
+
+mod carried;
+mod derive;
+mod evaluate;
+mod exchange;
+mod expression;
+mod filter;
+
+use std::sync::Arc;
+
+use hygge_core::Registry;
+use hygge_transforms::kind::Kind;
+
+/// Makes `filter` and `derive` known.
+pub fn register(registry: &mut Registry) {
+    registry.add_transform(Arc::new(Kind::<derive::Derive>::default()));
+    registry.add_transform(Arc::new(Kind::<filter::Filter>::default()));
+}
