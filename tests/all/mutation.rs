@@ -84,6 +84,7 @@ fn moved(root: &Path, home: &Value, store: &Value) -> Result<u64> {
         root: root.to_owned(),
         work: root.join(".hygge"),
         entity: None,
+        run: None,
     };
     let kind = |value: &Value| value["kind"].as_str().unwrap().to_owned();
     let settings = |value: &Value| Settings::new(value["settings"].clone(), []);

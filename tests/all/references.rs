@@ -42,6 +42,7 @@ fn cli() {
         "start",
         "debug",
         "list",
+        "peek",
         "schema",
         "generate",
         "generate ddl",

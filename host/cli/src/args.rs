@@ -54,6 +54,7 @@ pub(crate) enum Verb {
     Start(verb::start::StartArgs),
     Debug(verb::debug::DebugArgs),
     List(verb::list::ListArgs),
+    Peek(verb::peek::PeekArgs),
     Schema(verb::schema::SchemaArgs),
     Generate(verb::generate::GenerateArgs),
     Plugin(verb::plugin::PluginArgs),

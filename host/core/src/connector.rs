@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::{
-    EntityId, Home, Metered, Place, PoolUsage, Pooled, Result, Settings, Store, TransformKind,
-    Usage,
+    EntityId, Home, Metered, Place, PoolUsage, Pooled, Result, RunId, Settings, Store,
+    TransformKind, Usage,
 };
 
 /// A type of Home: what `home: {type: …}` names. Planning looks only at the settings; building
@@ -51,6 +51,17 @@ pub struct BuildContext {
     pub work: PathBuf,
     /// The entity that something is made for; none while all of a project is looked at.
     pub entity: Option<EntityId>,
+    /// The run that it is made for; none where nothing is moved.
+    pub run: Option<Running>,
+}
+
+/// A run that goes on.
+#[derive(Debug, Clone)]
+pub struct Running {
+    /// Its id.
+    pub id: RunId,
+    /// When it began.
+    pub began: jiff::Timestamp,
 }
 
 impl BuildContext {

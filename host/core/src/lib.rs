@@ -40,7 +40,8 @@ pub use action::{Action, Contradiction, Mode, Strategy, action};
 pub use batch::{Batch, Encoded, OPERATION_COLUMN, Operation, Step};
 pub use column::columns_instead;
 pub use connector::{
-    BuildContext, Capabilities, HomeKind, HomePlan, Problem, Registry, StoreKind, StorePlan,
+    BuildContext, Capabilities, HomeKind, HomePlan, Problem, Registry, Running, StoreKind,
+    StorePlan,
 };
 pub use context::{Context, InlineWorkers, Level, Memory, Notes, Share, Silent, Stop, Workers};
 pub use fault::{Fault, Result, code};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
-use hygge_core::{Bound, BuildContext, Context, Fault, Registry, Result, Transform};
+use hygge_core::{Bound, BuildContext, Context, Fault, Registry, Result, Transform, async_trait};
 use hygge_project::PlannedEntity;
 
 /// The transforms of an entity, not yet bound to what its Home gives.
@@ -36,6 +36,12 @@ impl Chain {
         self.0.is_empty()
     }
 
+    /// Only the first so many.
+    pub(crate) fn until(mut self, steps: usize) -> Self {
+        self.0.truncate(steps);
+        self
+    }
+
     /// Binds each to what the one before it gives.
     pub(crate) async fn bind(&self, input: &SchemaRef, cx: &Context) -> Result<BoundChain> {
         let mut schema = Arc::clone(input);
@@ -50,6 +56,14 @@ impl Chain {
             links.push(Link { name, bound });
         }
         Ok(BoundChain { links, schema })
+    }
+}
+
+/// A list of transforms is a transform.
+#[async_trait]
+impl Transform for Chain {
+    async fn bind(&self, input: &SchemaRef, cx: &Context) -> Result<Box<dyn Bound>> {
+        Ok(Box::new(Self::bind(self, input, cx).await?))
     }
 }
 
@@ -93,25 +107,32 @@ impl Link {
     }
 }
 
-impl BoundChain {
-    /// What comes out at the end.
-    pub(crate) fn schema(&self) -> SchemaRef {
+#[async_trait]
+impl Bound for BoundChain {
+    fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
     }
 
-    /// Takes a batch through all of them.
-    pub(crate) async fn apply(&mut self, batch: RecordBatch) -> Result<Vec<RecordBatch>> {
+    async fn apply(&mut self, batch: RecordBatch) -> Result<Vec<RecordBatch>> {
         self.through(0, vec![batch]).await
     }
 
     /// Lets each give what it held back, through those after it.
-    pub(crate) async fn finish(&mut self) -> Result<Vec<RecordBatch>> {
+    async fn finish(&mut self) -> Result<Vec<RecordBatch>> {
         let mut out = Vec::new();
         for index in 0..self.links.len() {
             let held = self.links[index].finish().await?;
             out.extend(self.through(index + 1, held).await?);
         }
         Ok(out)
+    }
+}
+
+impl BoundChain {
+    /// Each by its name, and what comes out of it.
+    pub(crate) fn steps(&self) -> impl Iterator<Item = (&str, SchemaRef)> {
+        let each = self.links.iter();
+        each.map(|link| (link.name.as_str(), link.bound.schema()))
     }
 
     async fn through(

@@ -1,7 +1,7 @@
 use arrow_schema::SchemaRef;
 use hygge_core::{
-    Context, Discovered, EntityId, Fault, Finding, Home, Registry, Result, SplitRequest, Store,
-    code, quoted,
+    Bound as _, Context, Discovered, EntityId, Fault, Finding, Home, Registry, Result,
+    SplitRequest, Store, code, quoted,
 };
 use hygge_project::{Filler, Plan, PlannedEntity};
 use hygge_state::StateStore;

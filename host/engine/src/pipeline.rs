@@ -1,7 +1,9 @@
 use std::sync::Arc;
 
 use hygge_core::failpoint::hit;
-use hygge_core::{Batch, Context, Fault, Home, Receipt, Result, Split, Store, Target, Want};
+use hygge_core::{
+    Batch, Bound as _, Context, Fault, Home, Receipt, Result, Split, Store, Target, Want,
+};
 use hygge_state::SplitDone;
 
 use crate::StopSignal;

@@ -4,7 +4,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use futures::future::{BoxFuture, FutureExt, ready};
-use hygge_core::{Action, EntityId, Fault, Memory, Registry, Result, RunId, Watermark, code};
+use hygge_core::{
+    Action, BuildContext, EntityId, Fault, Memory, Registry, Result, RunId, Running, Watermark,
+    code,
+};
 use hygge_project::{OnError, Plan, PlannedEntity, PlannedFlow};
 use hygge_state::{Outcome, RunEntity, RunRecord, StateStore};
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, watch};
@@ -93,7 +96,13 @@ pub async fn run(plan: &Plan, request: RunRequest) -> Result<RunSummary> {
     let shared = Arc::new(Shared {
         run: request.run.clone(),
         began,
-        place: plan.place.clone(),
+        place: BuildContext {
+            run: Some(Running {
+                id: request.run.clone(),
+                began,
+            }),
+            ..plan.place.clone()
+        },
         options: plan.options.clone(),
         tuning: request.tuning,
         registry: request.registry,

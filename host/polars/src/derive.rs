@@ -53,11 +53,14 @@ impl Spec for Derive {
             }
             let expression = Expression::parse(text)
                 .map_err(|why| Fault::new(code::CONFIG, format!("derive: {}", why.message)))?;
-            let evaluation = Evaluation::bind(Self::NAME, &expression, input).map_err(|fault| {
-                match fault.attribute("column") {
-                    Some(_) => fault,
-                    None => fault.with("column", name),
-                }
+            let evaluation = Evaluation::bind(
+                format!("derive can't compute {name} as"),
+                &expression,
+                input,
+            )
+            .map_err(|fault| match fault.attribute("column") {
+                Some(_) => fault,
+                None => fault.with("column", name),
             })?;
             // What was said of the old values isn't true of the new ones.
             let field = Arc::new(Field::new(name, evaluation.data_type.clone(), true));

@@ -5,6 +5,7 @@ use arrow_cast::{CastOptions, can_cast_types, cast_with_options};
 use arrow_schema::{DataType, Schema};
 use arrow_select::take::take;
 use hygge_core::{Fault, Result, code, columns_instead, type_name};
+use polars::error::PolarsError;
 use polars::prelude::{Column, DataFrame, IntoLazy, LazyFrame};
 use polars_plan::plans::expr_ir::ExprIR;
 use polars_plan::prelude::{Expr, IR, is_elementwise_rec};
@@ -22,7 +23,8 @@ const STRICT: CastOptions<'_> = CastOptions {
 /// An expression whose columns and type are known.
 #[derive(Debug)]
 pub(crate) struct Evaluation {
-    transform: &'static str,
+    /// How it is told of: `filter can't evaluate`.
+    whose: String,
     text: String,
     expr: Expr,
     inputs: Vec<Input>,
@@ -39,14 +41,10 @@ struct Input {
 }
 
 impl Evaluation {
-    pub(crate) fn bind(
-        transform: &'static str,
-        expression: &Expression,
-        input: &Schema,
-    ) -> Result<Self> {
+    pub(crate) fn bind(whose: String, expression: &Expression, input: &Schema) -> Result<Self> {
         let columns = expression.columns.iter();
         let mut bound = Self {
-            transform,
+            whose,
             text: expression.text.clone(),
             expr: expression.expr.clone().alias("value"),
             inputs: Vec::new(),
@@ -58,7 +56,12 @@ impl Evaluation {
         // No rows are enough to learn the type, and whether Polars can do it at all.
         let empty = RecordBatch::new_empty(std::sync::Arc::new(input.clone()));
         let planned = bound.query(&empty)?.to_alp();
-        let planned = planned.map_err(|error| bound.fault(code::SCHEMA, &first_line(&error)))?;
+        let unfit = |error: PolarsError| {
+            let fault = bound.fault(code::SCHEMA, &first_line(&error));
+            fault.advise(bound.types(input))
+        };
+        let planned = planned.map_err(unfit)?;
+        bound.query(&empty)?.collect().map_err(unfit)?;
         let IR::Select { expr, schema, .. } = planned.lp_arena.get(planned.lp_top) else {
             return Err(bound.fault(code::SCHEMA, "it is no value of a row"));
         };
@@ -78,7 +81,10 @@ impl Evaluation {
                 None => "values without a type".to_owned(),
             };
             let fault = bound.fault(code::SCHEMA, &format!("it gives {what}"));
-            fault.advise("say a type: `CAST(… AS VARCHAR)`")
+            fault.advise(match made.as_ref().is_some_and(DataType::is_nested) {
+                true => "an expression gives one plain value for each row",
+                false => "say a type: `CAST(… AS VARCHAR)`",
+            })
         })?;
         bound.values(&empty)?;
         Ok(bound)
@@ -111,7 +117,7 @@ impl Evaluation {
     /// One value for each row.
     pub(crate) fn values(&self, batch: &RecordBatch) -> Result<ArrayRef> {
         let made = self.query(batch)?.collect();
-        let made = made.map_err(|error| self.fault(code::SOURCE_INVALID, &first_line(&error)))?;
+        let made = made.map_err(|error| self.failed(&first_line(&error)))?;
         let internal =
             |error: Refused| Fault::internal(format!("Polars gave a column back: {error}"));
         let column = made
@@ -120,7 +126,7 @@ impl Evaluation {
             .ok_or_else(|| Fault::internal("Polars gave no column"))?;
         let values = to_arrow(column.as_materialized_series()).map_err(internal)?;
         let values = cast_with_options(&values, &self.data_type, &STRICT)
-            .map_err(|error| self.fault(code::SOURCE_INVALID, &error.to_string()))?;
+            .map_err(|error| self.failed(&error.to_string()))?;
         match (values.len(), batch.num_rows()) {
             (given, rows) if given == rows => Ok(values),
             // What names no column has one value.
@@ -152,12 +158,28 @@ impl Evaluation {
         Ok(frame.lazy().select([self.expr.clone()]))
     }
 
+    fn failed(&self, why: &str) -> Fault {
+        let fault = self.fault(code::SOURCE_INVALID, why);
+        fault.advise("`TRY_CAST(… AS …)` gives NULL for what doesn't fit")
+    }
+
+    /// The types of the columns that it names, for whoever compares what can't be compared.
+    fn types(&self, schema: &Schema) -> String {
+        let each = self.inputs.iter().map(|input| {
+            let given = schema.field(input.index).data_type();
+            format!("{} is {}", input.name, type_name(given))
+        });
+        match self.inputs.is_empty() {
+            true => "see docs/transforms.md for what an expression can do".to_owned(),
+            false => format!(
+                "{}; `CAST(… AS …)` gives another type",
+                each.collect::<Vec<_>>().join(", ")
+            ),
+        }
+    }
+
     pub(crate) fn fault(&self, code: &'static str, why: &str) -> Fault {
-        let message = format!(
-            "{} can't evaluate {}: {why}",
-            self.transform,
-            quoted(&self.text)
-        );
+        let message = format!("{} {}: {why}", self.whose, quoted(&self.text));
         Fault::new(code, message).with("expression", &self.text)
     }
 }

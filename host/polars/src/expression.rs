@@ -4,10 +4,11 @@
 use std::collections::BTreeSet;
 
 use hygge_core::nearest;
-use polars_plan::prelude::Expr;
-use sqlparser::dialect::GenericDialect;
-use sqlparser::parser::{Parser, ParserError};
-use sqlparser::tokenizer::Token;
+use polars::prelude::{AnyValue, DataType, Scalar, Series};
+use polars_plan::prelude::{AggExpr, Expr, LiteralValue};
+use sqlparser_of_polars::dialect::GenericDialect;
+use sqlparser_of_polars::parser::{Parser, ParserError};
+use sqlparser_of_polars::tokenizer::Token;
 
 /// An expression that can be evaluated row by row, as far as can be told without the columns'
 /// types.
@@ -41,8 +42,13 @@ impl Expression {
         grammar(text).map_err(|why| refused(&format!("can't be read: {why}"), None))?;
         let expr = polars_sql::sql_expr(text).map_err(|error| {
             let why = first_line(&error);
-            refused(&format!("can't be read: {why}"), near_function(&why))
+            match why.starts_with("array element") {
+                // Polars shows its syntax tree here.
+                true => refused("has something else than written values in a list", None),
+                false => refused(&format!("can't be read: {why}"), near_function(&why)),
+            }
         })?;
+        let expr = expr.map_expr(written_set);
         let mut columns = BTreeSet::new();
         for part in &expr {
             if let Expr::Column(name) = part {
@@ -66,6 +72,18 @@ impl Expression {
             columns,
         })
     }
+}
+
+/// The values of `IN (…)` as one value, which they are: Polars' SQL gathers them with an aggregate.
+fn written_set(part: Expr) -> Expr {
+    if let Expr::Agg(AggExpr::Implode { input, .. }) = &part
+        && let Expr::Literal(LiteralValue::Series(values)) = input.as_ref()
+    {
+        let list = DataType::List(Box::new(values.dtype().clone()));
+        let value = Scalar::new(list, AnyValue::List(Series::clone(values)));
+        return Expr::Literal(LiteralValue::Scalar(value));
+    }
+    part
 }
 
 /// What the SQL grammar has to say, which tells more than Polars passes on.

@@ -12,6 +12,9 @@ mod exchange;
 mod expression;
 mod filter;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use hygge_core::Registry;
@@ -19,6 +22,8 @@ use hygge_transforms::kind::Kind;
 
 /// Makes `filter` and `derive` known.
 pub fn register(registry: &mut Registry) {
+    // Polars warns on stderr of what its own next version will spell otherwise.
+    polars::error::set_warning_function(|_, _| ());
     registry.add_transform(Arc::new(Kind::<derive::Derive>::default()));
     registry.add_transform(Arc::new(Kind::<filter::Filter>::default()));
 }

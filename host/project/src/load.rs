@@ -57,6 +57,7 @@ pub fn load(request: &Load<'_>, registry: &Registry) -> Result<Plan, Problems> {
         cx: BuildContext {
             work: root.join(".hygge"),
             entity: None,
+            run: None,
             root,
         },
         problems: Vec::new(),

@@ -73,7 +73,8 @@ impl Spec for Exclude {
     }
 }
 
-fn twice(names: &[String]) -> Vec<Problem> {
+/// Names that stand in `columns` more than once.
+pub(crate) fn twice(names: &[String]) -> Vec<Problem> {
     let mut seen = BTreeSet::new();
     let again = names
         .iter()

@@ -28,6 +28,9 @@ pub trait Spec: DeserializeOwned + JsonSchema + Debug + Send + Sync + 'static {
     /// What it will do, in a few words.
     fn describe(&self) -> String;
 
+    /// Hears where it runs.
+    fn placed(&mut self, _place: &BuildContext) {}
+
     /// Binds to the schema of the rows that will come.
     fn bind(&self, input: &SchemaRef, cx: &Context) -> Result<Box<dyn Bound>>;
 }
@@ -195,7 +198,9 @@ impl<S: Spec> TransformKind for Kind<S> {
             let message = problems.first().map(|each| each.message.clone());
             Fault::new(code::CONFIG, message.unwrap_or_default())
         })?;
-        Ok(Arc::new(Native(settings.parse::<S>()?)))
+        let mut spec: S = settings.parse()?;
+        spec.placed(cx);
+        Ok(Arc::new(Native(spec)))
     }
 }
 

@@ -5,14 +5,19 @@
 //! result. What would need all rows at once isn't here. Everything that can be told from the
 //! schema is told when a transform is bound to it, before rows move.
 
+mod bytes;
 mod cast;
 mod columns;
 mod constant;
 mod convert;
 mod fill_null;
+mod flatten;
+mod hash;
 pub mod kind;
 mod rename;
+mod run_columns;
 mod scalar;
+mod unnest;
 
 #[cfg(test)]
 mod tests;
@@ -30,5 +35,9 @@ pub fn register(registry: &mut Registry) {
     registry.add_transform(Arc::new(Kind::<columns::Select>::default()));
     registry.add_transform(Arc::new(Kind::<constant::Constant>::default()));
     registry.add_transform(Arc::new(Kind::<fill_null::FillNull>::default()));
+    registry.add_transform(Arc::new(Kind::<flatten::Flatten>::default()));
+    registry.add_transform(Arc::new(Kind::<hash::Hash>::default()));
     registry.add_transform(Arc::new(Kind::<rename::Rename>::default()));
+    registry.add_transform(Arc::new(Kind::<run_columns::RunColumns>::default()));
+    registry.add_transform(Arc::new(Kind::<unnest::Unnest>::default()));
 }

@@ -5,6 +5,7 @@ mod debug;
 mod generate;
 mod init;
 mod list;
+mod peek;
 mod runs;
 mod schema;
 mod start;

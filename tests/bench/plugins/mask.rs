@@ -42,6 +42,7 @@ pub(crate) fn sandboxed(
         work: root.join(".hygge"),
         root,
         entity: None,
+        run: None,
     };
     let kind = registry.transform(kind).unwrap();
     kind.build(&Settings::new(settings, []), &cx).unwrap()

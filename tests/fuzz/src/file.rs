@@ -30,6 +30,7 @@ pub(crate) fn read(bytes: &[u8], format: Format) {
         root: folder(),
         work: folder(),
         entity: None,
+        run: None,
     };
     let home = FilesHome::new(settings, &cx).expect("a home");
     match (rows(&home, 64), rows(&home, 1 << 20)) {

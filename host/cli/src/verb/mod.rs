@@ -5,6 +5,7 @@ pub(crate) mod debug;
 pub(crate) mod generate;
 pub(crate) mod init;
 pub(crate) mod list;
+pub(crate) mod peek;
 pub(crate) mod plugin;
 pub(crate) mod runs;
 pub(crate) mod schema;
@@ -26,6 +27,7 @@ pub(crate) fn run(cli: Cli, console: &std::sync::Arc<Console>) -> Ended {
         Verb::Start(args) => start::run(&args, &global, console),
         Verb::Debug(args) => debug::run(&args, &global, console),
         Verb::List(args) => list::run(&args, &global, console),
+        Verb::Peek(args) => peek::run(&args, &global, console),
         Verb::Schema(args) => schema::run(&args, &global, console),
         Verb::Generate(args) => generate::run(&args, &global, console),
         Verb::Plugin(args) => plugin::run(&args, &global, console),

@@ -1,43 +1,63 @@
 use std::sync::Arc;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
+use hygge_core::{nearest, type_name};
 use hygge_project::FileKind;
 
 use super::Ended;
 use crate::args::Global;
 use crate::complaint::Exit;
 use crate::console::Console;
-use crate::{project, registry, schema_files};
+use crate::table::Table;
+use crate::{diagnostics, project, registry, runtime, schema_files};
 
 const EXAMPLES: &str = "\
 Examples:
   hygge schema flow                  Print the JSON Schema of flow.yml
+  hygge schema sales.orders          Print the columns of an entity, after each step on their way
   hygge schema --write               Write all of them to .hygge/schema, for editors
 
 Files that `hygge init` writes begin with a line that tells editors (the YAML language server)
 where their schema is; nothing is fetched from anywhere. In a project the schemas know the types
 that its plugins bring.";
 
-/// Print the JSON Schema of a kind of file
+/// Print the JSON Schema of a kind of file, or the columns of an entity
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct SchemaArgs {
-    /// The kind of file
-    #[arg(value_enum, default_value_t = Asked::Project)]
-    kind: Asked,
+    /// A kind of file (project, flow, entity), or an entity, whose home is opened
+    #[arg(default_value = "project", value_name = "KIND|FLOW.ENTITY", value_parser = asked)]
+    of: Asked,
     /// Write the schemas of all kinds to .hygge/schema in the project
-    #[arg(long, conflicts_with = "kind")]
+    #[arg(long, conflicts_with = "of")]
     write: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone)]
 enum Asked {
-    /// hygge.yml
-    Project,
-    /// flows/*/flow.yml
-    Flow,
-    /// flows/*/entities/*.yml
-    Entity,
+    File(FileKind),
+    Entity(String),
+}
+
+fn asked(text: &str) -> Result<Asked, String> {
+    match text {
+        // hygge.yml
+        "project" => Ok(Asked::File(FileKind::Project)),
+        // flows/*/flow.yml
+        "flow" => Ok(Asked::File(FileKind::Flow)),
+        // flows/*/entities/*.yml
+        "entity" => Ok(Asked::File(FileKind::Entity)),
+        name if name.contains('.') => Ok(Asked::Entity(name.to_owned())),
+        _ => {
+            let kinds = ["project", "flow", "entity"];
+            let near = nearest(text, kinds).map(|near| format!("; did you mean `{near}`?"));
+            let near = near.unwrap_or_default();
+            Err(format!(
+                "there are {}, and FLOW.ENTITY{near}",
+                kinds.join(", ")
+            ))
+        }
+    }
 }
 
 pub(crate) fn run(args: &SchemaArgs, global: &Global, console: &Arc<Console>) -> Ended {
@@ -50,10 +70,9 @@ pub(crate) fn run(args: &SchemaArgs, global: &Global, console: &Arc<Console>) ->
         ));
         return Ok(Exit::Well);
     }
-    let kind = match args.kind {
-        Asked::Project => FileKind::Project,
-        Asked::Flow => FileKind::Flow,
-        Asked::Entity => FileKind::Entity,
+    let kind = match &args.of {
+        Asked::File(kind) => *kind,
+        Asked::Entity(name) => return steps(name, global, console),
     };
     // Outside of a project the types are those that hygge brings.
     let known = match project::root(global) {
@@ -62,5 +81,31 @@ pub(crate) fn run(args: &SchemaArgs, global: &Global, console: &Arc<Console>) ->
     };
     console.out(&schema_files::print(&schema_files::of(kind, &known))?);
     console.out("\n");
+    Ok(Exit::Well)
+}
+
+/// What leaves the home, and each transform after it.
+fn steps(name: &str, global: &Global, console: &Arc<Console>) -> Ended {
+    diagnostics::begin(global.verbose, console, None)?;
+    let (project, planned) = project::load_one(global, name, console)?;
+    let (runtime, threads) = runtime::whole()?;
+    let cx = runtime::context(&threads, console);
+    let passed = hygge_engine::passed(&project.plan, &planned, &project.registry, &cx);
+    let passed = runtime.block_on(passed)?;
+    project.warn(console);
+    for (at, step) in passed.iter().enumerate() {
+        let gap = if at == 0 { "" } else { "\n" };
+        console.out(&format!("{gap}{}: {}\n", step.step, step.describe));
+        let mut table = Table::new(&["  COLUMN", "TYPE", "NULLS"]);
+        for field in step.schema.fields() {
+            let nulls = if field.is_nullable() { "" } else { "none" };
+            table.row(vec![
+                format!("  {}", field.name()).into(),
+                type_name(field.data_type()).into(),
+                nulls.into(),
+            ]);
+        }
+        console.out(&table.within(console.width()));
+    }
     Ok(Exit::Well)
 }

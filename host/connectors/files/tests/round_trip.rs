@@ -32,6 +32,7 @@ fn write(root: &Path, kind: &str, settings: Value, batches: &[RecordBatch]) {
         root: root.to_owned(),
         work: root.join(".hygge"),
         entity: None,
+        run: None,
     };
     let settings = Settings::new(settings, []);
     let store = registry()
@@ -78,6 +79,7 @@ fn read(root: &Path, kind: &str, settings: Value, batch_bytes: usize) -> RecordB
         root: root.to_owned(),
         work: root.join(".hygge"),
         entity: None,
+        run: None,
     };
     let settings = Settings::new(settings, []);
     let kind = Arc::clone(registry().home(kind).unwrap());

@@ -139,6 +139,7 @@ fn read(folder: &Path, name: &str) -> (u64, usize) {
         root: folder.to_owned(),
         work: folder.join(".hygge"),
         entity: None,
+        run: None,
     };
     let settings = serde_json::from_value(json!({"path": name})).unwrap();
     let home = FilesHome::new(settings, &place).unwrap();

@@ -529,6 +529,7 @@ impl Project {
                     root: PathBuf::from("/"),
                     work: PathBuf::from("/.hygge"),
                     entity: None,
+                    run: None,
                 },
                 options: Options {
                     concurrency: 4,

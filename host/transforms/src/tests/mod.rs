@@ -10,12 +10,14 @@ use serde_json::Value;
 mod casting;
 mod laws;
 mod naming;
+mod shaping;
 
 fn place() -> BuildContext {
     BuildContext {
         root: "/p".into(),
         work: "/p/.hygge".into(),
         entity: None,
+        run: None,
     }
 }
 

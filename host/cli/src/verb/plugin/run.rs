@@ -163,6 +163,7 @@ impl Bench {
             root,
             work: work.path().to_owned(),
             entity: Some(EntityId::new("run", &plugin.key)),
+            run: None,
         };
         Ok(Self {
             types,

@@ -116,6 +116,7 @@ async fn read(
         root: here.to_owned(),
         work: scratch.path().to_owned(),
         entity: None,
+        run: None,
     };
     let home = input(file, &place)?;
     let first = hygge_engine::first_rows(home.as_ref(), None, ROWS, cx).await?;

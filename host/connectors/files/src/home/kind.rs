@@ -219,6 +219,7 @@ mod tests {
             root: "/p".into(),
             work: "/p/.hygge".into(),
             entity: None,
+            run: None,
         }
     }
 

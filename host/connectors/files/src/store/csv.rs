@@ -9,6 +9,7 @@ use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_schema::{ArrowError, DataType, Schema};
 use std::fmt::Write as _;
 
+use super::instant::in_utc;
 use crate::config::CsvOptions;
 
 /// Bytes gathered before they go on.
@@ -178,6 +179,23 @@ pub(crate) fn unfit(schema: &Schema) -> Option<&arrow_schema::Field> {
         .iter()
         .map(AsRef::as_ref)
         .find(|field| nested(field.data_type()))
+}
+
+/// Rows as CSV in the default layout, with a heading.
+pub fn csv_text(schema: &Schema, batches: &[RecordBatch]) -> Result<String, ArrowError> {
+    if let Some(field) = unfit(schema) {
+        let message = format!("CSV has no form for column {}", field.name());
+        return Err(ArrowError::CsvError(message));
+    }
+    let encoder = CsvEncoder::new(CsvOptions::default());
+    let mut out = encoder.header(schema)?;
+    for batch in batches {
+        encoder.lines(&in_utc(batch)?, |bytes| {
+            out.extend_from_slice(bytes);
+            Ok(())
+        })?;
+    }
+    String::from_utf8(out).map_err(|error| ArrowError::CsvError(error.to_string()))
 }
 
 #[cfg(test)]

@@ -29,6 +29,7 @@ fn commit(root: &Path) -> hygge_core::Result<hygge_core::Settled> {
         root: root.to_owned(),
         work: root.join(".hygge"),
         entity: None,
+        run: None,
     };
     let settings = json!({"path": "out", "format": "parquet"});
     let settings = hygge_core::Settings::new(settings, []);

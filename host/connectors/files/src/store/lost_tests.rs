@@ -135,6 +135,7 @@ fn commit_in(root: &Path, record: &CommitRecord, settings: serde_json::Value) ->
         root: root.to_owned(),
         work: root.join(".hygge"),
         entity: None,
+        run: None,
     };
     let store = FileStoreKind::new(None).build(&Settings::new(settings, []), &place)?;
     block_on(store.commit(record, &Context::inline())).map(drop)

@@ -86,6 +86,7 @@ use crate::config::Format;
 use crate::home::{FilesHomeKind, Fit};
 use crate::parquet::declared;
 
+pub use self::csv::csv_text;
 pub use self::instant::in_utc;
 pub use self::kind::FileStoreKind;
 pub use self::settings::{Codec, CompressionSetting, LeveledCodec, StoreSettings};

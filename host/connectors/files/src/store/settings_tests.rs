@@ -12,6 +12,7 @@ fn read(fixed: Option<Format>, value: Value) -> Result<Layout, Vec<Problem>> {
         root: "/p".into(),
         work: "/p/.hygge".into(),
         entity: None,
+        run: None,
     };
     Layout::read(&Settings::new(value, []), fixed, &cx)
 }

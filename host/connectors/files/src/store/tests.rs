@@ -45,6 +45,7 @@ impl Project {
             root: self.root().to_owned(),
             work: self.root().join(".hygge"),
             entity: None,
+            run: None,
         }
     }
 

@@ -22,6 +22,7 @@ async fn found(encryption: Encryption, more: &Value) -> (Vec<Finding>, Vec<Findi
         root: "/p".into(),
         work: "/p/.hygge".into(),
         entity: Some(EntityId::new("f", "e")),
+        run: None,
     };
     let mut settings = json!({
         "server": format!("127.0.0.1,{}", server.address().port()), "database": "test",

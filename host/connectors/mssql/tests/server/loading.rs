@@ -134,6 +134,7 @@ fn what_says_nothing_without_another_setting_is_refused() {
         root: "/p".into(),
         work: "/p/.hygge".into(),
         entity: None,
+        run: None,
     };
     let plan = |more: Value, pool_size: usize| {
         let mut settings = json!({

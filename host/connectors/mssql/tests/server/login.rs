@@ -20,6 +20,7 @@ async fn a_token_of_entra_id_is_as_good_as_a_password() {
         root: "/p".into(),
         work: "/p/.hygge".into(),
         entity: Some(EntityId::new("f", "e")),
+        run: None,
     };
     let settings = |token: &str, more: Value| {
         let mut all = json!({

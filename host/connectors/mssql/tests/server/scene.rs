@@ -74,6 +74,7 @@ impl Scene {
                 root: "/p".into(),
                 work: "/p/.hygge".into(),
                 entity: Some(EntityId::new("f", "e")),
+                run: None,
             },
         }
     }

@@ -33,6 +33,7 @@ pub(super) fn home(root: &Path, settings: serde_json::Value) -> FilesHome {
         root: root.to_path_buf(),
         work: root.join(".hygge"),
         entity: None,
+        run: None,
     };
     FilesHome::new(settings, &cx).unwrap()
 }
