@@ -50,8 +50,8 @@ pub(crate) fn bounded(schema: &Value) -> Result<(), String> {
 
 struct Walk<'a> {
     root: &'a Value,
-    /// What `#name` means. A dynamic one may be any of several.
-    anchors: HashMap<&'a str, Vec<&'a Value>>,
+    /// What `#name` means.
+    anchors: HashMap<&'a str, &'a Value>,
     patterns: usize,
     /// What one leads through, by the levels that are left; none while it is looked at.
     known: HashMap<(usize, u8), Option<Leads>>,
@@ -75,8 +75,10 @@ impl<'a> Walk<'a> {
                 }
                 self.patterns += patterns(schema);
                 for key in ["$anchor", "$dynamicAnchor"] {
-                    if let Some(Value::String(name)) = map.get(key) {
-                        self.anchors.entry(name).or_default().push(schema);
+                    if let Some(Value::String(name)) = map.get(key)
+                        && self.anchors.insert(name, schema).is_some()
+                    {
+                        return Err(format!("two places in it are named {:?}", clean(name, 100)));
                     }
                 }
                 map.values().try_for_each(|each| self.name(each, false))
@@ -129,22 +131,22 @@ impl<'a> Walk<'a> {
         );
         for key in ["$ref", "$dynamicRef"] {
             if let Some(Value::String(target)) = schema.get(key) {
-                found.extend(self.target(target)?);
+                found.push(self.target(target)?);
             }
         }
         Ok(found)
     }
 
-    fn target(&self, written: &str) -> Result<Vec<&'a Value>, String> {
+    fn target(&self, written: &str) -> Result<&'a Value, String> {
         let nowhere = || {
             let shown = clean(written, 100);
             format!("{shown:?} leads to nothing in it")
         };
         let name = written.strip_prefix('#').ok_or_else(nowhere)?;
-        if let Some(found) = self.root.pointer(name) {
-            return Ok(vec![found]);
-        }
-        self.anchors.get(name).cloned().ok_or_else(nowhere)
+        let found = self.root.pointer(name);
+        found
+            .or_else(|| self.anchors.get(name).copied())
+            .ok_or_else(nowhere)
     }
 }
 
@@ -290,6 +292,8 @@ mod tests {
             let why = bounded(&json!({"items": {"$ref": away}})).unwrap_err();
             assert!(why.ends_with("leads to nothing in it"), "{why}");
         }
+        let twice = json!({"items": [{"$anchor": "a"}, {"$dynamicAnchor": "a"}]});
+        assert!(bounded(&twice).unwrap_err().contains("named \"a\""));
         let embedded = json!({"properties": {"a": {"$id": "http://x/y", "$ref": "#"}}});
         assert!(bounded(&embedded).unwrap_err().contains("embedded"));
     }
