@@ -5,7 +5,8 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use hygge_core::{
-    Batch, BuildContext, Context, Fault, Home, Position, Registry, Result, SplitRequest, Want,
+    Batch, Bound as _, BuildContext, Context, Fault, Home, Position, Registry, Result,
+    SplitRequest, Want,
 };
 use hygge_project::PlannedEntity;
 

@@ -169,6 +169,7 @@ async fn of_file(args: &DdlArgs, file: &Path, cx: &Context) -> Result<Statement,
         root: here,
         work: work.path().to_owned(),
         entity: None,
+        run: None,
     };
     let home = input(file, &place)?;
     let looked = look_through(home.as_ref(), args.looker(), cx).await;
