@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use arrow_array::builder::{Int64Builder, ListBuilder};
 use arrow_array::cast::AsArray;
-use arrow_array::types::Int64Type;
+use arrow_array::types::{Int64Type, TimestampMicrosecondType};
 use arrow_array::{
     Array, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float32Array, Float64Array,
     Int8Array, Int64Array, LargeStringArray, StringArray, StructArray, TimestampMillisecondArray,
@@ -232,7 +232,7 @@ fn items_become_rows_and_no_row_is_lost() {
 
 #[test]
 fn rows_are_told_their_run() {
-    let began = "2026-01-02T03:04:05Z".parse().unwrap();
+    let began: jiff::Timestamp = "2026-01-02T03:04:05Z".parse().unwrap();
     let id = hygge_core::RunId::new(began, 7);
     let mut registry = Registry::default();
     crate::register(&mut registry);
@@ -256,12 +256,11 @@ fn rows_are_told_their_run() {
         bound.apply(given.clone()).await.unwrap().remove(0)
     });
     assert_eq!(names(&out)[3..], ["run", "at", "of"]);
-    let last =
-        |column: usize| arrow_cast::display::array_value_to_string(out.column(column), 2).unwrap();
-    assert_eq!(
-        [last(3), last(4), last(5)],
-        [id.as_str(), "2026-01-02T03:04:05Z", "sales.orders"]
-    );
+    let text = |column: usize| out.column(column).as_string::<i32>().value(2).to_owned();
+    assert_eq!([text(3), text(5)], [id.as_str(), "sales.orders"]);
+    let at = out.column(4).as_primitive::<TimestampMicrosecondType>();
+    assert_eq!(at.value(2), began.as_microsecond());
+    assert_eq!(at.timezone(), Some("UTC"));
     let fault = run("run_columns", json!({"source": "id"}), &given).unwrap_err();
     assert_eq!(
         fault.message,
