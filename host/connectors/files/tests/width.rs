@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::fs::File;
+use std::fs::{self, File};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -12,7 +12,10 @@ use arrow_array::{ArrayRef, Int64Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema};
 use bytes::Bytes;
 use futures::executor::block_on;
-use hygge_core::{Batch, BuildContext, Context, Home as _, Memory, Position, SplitRequest, Want};
+use hygge_core::{
+    Action, Batch, BuildContext, CommitRecord, Context, EntityId, Home as _, Memory, Position,
+    Registry, RunId, Settings, SplitId, SplitRequest, Target, Want,
+};
 use hygge_files::home::FilesHome;
 use hygge_files::parquet::{EncodeOptions, Encoder, Input, Recoder};
 use parquet::arrow::ArrowWriter;
@@ -188,4 +191,86 @@ fn what_decoding_holds_does_not_grow_with_columns() {
     assert!(narrow > 5_600_000, "{narrow} bytes");
     assert!(wide < 2 * narrow, "{wide} bytes, {narrow} of 100 columns");
     assert!(words < 2 * narrow, "{words} bytes, {narrow} of 100 columns");
+}
+
+/// Writes rows to `lake`, and gives what preparing the commit held.
+fn settle(folder: &Path, number: u64, action: Action, rows: Vec<RecordBatch>) -> usize {
+    let place = BuildContext {
+        root: folder.to_owned(),
+        work: folder.join(".hygge"),
+        entity: None,
+        run: None,
+    };
+    let mut registry = Registry::default();
+    hygge_files::register(&mut registry);
+    let settings = Settings::new(json!({"path": "lake", "compression": "none"}), []);
+    let kind = registry.store("parquet").unwrap();
+    let store = kind.build(&settings, &place).unwrap();
+    let cx = Context {
+        share: Arc::new(Memory::new(32 << 20).join()),
+        ..Context::inline()
+    };
+    let began = jiff::Timestamp::UNIX_EPOCH;
+    let entity = EntityId::new("flow", "entity");
+    let kept = folder.join("memory");
+    let mut target = Target {
+        run: RunId::new(began, number),
+        entity: entity.clone(),
+        schema: rows[0].schema(),
+        action,
+        key: vec!["c0".to_owned()],
+        latest_by: None,
+        memory: fs::read(&kept).ok(),
+        begun: serde_json::Value::Null,
+    };
+    block_on(async {
+        target.begun = store.begin(&target, &cx).await.unwrap();
+        let split = SplitId::nth(0);
+        let mut writer = store.open_writer(&target, &split, 1, &cx).await.unwrap();
+        for rows in rows {
+            writer.write(Batch::Rows(rows)).await.unwrap();
+        }
+        let receipt = writer.finish().await.unwrap();
+        let before = HELD.load(Ordering::Relaxed);
+        MOST.store(before, Ordering::Relaxed);
+        let receipts = store.prepare(&target, vec![receipt], &cx).await.unwrap();
+        let held = MOST.load(Ordering::Relaxed).saturating_sub(before);
+        let record = CommitRecord {
+            version: CommitRecord::VERSION,
+            hygge: "test".to_owned(),
+            run: target.run.clone(),
+            entity,
+            action,
+            key: target.key.clone(),
+            store_type: "parquet".to_owned(),
+            store: settings.redacted(),
+            begun: target.begun.clone(),
+            rows: receipts.iter().map(|receipt| receipt.rows).sum(),
+            bytes: 0,
+            receipts,
+            watermark: None,
+            position: None,
+            schema: Vec::new(),
+            began,
+        };
+        let settled = store.commit(&record, &cx).await.unwrap();
+        fs::write(kept, settled.memory.unwrap()).unwrap();
+        held
+    })
+}
+
+/// A file that loses a row is written anew, and its row group isn't held for it.
+#[test]
+fn what_merging_holds_does_not_grow_with_columns() {
+    let _alone = ALONE.lock().unwrap();
+    let [narrow, wide] = [100, 2_000].map(|columns| {
+        let folder = tempfile::tempdir().unwrap();
+        let first = rows(columns);
+        let one = vec![first[1].slice(7, 1)];
+        settle(folder.path(), 1, Action::Replace, first);
+        settle(folder.path(), 2, Action::Upsert, one)
+    });
+    // A row group is 33 MB; what decoders and footers take for each column is a few KB.
+    assert!(narrow < 26_000_000, "{narrow} bytes");
+    assert!(wide < 2 * narrow, "{wide} bytes, {narrow} of 100 columns");
 }

@@ -29,7 +29,9 @@ use self::read::footers::Footers;
 pub(crate) use self::read::footers::read_footer;
 pub(crate) use self::read::guarded;
 pub(crate) use self::read::ipc::read_schema;
+pub(crate) use self::read::parquet::ParquetSource;
 use self::read::{FilesReader, Task};
+pub(crate) use self::read::{Rows, Source};
 pub(crate) use self::reconcile::{Fit, Merged, cast, widen};
 pub use self::settings::{HomeSettings, INFER_ROWS, SPLIT_SIZE};
 use self::spec::{Place, Spec};
@@ -44,7 +46,7 @@ pub struct FilesHome {
 
 /// What jobs on other threads share.
 #[derive(Debug)]
-struct Inner {
+pub(crate) struct Inner {
     root: PathBuf,
     /// Where what isn't data may lie for a while.
     work: PathBuf,

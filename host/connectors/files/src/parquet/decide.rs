@@ -97,8 +97,8 @@ impl fmt::Display for Why {
                     "row groups are tiny ({row_groups} with {rows} rows, {bytes} bytes on average)"
                 )
             }
-            Self::Encrypted { column } => write!(f, "encrypted (column {column})"),
-            Self::Elsewhere { column } => write!(f, "column {column} stands in another file"),
+            Self::Encrypted { column } => write!(f, "encrypted (column {column:?})"),
+            Self::Elsewhere { column } => write!(f, "column {column:?} stands in another file"),
             Self::SchemaDiffers { what } => write!(f, "schema differs ({what})"),
             Self::Writer {
                 created_by,

@@ -117,7 +117,7 @@ pub(super) fn write_column(
     let leaves = compute_leaves(field, array)?;
     if leaves.len() != writers.len() {
         return Err(ParquetError::General(format!(
-            "column {}: {} leaves for {} writers",
+            "column {:?}: {} leaves for {} writers",
             field.name(),
             leaves.len(),
             writers.len()
@@ -295,7 +295,7 @@ impl Encoder {
         }
         if seen != rows {
             return Err(ParquetError::General(format!(
-                "column {}: {seen} rows where the row group has {rows}",
+                "column {:?}: {seen} rows where the row group has {rows}",
                 field.name()
             )));
         }

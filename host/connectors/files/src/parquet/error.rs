@@ -43,7 +43,7 @@ pub enum Error {
         what: String,
     },
     /// A column chunk doesn't agree with its footer entry, or its pages are broken.
-    #[error("{file}, row group {row_group}, column {column}: {what}")]
+    #[error("{file}, row group {row_group}, column {column:?}: {what}")]
     Column {
         /// The source, as the caller named it.
         file: String,
@@ -68,7 +68,7 @@ pub enum Error {
     },
     /// A page is too large to be held when it is decompressed.
     #[error(
-        "{file}, row group {row_group}, column {column}: a page takes {} once decompressed, more \
+        "{file}, row group {row_group}, column {column:?}: a page takes {} once decompressed, more \
          than the {} of options.memory",
         shown_both(*bytes, *most).0,
         shown_both(*bytes, *most).1

@@ -101,7 +101,7 @@ impl Int96 {
             let batch: RecordBatch = batch?;
             for array in batch.columns() {
                 cast_with_options(array, field.data_type(), &options).map_err(|_| {
-                    ParquetError::General(format!("column {}: {OUT_OF_RANGE}", field.name()))
+                    ParquetError::General(format!("column {:?}: {OUT_OF_RANGE}", field.name()))
                 })?;
             }
         }

@@ -125,7 +125,7 @@ impl Layout {
                 .zip(theirs.columns())
                 .find(|(ours, theirs)| ours != theirs);
             return differs(match odd {
-                Some((ours, _)) => format!("column {}", ours.path().string()),
+                Some((ours, _)) => format!("column {:?}", ours.path().string()),
                 None => "groups around the columns".to_owned(),
             });
         }

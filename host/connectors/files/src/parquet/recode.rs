@@ -143,8 +143,9 @@ impl<R: ChunkReader + Clone + 'static> Recoder<R> {
             ))),
         };
         let name = self.encoder.schema().field(root).name().clone();
-        let named =
-            move |error: String| ParquetError::General(format!("column {name}: {}", words(&error)));
+        let named = move |error: String| {
+            ParquetError::General(format!("column {name:?}: {}", words(&error)))
+        };
         let reader = builder.build().map_err(|error| named(error.to_string()))?;
         Ok(reader.map(move |batch| column(batch.map_err(|error| named(error.to_string()))?)))
     }

@@ -184,7 +184,7 @@ pub(crate) fn unfit(schema: &Schema) -> Option<&arrow_schema::Field> {
 /// Rows as CSV in the default layout, with a heading.
 pub fn csv_text(schema: &Schema, batches: &[RecordBatch]) -> Result<String, ArrowError> {
     if let Some(field) = unfit(schema) {
-        let message = format!("CSV has no form for column {}", field.name());
+        let message = format!("CSV has no form for column {:?}", field.name());
         return Err(ArrowError::CsvError(message));
     }
     let encoder = CsvEncoder::new(CsvOptions::default());

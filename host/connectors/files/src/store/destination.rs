@@ -1,10 +1,11 @@
 //! Where data will stand, where it is staged, and whether one can be swapped for the other.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::io;
+use std::io::{self, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use hygge_core::{EntityId, Fault, Result, RunId, code, quoted};
 use rustix::fs::{Access, AtFlags, CWD, RenameFlags, StatxAttributes, StatxFlags};
@@ -65,6 +66,33 @@ impl Destination {
             self.work.join("staging").join(&entity),
             beside(&self.resolved()?).join(entity),
         ])
+    }
+
+    /// Folders for staging beside earlier destinations, such as those of other days: nobody else
+    /// looks there any more.
+    pub(crate) fn stagings_beside(&self) -> Result<Vec<PathBuf>> {
+        let resolved = self.resolved()?;
+        let Some(parent) = resolved.parent() else {
+            return Ok(Vec::new());
+        };
+        let entries = match fs::read_dir(parent) {
+            Ok(entries) => entries,
+            // Whoever may write there needn't be allowed to list it.
+            Err(error) if absent(&error) || error.kind() == io::ErrorKind::PermissionDenied => {
+                return Ok(Vec::new());
+            }
+            Err(error) => return Err(look(parent, &error)),
+        };
+        let own = beside(&resolved);
+        let names = entries.filter_map(|entry| Some(entry.ok()?.file_name()));
+        let is_staging = |name: &OsString| {
+            let name = name.as_encoded_bytes();
+            name.starts_with(b".")
+                && name.ends_with(BESIDE.as_bytes())
+                && name.len() > BESIDE.len() + 1
+        };
+        let folders = names.filter(is_staging).map(|name| parent.join(name));
+        Ok(folders.filter(|folder| *folder != own).collect())
     }
 
     /// Refuses a destination that isn't of its shape, or can't be swapped whatever is staged.
@@ -204,11 +232,14 @@ const LONGEST_NAME: usize = 255;
 /// files come behind it.
 const LONGEST_PATH: usize = 3_500;
 
+/// How the name of a folder for staging ends that stands beside a destination.
+const BESIDE: &str = ".hygge";
+
 /// The folder for staging beside a destination.
 fn beside(resolved: &Path) -> PathBuf {
-    let mut name = std::ffi::OsString::from(".");
+    let mut name = OsString::from(".");
     name.push(resolved.file_name().unwrap_or_default());
-    name.push(".hygge");
+    name.push(BESIDE);
     resolved.with_file_name(name)
 }
 
@@ -239,6 +270,25 @@ fn writable(folder: &Path) -> Result<()> {
     rustix::fs::access(folder, Access::WRITE_OK | Access::EXEC_OK).map_err(|error| {
         let error = io::Error::from(error);
         Fault::io(code::DESTINATION_IO, "can't write into", folder, &error)
+    })
+}
+
+/// Whether something can be written into a run's folder for staging; nobody sees it.
+pub(crate) fn has_room(staging: &Path) -> Result<()> {
+    let tried = || {
+        let mut spare = tempfile::tempfile_in(staging)?;
+        spare.write_all(&[0; 64 << 10])
+    };
+    // A person knows the folder that was there before.
+    let above = staging.ancestors().nth(STAGING_LEVELS);
+    tried().map_err(|error| {
+        let doing = "can't write anything into";
+        Fault::io(
+            code::DESTINATION_IO,
+            doing,
+            above.unwrap_or(staging),
+            &error,
+        )
     })
 }
 
@@ -346,6 +396,26 @@ pub(crate) fn remove_empty(folder: &Path, levels: usize) {
             return;
         }
     }
+}
+
+/// Removes the folders of runs in an entity's folder for staging that stayed empty for a day, and it
+/// when nothing is left: whoever made them died before anything was staged. It may be of another
+/// project that has an entity of that name, so what holds a file stays.
+pub(crate) fn remove_empty_old(base: &Path) {
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    let old = |path: &Path| {
+        let changed = fs::metadata(path).and_then(|found| found.modified());
+        changed.is_ok_and(|at| at.elapsed().is_ok_and(|age| age > DAY))
+    };
+    let entries = fs::read_dir(base).into_iter().flatten().flatten();
+    let runs: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    if runs.is_empty() {
+        return;
+    }
+    for run in runs.iter().filter(|run| old(run)) {
+        remove_empty(run, 1);
+    }
+    remove_empty(base, STAGING_LEVELS - 1);
 }
 
 /// A name that no file system takes isn't there either.

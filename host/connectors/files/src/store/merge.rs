@@ -20,6 +20,7 @@ use super::memory;
 use super::origin::Origin;
 use super::own::Own;
 use super::record::{self, Begun, Staged, StagedFile};
+use super::rows::GroupRows;
 use super::seal::Written;
 use super::writer::FileWriter;
 use crate::parquet::RowGroup;
@@ -367,11 +368,15 @@ impl FileStore {
                 writer.stored(partition, &group).await?;
                 continue;
             }
-            let stays = rows.map(|row| !member.drops(row)).collect::<Vec<bool>>();
-            let from = origin.clone();
-            let filter = move || filter(&from.decode(group..group + 1)?, &stays);
-            for batch in cx.cpu(filter).await? {
-                writer.rows_to(partition.to_owned(), batch).await?;
+            let mut stays = Stays(rows.map(|row| !member.drops(row)).collect(), 0);
+            let mut rows = GroupRows::new(&origin, group, &begun.staging, cx)?;
+            while let Some(batch) = rows.next().await? {
+                let filter = move || Ok((stays.of(&batch)?, stays));
+                let (batch, left) = cx.cpu(filter).await?;
+                stays = left;
+                if batch.num_rows() > 0 {
+                    writer.rows_to(partition.to_owned(), batch).await?;
+                }
             }
         }
         let receipt = hygge_core::Writer::finish(Box::new(writer)).await?;
@@ -379,19 +384,17 @@ impl FileStore {
     }
 }
 
-/// The rows that stay.
-fn filter(batches: &[RecordBatch], stays: &[bool]) -> Result<Vec<RecordBatch>> {
-    let mut from = 0;
-    let mut kept = Vec::new();
-    for batch in batches {
-        let stays = stays.get(from..from + batch.num_rows());
+/// Which rows of a row group stay, and how many of them were met.
+struct Stays(Vec<bool>, usize);
+
+impl Stays {
+    /// The next rows without those that go.
+    fn of(&mut self, batch: &RecordBatch) -> Result<RecordBatch> {
+        let end = self.1 + batch.num_rows();
+        let stays = self.0.get(self.1..end);
         let stays = stays.ok_or_else(|| Fault::internal("more rows than the footer says"))?;
-        from += batch.num_rows();
-        let batch = filter_record_batch(batch, &BooleanArray::from(stays.to_vec()))
-            .map_err(|error| Fault::internal(format!("rows can't be filtered: {error}")))?;
-        if batch.num_rows() > 0 {
-            kept.push(batch);
-        }
+        self.1 = end;
+        filter_record_batch(batch, &BooleanArray::from(stays.to_vec()))
+            .map_err(|error| Fault::internal(format!("rows can't be filtered: {error}")))
     }
-    Ok(kept)
 }

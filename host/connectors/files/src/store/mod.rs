@@ -44,6 +44,7 @@ mod partition;
 mod read_tests;
 mod record;
 mod replaced;
+mod rows;
 mod seal;
 mod settings;
 #[cfg(test)]
@@ -176,15 +177,17 @@ impl Store for FileStore {
             let work_is_new = !destination.work.exists();
             let tried = destination
                 .refuse(&resolved)
-                .and_then(|()| destination.stage(&entity, &run));
-            Ok(vec![match tried {
-                Ok(staging) => {
+                .and_then(|()| destination.stage(&entity, &run))
+                .and_then(|staging| {
+                    let room = destination::has_room(&staging);
                     destination::remove_empty(&staging, STAGING_LEVELS);
                     if work_is_new {
                         destination::remove_empty(&destination.work, 1);
                     }
-                    Finding::good(format!("{shown} can be written"))
-                }
+                    room
+                });
+            Ok(vec![match tried {
+                Ok(()) => Finding::good(format!("{shown} can be written")),
                 Err(fault) => Finding::bad(fault.message, fault.advice.unwrap_or_default()),
             }])
         })
@@ -450,6 +453,11 @@ impl Store for FileStore {
                     notes.note(Level::Warning, &complaint);
                 }
                 destination::clear(&base, live.as_ref())?;
+            }
+            for beside in destination.stagings_beside()? {
+                // Whoever may not remove it is not whose it is.
+                let _ = replaced::sweep(&beside);
+                destination::remove_empty_old(&beside.join(name::entity(&entity)));
             }
             Ok(())
         })

@@ -16,7 +16,7 @@ use parquet::arrow::arrow_reader::{
 use parquet::basic::{BrotliLevel, Compression, GzipLevel, Type};
 use parquet::errors::ParquetError;
 
-use crate::parquet::{Error, Int96, MORE_MEMORY, Source, SourceFile, Want, can_copy, roomy};
+use crate::parquet::{Error, MORE_MEMORY, Source, SourceFile, Want, can_copy, roomy};
 
 /// A Parquet file that row groups are taken from.
 #[derive(Debug, Clone)]
@@ -185,33 +185,6 @@ impl Origin {
         let columns = self.file.schema();
         let mut columns = columns.columns().iter();
         columns.any(|column| column.physical_type() == Type::INT96)
-    }
-
-    /// The rows of a row group, decoded a batch at a time.
-    pub(crate) fn rows_of(
-        &self,
-        group: usize,
-    ) -> Result<Box<dyn Iterator<Item = Result<RecordBatch>> + Send>> {
-        let name = self.file.name().to_owned();
-        let broken = move |error: &dyn std::fmt::Display| {
-            Fault::new(code::SOURCE_INVALID, format!("{name}: {error}")).with("file", &name)
-        };
-        let metadata = self.footer()?;
-        let int96 = Int96::of(&metadata).map_err(|error| broken(&error))?;
-        let rows = self.size(group..group + 1).0;
-        for root in int96.roots() {
-            int96
-                .check(self.file.input().clone(), root, group..group + 1, 0..rows)
-                .map_err(|error| broken(&error))?;
-        }
-        let input = self.file.input().clone();
-        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(input, metadata)
-            .with_row_groups(vec![group])
-            .build()
-            .map_err(|error| broken(&error))?;
-        Ok(Box::new(
-            reader.map(move |batch| batch.map_err(|error| broken(&error))),
-        ))
     }
 
     /// Decodes some row groups.

@@ -383,7 +383,7 @@ impl ParquetPart {
                     for left_out in appended.map_err(|error| origin::fault(error, &destined))? {
                         notes.note(
                             Level::Info,
-                            &format!("column {}: left out {}", left_out.column, left_out.what),
+                            &format!("column {:?}: left out {}", left_out.column, left_out.what),
                         );
                     }
                 }

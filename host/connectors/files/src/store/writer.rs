@@ -20,13 +20,14 @@ use super::origin::{self, Origin};
 use super::parquet::ParquetPart;
 use super::partition::Partitioner;
 use super::record::{Staged, StagedFile};
+use super::rows::GroupRows;
 use super::settings::{self, Layout};
 use super::simple::SimplePart;
 use super::track::Tracked;
 use super::{destination, name, record, seal, sync};
 use crate::config::Format;
-use crate::home::{Fit, guarded};
-use crate::parquet::{self as stored, EncodeOptions, Encoder, PARQUET, RowGroup, pages_fit};
+use crate::home::Fit;
+use crate::parquet::{self as stored, EncodeOptions, Encoder, PARQUET, RowGroup};
 
 /// Files that are made durable at once.
 const SYNCING: usize = 8;
@@ -208,27 +209,13 @@ impl FileWriter {
         self.known = Some(known);
         let name = origin.file.name().to_owned();
         let cx = self.desk.cx.clone();
-        let most = cx.share.whole() as u64;
-        let destined = self.desk.destination.clone();
-        let open = move || {
-            pages_fit(&origin.file, group..group + 1, most)
-                .map_err(|error| origin::fault(error, &destined))?;
-            guarded(origin.file.name(), || origin.rows_of(group))
-        };
-        let mut rows = cx.cpu(open).await?;
-        loop {
+        let mut rows = GroupRows::new(&origin, group, &self.desk.staging, &cx)?;
+        while let Some(batch) = rows.next().await? {
             let (fit, name) = (Arc::clone(fit), name.clone());
-            let step = cx.cpu(move || {
-                let batch = guarded(&name, || rows.next().transpose())?;
-                let batch = batch.map(|batch| fit.apply(&batch, &name)).transpose()?;
-                Ok(batch.map(|batch| (batch, rows)))
-            });
-            let Some((batch, rest)) = step.await? else {
-                return Ok(());
-            };
-            rows = rest;
+            let batch = cx.cpu(move || fit.apply(&batch, &name)).await?;
             self.rows_to(partition.to_owned(), batch).await?;
         }
+        Ok(())
     }
 
     /// Takes out the open part of a partition; another one when there is none or it can't hold
@@ -420,9 +407,9 @@ impl FileWriter {
                 self.desk.cx.io(move || Origin::open(&path)).await?
             };
             for group in 0..opened.groups() {
-                let origin = opened.clone();
-                let decode = move || origin.decode(group..group + 1);
-                for batch in self.desk.cx.cpu(decode).await? {
+                let (folder, cx) = (&self.desk.staging, &self.desk.cx);
+                let mut rows = GroupRows::new(&opened, group, folder, cx)?;
+                while let Some(batch) = rows.next().await? {
                     self.rows_to(String::new(), batch).await?;
                 }
             }

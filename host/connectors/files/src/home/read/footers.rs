@@ -214,7 +214,7 @@ fn plausible(footer: &ArrowReaderMetadata, length: u64, name: &str) -> Result<()
                     .is_some_and(|end| end <= length);
             if !inside {
                 let path = column.column_path();
-                return bad(format!("column {path} lies outside the file"));
+                return bad(format!("column {:?} lies outside the file", path.string()));
             }
         }
     }

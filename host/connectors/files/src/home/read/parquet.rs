@@ -113,24 +113,59 @@ impl ParquetSource {
             // What differs is metadata of the file as a whole.
             schema: Arc::clone(if same { &task.schema } else { footer.schema() }),
         };
+        let work = task.home.work.clone();
+        Ok(Self {
+            groups,
+            encoded: task.encoded && same && low.is_none(),
+            skip,
+            ..Self::of(name, Arc::new(opened), input, footer, work, cx)?
+        })
+    }
+
+    /// Reads one row group of a file that is open already, to the types that `footer` has.
+    pub(crate) fn of_group(
+        name: &str,
+        opened: &Arc<Opened>,
+        input: &Input,
+        footer: ArrowReaderMetadata,
+        group: usize,
+        work: PathBuf,
+        cx: &Context,
+    ) -> Result<Self> {
+        let (opened, input) = (Arc::clone(opened), input.clone());
+        Ok(Self {
+            groups: vec![group],
+            ..Self::of(name.to_owned(), opened, input, footer, work, cx)?
+        })
+    }
+
+    /// Nothing of a file yet.
+    fn of(
+        name: String,
+        opened: Arc<Opened>,
+        input: Input,
+        footer: ArrowReaderMetadata,
+        work: PathBuf,
+        cx: &Context,
+    ) -> Result<Self> {
         let int96 = Int96::of(&footer)
             .map_err(|e| invalid(&name, format!("its schema can't be read: {}", words(&e))))?;
         Ok(Self {
+            name,
+            opened,
+            input,
+            footer,
+            groups: Vec::new(),
+            skip: 0,
+            current: None,
+            encoded: false,
+            row_bytes: None,
             guess: Guess::AtLeast(1.0),
             int96,
             portion: None,
             spool: None,
-            work: task.home.work.clone(),
+            work,
             cx: cx.clone(),
-            name,
-            opened: Arc::new(opened),
-            input,
-            footer,
-            groups,
-            encoded: task.encoded && same && low.is_none(),
-            skip,
-            current: None,
-            row_bytes: None,
         })
     }
 
@@ -149,7 +184,7 @@ impl ParquetSource {
         let found = source.map(|file| decode(&file, group));
         let (what, column) = match found {
             Some(Err(Error::Column { column, what, .. })) => (
-                format!("row group {group}, column {column}: {what}"),
+                format!("row group {group}, column {column:?}: {what}"),
                 Some(column),
             ),
             Some(Err(Error::Read { source, .. })) => {
@@ -170,7 +205,7 @@ impl ParquetSource {
     fn locked(&self, file: &SourceFile, group: usize) -> Option<Fault> {
         match can_copy(file, group..group + 1, &Default::default()) {
             Err(Why::Encrypted { column }) => {
-                let how = format!("column {column} is encrypted");
+                let how = format!("column {column:?} is encrypted");
                 Some(encrypted(&self.name, &how).with("row_group", group))
             }
             _ => None,
@@ -250,7 +285,7 @@ impl ParquetSource {
                 if let Some(fault) = file.and_then(|file| self.locked(&file, group)) {
                     return fault;
                 }
-                let what = format!("row group {group}, column {column}: {what}");
+                let what = format!("row group {group}, column {column:?}: {what}");
                 invalid(&self.name, what)
                     .with("column", column)
                     .advise(DAMAGED)

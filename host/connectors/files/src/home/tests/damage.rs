@@ -133,7 +133,7 @@ fn int96_beyond_nanoseconds_is_an_error_not_another_time() {
     let fault = testing("int96_from_spark.parquet").unwrap_err();
     assert_eq!(
         fault.message,
-        "int96_from_spark.parquet: row group 0, column a: an INT96 timestamp is out of the range \
+        "int96_from_spark.parquet: row group 0, column \"a\": an INT96 timestamp is out of the range \
          of nanoseconds, the years 1677 to 2262"
     );
     assert_eq!(fault.attribute("column"), Some("a"));
@@ -146,7 +146,7 @@ fn a_page_that_memory_cannot_hold_is_refused_before_it_is_decompressed() {
     assert_eq!(fault.code, code::MEMORY);
     assert_eq!(
         fault.message,
-        "large_string_map.brotli.parquet, row group 0, column arr.key_value.key: a page takes 1.0 \
+        "large_string_map.brotli.parquet, row group 0, column \"arr.key_value.key\": a page takes 1.0 \
          GiB once decompressed, more than the 256.0 MiB of options.memory"
     );
     assert!(fault.advice.unwrap().contains("options.memory"));
@@ -157,7 +157,7 @@ fn a_damaged_page_is_told_with_its_column_in_plain_words() {
     let fault = testing("rle-dict-uncompressed-corrupt-checksum.parquet").unwrap_err();
     assert_eq!(
         fault.message,
-        "rle-dict-uncompressed-corrupt-checksum.parquet: row group 0, column long_field: it can't \
+        "rle-dict-uncompressed-corrupt-checksum.parquet: row group 0, column \"long_field\": it can't \
          be decoded: Page CRC checksum mismatch"
     );
 }
@@ -168,12 +168,12 @@ fn what_headers_claim_is_held_against_the_bytes_there_are() {
     for (name, says) in [
         (
             "dictionary.parquet",
-            "dictionary.parquet: row group 0, column c0: no page header at byte 40: Thrift bytes \
+            "dictionary.parquet: row group 0, column \"c0\": no page header at byte 40: Thrift bytes \
              end too early",
         ),
         (
             "header.parquet",
-            "header.parquet: row group 0, column a: no page header at byte 765: Thrift bytes: \
+            "header.parquet: row group 0, column \"a\": no page header at byte 765: Thrift bytes: \
              unknown type",
         ),
         (
