@@ -23,6 +23,7 @@ mod login;
 mod lost;
 mod mssql;
 mod mutation;
+mod orphans;
 mod parquet_testing;
 mod plugin_add;
 mod plugin_new;

@@ -278,7 +278,9 @@ fn a_landing_folder_that_others_empty_gets_what_is_new() {
         );
         // Picked up with the folder, then file by file.
         fs::remove_dir_all(project.path("lake/orders")).unwrap();
-        project.hygge("start").succeed();
+        let run = project.hygge("start --verbose").succeed();
+        let said = "lake/orders is empty, as `emptied_by_others` allows";
+        assert!(run.stdout.contains(said), "{run}");
         assert_eq!(project.content("lake/orders"), more.content());
         for entry in fs::read_dir(project.path("lake/orders")).unwrap() {
             fs::remove_file(entry.unwrap().path()).unwrap();

@@ -75,6 +75,14 @@ impl Complaint {
         self
     }
 
+    /// All of it in one line, for a warning.
+    pub(crate) fn line_of_text(&self) -> String {
+        match &self.advice {
+            Some(advice) => format!("{}; {advice}", self.message),
+            None => self.message.clone(),
+        }
+    }
+
     pub(crate) fn show(&self, paint: &Paint) -> String {
         let message = self.message.trim_end();
         let mut text = match self.problems.as_slice() {

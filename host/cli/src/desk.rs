@@ -184,6 +184,7 @@ mod tests {
                 id: id.clone(),
                 rows,
                 bytes: 0,
+                read: None,
                 splits_done: 0,
             });
         }
@@ -224,6 +225,7 @@ mod tests {
                 id: id.clone(),
                 rows,
                 bytes,
+                read: None,
                 splits_done,
             };
             lock(&worker.progress).insert(id.clone(), event);

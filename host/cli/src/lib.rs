@@ -17,6 +17,7 @@ mod desk;
 mod diagnostics;
 mod discover;
 mod dry_run;
+mod folders;
 mod new_run;
 mod project;
 mod recover;
@@ -33,6 +34,7 @@ mod template;
 mod units;
 mod unknown;
 mod verb;
+mod waiting;
 mod wildcard;
 
 use std::io::ErrorKind;

@@ -1,6 +1,7 @@
 use std::hash::{BuildHasher, RandomState};
 
 use hygge_core::{RunId, quoted};
+use hygge_state::Holder;
 
 /// An id for a run that begins now.
 pub(crate) fn id(began: jiff::Timestamp) -> RunId {
@@ -16,6 +17,16 @@ pub(crate) fn host() -> String {
         .ok()
         .or_else(|| std::env::var("HOSTNAME").ok())
         .unwrap_or_else(|| "this machine".to_owned())
+}
+
+/// This process, at work on behalf of that run.
+pub(crate) fn holder(run: &RunId) -> Holder {
+    Holder {
+        run: run.clone(),
+        pid: std::process::id(),
+        host: host(),
+        since: jiff::Timestamp::now(),
+    }
 }
 
 /// The command line for the history: the values of `--var` may be secrets and are left out.

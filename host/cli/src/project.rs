@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use hygge_core::{InlineWorkers, Mode, Registry};
+use hygge_core::{BuildContext, InlineWorkers, Mode, Registry};
 use hygge_plugins::Quarantined;
 use hygge_project::{Load, Plan, PlannedEntity, Selection, Wild};
 use hygge_state::{LocalState, StateStore};
@@ -78,6 +78,16 @@ pub(crate) fn root(global: &Global) -> Result<PathBuf, Complaint> {
 /// What is remembered of the project, for verbs that ask a thing or two.
 pub(crate) fn state_of(root: &Path) -> Arc<dyn StateStore> {
     Arc::new(LocalState::open(&work_of(root), Arc::new(InlineWorkers)))
+}
+
+/// Where a project stands, for who doesn't load it.
+pub(crate) fn place(root: &Path) -> BuildContext {
+    BuildContext {
+        root: root.to_owned(),
+        work: work_of(root),
+        entity: None,
+        run: None,
+    }
 }
 
 /// The project's folder for what isn't data.

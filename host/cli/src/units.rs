@@ -120,6 +120,16 @@ pub(crate) fn left(done: u64, whole: u64, spent: Duration) -> Option<Duration> {
     Duration::try_from_secs_f64(spent.as_secs_f64() * share).ok()
 }
 
+/// How far something is, of how much: by rows, or where nobody knows how many there are, by bytes
+/// of the source.
+pub(crate) fn far(
+    rows: (u64, Option<u64>),
+    bytes: (Option<u64>, Option<u64>),
+) -> Option<(u64, u64)> {
+    let of_rows = rows.1.map(|whole| (rows.0, whole));
+    of_rows.or_else(|| bytes.0.zip(bytes.1))
+}
+
 /// How much of a known whole is done, in percent.
 pub(crate) fn percent(done: u64, whole: u64) -> u64 {
     if whole == 0 {

@@ -82,6 +82,7 @@ fn all() -> Vec<Event> {
             id: id(),
             rows: 1,
             bytes: 1,
+            read: Some(1),
             splits_done: 0,
         },
         Event::Retrying {

@@ -54,6 +54,12 @@ pub trait Reader: Send {
     /// dropped.
     async fn next(&mut self) -> Result<Option<Step>>;
 
+    /// Bytes of the split read so far, of those in [`Split::bytes`], where that tells better than
+    /// rows how far it is; none where it doesn't, or nobody counts.
+    fn bytes_read(&self) -> Option<u64> {
+        None
+    }
+
     /// Rows met so far that bounds leave out because they have no value in the watermark column:
     /// nothing says whether an earlier run took them.
     fn without_watermark(&self) -> u64 {

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use hygge_core::{Action, Bounds, EntityId, Result, SplitId, SplitPlan};
+use hygge_core::{Action, Bounds, Result, SplitId, SplitPlan};
 use hygge_project::PlannedEntity;
-use hygge_state::{Attempt, SplitDone};
+use hygge_state::{Attempt, SplitDone, Staged};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::Event;
 use crate::shared::Shared;
+use crate::{Event, recover};
 
 /// An attempt, and what of it is already staged.
 pub(crate) struct Begun {
@@ -16,6 +16,8 @@ pub(crate) struct Begun {
     pub(crate) done: BTreeMap<SplitId, SplitDone>,
     /// Whether an earlier run's record must be replaced in the state.
     pub(crate) fresh: bool,
+    /// Whether what that staged is with another destination.
+    pub(crate) elsewhere: bool,
 }
 
 /// A digest of all that shapes what is staged: with another, staged splits are of no use.
@@ -47,11 +49,13 @@ pub(crate) fn digest(
 /// changed since; otherwise begins a new one.
 pub(crate) async fn begin(
     shared: &Shared,
-    id: &EntityId,
+    planned: &PlannedEntity,
     action: Action,
     plan: &SplitPlan,
     digest: String,
 ) -> Result<Begun> {
+    let id = &planned.id;
+    let mut elsewhere = false;
     if let Some((attempt, done)) = shared.state.attempt(id).await? {
         let same = attempt.fingerprint == plan.fingerprint
             && attempt.digest == digest
@@ -71,8 +75,13 @@ pub(crate) async fn begin(
                 attempt,
                 done,
                 fresh: false,
+                elsewhere: false,
             });
         }
+        elsewhere = attempt.staged.as_ref().is_some_and(|staged| {
+            let store = &planned.store;
+            staged.store_type != store.kind || staged.store != store.settings.redacted()
+        });
         if !done.is_empty() {
             let why = match other_source {
                 true => "the source changed",
@@ -99,10 +108,17 @@ pub(crate) async fn begin(
         fingerprint: plan.fingerprint.clone(),
         digest,
         begun: serde_json::Value::Null,
+        staged: Some(Staged {
+            entity: id.clone(),
+            store_type: planned.store.kind.clone(),
+            store: planned.store.settings.redacted(),
+            location: recover::location(&shared.registry, planned),
+        }),
     };
     Ok(Begun {
         attempt,
         done: BTreeMap::new(),
         fresh: true,
+        elsewhere,
     })
 }

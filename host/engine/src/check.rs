@@ -1,6 +1,6 @@
 use arrow_schema::SchemaRef;
 use hygge_core::{
-    Bound as _, Context, Discovered, EntityId, Fault, Finding, Home, Registry, Result,
+    Bound as _, Context, Discovered, EntityId, Fault, Finding, Home, Registry, Result, RunId,
     SplitRequest, Store, code, quoted,
 };
 use hygge_project::{Filler, Plan, PlannedEntity};
@@ -112,9 +112,12 @@ struct Rehearsal<'a> {
 impl Rehearsal<'_> {
     async fn all(&self, home: &dyn Home, store: &dyn Store, checked: &mut Checked) {
         let start = match self.start(store).await {
-            Ok(Some(start)) => start,
-            // The next run finishes a commit first; what is remembered then isn't known yet.
-            Ok(None) => return,
+            Ok(Ok(start)) => start,
+            // What is remembered after it isn't known yet.
+            Ok(Err(run)) => {
+                let waits = format!("the next run finishes the commit of run {run} first");
+                return checked.store.push(Finding::good(waits));
+            }
             Err(fault) => return checked.store.extend(found(fault)),
         };
         if checked.waits.is_some() {
@@ -131,13 +134,15 @@ impl Rehearsal<'_> {
         }
     }
 
-    async fn start(&self, store: &dyn Store) -> Result<Option<Start>> {
-        if self.state.intent(&self.planned.id).await?.is_some() {
-            return Ok(None);
+    /// Where a run would begin; or the run whose commit it would finish before.
+    async fn start(&self, store: &dyn Store) -> Result<Result<Start, RunId>> {
+        if let Some(intent) = self.state.intent(&self.planned.id).await? {
+            return Ok(Err(intent.record.run));
         }
         let start = start::decide(self.planned, &self.plan.place, self.state).await?;
-        start::compare(self.planned, &start, store, self.cx).await?;
-        Ok(Some(start))
+        // What it may say besides isn't about what is wrong.
+        let _known = start::compare(self.planned, &start, store, self.cx).await?;
+        Ok(Ok(start))
     }
 
     /// The schema that reaches the Store; none when the source is empty, and may be.

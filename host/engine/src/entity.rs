@@ -20,6 +20,7 @@ use crate::attempt::{self, Begun};
 use crate::chain::Chain;
 use crate::commit::Ended;
 use crate::increment;
+use crate::orphan::discard_with;
 use crate::pipeline::Pipeline;
 use crate::progress::Progress;
 use crate::retry::Retries;
@@ -105,7 +106,7 @@ impl Mover {
         let (chain, schema) = self.shared.signal.or_stopped(bound).await?;
         let digest = attempt::digest(&self.planned, start.action, start.bounds.as_ref(), &plan);
         let begun =
-            attempt::begin(&self.shared, &self.planned.id, start.action, &plan, digest).await?;
+            attempt::begin(&self.shared, &self.planned, start.action, &plan, digest).await?;
         let (target, begun) = self
             .begin(store.as_ref(), &start, &plan, schema, begun, &cx)
             .await?;
@@ -185,7 +186,9 @@ impl Mover {
     async fn start(&self, store: &dyn Store, cx: &Context) -> Result<Start> {
         let shared = &self.shared;
         let start = start::decide(&self.planned, &shared.place, shared.state.as_ref()).await?;
-        start::compare(&self.planned, &start, store, cx).await?;
+        if let Some(known) = start::compare(&self.planned, &start, store, cx).await? {
+            self.note(false, known);
+        }
         for warning in &start.warnings {
             self.note(true, warning.clone());
         }
@@ -298,6 +301,16 @@ impl Mover {
             memory: start.memory.clone(),
             begun: serde_json::Value::Null,
         };
+        if begun.elsewhere {
+            let shared = &self.shared;
+            let (state, place) = (shared.state.as_ref(), &shared.place);
+            let planned = Some(&self.planned);
+            let gone = discard_with(state, &shared.registry, place, id, planned, cx).await;
+            if let Err(left) = gone {
+                let what = "what an earlier run staged for another destination is still there";
+                self.note(true, format!("{what}: {left}"));
+            }
+        }
         if begun.fresh {
             // Before what it staged is removed: a receipt must not outlive its data.
             self.shared.state.drop_attempt(id).await?;
@@ -328,13 +341,13 @@ impl Mover {
             .splits
             .iter()
             .filter(|s| !begun.done.contains_key(&s.id));
-        let sum = |count: fn(&Split) -> Option<u64>| plan.splits.iter().map(count).sum();
+        let sum = |count: fn(&Split) -> Option<u64>| open.clone().map(count).sum();
         self.shared.events.event(&Event::EntityStarted {
             id: id.clone(),
             action: start.action,
             from: self.planned.home_plan.describe.clone(),
             to: self.planned.store_plan.describe.clone(),
-            splits: open.count() as u64,
+            splits: open.clone().count() as u64,
             resumed: begun.done.len() as u64,
             rows: sum(|s| s.rows),
             bytes: sum(|s| s.bytes),

@@ -44,6 +44,9 @@ pub enum Event {
         rows: u64,
         /// Bytes of Arrow, or of the stored form, written so far.
         bytes: u64,
+        /// Bytes of the source read so far, of those that [`Event::EntityStarted`] says, where the
+        /// source counts them.
+        read: Option<u64>,
         /// Splits staged so far.
         splits_done: u64,
     },

@@ -45,7 +45,12 @@ impl Pipeline {
             bytes: 0,
             done: false,
         };
-        let reading = self.read(split, retries, &queue, cx);
+        let mut read = Read {
+            progress: &self.progress,
+            bytes: 0,
+            done: false,
+        };
+        let reading = self.read(split, retries, &queue, &mut read, cx);
         let writing = self.write(split, attempt, &queue, &mut moved, cx);
         let both = async { futures::try_join!(reading, writing) };
         let ((rows_read, left_out, observer), receipt) = self
@@ -53,7 +58,7 @@ impl Pipeline {
             .or_stopped(both)
             .await
             .map_err(|fault| fault.with("split", &split.id))?;
-        moved.done = true;
+        (moved.done, read.done) = (true, true);
         self.progress.left_out(left_out);
         // Not before the writer has ended well: the next attempt meets the same rows again.
         let observed = match observer {
@@ -72,6 +77,7 @@ impl Pipeline {
         split: &Split,
         retries: &Retries<'_>,
         queue: &Queue,
+        read: &mut Read<'_>,
         cx: &Context,
     ) -> Result<(u64, u64, Option<Observer>)> {
         let want = Want {
@@ -94,6 +100,7 @@ impl Pipeline {
             hit("split.batch")?;
             cx.stop.check()?;
             rows_read += step.batch.rows();
+            read.to(steps.bytes_read());
             let batch = match (step.batch, observer.take()) {
                 (Batch::Rows(rows), Some(mut follows)) => {
                     let (kept, follows) = cx
@@ -132,6 +139,7 @@ impl Pipeline {
                 self.push(Batch::Rows(rows), queue, cx).await?;
             }
         }
+        read.to(steps.bytes_read().and(split.bytes));
         queue.close();
         Ok((rows_read, steps.without_watermark(), observer))
     }
@@ -189,6 +197,30 @@ fn size(batch: &Batch) -> u64 {
     match batch {
         Batch::Rows(rows) => rows.get_array_memory_size() as u64,
         Batch::Encoded(encoded) => encoded.bytes(),
+    }
+}
+
+/// Bytes of its split an attempt has read; they are taken back from the progress when it fails.
+struct Read<'a> {
+    progress: &'a Progress,
+    bytes: u64,
+    done: bool,
+}
+
+impl Read<'_> {
+    fn to(&mut self, bytes: Option<u64>) {
+        if let Some(bytes) = bytes {
+            self.progress.read(self.bytes, bytes);
+            self.bytes = bytes;
+        }
+    }
+}
+
+impl Drop for Read<'_> {
+    fn drop(&mut self) {
+        if !self.done {
+            self.progress.read(self.bytes, 0);
+        }
     }
 }
 

@@ -16,6 +16,7 @@ pub(crate) struct Progress {
     began: Instant,
     rows: AtomicU64,
     bytes: AtomicU64,
+    read: AtomicU64,
     splits: AtomicU64,
     told_ms: AtomicU64,
     without_watermark: AtomicU64,
@@ -29,6 +30,7 @@ impl Progress {
             began: Instant::now(),
             rows: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
+            read: AtomicU64::new(0),
             splits: AtomicU64::new(0),
             told_ms: AtomicU64::new(0),
             without_watermark: AtomicU64::new(0),
@@ -57,6 +59,13 @@ impl Progress {
         self.bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
 
+    /// A split came from one number of its source's bytes to another, which is less when it
+    /// begins again.
+    pub(crate) fn read(&self, from: u64, to: u64) {
+        self.read
+            .fetch_add(to.wrapping_sub(from), Ordering::Relaxed);
+    }
+
     /// A split left rows out as they have no value in the watermark column.
     pub(crate) fn left_out(&self, rows: u64) {
         self.without_watermark.fetch_add(rows, Ordering::Relaxed);
@@ -73,10 +82,12 @@ impl Progress {
     }
 
     fn tell(&self) {
+        let read = self.read.load(Ordering::Relaxed);
         self.events.event(&Event::Progress {
             id: self.id.clone(),
             rows: self.rows.load(Ordering::Relaxed),
             bytes: self.bytes.load(Ordering::Relaxed),
+            read: (read > 0).then_some(read),
             splits_done: self.splits.load(Ordering::Relaxed),
         });
     }

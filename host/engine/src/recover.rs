@@ -84,21 +84,37 @@ async fn finish_with(
         )
         .advise("finish it with that version"));
     }
-    let kind = registry.store(&record.store_type).ok_or_else(|| {
-        Fault::new(
-            code::STATE,
-            format!(
-                "{id} has a commit to finish in a store of unknown type {:?}",
-                record.store_type
-            ),
-        )
-    })?;
-    let settings = with_secrets(&record.store, planned)?;
-    let store = kind.build(&settings, &place.of(id))?;
+    let store = build_recorded(
+        registry,
+        &record.store_type,
+        &record.store,
+        id,
+        planned,
+        place,
+    )?;
     let (after, _) =
         commit::carry_out(state, store.as_ref(), &intent, "committed", retries, cx).await?;
     commit::tidy(store.as_ref(), id, cx).await;
     Ok(Some(after))
+}
+
+/// Makes a Store as a record names it.
+pub(crate) fn build_recorded(
+    registry: &Registry,
+    kind: &str,
+    recorded: &Value,
+    id: &EntityId,
+    planned: Option<&PlannedEntity>,
+    place: &BuildContext,
+) -> Result<Arc<dyn Store>> {
+    let known = registry.store(kind).ok_or_else(|| {
+        Fault::new(
+            code::STATE,
+            format!("what was staged of {id} is of a store of unknown type {kind:?}"),
+        )
+        .advise("put the plugin back that brings this type")
+    })?;
+    known.build(&with_secrets(recorded, planned)?, &place.of(id))
 }
 
 /// The recorded settings, with the secrets of today's configuration where `***` stands.
@@ -117,9 +133,9 @@ fn with_secrets(recorded: &Value, planned: Option<&PlannedEntity>) -> Result<Set
     if secrets.is_empty() && recorded.to_string().contains(&format!("\"{REDACTED}\"")) {
         return Err(Fault::new(
             code::STATE,
-            "a commit waits to be finished, but its destination's secrets are not configured",
+            "its destination has secrets, and the record holds none: they are in the project only",
         )
-        .advise("keep the entity in the project until `hygge start` has finished it"));
+        .advise("put the entity back into the project: `hygge start` finishes what it left"));
     }
     Ok(Settings::new(value, secrets))
 }
@@ -188,7 +204,8 @@ pub async fn recover_state(
 ) -> Result<EntityState> {
     let id = &planned.id;
     let named = quoted(&id.to_string());
-    if let Some(finished) = finish_intent(state, registry, place, id, cx).await? {
+    let finished = finish_with(state, registry, place, id, Some(planned), 3, cx);
+    if let Some(finished) = finished.await? {
         return Ok(finished);
     }
     let incremental = planned

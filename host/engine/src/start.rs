@@ -178,16 +178,16 @@ fn elsewhere(planned: &PlannedEntity, state: &EntityState, low: Option<&Low>) ->
 }
 
 /// An incremental run must not add everything once more because its memory was lost, nor only
-/// what is new where nothing stands any more.
+/// what is new where nothing stands any more. Gives what is worth knowing.
 pub(crate) async fn compare(
     planned: &PlannedEntity,
     start: &Start,
     store: &dyn Store,
     cx: &Context,
-) -> Result<()> {
+) -> Result<Option<String>> {
     let id = &planned.id;
     if followed(planned).is_none() {
-        return Ok(());
+        return Ok(None);
     }
     let standing = store.inspect(id, start.memory.as_deref(), cx).await?;
     let replaces = start.action == Action::Replace;
@@ -210,10 +210,12 @@ pub(crate) async fn compare(
         (Some(state), Standing::Vacant)
             if !replaces
                 && planned.store.dated.is_none()
-                && !planned.emptied_by_others
                 && state.ends.as_ref().is_none_or(|ends| ends.filled) =>
         {
-            Err(emptied(planned, state))
+            match planned.emptied_by_others {
+                true => Ok(Some(taken_away(state))),
+                false => Err(emptied(planned, state)),
+            }
         }
         (
             _,
@@ -222,8 +224,20 @@ pub(crate) async fn compare(
                 adopted: true,
             },
         ) if replaces => Err(not_replaced(planned, &example)),
-        _ => Ok(()),
+        _ => Ok(None),
     }
+}
+
+/// What is said where others take away what settled, as they may.
+fn taken_away(state: &EntityState) -> String {
+    let from = match &state.watermark {
+        Some(mark) => format!("goes on after {} = {}", mark.column, mark.value),
+        None => "takes only what is new".to_owned(),
+    };
+    format!(
+        "{} is empty, as `emptied_by_others` allows: this run {from}",
+        state.location
+    )
 }
 
 /// Taking files over doesn't mean throwing them away: only a full run is asked to replace.

@@ -116,6 +116,11 @@ impl<'a> Steps<'a> {
         }
     }
 
+    /// Bytes of the split read so far, if its reader counts them.
+    pub(crate) fn bytes_read(&self) -> Option<u64> {
+        self.reader.as_ref()?.bytes_read()
+    }
+
     /// Rows that were left out because they have no value in the watermark column.
     pub(crate) fn without_watermark(&self) -> u64 {
         self.left_out.before + self.left_out.now

@@ -33,9 +33,13 @@ pub(crate) fn after(
                 waits.push(name.to_owned());
             } else {
                 let problem = Problem::at(&node.at, format!("there is no flow `{name}`"));
-                problems.push(match nearest(name, names.iter().copied()) {
+                let others = || names.iter().copied().filter(|other| *other != flow.name);
+                problems.push(match nearest(name, others()) {
                     Some(near) => problem.advise(format!("did you mean `{near}`?")),
-                    None => problem.advise(format!("there are: {}", join(&names))),
+                    None if others().next().is_none() => {
+                        problem.advise("it is the only flow: take `after` away")
+                    }
+                    None => problem.advise(format!("there are: {}", join(others()))),
                 });
             }
         }
@@ -47,8 +51,8 @@ pub(crate) fn after(
     after
 }
 
-fn join(names: &BTreeSet<&str>) -> String {
-    names.iter().copied().collect::<Vec<_>>().join(", ")
+fn join<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    names.collect::<Vec<_>>().join(", ")
 }
 
 fn written_after(flow: &WrittenFlow) -> Vec<&Node> {
@@ -205,7 +209,13 @@ pub(crate) fn places(
                 problems.push(
                     Problem::at(&reader.home_at, format!("`{other}` reads what `{id}` writes, but flow `{flow}` doesn't wait for flow `{first}`"))
                         .relate("written here", &writer.store_at)
-                        .advise(format!("add `after: [{first}]` to flow `{flow}`")),
+                        .advise(match reached.get(first.as_str()).is_some_and(|all| all.contains(flow)) {
+                            false => format!("add `after: [{first}]` to flow `{flow}`"),
+                            true => format!(
+                                "flow `{first}` waits for `{flow}` now: turn that `after` round, or \
+                                 take this entity into a flow of its own"
+                            ),
+                        }),
                 );
             }
         }

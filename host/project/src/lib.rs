@@ -40,7 +40,7 @@ pub use alone::{Filled, fill};
 pub use discover::{PROJECT_FILE, root};
 pub use load::{Load, Wild, flows_dir, granted, load, readable};
 pub use plan::{
-    Endpoint, Filler, Incremental, Lookback, OnError, Options, Origin, Plan, PlannedEntity,
+    Endpoint, Filler, Incremental, Known, Lookback, OnError, Options, Origin, Plan, PlannedEntity,
     PlannedFlow, PlannedTransform,
 };
 pub use problem::{Excerpt, Problem, Problems};

@@ -2,7 +2,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use hygge_core::{BuildContext, Mode, REDACTED, Registry, quoted};
+use hygge_core::{BuildContext, EntityId, Mode, REDACTED, Registry, quoted};
 use serde::de::DeserializeOwned;
 
 use crate::check::Check;
@@ -19,8 +19,8 @@ use crate::secrecy::{self, Secrets};
 use crate::var::Var;
 use crate::variable::{Lookup, substitute};
 use crate::{
-    OnError, Options, Plan, PlannedFlow, Problem, Problems, Selection, conflict, merge, nearest,
-    var,
+    Known, OnError, Options, Plan, PlannedFlow, Problem, Problems, Selection, conflict, merge,
+    nearest, var,
 };
 
 /// What to load, and what it may know of the world.
@@ -211,6 +211,7 @@ impl Loading<'_> {
                     )));
             }
         }
+        let known = known(&flows, &entities);
         entities.retain(|entity| {
             let id = &entity.planned.id;
             self.request.selection.takes(&id.flow, &id.entity)
@@ -258,6 +259,7 @@ impl Loading<'_> {
             options,
             flows: group(entities, &after),
             warnings: self.warnings,
+            known,
             veil,
         })
     }
@@ -538,6 +540,26 @@ fn resolve_all(
         }
     }
     entities
+}
+
+/// A wildcard that wasn't looked at may stand for anything, and so may an entity that couldn't be
+/// resolved, where this run doesn't need it.
+fn known(flows: &[WrittenFlow], entities: &[Resolved]) -> Known {
+    let resolved: BTreeMap<&EntityId, bool> = entities
+        .iter()
+        .map(|entity| (&entity.planned.id, entity.planned.home_plan.many))
+        .collect();
+    let mut known = Known::default();
+    for flow in flows {
+        for entity in &flow.entities {
+            let id = EntityId::new(&*flow.name, &*entity.name);
+            if resolved.get(&id).is_none_or(|many| *many) {
+                known.open.insert(flow.name.clone());
+            }
+            known.names.insert(id);
+        }
+    }
+    known
 }
 
 fn group(entities: Vec<Resolved>, after: &BTreeMap<String, Vec<String>>) -> Vec<PlannedFlow> {

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -16,6 +17,8 @@ pub struct Plan {
     pub flows: Vec<PlannedFlow>,
     /// Things worth saying that stop nothing.
     pub warnings: Vec<String>,
+    /// Every entity of the project, also those that this run leaves out.
+    pub known: Known,
     /// Hides the secrets of the configuration, also of entities that this run leaves out.
     pub veil: Veil,
 }
@@ -25,6 +28,21 @@ impl Plan {
     pub fn entities(&self) -> impl Iterator<Item = &PlannedEntity> {
         self.flows.iter().flat_map(|flow| &flow.entities)
     }
+
+    /// Whether the project has that entity, in this run or not, as far as that is known without
+    /// looking what a wildcard stands for.
+    pub fn has(&self, entity: &EntityId) -> bool {
+        self.known.names.contains(entity) || self.known.open.contains(&entity.flow)
+    }
+}
+
+/// The entities that a project has.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    /// Those with a name.
+    pub(crate) names: BTreeSet<EntityId>,
+    /// Flows that may have more.
+    pub(crate) open: BTreeSet<String>,
 }
 
 /// Settings of the run (`options:` in hygge.yml).

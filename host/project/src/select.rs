@@ -35,7 +35,7 @@ impl Selection {
     }
 
     /// Whether an entity is taken.
-    pub(crate) fn takes(&self, flow: &str, entity: &str) -> bool {
+    pub fn takes(&self, flow: &str, entity: &str) -> bool {
         if self.flows.is_empty() && self.entities.is_empty() {
             return true;
         }

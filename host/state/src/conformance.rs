@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::{
     Attempt, Ends, EntityState, Holder, Intent, Memories, Outcome, RunEntity, RunRecord, SplitDone,
-    StateStore,
+    Staged, StateStore, Unfinished, Waiting,
 };
 
 /// The id of the `n`-th run.
@@ -65,6 +65,7 @@ pub fn attempt(n: u64) -> Attempt {
         fingerprint: format!("f{n}"),
         digest: "d".into(),
         begun: json!({"staging": format!("s{n}")}),
+        staged: None,
     }
 }
 
@@ -150,6 +151,7 @@ pub async fn check(store: &dyn StateStore) -> Result<()> {
     attempts(store).await?;
     memories_stay_and_go(store).await?;
     put_and_reset(store).await?;
+    waiting(store).await?;
     locks(store).await?;
     names(store).await?;
     history(store).await
@@ -314,6 +316,69 @@ async fn put_and_reset(store: &dyn StateStore) -> Result<()> {
         assert_eq!(store.intent(&only).await?, None);
     }
     Ok(())
+}
+
+async fn waiting(store: &dyn StateStore) -> Result<()> {
+    for Waiting { entity, .. } in all_waiting(store).await? {
+        store.reset(&entity).await?;
+    }
+    let long = "n".repeat(300);
+    let names = [
+        "attempt",
+        "both",
+        "closed",
+        "new\nline",
+        ".intent.json",
+        &long,
+    ];
+    let entity = |name: &str| EntityId::new("waiting", name);
+    let staged = |name: &str| Staged {
+        entity: entity(name),
+        store_type: "parquet".into(),
+        store: json!({"path": "data/orders"}),
+        location: "data/orders".into(),
+    };
+    for (n, name) in (0..).zip(names) {
+        let attempt = Attempt {
+            staged: Some(staged(name)),
+            ..attempt(n)
+        };
+        store.begin_attempt(&entity(name), &attempt).await?;
+    }
+    for name in ["both", "closed", &long] {
+        let intent = intent(&entity(name), 9);
+        store.put_intent(&intent, &Vec::new()).await?;
+    }
+    let closed = entity("closed");
+    store.close(&state(&closed, 9), &Vec::new()).await?;
+
+    let found = all_waiting(store).await?;
+    let told: Vec<(&str, RunId)> = found
+        .iter()
+        .map(|waiting| match &waiting.work {
+            Unfinished::Commit(intent) => (&*waiting.entity.entity, intent.record.run.clone()),
+            Unfinished::Attempt(attempt) => (&*waiting.entity.entity, attempt.run.clone()),
+        })
+        .collect();
+    let expected = [
+        (".intent.json", run_id(4)),
+        ("attempt", run_id(0)),
+        ("both", run_id(9)),
+        ("new\nline", run_id(3)),
+        (&*long, run_id(9)),
+    ];
+    assert_eq!(told, expected);
+    let commits = |w: &&Waiting| matches!(w.work, Unfinished::Commit(_));
+    assert_eq!(found.iter().filter(commits).count(), 2);
+    for name in names {
+        store.reset(&entity(name)).await?;
+    }
+    assert_eq!(all_waiting(store).await?, []);
+    Ok(())
+}
+
+async fn all_waiting(store: &dyn StateStore) -> Result<Vec<Waiting>> {
+    store.waiting().await?.into_iter().collect()
 }
 
 async fn locks(store: &dyn StateStore) -> Result<()> {

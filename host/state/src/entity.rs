@@ -247,6 +247,13 @@ impl Local {
         Ok(filed.map(|f| f.intent))
     }
 
+    /// The same for whoever doesn't hold the entity, and so changes nothing.
+    pub(crate) fn intent_only(&self, entity: &EntityId) -> Result<Option<Intent>> {
+        let sheet = self.sheet(entity)?;
+        let filed = self.waiting(entity, &self.files(entity), sheet.as_ref())?;
+        Ok(filed.map(|f| f.intent))
+    }
+
     pub(crate) fn close(&self, state: &EntityState, memories: &Memories) -> Result<()> {
         let entity = EntityId::new(&*state.flow, &*state.entity);
         let files = self.files(&entity);

@@ -44,6 +44,11 @@ impl Files {
         format!("{}.{name}.{xxh3}{MEMORY}", self.stem)
     }
 
+    /// Whether these are the files of that stem.
+    pub(crate) fn has_stem(&self, stem: &str) -> bool {
+        self.stem == stem
+    }
+
     /// Whether a file in the folder is a memory of this entity, or an unfinished file of it.
     pub(crate) fn owns(&self, file: &str) -> bool {
         if let Some(rest) = file.strip_suffix(UNFINISHED) {
@@ -57,6 +62,19 @@ impl Files {
         }
         memory_of(file) == Some(&self.stem)
     }
+}
+
+/// The stem of a file that is there while a run is in the middle of its work.
+pub(crate) fn stem_of_unfinished(file: &str) -> Option<&str> {
+    [INTENT, ATTEMPT]
+        .iter()
+        .find_map(|kind| file.strip_suffix(kind))
+}
+
+/// The intent's and the attempt's file of a stem.
+pub(crate) fn unfinished(folder: &Path, stem: &str) -> (PathBuf, PathBuf) {
+    let path = |kind: &str| folder.join(format!("{stem}{kind}"));
+    (path(INTENT), path(ATTEMPT))
 }
 
 /// The stem of a memory's file name; entities' names may hold dots, the rest doesn't.

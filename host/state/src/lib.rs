@@ -31,11 +31,13 @@ mod store;
 mod tape;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 pub use local::LocalState;
 pub use memory::MemoryState;
 
 pub use record::{
-    Attempt, Ends, EntityState, Holder, Intent, Outcome, RunEntity, RunRecord, SplitDone,
+    Attempt, Ends, EntityState, Holder, Intent, Outcome, RunEntity, RunRecord, SplitDone, Staged,
+    Unfinished, Waiting,
 };
 pub use store::{EntityLock, Memories, StateStore};

@@ -8,6 +8,7 @@ use hygge_core::{EntityId, Result, RunId, Workers, async_trait};
 use crate::durable::Durable;
 use crate::{
     Attempt, EntityLock, EntityState, Holder, Intent, Memories, RunRecord, SplitDone, StateStore,
+    Waiting,
 };
 
 /// Keeps the state in files below one folder, readable by people; docs/state.md shows where.
@@ -81,6 +82,10 @@ impl StateStore for LocalState {
 
     async fn list(&self) -> Result<Vec<Result<EntityState>>> {
         self.run(Local::list).await
+    }
+
+    async fn waiting(&self) -> Result<Vec<Result<Waiting>>> {
+        self.run(Local::waiting_anywhere).await
     }
 
     async fn begin_attempt(&self, entity: &EntityId, attempt: &Attempt) -> Result<()> {

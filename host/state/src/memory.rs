@@ -9,6 +9,7 @@ use crate::entity::waits;
 use crate::lock::taken;
 use crate::{
     Attempt, EntityLock, EntityState, Holder, Intent, Memories, RunRecord, SplitDone, StateStore,
+    Unfinished, Waiting,
 };
 
 /// Keeps the state as long as it lives; clones share it. It keeps the promises of
@@ -92,6 +93,22 @@ impl StateStore for MemoryState {
         let mut states: Vec<_> = states.collect();
         states.sort_by(|a, b| (&a.flow, &a.entity).cmp(&(&b.flow, &b.entity)));
         Ok(states.into_iter().map(Ok).collect())
+    }
+
+    async fn waiting(&self) -> Result<Vec<Result<Waiting>>> {
+        let inner = locked(&self.0);
+        let left = inner.entities.iter().filter_map(|(entity, e)| {
+            let work = match (&e.intent, &e.attempt) {
+                (Some((intent, _)), _) => Unfinished::Commit(Box::new(intent.clone())),
+                (None, Some((attempt, _))) => Unfinished::Attempt(Box::new(attempt.clone())),
+                (None, None) => return None,
+            };
+            let entity = entity.clone();
+            Some(Waiting { entity, work })
+        });
+        let mut waiting: Vec<_> = left.collect();
+        waiting.sort_by(|a, b| a.entity.cmp(&b.entity));
+        Ok(waiting.into_iter().map(Ok).collect())
     }
 
     async fn begin_attempt(&self, entity: &EntityId, attempt: &Attempt) -> Result<()> {

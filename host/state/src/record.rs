@@ -67,6 +67,41 @@ pub struct Attempt {
     pub digest: String,
     /// What the Store said when the entity began.
     pub begun: serde_json::Value,
+    /// Where it is staged; none in an attempt of an older hygge.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub staged: Option<Staged>,
+}
+
+/// Where an attempt is staged: enough to throw that away when its entity is in no project any
+/// more.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Staged {
+    /// The entity.
+    pub entity: EntityId,
+    /// The Store's type.
+    pub store_type: String,
+    /// The Store's resolved settings, `***` for secrets.
+    pub store: serde_json::Value,
+    /// Where it would have settled, for people.
+    pub location: String,
+}
+
+/// An entity that a run left in the middle of its work, or is working on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Waiting {
+    /// The entity.
+    pub entity: EntityId,
+    /// How far it came.
+    pub work: Unfinished,
+}
+
+/// How far work came that isn't finished.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Unfinished {
+    /// Its commit is decided on.
+    Commit(Box<Intent>),
+    /// It is staged, in part or whole, and nothing is decided on.
+    Attempt(Box<Attempt>),
 }
 
 /// A split that is staged, and what was seen while it was read.

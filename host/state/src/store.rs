@@ -3,7 +3,7 @@ use std::fmt;
 
 use hygge_core::{EntityId, Result, RunId, async_trait};
 
-use crate::{Attempt, EntityState, Holder, Intent, RunRecord, SplitDone};
+use crate::{Attempt, EntityState, Holder, Intent, RunRecord, SplitDone, Waiting};
 
 /// Named bytes that belong to a state and are too large to show: the files a Store owns
 /// (`store`), the files a Home has read (`home`), the hashes of the watermark window
@@ -30,7 +30,7 @@ impl fmt::Debug for EntityLock {
 /// of the machine, except for those that say that they survive the process only: what they lose
 /// is done or told again.
 ///
-/// Everything about one entity but `load`, `memory`, `list` and the runs is called by whoever
+/// Everything about one entity but `load`, `memory`, `list`, `waiting` and the runs is called by whoever
 /// holds its [`lock`](StateStore::lock).
 #[async_trait]
 pub trait StateStore: Send + Sync + fmt::Debug {
@@ -45,6 +45,11 @@ pub trait StateStore: Send + Sync + fmt::Debug {
 
     /// Every entity that has a state, by flow, then entity; then why others can't be read.
     async fn list(&self) -> Result<Vec<Result<EntityState>>>;
+
+    /// Every entity that has an intent, or else an attempt, by flow, then entity: left by a run
+    /// that died, or of one that is at work now, which its lock tells. Then why others can't be
+    /// read.
+    async fn waiting(&self) -> Result<Vec<Result<Waiting>>>;
 
     /// Begins to remember an attempt; an earlier one of this entity is forgotten, for good.
     /// The new one survives the process only: without it, what it staged is of a dead run.

@@ -1,5 +1,5 @@
 use super::orders;
-use crate::harness::Project;
+use crate::harness::{Project, Tmpfs};
 
 #[test]
 fn all_well() {
@@ -141,4 +141,55 @@ fn a_file_that_was_meant() {
     let wrong = project.hygge("debug --entity f.planes").run();
     assert_eq!(wrong.code, Some(1), "{wrong}");
     insta::assert_snapshot!("meant", wrong.shown());
+}
+
+/// Every folder that a run writes into, and why it can't; each with the way out.
+#[test]
+fn folders_that_cannot_be_written() {
+    let project = orders("");
+    project.hygge("start").succeed();
+    let wrong = |name: &str| {
+        let debug = project.hygge("debug").run();
+        assert_eq!(debug.code, Some(1), "{debug}");
+        insta::assert_snapshot!(format!("folders_{name}"), debug.shown());
+    };
+    let aside = project.path("aside");
+    for folder in [
+        ".hygge",
+        ".hygge/state",
+        ".hygge/locks",
+        ".hygge/state/sales",
+    ] {
+        std::fs::rename(project.path(folder), &aside).unwrap();
+        project.write(folder, "a file in the way\n");
+        wrong(&format!("no_folder_{}", folder.replace(['.', '/'], "_")));
+        std::fs::remove_file(project.path(folder)).unwrap();
+        std::fs::rename(&aside, project.path(folder)).unwrap();
+    }
+    project.hygge("debug").succeed();
+
+    let Some(lake) = Tmpfs::mount(&project.path("mounted"), 256) else {
+        return;
+    };
+    project.flow(
+        "other",
+        "home: data/orders\nstore: {type: parquet, path: mounted/lake}\n",
+    );
+    project.hygge("debug").succeed();
+    let ballast = lake.fill(0);
+    wrong("full");
+    std::fs::remove_file(ballast).unwrap();
+    lake.read_only(true);
+    wrong("read_only");
+    drop(lake);
+    std::fs::remove_dir_all(project.path("flows/other")).unwrap();
+    std::fs::remove_dir_all(project.path(".hygge")).unwrap();
+    let Some(work) = Tmpfs::mount(&project.path(".hygge"), 256) else {
+        return;
+    };
+    let ballast = work.fill(0);
+    wrong("work_full");
+    std::fs::remove_file(ballast).unwrap();
+    work.read_only(true);
+    wrong("work_read_only");
 }

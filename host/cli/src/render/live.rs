@@ -39,6 +39,8 @@ struct Progress {
     rows: u64,
     bytes: u64,
     rows_known: Option<u64>,
+    read: Option<u64>,
+    bytes_known: Option<u64>,
     committing: bool,
 }
 
@@ -141,16 +143,21 @@ fn entity(id: &EntityId, width: usize, progress: &Progress, at: Duration, room: 
     let width = width.min((room * 2 / 5).max(12));
     let name = units::shortened(&id.to_string(), width);
     let [mut how_far, mut rate, mut left] = [const { String::new() }; 3];
-    if let Some(whole) = progress.rows_known {
-        how_far = format!("  {}", bar(progress.rows, whole));
+    let far = units::far(
+        (progress.rows, progress.rows_known),
+        (progress.read, progress.bytes_known),
+    );
+    if let Some((done, whole)) = far {
+        how_far = format!("  {}", bar(done, whole));
     }
     if spent >= Duration::from_millis(500)
         && let Some(per_second) = units::rate(progress.rows, spent.as_secs_f64())
     {
         rate = format!(", {} rows/s", units::count(per_second));
     }
-    let whole = progress.rows_known.unwrap_or(0);
-    if let Some(time) = units::left(progress.rows, whole, spent) {
+    if let Some((done, whole)) = far
+        && let Some(time) = units::left(done, whole, spent)
+    {
         left = format!(", {} left", units::time(time));
     }
     if progress.committing {
@@ -183,24 +190,32 @@ impl Renderer for Live {
                 self.entities = *entities;
                 return text;
             }
-            Event::EntityStarted { id, rows, .. } => {
+            Event::EntityStarted {
+                id, rows, bytes, ..
+            } => {
                 let room = self.running.values().filter(|l| l.bar.is_some()).count() < MOST_LINES;
                 let line = Line {
                     bar: room.then(|| self.lines.insert_before(&self.total, line())),
                     progress: Progress {
                         began: at,
                         rows_known: *rows,
+                        bytes_known: *bytes,
                         ..Progress::default()
                     },
                 };
                 self.running.insert(id.clone(), line);
             }
             Event::Progress {
-                id, rows, bytes, ..
+                id,
+                rows,
+                bytes,
+                read,
+                ..
             } => {
                 if let Some(line) = self.running.get_mut(id) {
                     line.progress.rows = *rows;
                     line.progress.bytes = *bytes;
+                    line.progress.read = *read;
                 }
             }
             Event::Committing { id } => {
@@ -263,6 +278,8 @@ mod tests {
             rows: 250_000,
             bytes: 5 << 20,
             rows_known: Some(1_000_000),
+            read: None,
+            bytes_known: Some(4 << 20),
             committing: false,
         };
         let at = Duration::from_secs(6);
@@ -275,6 +292,12 @@ mod tests {
             entity(&id, 11, &progress, at, 98),
             "nyc.flights  250,000 rows, 5.0 MiB, 50,000 rows/s"
         );
+        progress.read = Some(1 << 20);
+        assert_eq!(
+            entity(&id, 11, &progress, at, 98),
+            "nyc.flights  █████░░░░░░░░░░░░░░░  250,000 rows, 5.0 MiB, 50,000 rows/s, 15.0 s left"
+        );
+        progress.read = None;
         progress.committing = true;
         assert_eq!(
             entity(&id, 11, &progress, at, 98),
@@ -290,6 +313,8 @@ mod tests {
             rows: 250_000,
             bytes: 5 << 20,
             rows_known: Some(1_000_000),
+            read: None,
+            bytes_known: None,
             committing: false,
         };
         let at = Duration::from_secs(6);

@@ -21,6 +21,7 @@ struct Running {
     began: Duration,
     told: Duration,
     rows_known: Option<u64>,
+    bytes_known: Option<u64>,
 }
 
 /// How often a long-running entity says how far it is.
@@ -48,7 +49,14 @@ impl Plain {
         format!("{painted} {id}  {text}\n")
     }
 
-    fn milestone(&mut self, id: &EntityId, rows: u64, bytes: u64, at: Duration) -> String {
+    fn milestone(
+        &mut self,
+        id: &EntityId,
+        rows: u64,
+        bytes: u64,
+        read: Option<u64>,
+        at: Duration,
+    ) -> String {
         let Some(running) = self.running.get_mut(id) else {
             return String::new();
         };
@@ -61,9 +69,10 @@ impl Plain {
         if let Some(rate) = units::rate(rows, spent.as_secs_f64()) {
             text.push_str(&format!(", {} rows/s", units::count(rate)));
         }
-        if let Some(whole) = running.rows_known {
-            text.push_str(&format!(", {} %", units::percent(rows, whole)));
-            if let Some(left) = units::left(rows, whole, spent) {
+        let far = units::far((rows, running.rows_known), (read, running.bytes_known));
+        if let Some((done, whole)) = far {
+            text.push_str(&format!(", {} %", units::percent(done, whole)));
+            if let Some(left) = units::left(done, whole, spent) {
                 text.push_str(&format!(", {} left", units::time(left)));
             }
         }
@@ -82,11 +91,14 @@ impl Renderer for Plain {
                 units::many(*entities, "entity", "entities"),
                 self.scene.project,
             ),
-            Event::EntityStarted { id, rows, .. } => {
+            Event::EntityStarted {
+                id, rows, bytes, ..
+            } => {
                 let running = Running {
                     began: at,
                     told: at,
                     rows_known: *rows,
+                    bytes_known: *bytes,
                 };
                 self.running.insert(id.clone(), running);
                 self.say(
@@ -96,8 +108,12 @@ impl Renderer for Plain {
                 )
             }
             Event::Progress {
-                id, rows, bytes, ..
-            } => self.milestone(id, *rows, *bytes, at),
+                id,
+                rows,
+                bytes,
+                read,
+                ..
+            } => self.milestone(id, *rows, *bytes, *read, at),
             Event::Retrying { id, .. } => self.say(
                 "retry",
                 id,

@@ -94,6 +94,7 @@ fn story() -> Vec<(u64, Event)> {
         id: id("flights"),
         rows,
         bytes: rows * 80,
+        read: None,
         splits_done: 0,
     };
     let mut airlines_done = finished("airlines", Outcome::Pass);

@@ -1,10 +1,9 @@
 use std::sync::Arc;
 
 use clap::Args;
-use hygge_core::{BuildContext, Fault, Finding, InlineWorkers, code};
+use hygge_core::{EntityId, Finding, InlineWorkers};
 use hygge_engine::Checked;
 use hygge_state::LocalState;
-use rustix::fs::Access;
 use serde_json::json;
 
 use super::Ended;
@@ -12,7 +11,8 @@ use crate::args::{Global, OutputArgs, SelectArgs, VarArgs};
 use crate::complaint::{Complaint, Exit};
 use crate::console::{Console, Paint};
 use crate::project::{self, Changes, Project};
-use crate::{diagnostics, runtime, units};
+use crate::waiting::Orphans;
+use crate::{diagnostics, folders, runtime, units};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -42,45 +42,35 @@ pub(crate) fn run(args: &DebugArgs, global: &Global, console: &Arc<Console>) -> 
         ..Changes::default()
     };
     let project = project::load_found(global, &changes, console)?;
-    work_folder(&project.plan.place)?;
+    folders::look(&project.plan.place)?;
     let (runtime, threads) = runtime::whole()?;
     let cx = runtime::context(&threads, console);
     let state = LocalState::open(&project.plan.place.work, Arc::new(InlineWorkers));
     let (plan, registry) = (&project.plan, &project.registry);
     let checked = runtime.block_on(hygge_engine::check(plan, registry, &state, &cx));
+    let mut orphans = runtime.block_on(Orphans::of(plan, &state))?;
+    let selection = args.select.selection();
+    let taken = |id: &EntityId| selection.takes(&id.flow, &id.entity);
+    orphans.commits.retain(|commit| taken(&commit.id));
+    let orphans: Vec<Complaint> = orphans.complaints().collect();
     if args.output.json() {
         for each in &checked {
             for line in json_lines(each) {
                 console.out(&format!("{line}\n"));
             }
         }
+        for orphan in &orphans {
+            console.out(&format!("{}\n", orphan_line(orphan)));
+        }
     } else {
         console.out(&head(&project));
         project.warn(console);
-        console.out(&text(&checked, &project, console.paint()));
+        console.out(&text(&checked, &orphans, &project, console.paint()));
     }
-    Ok(if checked.iter().all(Checked::ok) {
+    Ok(if checked.iter().all(Checked::ok) && orphans.is_empty() {
         Exit::Well
     } else {
         Exit::Failed
-    })
-}
-
-/// The project's own folder, which every entity needs: looked at once, for all of them.
-fn work_folder(place: &BuildContext) -> Result<(), Complaint> {
-    let folder = match place.work.symlink_metadata() {
-        Ok(found) if !found.is_dir() => {
-            let work = place.work.display();
-            let message = format!("{work} is no folder, and hygge remembers and stages there");
-            return Err(Complaint::failed(message).advise("move it away"));
-        }
-        Ok(_) => &place.work,
-        // Made by the first run.
-        Err(_) => &place.root,
-    };
-    rustix::fs::access(folder, Access::WRITE_OK | Access::EXEC_OK).map_err(|error| {
-        let doing = "can't remember or stage anything in";
-        Complaint::from(Fault::io(code::STATE, doing, folder, &error.into()))
     })
 }
 
@@ -96,7 +86,7 @@ fn head(project: &Project) -> String {
     )
 }
 
-fn text(checked: &[Checked], project: &Project, paint: Paint) -> String {
+fn text(checked: &[Checked], orphans: &[Complaint], project: &Project, paint: Paint) -> String {
     let mut text = String::new();
     for each in checked {
         let origin = project
@@ -113,7 +103,15 @@ fn text(checked: &[Checked], project: &Project, paint: Paint) -> String {
             }
         }
     }
+    if !orphans.is_empty() {
+        text.push_str("\nNot in the project any more\n");
+    }
+    for orphan in orphans {
+        let finding = Finding::bad(&*orphan.message, orphan.advice.clone().unwrap_or_default());
+        text.push_str(&line("state", &finding, false, paint));
+    }
     let wrong = checked.iter().filter(|each| !each.ok()).count() as u64;
+    let wrong = wrong + orphans.len() as u64;
     text.push('\n');
     text.push_str(&if wrong == 0 {
         format!("{} Next: hygge start\n", paint.good("All well."))
@@ -148,6 +146,14 @@ fn line(end: &str, finding: &Finding, waits: bool, paint: Paint) -> String {
         ));
     }
     text
+}
+
+/// What is left of an entity that the project doesn't have.
+fn orphan_line(orphan: &Complaint) -> serde_json::Value {
+    json!({
+        "flow": null, "entity": null, "end": "state",
+        "ok": false, "message": orphan.message, "advice": orphan.advice, "waits": null,
+    })
 }
 
 fn json_lines(checked: &Checked) -> Vec<serde_json::Value> {

@@ -15,6 +15,7 @@ use crate::desk::Desk;
 use crate::project::{self, Changes, Project};
 use crate::render::{Json, Live, Plain, Quiet, Renderer, Scene};
 use crate::run_log::RunLog;
+use crate::waiting::Orphans;
 use crate::{diagnostics, dry_run, new_run, runtime, schema_files, signals};
 
 const EXAMPLES: &str = "\
@@ -93,10 +94,16 @@ pub(crate) fn run(args: &StartArgs, global: &Global, console: &Arc<Console>) -> 
         changes.vars.extend(verifying(&project.plan));
         project = project.again(&changes, console)?;
     }
+    let state = project::state_of(&project.plan.place.root);
+    let orphans = runtime::small()?.block_on(Orphans::of(&project.plan, state.as_ref()))?;
+    let said = orphans.complaints().map(|each| each.line_of_text());
+    project.plan.warnings.extend(said);
     if args.dry_run {
         diagnostics::begin(global.verbose, console, None)?;
         return dry_run::show(&project, args.output.json(), console);
     }
+    let gone = orphans.discard(&project, state.as_ref(), console)?;
+    project.plan.warnings.extend(gone);
     go(&project, args, global, console)
 }
 

@@ -5,15 +5,15 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 use hygge_core::{EntityId, Fault, RunId, Strategy, Watermark, WatermarkType, quoted};
 use hygge_project::PlannedEntity;
-use hygge_state::{EntityLock, EntityState, Holder, StateStore};
+use hygge_state::{EntityLock, EntityState, StateStore};
 
 use super::Ended;
 use crate::args::{Global, OutputArgs};
 use crate::complaint::{Complaint, Exit};
 use crate::console::Console;
-use crate::project;
+use crate::project::{self, Changes};
 use crate::table::Table;
-use crate::{diagnostics, new_run, recover, runtime, units, unknown};
+use crate::{diagnostics, new_run, recover, registry, runtime, units, unknown, waiting};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -113,15 +113,24 @@ pub(crate) fn run(args: &StateArgs, global: &Global, console: &Arc<Console>) -> 
 
 fn list(args: &ListArgs, global: &Global, console: &Arc<Console>) -> Ended {
     let state = project::state_of(&project::root(global)?);
-    let all = runtime::small()?.block_on(state.list())?;
+    let runtime = runtime::small()?;
+    let all = runtime.block_on(state.list())?;
+    let (commits, unfinished) =
+        runtime.block_on(waiting::commits(state.as_ref(), global, console))?;
     let unread = all.iter().filter_map(|each| each.as_ref().err());
-    let unread: Vec<&Fault> = unread.collect();
+    let mut unread: Vec<&Fault> = unread.chain(&unfinished).collect();
+    // Of a state that can't be read, nobody knows whether its commit waits.
+    unread.sort_by(|a, b| a.message.cmp(&b.message));
+    unread.dedup_by(|a, b| a.message == b.message);
     let all: Vec<&EntityState> = all.iter().filter_map(|each| each.as_ref().ok()).collect();
     if args.output.json() {
         for each in &all {
             console.out(&format!("{}\n", json(each)?));
         }
-    } else if all.is_empty() && unread.is_empty() {
+        for commit in &commits {
+            console.out(&format!("{}\n", commit.json()));
+        }
+    } else if all.is_empty() && unread.is_empty() && commits.is_empty() {
         console.out("Nothing is remembered yet; the first `hygge start` changes that.\n");
     } else if !all.is_empty() {
         let mut table = Table::new(&["ENTITY", "LAST RUN", "STATUS", ">ROWS", "WATERMARK"]);
@@ -141,6 +150,15 @@ fn list(args: &ListArgs, global: &Global, console: &Arc<Console>) -> Ended {
         }
         console.out(&table.show());
     }
+    if !args.output.json() {
+        let (mut gap, paint) = (!all.is_empty(), console.paint());
+        for commit in &commits {
+            let gap = if std::mem::take(&mut gap) { "\n" } else { "" };
+            let next = paint.strong("next:");
+            let (what, advice) = (commit.message(), commit.advice());
+            console.out(&format!("{gap}{what}\n{next} {advice}\n"));
+        }
+    }
     for fault in &unread {
         let complaint = Complaint::from((*fault).clone());
         console.err(&complaint.show(&console.paint_err()));
@@ -153,7 +171,7 @@ fn list(args: &ListArgs, global: &Global, console: &Arc<Console>) -> Ended {
 
 fn show(args: &ShowArgs, global: &Global, console: &Arc<Console>) -> Ended {
     let state = project::state_of(&project::root(global)?);
-    let found = runtime::small()?.block_on(known(state.as_ref(), &args.entity, global, console))?;
+    let found = known(state.as_ref(), &args.entity, global, console)?;
     print(&found, args.output.json(), console)
 }
 
@@ -179,20 +197,25 @@ fn json(state: &EntityState) -> Result<String, Complaint> {
 }
 
 /// What is remembered under a name that a person typed.
-async fn known(
+fn known(
     state: &dyn StateStore,
     name: &str,
     global: &Global,
     console: &Arc<Console>,
 ) -> Result<EntityState, Complaint> {
-    if let Some((flow, entity)) = name.split_once('.')
-        && let Some(found) = state.load(&EntityId::new(flow, entity)).await?
-    {
-        return Ok(found);
+    let runtime = runtime::small()?;
+    if let Some((flow, entity)) = name.split_once('.') {
+        let id = EntityId::new(flow, entity);
+        if let Some(found) = runtime.block_on(state.load(&id))? {
+            return Ok(found);
+        }
+        let commit = runtime.block_on(waiting::commit(state, &id, global, console))?;
+        if let Some(commit) = commit {
+            return Err(Complaint::failed(commit.message()).advise(commit.advice()));
+        }
     }
-    let there: Vec<String> = state
-        .list()
-        .await?
+    let there: Vec<String> = runtime
+        .block_on(state.list())?
         .iter()
         .flatten()
         .map(|each| format!("{}.{}", each.flow, each.entity))
@@ -241,13 +264,7 @@ pub(crate) async fn hold(
     entity: &EntityId,
     run: &RunId,
 ) -> Result<EntityLock, Complaint> {
-    let holder = Holder {
-        run: run.clone(),
-        pid: std::process::id(),
-        host: new_run::host(),
-        since: jiff::Timestamp::now(),
-    };
-    Ok(state.lock(entity, &holder).await?)
+    Ok(state.lock(entity, &new_run::holder(run)).await?)
 }
 
 fn set(args: &SetArgs, global: &Global, console: &Arc<Console>) -> Ended {
@@ -358,31 +375,63 @@ const KINDS: &str = "types are integer, date, decimal[SCALE], timestamp[us] and 
                      timestamp[us, utc] (with s, ms, us or ns)";
 
 fn reset(args: &ResetArgs, global: &Global, console: &Arc<Console>) -> Ended {
-    let state = project::state_of(&project::root(global)?);
-    let runtime = runtime::small()?;
-    let id = runtime.block_on(anything(state.as_ref(), &args.entity, global, console))?;
-    if !args.yes && !agreed(&id, console)? {
+    let root = project::root(global)?;
+    let state = project::state_of(&root);
+    let small = runtime::small()?;
+    let id = anything(state.as_ref(), &args.entity, global, console)?;
+    let (intent, attempt) =
+        small.block_on(async { (state.intent(&id).await, state.attempt(&id).await) });
+    let intent = intent.ok().flatten();
+    let rows = intent
+        .as_ref()
+        .map(|intent| units::rows(intent.record.rows));
+    if !args.yes && !agreed(&id, rows.as_deref(), console)? {
         console.out("Nothing was changed.\n");
         return Ok(Exit::Well);
     }
-    runtime.block_on(async {
+    let (registry, _) = registry::with_plugins(&root);
+    let place = project::place(&root);
+    // Secrets of where it was staged, if there are any, stand there only.
+    let staged = intent.is_some() || matches!(attempt, Ok(Some(_)));
+    let planned = staged.then(|| project::load_one(global, &args.entity, console).ok());
+    let planned = planned.flatten().map(|(_, planned)| planned);
+    let (runtime, threads) = runtime::whole()?;
+    let cx = runtime::context(&threads, console);
+    let left = runtime.block_on(async {
         let run = new_run::id(jiff::Timestamp::now());
-        let _lock = hold(state.as_ref(), &id, &run).await?;
-        state.reset(&id).await?;
-        Ok::<_, Complaint>(())
+        let state = state.as_ref();
+        let _lock = hold(state, &id, &run).await?;
+        let left = hygge_engine::forget(state, &registry, &place, &id, planned.as_ref(), &cx);
+        Ok::<_, Complaint>(left.await?)
     })?;
-    let named = quoted(&id.to_string());
+    if let Some(left) = left {
+        let word = console.paint_err().warn("warning:");
+        let why = Complaint::from(left).line_of_text();
+        console.err(&format!(
+            "{word} what was staged of {id} is still there: {why}\n"
+        ));
+    }
+    let project = project::load(global, &Changes::default(), console).ok();
+    let next = match project.is_none_or(|project| project.plan.has(&id)) {
+        true => format!(
+            "Next: hygge start --full --entity {named} begins anew; for one that follows a \
+             watermark, hygge state recover {named} reads it back from its data\n",
+            named = quoted(&id.to_string())
+        ),
+        false => String::new(),
+    };
+    let given_up = rows.map_or_else(String::new, |rows| {
+        format!("Its commit of {rows}, which waited to be finished, is given up.\n")
+    });
     console.out(&format!(
-        "{id} is forgotten; its data stays where it is.\n\
-         Next: hygge start --full --entity {named} begins anew; for one that follows a watermark, \
-         hygge state recover {named} reads it back from its data\n"
+        "{id} is forgotten; its data stays where it is.\n{given_up}{next}"
     ));
     Ok(Exit::Well)
 }
 
 /// The entity of that name, if there is anything to forget about it: also what was left half
 /// done, or can't be read any more.
-async fn anything(
+fn anything(
     state: &dyn StateStore,
     name: &str,
     global: &Global,
@@ -390,18 +439,20 @@ async fn anything(
 ) -> Result<EntityId, Complaint> {
     if let Some((flow, entity)) = name.split_once('.') {
         let id = EntityId::new(flow, entity);
-        let there = !matches!(state.load(&id).await, Ok(None))
-            || !matches!(state.intent(&id).await, Ok(None))
-            || !matches!(state.attempt(&id).await, Ok(None));
+        let there = runtime::small()?.block_on(async {
+            !matches!(state.load(&id).await, Ok(None))
+                || !matches!(state.intent(&id).await, Ok(None))
+                || !matches!(state.attempt(&id).await, Ok(None))
+        });
         if there {
             return Ok(id);
         }
     }
-    let known = known(state, name, global, console).await?;
+    let known = known(state, name, global, console)?;
     Ok(EntityId::new(known.flow, known.entity))
 }
 
-fn agreed(id: &EntityId, console: &Arc<Console>) -> Result<bool, Complaint> {
+fn agreed(id: &EntityId, decided: Option<&str>, console: &Arc<Console>) -> Result<bool, Complaint> {
     let stdin = std::io::stdin();
     if !stdin.is_terminal() {
         return Err(
@@ -411,7 +462,10 @@ fn agreed(id: &EntityId, console: &Arc<Console>) -> Result<bool, Complaint> {
             )),
         );
     }
-    console.err(&format!("Forget how far {id} came? [y/N] "));
+    let also = decided.map_or_else(String::new, |rows| {
+        format!(", and give up its commit of {rows} that waits to be finished")
+    });
+    console.err(&format!("Forget how far {id} came{also}? [y/N] "));
     let mut answer = String::new();
     // No answer is a no.
     drop(stdin.lock().read_line(&mut answer));

@@ -473,6 +473,7 @@ impl Project {
                 },
                 flows: Vec::new(),
                 warnings: Vec::new(),
+                known: hygge_project::Known::default(),
             },
             state: Arc::new(MemoryState::default()),
             told: Arc::default(),

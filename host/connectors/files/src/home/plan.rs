@@ -428,7 +428,7 @@ fn json_schema(inner: &Inner, keys: &ndjson::Keys, partitions: &[&str]) -> Resul
                 let ndjson::Mixed { path, what } = mixed;
                 Fault::new(
                     code::SCHEMA,
-                    format!("{path} holds {what} in {}", inner.settings.path),
+                    format!("{}: column {path:?} holds {what}", inner.settings.path),
                 )
                 .with("column", name)
                 .advise(format!(

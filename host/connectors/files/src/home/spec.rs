@@ -29,6 +29,14 @@ pub(crate) struct Part {
     pub range: Option<[u64; 2]>,
 }
 
+impl Part {
+    /// The bytes of the file that it is.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.range
+            .map_or(self.size, |[from, to]| to.saturating_sub(from))
+    }
+}
+
 /// A split: parts, and the schema their rows are brought to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Spec {

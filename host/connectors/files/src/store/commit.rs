@@ -390,10 +390,13 @@ impl Commit {
             ),
         )
         .with("file", foreign.display())
-        .advise(
-            "move it away and start again: what is staged is committed first; until then no \
-             other run of this entity begins",
-        )
+        .advise(format!(
+            "move it away and `hygge start --entity {named}` commits what is staged, before \
+             anything else; or give the commit up with `hygge state reset {named} --yes`: then \
+             `adopt: true` in the store takes the file over, and `hygge start --full --entity \
+             {named}` replaces all of it",
+            named = quoted(&self.entity.to_string())
+        ))
     }
 
     fn lost(&self, path: &Path) -> Fault {

@@ -3,6 +3,8 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek as _, SeekFrom};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::bufread::GzDecoder;
 use hygge_core::{Fault, Result, code};
@@ -18,10 +20,34 @@ pub(crate) struct Text {
     name: String,
     compression: Option<&'static str>,
     skipped: u64,
+    taken: Taken,
+}
+
+/// Bytes that were taken from a file, compressed or not.
+#[derive(Debug, Clone, Default)]
+struct Taken(Arc<AtomicU64>);
+
+/// A file whose bytes are counted.
+struct Counted {
+    file: File,
+    taken: Taken,
+}
+
+impl Read for Counted {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read(into)?;
+        self.taken.0.fetch_add(count as u64, Ordering::Relaxed);
+        Ok(count)
+    }
 }
 
 impl Text {
     pub(crate) fn new(file: File, name: &str) -> Result<Self> {
+        let taken = Taken::default();
+        let file = Counted {
+            file,
+            taken: taken.clone(),
+        };
         let mut file = BufReader::with_capacity(BUFFER, file);
         let start = file.fill_buf().map_err(|e| io_fault(name, &e))?;
         let ending = Path::new(name)
@@ -67,6 +93,7 @@ impl Text {
             name: name.to_owned(),
             compression,
             skipped: 0,
+            taken,
         };
         text.skip_mark()?;
         Ok(text)
@@ -76,17 +103,28 @@ impl Text {
     pub(crate) fn from(mut file: File, name: &str, at: u64) -> Result<Self> {
         file.seek(SeekFrom::Start(at))
             .map_err(|e| io_fault(name, &e))?;
+        let taken = Taken::default();
+        let file = Counted {
+            file,
+            taken: taken.clone(),
+        };
         Ok(Self {
             inner: Box::new(BufReader::with_capacity(BUFFER, file)),
             name: name.to_owned(),
             compression: None,
             skipped: 0,
+            taken,
         })
     }
 
     /// Whether a place in the text is a place in the file.
     pub(crate) fn is_plain(&self) -> bool {
         self.compression.is_none()
+    }
+
+    /// Bytes taken from the file so far.
+    pub(crate) fn taken(&self) -> u64 {
+        self.taken.0.load(Ordering::Relaxed)
     }
 
     /// Bytes of the byte order mark.
@@ -255,6 +293,17 @@ mod tests {
         assert_eq!(read("x.csv.zst", &frames.concat()).unwrap(), b"a\n1\n");
         // The name needn't say it.
         assert_eq!(read("x.csv", &gzip(b"a\n")).unwrap(), b"a\n");
+    }
+
+    #[test]
+    fn bytes_are_counted_as_they_stand_in_the_file() {
+        let packed = gzip("some text, again and again. ".repeat(10_000).as_bytes());
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&packed).unwrap();
+        io::Seek::rewind(&mut file).unwrap();
+        let mut text = Text::new(file, "x.gz").unwrap();
+        while text.read(&mut [0; 1_000]).unwrap() > 0 {}
+        assert_eq!(text.taken(), packed.len() as u64);
     }
 
     #[test]

@@ -54,6 +54,10 @@ pub(crate) trait Source: Send {
     fn schema(&self) -> SchemaRef;
     /// The next rows.
     fn next(&mut self, batch_bytes: usize) -> Result<Option<Chunk>>;
+    /// Bytes of the file that were read so far, where nobody knows how many rows there are.
+    fn bytes_read(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// What is needed to read a split besides its parts.
@@ -96,6 +100,8 @@ struct State {
     decoded: usize,
     /// Rows left out as they have no value in the watermark column.
     without_watermark: u64,
+    /// Bytes of the parts that were read to their ends.
+    bytes_read: u64,
     cx: Context,
 }
 
@@ -112,6 +118,7 @@ impl FilesReader {
             .map(|bounds| Low::new(bounds, &task.schema))
             .transpose()?;
         let gather = can_gather(&task.schema);
+        let bytes_read = parts.iter().take(at.part).map(Part::bytes).sum();
         let base = partition::base(&task.root, &task.home.settings.path);
         Ok(Self {
             schema: Arc::clone(&task.schema),
@@ -128,6 +135,7 @@ impl FilesReader {
                 held: None,
                 decoded: 0,
                 without_watermark: 0,
+                bytes_read,
                 cx: cx.clone(),
             })),
         })
@@ -153,6 +161,18 @@ impl Reader for FilesReader {
             .await?;
         self.state = Some(state);
         Ok(step)
+    }
+
+    fn bytes_read(&self) -> Option<u64> {
+        let state = self.state.as_ref()?;
+        if !matches!(state.task.format, Format::Csv | Format::Ndjson) {
+            return None;
+        }
+        let current = state.current.as_ref().zip(state.parts.get(state.at.part));
+        // A buffer may reach beyond the part.
+        let inside = current
+            .and_then(|(current, part)| Some(current.source.bytes_read()?.min(part.bytes())));
+        Some(state.bytes_read + inside.unwrap_or(0))
     }
 
     fn without_watermark(&self) -> u64 {
@@ -229,6 +249,7 @@ impl State {
                 Ok(None) => {
                     unchanged(&self.task.root, part)?;
                     self.current = None;
+                    self.bytes_read += part.bytes();
                     self.at = Place {
                         part: self.at.part + 1,
                         ..Place::default()

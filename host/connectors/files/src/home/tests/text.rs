@@ -81,7 +81,10 @@ fn text_that_does_not_fit_is_said_with_file_line_column_and_value() {
         );
     }
     let mixed = fault("e.ndjson", "{\"n\": 1}\n{\"n\": \"x\"}\n", json!({}));
-    assert_eq!(mixed.message, "n holds numbers and strings in e.ndjson");
+    assert_eq!(
+        mixed.message,
+        "e.ndjson: column \"n\" holds numbers and strings"
+    );
 }
 
 #[test]
@@ -140,7 +143,7 @@ fn whole_numbers_that_a_float_would_round_are_errors() {
     let wide = "{\"n\": 18446744073709551616}\n{\"n\": 18446744073709551617}\n";
     assert_eq!(
         read("a.ndjson", wide, none).unwrap_err().message,
-        "n holds integers of more than 64 bits in a.ndjson"
+        "a.ndjson: column \"n\" holds integers of more than 64 bits"
     );
     let text = json!({"schema": {"n": "string"}});
     let batch = read("a.ndjson", wide, text).unwrap();

@@ -355,6 +355,10 @@ impl Source for CsvSource {
         Arc::clone(&self.schema)
     }
 
+    fn bytes_read(&self) -> Option<u64> {
+        Some(self.cut.text.taken())
+    }
+
     fn next(&mut self, batch_bytes: usize) -> Result<Option<Chunk>> {
         self.cut.fill(&mut self.tokens, usize::MAX, batch_bytes)?;
         if self.tokens.rows() == 0 {

@@ -343,6 +343,10 @@ impl Source for NdjsonSource {
         Arc::clone(&self.schema)
     }
 
+    fn bytes_read(&self) -> Option<u64> {
+        Some(self.reader.text.taken())
+    }
+
     fn next(&mut self, batch_bytes: usize) -> Result<Option<Chunk>> {
         loop {
             let first = self.reader.line;
