@@ -66,6 +66,7 @@ fn as_documented() {
     };
     holds("hygge list", &["list"], &[]);
     holds("hygge list --discover", &["list --discover"], &[]);
+    holds("hygge schema diff", &["schema diff sales.orders"], &[]);
     holds("hygge debug", &["debug"], &[]);
     project.hygge("start").run();
     holds(

@@ -34,6 +34,7 @@ mod plugins;
 mod projects;
 mod recovery;
 mod references;
+mod schema_changes;
 mod shipped;
 mod strategies;
 mod verbs;

@@ -111,6 +111,7 @@ fn moved(root: &Path, home: &Value, store: &Value) -> Result<u64> {
             action: Action::Replace,
             key: Vec::new(),
             latest_by: None,
+            on_schema_change: hygge_core::OnSchemaChange::default(),
             memory: None,
             begun: Value::Null,
         };

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hygge_core::{Action, EntityId, Fault, RunId, Watermark, WatermarkType, code};
-use hygge_engine::Event;
+use hygge_engine::{Change, Event};
 use hygge_state::Outcome;
 use serde::Serialize;
 use serde_json::Value;
@@ -101,6 +101,15 @@ fn all() -> Vec<Event> {
             id: id(),
             warning: true,
             message: String::new(),
+        },
+        Event::SchemaChanged {
+            id: id(),
+            warning: true,
+            message: String::new(),
+            changes: vec![Change::Added {
+                column: String::new(),
+                kind: String::new(),
+            }],
         },
         Event::Waiting {
             id: id(),

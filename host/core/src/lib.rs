@@ -24,6 +24,7 @@ mod one_or_many;
 mod place;
 mod position;
 mod receipt;
+mod schema_change;
 mod secret;
 mod settings;
 mod shell;
@@ -35,6 +36,7 @@ mod type_parse;
 mod usage;
 mod veil;
 mod watermark;
+mod widen;
 
 pub use action::{Action, Contradiction, Mode, Strategy, action};
 pub use batch::{Batch, Encoded, OPERATION_COLUMN, Operation, Step};
@@ -52,6 +54,7 @@ pub use one_or_many::OneOrMany;
 pub use place::Place;
 pub use position::Position;
 pub use receipt::{CommitRecord, Receipt, Settled};
+pub use schema_change::OnSchemaChange;
 pub use secret::Secret;
 pub use settings::{REDACTED, Settings};
 pub use shell::quoted;
@@ -63,6 +66,7 @@ pub use type_parse::{TYPE_NAMES, parse_type, zone_offset};
 pub use usage::{Egress, Metered, PoolUsage, Pooled, Usage};
 pub use veil::Veil;
 pub use watermark::{Watermark, WatermarkType};
+pub use widen::{widen, widen_field};
 
 /// Boxed connectors and their futures are passed around by these names.
 pub use async_trait::async_trait;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use arrow_schema::SchemaRef;
 
 use crate::{
-    Action, Batch, CommitRecord, Context, EntityId, Finding, Home, Receipt, Result, RunId, Settled,
-    SplitId, async_trait,
+    Action, Batch, CommitRecord, Context, EntityId, Finding, Home, OnSchemaChange, Receipt, Result,
+    RunId, Settled, SplitId, async_trait,
 };
 
 /// Where data settles: the destination of one entity, as configured.
@@ -120,6 +120,8 @@ pub struct Target {
     pub key: Vec<String>,
     /// Which of several rows with one key is last; without it the one read last.
     pub latest_by: Option<String>,
+    /// What becomes of columns that the destination lacks, or has as another type.
+    pub on_schema_change: OnSchemaChange,
     /// What the last commit left in [`Settled::memory`].
     pub memory: Option<Vec<u8>>,
     /// What `begin` gave; null before.

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use hygge_core::{
-    Action, Batch, Bound, CommitRecord, Context, EntityId, Fault, Home, Position, Receipt, Result,
-    RunId, Settled, Split, SplitId, SplitPlan, SplitRequest, Standing, Store, Target, Transform,
-    Want, Writer, code,
+    Action, Batch, Bound, CommitRecord, Context, EntityId, Fault, Home, OnSchemaChange, Position,
+    Receipt, Result, RunId, Settled, Split, SplitId, SplitPlan, SplitRequest, Standing, Store,
+    Target, Transform, Want, Writer, code,
 };
 
 use crate::StopSignal;
@@ -172,6 +172,7 @@ pub async fn pour(
         action: *action,
         key: Vec::new(),
         latest_by: None,
+        on_schema_change: OnSchemaChange::default(),
         memory: None,
         begun: serde_json::Value::Null,
     };

@@ -33,11 +33,12 @@ pub(crate) fn digest(
         .map(|each| (&each.kind, each.settings.redacted()))
         .collect();
     let shaping = format!(
-        "{}|{}|{transforms:?}|{}|{}|{:?}|{action}|{bounds:?}|{:?}|{:?}",
+        "{}|{}|{transforms:?}|{}|{}|{:?}|{:?}|{action}|{bounds:?}|{:?}|{:?}",
         planned.home.kind,
         planned.home.settings.redacted(),
         planned.store.kind,
         planned.store.settings.redacted(),
+        planned.on_schema_change,
         planned.incremental,
         plan.schema.fields(),
         plan.splits,

@@ -36,6 +36,12 @@ impl Chain {
         self.0.is_empty()
     }
 
+    /// With one more at its end, that no list names.
+    pub(crate) fn then(mut self, name: &str, transform: Arc<dyn Transform>) -> Self {
+        self.0.push((name.to_owned(), transform));
+        self
+    }
+
     /// Only the first so many.
     pub(crate) fn until(mut self, steps: usize) -> Self {
         self.0.truncate(steps);

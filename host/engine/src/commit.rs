@@ -14,7 +14,7 @@ use crate::entity::{Moved, Mover};
 use crate::retry::Retries;
 use crate::start::{self, Start};
 use crate::window::{Follow, Seen, Taken};
-use crate::{Event, increment, recover};
+use crate::{Event, drift, increment, recover};
 
 /// What is known when every split is staged.
 pub(crate) struct Ended {
@@ -134,6 +134,7 @@ impl Mover {
             config: recover::config(&self.planned),
             ends: Some(start::ends(&self.planned, &self.shared.place, filled)),
             window: window.0.clone(),
+            columns: drift::remembered(&target.schema, start.state.as_ref()),
         };
         self.shared
             .state
@@ -227,6 +228,7 @@ fn state_after(intent: &Intent, settled: &Settled, status: &str) -> EntityState 
         ends: intent.ends.clone(),
         action: *action,
         window: intent.window.clone(),
+        columns: intent.columns.clone(),
     }
 }
 

@@ -7,7 +7,7 @@ use hygge_project::PlannedEntity;
 use hygge_state::{EntityState, Intent, Memories};
 
 use crate::shared::Shared;
-use crate::{Event, commit, recover, start};
+use crate::{Event, commit, drift, recover, start};
 
 /// Refuses a source without columns, when it would take the place of what stands.
 pub(crate) fn columns(planned: &PlannedEntity, action: Action, schema: &Schema) -> Result<()> {
@@ -57,6 +57,7 @@ pub(crate) async fn replace(
         action: Action::Replace,
         key: Vec::new(),
         latest_by: None,
+        on_schema_change: planned.on_schema_change,
         memory,
         begun: serde_json::Value::Null,
     };
@@ -86,6 +87,7 @@ pub(crate) async fn replace(
         config: recover::config(planned),
         ends: Some(start::ends(planned, &shared.place, false)),
         window: None,
+        columns: drift::columns(&target.schema),
     };
     // Nothing was taken yet, as far as the next incremental run goes.
     let nothing: Memories = vec![("window", None), ("home", None)];

@@ -17,6 +17,7 @@ use hygge_state::{Holder, SplitDone};
 use tokio::task::JoinSet;
 
 use crate::attempt::{self, Begun};
+use crate::brought::Brought;
 use crate::chain::Chain;
 use crate::commit::Ended;
 use crate::increment;
@@ -27,7 +28,7 @@ use crate::retry::Retries;
 use crate::shared::{Lent, Shared};
 use crate::start::{self, Start};
 use crate::window::{Follow, Seen, Taken};
-use crate::{Event, check, commit, empty, recover};
+use crate::{Event, check, commit, drift, empty, recover};
 
 /// What moving an entity came to.
 #[derive(Debug)]
@@ -104,6 +105,7 @@ impl Mover {
         let followed = self.follow(&start, &plan).await?;
         let bound = self.chain(&plan, &cx);
         let (chain, schema) = self.shared.signal.or_stopped(bound).await?;
+        let (chain, schema) = self.met(&start, chain, schema)?;
         let digest = attempt::digest(&self.planned, start.action, start.bounds.as_ref(), &plan);
         let begun =
             attempt::begin(&self.shared, &self.planned, start.action, &plan, digest).await?;
@@ -255,6 +257,28 @@ impl Mover {
         Ok((chain, schema))
     }
 
+    /// Other columns than in the last run: told, and met as the store says.
+    fn met(&self, start: &Start, chain: Chain, schema: SchemaRef) -> Result<(Chain, SchemaRef)> {
+        let before = drift::before(&self.planned, &self.shared.place, start.state.as_ref());
+        let policy = self.planned.on_schema_change;
+        let Some((changes, met)) = drift::meet(policy, before, &schema)? else {
+            return Ok((chain, schema));
+        };
+        self.shared.events.event(&Event::SchemaChanged {
+            id: self.planned.id.clone(),
+            warning: met.warning,
+            message: met.message,
+            changes,
+        });
+        Ok(match met.schema {
+            None => (chain, schema),
+            Some(schema) => {
+                let last = Arc::new(Brought(Arc::clone(&schema)));
+                (chain.then("on_schema_change", last), schema)
+            }
+        })
+    }
+
     async fn follow(
         &self,
         start: &Start,
@@ -298,6 +322,7 @@ impl Mover {
             action: start.action,
             key: merge.map(|i| i.key.clone()).unwrap_or_default(),
             latest_by: merge.and_then(|i| i.column.clone()),
+            on_schema_change: self.planned.on_schema_change,
             memory: start.memory.clone(),
             begun: serde_json::Value::Null,
         };

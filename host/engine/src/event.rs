@@ -2,6 +2,8 @@ use hygge_core::{Action, EntityId, Fault, PoolUsage, RunId, Usage, Watermark};
 use hygge_state::Outcome;
 use serde::Serialize;
 
+use crate::Change;
+
 /// What happens in a run, in the order it happens. `--output json` prints one a line, the run's
 /// log keeps all of them.
 #[derive(Debug, Clone, Serialize)]
@@ -80,6 +82,17 @@ pub enum Event {
         warning: bool,
         /// What.
         message: String,
+    },
+    /// Other columns come than in the last run.
+    SchemaChanged {
+        /// The entity.
+        id: EntityId,
+        /// Whether the person should see it without `--verbose`.
+        warning: bool,
+        /// What changed and what becomes of it, for people.
+        message: String,
+        /// What changed, column by column.
+        changes: Vec<Change>,
     },
     /// Something takes its time before rows move, and says why.
     Waiting {

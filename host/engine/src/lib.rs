@@ -8,9 +8,11 @@
 
 mod alone;
 mod attempt;
+mod brought;
 mod chain;
 mod check;
 mod commit;
+mod drift;
 mod empty;
 mod entity;
 mod event;
@@ -39,6 +41,7 @@ mod workers;
 
 pub use alone::{FirstRows, Pour, first_rows, pour};
 pub use check::{Checked, Found, check, discover};
+pub use drift::{Change, Drift, drift};
 pub use event::{Event, Events};
 pub use increment::in_the_future;
 pub use look_through::{Looker, look_through, look_through_entity};

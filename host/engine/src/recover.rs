@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::shared::Shared;
 use crate::window::{Observer, Seen};
-use crate::{Event, commit, increment, start};
+use crate::{Event, commit, drift, increment, start};
 
 /// Finishes the commit that an earlier run of this entity had decided on.
 pub(crate) async fn finish(shared: &Shared, planned: &PlannedEntity, cx: &Context) -> Result<()> {
@@ -290,6 +290,7 @@ pub async fn recover_state(
         encoded: None,
         bounds: None,
     };
+    let columns = drift::columns(&plan.schema);
     let mut rows = 0;
     for split in &plan.splits {
         let mut reader = home.open(split, &Position::start(), &want, cx).await?;
@@ -328,6 +329,7 @@ pub async fn recover_state(
         ends: Some(start::ends(planned, place, rows > 0)),
         action: Action::Append,
         window,
+        columns,
     };
     state.put(&recovered, &memories).await?;
     Ok(recovered)

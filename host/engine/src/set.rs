@@ -24,6 +24,7 @@ pub async fn set_state(
     let moved = before
         .as_ref()
         .is_none_or(|b| b.ends.as_ref().is_some_and(|e| e.store != ends.store));
+    let columns = before.as_ref().map(|state| state.columns.clone());
     let (_, store) = build(registry, planned, place)?;
     let memory = state.memory(id, "store").await?;
     let standing = store.inspect(id, memory.as_deref(), cx).await?;
@@ -51,6 +52,7 @@ pub async fn set_state(
         ends: Some(ends),
         action: Action::Append,
         window: None,
+        columns: columns.filter(|_| !moved).unwrap_or_default(),
     };
     state.put(&after, &memories).await?;
     Ok(after)

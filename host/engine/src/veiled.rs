@@ -37,6 +37,7 @@ fn cover(event: &mut Event, veil: &Veil) {
         }
         Event::Recovered { message, .. }
         | Event::Note { message, .. }
+        | Event::SchemaChanged { message, .. }
         | Event::Waiting { message, .. } => veil.cover(message),
         Event::EntityFinished {
             location,

@@ -255,7 +255,12 @@ by_type!(
 pub(crate) const HOME_KEYS: [&str; 4] = ["type", "connection", "incremental", "allow_empty"];
 
 /// The keys of every store, whatever its type.
-pub(crate) const STORE_KEYS: [&str; 3] = ["type", "connection", "emptied_by_others"];
+pub(crate) const STORE_KEYS: [&str; 4] = [
+    "type",
+    "connection",
+    "emptied_by_others",
+    "on_schema_change",
+];
 
 /// Where a key belongs that was written in a flow or an entity, judged by the keys known there.
 pub(crate) fn belongs(key: &str, known: &[&str]) -> Option<&'static str> {
@@ -272,7 +277,9 @@ pub(crate) fn belongs(key: &str, known: &[&str]) -> Option<&'static str> {
         "path" | "type" | "format" | "connection" | "table" => {
             Some("this belongs into `home` or `store`")
         }
-        "compression" | "partition_by" | "emptied_by_others" => Some("this belongs into `store`"),
+        "compression" | "partition_by" | "emptied_by_others" | "on_schema_change" => {
+            Some("this belongs into `store`")
+        }
         "concurrency" | "memory" | "retries" | "on_error" => {
             Some("this belongs into `options` in hygge.yml")
         }

@@ -160,7 +160,7 @@ pub(crate) fn merge_layers(
                 kept.as_ref() == Some(&entry.key)
                     || matches!(
                         entry.key.as_str(),
-                        "incremental" | "allow_empty" | "emptied_by_others"
+                        "incremental" | "allow_empty" | "emptied_by_others" | "on_schema_change"
                     )
                     || entry.key == "connection"
                         && connection_type(&map_text(entry), connections).is_none()

@@ -1,4 +1,6 @@
-use hygge_core::{BuildContext, EntityId, HomePlan, Mode, Registry, StorePlan, action};
+use hygge_core::{
+    BuildContext, EntityId, HomePlan, Mode, OnSchemaChange, Registry, StorePlan, action,
+};
 use serde_json::json;
 
 use crate::check::Check;
@@ -119,6 +121,10 @@ pub(crate) fn resolve(
     let emptied_by_others = store
         .as_mut()
         .is_some_and(|store| switch(&mut store.map, "emptied_by_others", problems));
+    let on_schema_change = store
+        .as_mut()
+        .map(|store| on_schema_change(&mut store.map, problems))
+        .unwrap_or_default();
     let transforms = match layers.transforms() {
         Some(written) => transform::read(written, &id, around, problems, secrets),
         None => Some(Vec::new()),
@@ -197,6 +203,7 @@ pub(crate) fn resolve(
             allow_empty,
             filled_by: None,
             emptied_by_others,
+            on_schema_change,
             origin: Origin {
                 file: entity.at.source.file.clone(),
                 line: entity.at.line,
@@ -270,6 +277,17 @@ fn switch(map: &mut Map, key: &str, problems: &mut Vec<Problem>) -> bool {
     let schema = json!({"type": "boolean"});
     problems.extend(Check::run(&what, &schema, &mut entry.value, &entry.at));
     matches!(entry.value.value, Value::Bool(true, _))
+}
+
+fn on_schema_change(map: &mut Map, problems: &mut Vec<Problem>) -> OnSchemaChange {
+    let Some(mut entry) = map.take("on_schema_change") else {
+        return OnSchemaChange::default();
+    };
+    let schema = crate::schema::of::<OnSchemaChange>();
+    let found = Check::run("`on_schema_change`", &schema, &mut entry.value, &entry.at);
+    problems.extend(found);
+    // Anything else was just said.
+    serde_json::from_value(entry.value.json().0).unwrap_or_default()
 }
 
 /// The mode that is written, with its place; the outer none when it can't be told.

@@ -2,7 +2,9 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 
-use hygge_core::{BuildContext, EntityId, HomePlan, Mode, Settings, StorePlan, Strategy, Veil};
+use hygge_core::{
+    BuildContext, EntityId, HomePlan, Mode, OnSchemaChange, Settings, StorePlan, Strategy, Veil,
+};
 
 /// Everything a run needs to know: resolved, validated, in order by name.
 #[derive(Debug, Clone)]
@@ -114,6 +116,8 @@ pub struct PlannedEntity {
     pub filled_by: Option<Filler>,
     /// Whether others take away what settled there (`store.emptied_by_others`).
     pub emptied_by_others: bool,
+    /// What happens when other columns come than before (`store.on_schema_change`).
+    pub on_schema_change: OnSchemaChange,
     /// Where it is written down.
     pub origin: Origin,
 }

@@ -1,4 +1,4 @@
-use hygge_core::Registry;
+use hygge_core::{OnSchemaChange, Registry};
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value as Json, json};
@@ -58,9 +58,17 @@ pub fn schema(kind: FileKind, registry: &Registry) -> Json {
     hoist(&mut incremental, "", &mut defs);
     defs.insert("Incremental".into(), incremental);
     by_type("Home", homes, &generic, &mut defs);
+    let mut on_schema_change = of::<OnSchemaChange>();
+    on_schema_change["description"] = json!(
+        "What happens when other columns come than in the last run, or than the destination has. Default: warn."
+    );
+    if let Some(schema) = on_schema_change.as_object_mut() {
+        schema.retain(|key, _| !matches!(key.as_str(), "$schema" | "title"));
+    }
     let generic = json!({
         "connection": generic["connection"],
         "emptied_by_others": {"type": "boolean", "description": "Whether somebody takes away what settled, as from a landing folder: incremental runs then go on when the store is empty. Default: false."},
+        "on_schema_change": on_schema_change,
     });
     by_type("Store", stores, &generic, &mut defs);
     transforms(registry, &mut defs);

@@ -9,8 +9,8 @@ use hygge_core::{
 use serde_json::json;
 
 use crate::{
-    Attempt, Ends, EntityState, Holder, Intent, Memories, Outcome, RunEntity, RunRecord, SplitDone,
-    Staged, StateStore, Unfinished, Waiting,
+    Attempt, Columns, Ends, EntityState, Holder, Intent, Memories, Outcome, RunEntity, RunRecord,
+    SplitDone, Staged, StateStore, Unfinished, Waiting,
 };
 
 /// The id of the `n`-th run.
@@ -52,6 +52,7 @@ pub fn state(entity: &EntityId, n: u64) -> EntityState {
         }),
         action: Action::Append,
         window: Some(json!({"low": "5", "columns": ["id"]})),
+        columns: Columns(vec![("id".into(), "int64".into())]),
     }
 }
 
@@ -108,6 +109,7 @@ pub fn intent(entity: &EntityId, n: u64) -> Intent {
         config: json!({"home": {"type": "parquet"}}),
         ends: None,
         window: None,
+        columns: Columns::default(),
     }
 }
 

@@ -8,6 +8,7 @@
 //! `begin_attempt`, `split_done` for each split, `put_intent` (from here on the commit will
 //! happen, whoever does it), `close` (it happened; the new state stands, the intent is gone).
 
+mod columns;
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
 #[cfg(test)]
@@ -33,6 +34,7 @@ mod tape;
 mod tests;
 mod waiting;
 
+pub use columns::Columns;
 pub use local::LocalState;
 pub use memory::MemoryState;
 

@@ -3,6 +3,8 @@ use hygge_core::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::Columns;
+
 /// What is remembered of an entity between runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EntityState {
@@ -36,6 +38,9 @@ pub struct EntityState {
     /// and the columns its hashes are over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<serde_json::Value>,
+    /// The columns that the last run committed; none when they aren't known.
+    #[serde(default, skip_serializing_if = "Columns::is_empty")]
+    pub columns: Columns,
 }
 
 /// The two ends a state is true of, as the engine tells them apart: with another destination,
@@ -129,6 +134,9 @@ pub struct Intent {
     /// The state's `window` once this is committed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<serde_json::Value>,
+    /// The state's `columns` once this is committed.
+    #[serde(default, skip_serializing_if = "Columns::is_empty")]
+    pub columns: Columns,
 }
 
 /// Who holds an entity.

@@ -6,7 +6,7 @@ use std::path::Path;
 use hygge_core::{Action, EntityId, Fault, Position, Result, RunId, Watermark, code, quoted};
 use serde::{Deserialize, Serialize};
 
-use crate::{Ends, EntityState, seal};
+use crate::{Columns, Ends, EntityState, seal};
 
 /// The format written by this version.
 const VERSION: u32 = 1;
@@ -60,6 +60,8 @@ struct Written<'a> {
     position: Option<&'a Position>,
     #[serde(skip_serializing_if = "Option::is_none")]
     window: Option<&'a serde_json::Value>,
+    #[serde(skip_serializing_if = "Columns::is_empty")]
+    columns: &'a Columns,
     #[serde(skip_serializing_if = "Option::is_none")]
     closed: Option<&'a RunId>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -98,6 +100,7 @@ impl Sheet {
             ends,
             action,
             window,
+            columns,
         } = &self.state;
         check_depth("position", position.as_ref().map(|p| &p.0))?;
         check_depth("window", window.as_ref())?;
@@ -115,6 +118,7 @@ impl Sheet {
             action: *action,
             position: position.as_ref(),
             window: window.as_ref(),
+            columns,
             closed: self.closed.as_ref(),
             memories: &self.memories,
         };

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::conformance::{self, attempt, intent, memories, split, state};
-use crate::{EntityState, LocalState, MemoryState, StateStore};
+use crate::{Columns, EntityState, LocalState, MemoryState, StateStore};
 
 fn open(work: &Path) -> LocalState {
     LocalState::open(work, Arc::new(InlineWorkers))
@@ -85,12 +85,14 @@ window:
   columns:
   - id
   low: \"5\"
+columns:
+  id: int64
 memories:
   store:
     file: orders.store.5c7401c0ec22eeeeeaf06c6480b2cd11.bin
     bytes: 1
     xxh3: 5c7401c0ec22eeeeeaf06c6480b2cd11
-checksum: \"06b6246880c94ca4\"
+checksum: \"f23608df11e00206\"
 "
     );
 }
@@ -423,6 +425,7 @@ proptest! {
         flow in odd_text(), entity in odd_text(), status in odd_text(), location in odd_text(),
         column in odd_text(), number in any::<i64>(), rows in any::<u64>(),
         position in odd_value(), window in odd_value(),
+        columns in proptest::collection::btree_map(odd_text(), odd_text(), 0..4),
     ) {
         let kind = WatermarkType::Integer;
         let written = EntityState {
@@ -432,6 +435,8 @@ proptest! {
             // A null position is the same as none.
             position: (!position.is_null()).then_some(Position(position)),
             window: (!window.is_null()).then_some(window),
+            // In an order of their own.
+            columns: Columns(columns.into_iter().rev().collect()),
             ..state(&orders(), 1)
         };
         let sheet = crate::sheet::Sheet {

@@ -246,7 +246,8 @@ impl Renderer for Live {
             Event::Retrying { .. }
             | Event::Recovered { .. }
             | Event::Waiting { .. }
-            | Event::Note { .. } => return text,
+            | Event::Note { .. }
+            | Event::SchemaChanged { .. } => return text,
             _ => {}
         }
         String::new()

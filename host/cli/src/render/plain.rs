@@ -125,10 +125,12 @@ impl Renderer for Plain {
             Event::Waiting { id, .. } => {
                 self.say("wait", id, &words::line(event, verbose).unwrap_or_default())
             }
-            Event::Note { id, warning, .. } => match words::line(event, verbose) {
-                Some(text) => self.say(if *warning { "WARN" } else { "note" }, id, &text),
-                None => String::new(),
-            },
+            Event::Note { id, warning, .. } | Event::SchemaChanged { id, warning, .. } => {
+                match words::line(event, verbose) {
+                    Some(text) => self.say(if *warning { "WARN" } else { "note" }, id, &text),
+                    None => String::new(),
+                }
+            }
             Event::Committing { id } => match words::line(event, verbose) {
                 Some(text) => self.say("commit", id, &text),
                 None => String::new(),

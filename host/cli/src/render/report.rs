@@ -62,6 +62,12 @@ impl Tally {
                 id,
                 warning: true,
                 message,
+            }
+            | Event::SchemaChanged {
+                id,
+                warning: true,
+                message,
+                ..
             } => {
                 self.warnings.push((id.clone(), message.clone()));
             }

@@ -39,6 +39,9 @@ pub(super) fn line(event: &Event, verbose: bool) -> Option<String> {
         Event::Recovered { message, .. } | Event::Waiting { message, .. } => message.clone(),
         Event::Note {
             warning, message, ..
+        }
+        | Event::SchemaChanged {
+            warning, message, ..
         } if *warning || verbose => message.clone(),
         Event::Committing { .. } if verbose => "everything is staged; committing".to_owned(),
         _ => return None,

@@ -9,6 +9,7 @@ pub(crate) mod peek;
 pub(crate) mod plugin;
 pub(crate) mod runs;
 pub(crate) mod schema;
+mod schema_diff;
 pub(crate) mod start;
 pub(crate) mod state;
 

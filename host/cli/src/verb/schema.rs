@@ -1,10 +1,11 @@
 use std::sync::Arc;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use hygge_core::{nearest, type_name};
 use hygge_project::FileKind;
 
 use super::Ended;
+use super::schema_diff::{self, DiffArgs};
 use crate::args::Global;
 use crate::complaint::Exit;
 use crate::console::Console;
@@ -15,6 +16,7 @@ const EXAMPLES: &str = "\
 Examples:
   hygge schema flow                  Print the JSON Schema of flow.yml
   hygge schema sales.orders          Print the columns of an entity, after each step on their way
+  hygge schema diff sales.orders     Show what changed in them since the last run
   hygge schema --write               Write all of them to .hygge/schema, for editors
 
 Files that `hygge init` writes begin with a line that tells editors (the YAML language server)
@@ -23,14 +25,21 @@ that its plugins bring.";
 
 /// Print the JSON Schema of a kind of file, or the columns of an entity
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 pub(crate) struct SchemaArgs {
+    #[command(subcommand)]
+    what: Option<What>,
     /// A kind of file (project, flow, entity), or an entity, whose home is opened
     #[arg(default_value = "project", value_name = "KIND|FLOW.ENTITY", value_parser = asked)]
     of: Asked,
     /// Write the schemas of all kinds to .hygge/schema in the project
     #[arg(long, conflicts_with = "of")]
     write: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    Diff(DiffArgs),
 }
 
 #[derive(Debug, Clone)]
@@ -61,6 +70,9 @@ fn asked(text: &str) -> Result<Asked, String> {
 }
 
 pub(crate) fn run(args: &SchemaArgs, global: &Global, console: &Arc<Console>) -> Ended {
+    if let Some(What::Diff(args)) = &args.what {
+        return schema_diff::run(args, global, console);
+    }
     if args.write {
         let root = project::root(global)?;
         let written = schema_files::write(&root)?;

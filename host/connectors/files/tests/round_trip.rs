@@ -50,6 +50,7 @@ fn write(root: &Path, kind: &str, settings: Value, batches: &[RecordBatch]) {
         action: Action::Replace,
         key: Vec::new(),
         latest_by: None,
+        on_schema_change: hygge_core::OnSchemaChange::default(),
         memory: None,
         begun: Value::Null,
     };

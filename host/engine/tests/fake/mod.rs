@@ -506,6 +506,7 @@ impl Project {
                 mode: Mode::Full,
                 incremental: None,
                 allow_empty: false,
+                on_schema_change: hygge_core::OnSchemaChange::default(),
                 filled_by: None,
                 emptied_by_others: false,
                 origin: Origin {

@@ -32,7 +32,7 @@ pub(crate) use self::read::ipc::read_schema;
 pub(crate) use self::read::parquet::ParquetSource;
 use self::read::{FilesReader, Task};
 pub(crate) use self::read::{Rows, Source};
-pub(crate) use self::reconcile::{Fit, Merged, cast, widen};
+pub(crate) use self::reconcile::{Fit, Merged, cast};
 pub use self::settings::{HomeSettings, INFER_ROWS, SPLIT_SIZE};
 use self::spec::{Place, Spec};
 use crate::config::CsvOptions;

@@ -10,14 +10,14 @@ use std::sync::Arc;
 use arrow_array::{Array, RecordBatch};
 use arrow_row::{RowConverter, SortField};
 use arrow_schema::{DataType, Schema};
-use hygge_core::{Fault, Result, WatermarkType, code, type_name};
+use hygge_core::{Fault, Result, WatermarkType, code, type_name, widen};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::arrow::arrow_reader::statistics::StatisticsConverter;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::origin::Origin;
-use crate::home::{cast, widen};
+use crate::home::cast;
 
 /// The columns rows are merged by. A row's key is the hash of their values in a canonical form;
 /// that two different keys of 128 bits agree doesn't happen.

@@ -64,6 +64,7 @@ impl Project {
             action,
             key: Vec::new(),
             latest_by: None,
+            on_schema_change: hygge_core::OnSchemaChange::default(),
             memory: self.memory.clone(),
             begun: Value::Null,
         }

@@ -1,28 +1,30 @@
 //! Which columns of the rows go into which of the table, found out before the first row.
 
 use arrow_schema::{Field, Schema};
-use hygge_core::{Fault, Result, code};
+use hygge_core::{Fault, OnSchemaChange, Result, Target, code};
 
 use super::encode;
-use super::record::BegunColumn;
-use super::settings::{OnSchemaChange, Write};
+use super::record::{BegunColumn, Widen};
+use super::settings::Write;
+use super::wider::wider;
 use crate::describe::{Column, Table, Written};
 use crate::types::{Length, SqlType};
 
 /// The columns to write, or everything that stands in the way, listed together.
-pub(super) fn matched(write: &Write, schema: &Schema, table: &Table) -> Result<Vec<BegunColumn>> {
+pub(super) fn matched(write: &Write, target: &Target, table: &Table) -> Result<Vec<BegunColumn>> {
+    let (schema, policy) = (&*target.schema, target.on_schema_change);
     let mut wrong = Vec::new();
     let mut columns = Vec::new();
     for field in schema.fields() {
         let name = field.name();
         let Some(column) = find(&table.columns, name) else {
-            match write.on_schema_change {
+            match policy {
                 OnSchemaChange::IgnoreExtra => {}
-                OnSchemaChange::Additive => match new(field) {
+                policy if policy.adds() => match new(field) {
                     Ok(column) => columns.push(column),
                     Err(why) => wrong.push(why),
                 },
-                OnSchemaChange::Fail => wrong.push(format!("{name:?} isn't there")),
+                _ => wrong.push(format!("{name:?} isn't there")),
             }
             continue;
         };
@@ -36,7 +38,15 @@ pub(super) fn matched(write: &Write, schema: &Schema, table: &Table) -> Result<V
             ));
             continue;
         }
-        if let Err(why) = encode::fits(field.data_type(), column.sql_type) {
+        let widened = match policy {
+            OnSchemaChange::Evolve => new(field).ok().and_then(|new| {
+                // A length that only the values tell is no reason.
+                (!new.measured).then(|| wider(column.sql_type, new.sql_type.0))?
+            }),
+            _ => None,
+        };
+        let sql_type = widened.unwrap_or(column.sql_type);
+        if let Err(why) = encode::fits(field.data_type(), sql_type) {
             wrong.push(format!("{name:?}: {why}"));
             continue;
         }
@@ -50,11 +60,14 @@ pub(super) fn matched(write: &Write, schema: &Schema, table: &Table) -> Result<V
         columns.push(BegunColumn {
             from: name.clone(),
             name: column.name.clone(),
-            sql_type: Written(column.sql_type),
+            sql_type: Written(sql_type),
             collation: column.collation.clone(),
             nullable: column.nullable || defaulted,
             default: column.default.clone().filter(|_| defaulted),
             add: false,
+            widen: widened.map(|_| Widen {
+                nullable: column.nullable,
+            }),
             measured: false,
         });
     }
@@ -114,7 +127,7 @@ fn refuse(write: &Write, wrong: &[String]) -> Result<()> {
     )
     .advise(
         "change the table, leave columns out in the home (`exclude`), or say `on_schema_change: \
-         additive` or `ignore_extra`",
+         additive`, `evolve` or `ignore_extra` in the store",
     ))
 }
 
@@ -151,6 +164,7 @@ fn new(field: &Field) -> Result<BegunColumn, String> {
         nullable: true,
         default: None,
         add: true,
+        widen: None,
         measured,
     })
 }

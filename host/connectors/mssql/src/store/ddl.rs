@@ -1,7 +1,7 @@
 //! Statements that make tables and columns, but for those of a [twin](super::twin).
 
 use super::encode::staged_as;
-use super::record::{Begun, BegunColumn};
+use super::record::{Begun, BegunColumn, Widen};
 use crate::name::{TableName, literal, quoted};
 use crate::types::SqlType;
 
@@ -62,6 +62,23 @@ pub(super) fn add(table: &TableName, column: &BegunColumn) -> String {
         literal(&column.name),
         table.quoted(),
         declared(column)
+    )
+}
+
+/// A column whose type becomes wider; all else that it says has to be said again.
+pub(super) fn widen(table: &TableName, column: &BegunColumn, widen: Widen) -> String {
+    let collation = match &column.collation {
+        Some(collation) if is_text(column.sql_type.0) && is_plain(collation) => {
+            format!(" COLLATE {collation}")
+        }
+        _ => String::new(),
+    };
+    format!(
+        "ALTER TABLE {} ALTER COLUMN {} {}{collation} {}",
+        table.quoted(),
+        quoted(&column.name),
+        column.sql_type.0,
+        if widen.nullable { "NULL" } else { "NOT NULL" }
     )
 }
 

@@ -16,15 +16,16 @@ mod runs;
 mod settings;
 mod strategy;
 mod twin;
+mod wider;
 mod writer;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use self::columns::declared;
-use self::record::{Begun, StagedRows};
+use self::record::{Begun, BegunColumn, StagedRows};
 pub(crate) use self::runs::{RunLock, Runs};
-use self::settings::{Create, OnSchemaChange, Ordered, Write, WriteStrategy};
+use self::settings::{Create, Ordered, Write, WriteStrategy};
 use self::writer::{Desk, TableWriter};
 use crate::connection::{Connection, StatementSession};
 use crate::describe::{self, Table, Written, text};
@@ -33,8 +34,8 @@ use crate::home::MssqlHome;
 use arrow_schema::SchemaRef;
 use hygge_core::failpoint::hit;
 use hygge_core::{
-    Action, CommitRecord, Context, EntityId, Fault, Finding, Home, Level, Receipt, Result, RunId,
-    Settled, SplitId, Standing, Store, Target, Writer, async_trait, code,
+    Action, CommitRecord, Context, EntityId, Fault, Finding, Home, Level, OnSchemaChange, Receipt,
+    Result, RunId, Settled, SplitId, Standing, Store, Target, Writer, async_trait, code,
 };
 
 #[cfg(test)]
@@ -174,14 +175,15 @@ impl MssqlStore {
         Ok(())
     }
 
-    /// Makes the table, or adds columns to it, now that the lengths of values are known.
+    /// Makes the table, or adds columns to it and widens others, now that the lengths of values are known.
     async fn make(
         &self,
         session: &mut StatementSession,
         begun: &Begun,
         receipts: &[Receipt],
     ) -> Result<()> {
-        if !begun.create && !begun.columns.iter().any(|column| column.add) {
+        let changes = |column: &BegunColumn| column.add || column.widen.is_some();
+        if !begun.create && !begun.columns.iter().any(changes) {
             return Ok(());
         }
         let mut longest = vec![0; begun.columns.len()];
@@ -207,6 +209,15 @@ impl MssqlStore {
         for column in columns.iter().filter(|column| column.add) {
             let what = format!("can't add {:?} to {table}", column.name);
             session.unhurried(&what, &ddl::add(&table, column)).await?;
+        }
+        for column in &columns {
+            let Some(widen) = column.widen else { continue };
+            let what = format!(
+                "can't make {:?} of {table} {}",
+                column.name, column.sql_type.0
+            );
+            let sql = ddl::widen(&table, column, widen);
+            session.unhurried(&what, &sql).await?;
         }
         Ok(())
     }
@@ -261,7 +272,7 @@ impl MssqlStore {
 }
 
 /// What a column is called in the table.
-fn named(columns: &[record::BegunColumn], name: &str) -> Result<String> {
+fn named(columns: &[BegunColumn], name: &str) -> Result<String> {
     let found = columns.iter().find(|column| column.from == *name);
     found.map(|column| column.name.clone()).ok_or_else(|| {
         Fault::new(
@@ -368,7 +379,7 @@ impl Store for MssqlStore {
                     format!("{name} is a view, and rows are loaded into tables"),
                 ));
             }
-            Some(table) => columns::matched(write, &target.schema, table)?,
+            Some(table) => columns::matched(write, target, table)?,
             None if write.create == Create::Never => {
                 return Err(Fault::new(
                     code::DESTINATION_IO,
@@ -378,7 +389,7 @@ impl Store for MssqlStore {
             }
             None => columns::made(write, &target.schema)?,
         };
-        if write.on_schema_change == OnSchemaChange::IgnoreExtra {
+        if target.on_schema_change == OnSchemaChange::IgnoreExtra {
             let left: Vec<&str> = target
                 .schema
                 .fields()

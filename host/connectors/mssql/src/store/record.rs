@@ -71,9 +71,19 @@ pub(super) struct BegunColumn {
     /// The table doesn't have it yet.
     #[serde(default)]
     pub(super) add: bool,
+    /// The table has it as a narrower type, which becomes this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) widen: Option<Widen>,
     /// Its length is that of the longest value, once that is known.
     #[serde(default)]
     pub(super) measured: bool,
+}
+
+/// What stays of a column whose type becomes wider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Widen {
+    /// Whether it takes NULL.
+    pub(super) nullable: bool,
 }
 
 impl Begun {

@@ -22,8 +22,6 @@ pub struct StoreSettings {
     pub write_strategy: Option<WriteStrategy>,
     /// Whether a table that isn't there is made. Default: never.
     pub create: Option<Create>,
-    /// What happens when the source's columns aren't the table's. Default: fail.
-    pub on_schema_change: Option<OnSchemaChange>,
     /// What becomes of a value that its column can't hold. Columns of a key take no part in it.
     /// Default: error.
     pub on_overflow: Option<OnOverflow>,
@@ -95,18 +93,6 @@ pub enum Create {
     IfMissing,
 }
 
-/// What happens when the source's columns aren't the table's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum OnSchemaChange {
-    /// The run ends before a row is read.
-    Fail,
-    /// Columns that the table lacks are added to it.
-    Additive,
-    /// Columns that the table lacks are left out.
-    IgnoreExtra,
-}
-
 /// Settings that are right.
 #[derive(Debug, Clone)]
 pub(crate) struct Write {
@@ -114,7 +100,6 @@ pub(crate) struct Write {
     pub(crate) table: TableName,
     pub(crate) write_strategy: Option<WriteStrategy>,
     pub(crate) create: Create,
-    pub(crate) on_schema_change: OnSchemaChange,
     pub(crate) on_overflow: OnOverflow,
     pub(crate) adopt: bool,
     pub(crate) keep_identity: bool,
@@ -243,7 +228,7 @@ impl Write {
     pub(crate) fn needs(&self) -> Needs {
         use WriteStrategy as S;
         let strategy = self.write_strategy;
-        let alters = self.on_schema_change == OnSchemaChange::Additive || self.keep_identity;
+        let alters = self.keep_identity;
         Needs {
             update: match strategy {
                 Some(S::Merge) => Need::Always,
@@ -259,7 +244,7 @@ impl Write {
                 _ if alters => Need::Always,
                 Some(S::TempSwap | S::TruncateInsert) => Need::Always,
                 None => Need::For("a full run"),
-                Some(_) => Need::Never,
+                Some(_) => Need::For("a column that is new or wider (`on_schema_change`)"),
             },
         }
     }
@@ -300,7 +285,6 @@ impl Write {
                 table,
                 write_strategy: settings.write_strategy,
                 create: settings.create.unwrap_or(Create::Never),
-                on_schema_change: settings.on_schema_change.unwrap_or(OnSchemaChange::Fail),
                 on_overflow: settings.on_overflow.unwrap_or_default(),
                 adopt: settings.adopt.unwrap_or(false),
                 keep_identity: settings.keep_identity.unwrap_or(false),

@@ -112,7 +112,7 @@ async fn what_a_strategy_needs_is_asked_for() {
     let (store, home) = found(Encryption::Optional, &json!({})).await;
     assert!(says(&home, "dbo.t can be read: 1 columns"), "{home:?}");
     for (strategy, has, hasnt) in [
-        ("direct_insert", "INSERT on dbo.t", "ALTER on dbo.t"),
+        ("direct_insert", "INSERT on dbo.t", "UPDATE on dbo.t"),
         ("merge", "UPDATE on dbo.t", "DELETE on dbo.t"),
         ("delete_insert", "DELETE on dbo.t", "UPDATE on dbo.t"),
         ("temp_swap", "ALTER on dbo.t", "UPDATE on dbo.t"),

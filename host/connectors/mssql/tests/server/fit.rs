@@ -277,6 +277,7 @@ async fn what_was_staged_and_is_gone_is_staged_anew() {
         action: Action::Append,
         key: Vec::new(),
         latest_by: None,
+        on_schema_change: hygge_core::OnSchemaChange::default(),
         memory: None,
         begun: record.begun.clone(),
     };

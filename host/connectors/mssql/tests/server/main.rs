@@ -18,5 +18,6 @@ mod publish;
 mod random;
 mod read;
 mod scene;
+mod schema_change;
 mod swap;
 mod types;

@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow_schema::{Field, Schema};
 use hygge_core::{
-    Action, Batch, BuildContext, CommitRecord, Context, EntityId, Home, Memory, Position, Registry,
-    Result, RunId, Settings, Share, Silent, SplitId, SplitRequest, Stop, Store, Target, Want,
-    Workers,
+    Action, Batch, BuildContext, CommitRecord, Context, EntityId, Home, Memory, OnSchemaChange,
+    Position, Registry, Result, RunId, Settings, Share, Silent, SplitId, SplitRequest, Stop, Store,
+    Target, Want, Workers,
 };
 use hygge_tds_server::{Options, PASSWORD, Server, USER};
 use serde_json::{Value, json};
@@ -144,6 +144,19 @@ pub(crate) async fn stage_by(
     key: &[&str],
     latest_by: Option<&str>,
 ) -> Result<CommitRecord> {
+    let policy = OnSchemaChange::default();
+    stage_under(policy, store, batches, action, key, latest_by).await
+}
+
+/// The same, with other columns met in a way.
+pub(crate) async fn stage_under(
+    on_schema_change: OnSchemaChange,
+    store: &dyn Store,
+    batches: &[RecordBatch],
+    action: Action,
+    key: &[&str],
+    latest_by: Option<&str>,
+) -> Result<CommitRecord> {
     let cx = context();
     let entity = EntityId::new("f", "e");
     let mut target = Target {
@@ -153,6 +166,7 @@ pub(crate) async fn stage_by(
         action,
         key: key.iter().map(|name| (*name).to_owned()).collect(),
         latest_by: latest_by.map(str::to_owned),
+        on_schema_change,
         memory: None,
         begun: Value::Null,
     };

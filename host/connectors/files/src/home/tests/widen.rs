@@ -10,7 +10,8 @@ use arrow_buffer::i256;
 use arrow_schema::{DataType, Field, TimeUnit};
 
 use super::*;
-use crate::home::reconcile::{Fit, Merged, widen};
+use crate::home::reconcile::{Fit, Merged};
+use hygge_core::widen;
 
 /// Arrays of many types, each with the values that are hardest to keep.
 fn arrays() -> Vec<ArrayRef> {

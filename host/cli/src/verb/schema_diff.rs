@@ -1,0 +1,137 @@
+//! `hygge schema diff`: how an entity's columns differ from those of its last run.
+
+use std::sync::Arc;
+
+use clap::Args;
+use hygge_core::OnSchemaChange;
+use hygge_engine::{Change, Drift};
+use serde::Serialize;
+
+use super::Ended;
+use crate::args::{Global, OutputArgs};
+use crate::complaint::{Complaint, Exit};
+use crate::console::Console;
+use crate::table::Table;
+use crate::{diagnostics, project, runtime, units};
+
+const EXAMPLES: &str = "\
+Examples:
+  hygge schema diff sales.orders                 What changed since the last run
+  hygge schema diff sales.orders --output json   The same, for machines
+
+No rows are read, and nothing is written. The exit code is 1 when the next run would stop at what
+changed (`on_schema_change` in the store).";
+
+/// Show how an entity's columns differ from those of its last run
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct DiffArgs {
+    /// The entity, whose home is opened
+    #[arg(value_name = "FLOW.ENTITY")]
+    entity: String,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+pub(crate) fn run(args: &DiffArgs, global: &Global, console: &Arc<Console>) -> Ended {
+    diagnostics::begin(global.verbose, console, None)?;
+    let (project, planned) = project::load_one(global, &args.entity, console)?;
+    let state = project::state_of(&project.plan.place.root);
+    let (runtime, threads) = runtime::whole()?;
+    let cx = runtime::context(&threads, console);
+    let (plan, registry) = (&project.plan, &project.registry);
+    let drift = hygge_engine::drift(plan, &planned, registry, state.as_ref(), &cx);
+    let drift = runtime.block_on(drift)?;
+    project.warn(console);
+    if args.output.json() {
+        let line = Line {
+            flow: &planned.id.flow,
+            entity: &planned.id.entity,
+            drift: &drift,
+        };
+        let line = serde_json::to_string(&line)
+            .map_err(|error| Complaint::failed(format!("can't print what changed: {error}")))?;
+        console.out(&format!("{line}\n"));
+    } else {
+        show(&args.entity, &drift, console);
+    }
+    Ok(match drift.fault {
+        None => Exit::Well,
+        Some(_) => Exit::Failed,
+    })
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    flow: &'a str,
+    entity: &'a str,
+    #[serde(flatten)]
+    drift: &'a Drift,
+}
+
+fn show(entity: &str, drift: &Drift, console: &Console) {
+    let Some(last_run) = drift.last_run else {
+        console.out(&format!(
+            "The columns of the last run of {entity} aren't known: none has committed to this \
+             destination yet.\n"
+        ));
+        return;
+    };
+    let last_run = units::moment(last_run);
+    if drift.changes.is_empty() {
+        console.out(&format!(
+            "The columns of {entity} are those of its last run ({last_run}).\n"
+        ));
+        return;
+    }
+    console.out(&format!("Since the last run of {entity} ({last_run}):\n\n"));
+    let mut table = Table::new(&["  CHANGE", "COLUMN", "WAS", "IS"]);
+    for change in &drift.changes {
+        let [what, column, was, is] = match change {
+            Change::Added { column, kind } => ["new", column, "", kind],
+            Change::Removed { column, kind } => ["gone", column, kind, ""],
+            Change::Retyped {
+                column, was, is, ..
+            } => ["type", column, was, is],
+        };
+        table.row(vec![
+            format!("  {what}").into(),
+            column.into(),
+            was.into(),
+            is.into(),
+        ]);
+    }
+    console.out(&table.within(console.width()));
+    let next = match (&drift.fault, drift.on_schema_change) {
+        (Some(_), policy) => {
+            console.out(&format!(
+                "\nThe next run stops before it moves rows (on_schema_change: {}).\n",
+                named(policy)
+            ));
+            let advice = drift.fault.as_ref().and_then(|fault| fault.advice.clone());
+            if let Some(advice) = advice {
+                console.out(&format!("  {advice}\n"));
+            }
+            return;
+        }
+        (None, OnSchemaChange::Warn | OnSchemaChange::Fail) => "tells it and goes on",
+        (None, OnSchemaChange::Additive) => "adds what is new to the destination",
+        (None, OnSchemaChange::Evolve) => "adds what is new to the destination, and widens types",
+        (None, OnSchemaChange::IgnoreExtra) => "leaves out what is new",
+    };
+    console.out(&format!(
+        "\nThe next run {next} (on_schema_change: {}).\n",
+        named(drift.on_schema_change)
+    ));
+}
+
+/// As it is written in the store.
+fn named(policy: OnSchemaChange) -> &'static str {
+    match policy {
+        OnSchemaChange::Warn => "warn",
+        OnSchemaChange::Fail => "fail",
+        OnSchemaChange::Additive => "additive",
+        OnSchemaChange::Evolve => "evolve",
+        OnSchemaChange::IgnoreExtra => "ignore_extra",
+    }
+}

@@ -1,0 +1,106 @@
+//! Columns that the table lacks, or has as another type.
+
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{ArrayRef, Decimal128Array, Int64Array, StringArray};
+use hygge_core::{Action, OnSchemaChange, Result};
+use serde_json::json;
+
+use crate::scene::*;
+
+const TABLE: &str = "dbo.hygge_test_drift";
+
+async fn table(scene: &Scene) {
+    execute(scene, &format!("DROP TABLE IF EXISTS {TABLE}")).await;
+    let columns = "n int NOT NULL, price decimal(5, 2) NULL, name varchar(3) NULL";
+    execute(scene, &format!("CREATE TABLE {TABLE} ({columns})")).await;
+    let old = format!("INSERT INTO {TABLE} (n, price, name) VALUES (1, 1.25, 'old')");
+    execute(scene, &old).await;
+}
+
+fn rows() -> arrow_array::RecordBatch {
+    let numbers: ArrayRef = Arc::new(Int64Array::from(vec![5_000_000_000]));
+    let prices = Decimal128Array::from(vec![12_345_678]);
+    let prices: ArrayRef = Arc::new(prices.with_precision_and_scale(12, 3).unwrap());
+    let names: ArrayRef = Arc::new(StringArray::from(vec!["longer"]));
+    let extra: ArrayRef = Arc::new(StringArray::from(vec!["new"]));
+    batch(&[
+        ("n", "bigint", numbers),
+        ("price", "decimal(12,3)", prices),
+        ("name", "varchar(10)", names),
+        ("extra", "nvarchar(20)", extra),
+    ])
+}
+
+async fn append(scene: &Scene, policy: OnSchemaChange) -> Result<()> {
+    let store = scene.store(&json!({"table": TABLE, "adopt": true}));
+    let rows = [rows()];
+    let staged = stage_under(policy, store.as_ref(), &rows, Action::Append, &[], None);
+    let record = staged.await?;
+    store.commit(&record, &context()).await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn columns_are_added_and_types_become_wider() {
+    let scene = Scene::new();
+    table(&scene).await;
+    append(&scene, OnSchemaChange::Evolve).await.unwrap();
+    let home = scene.home(&json!({"table": TABLE}));
+    let found = read(home.as_ref()).await.unwrap();
+    let schema = found[0].schema();
+    let types = schema.fields().iter();
+    let types: Vec<String> = types
+        .map(|field| {
+            let null = if field.is_nullable() { "" } else { " NOT NULL" };
+            let sql_type = &field.metadata()["mssql.type"];
+            format!("{} {sql_type}{null}", field.name())
+        })
+        .collect();
+    let declared = [
+        "n bigint NOT NULL",
+        "price decimal(12,3)",
+        "name varchar(10)",
+        "extra nvarchar(20)",
+    ];
+    assert_eq!(types, declared);
+    let mut numbers = Vec::new();
+    for batch in &found {
+        let column = batch.column(0).as_primitive::<Int64Type>();
+        numbers.extend(column.values().iter().copied());
+    }
+    numbers.sort_unstable();
+    assert_eq!(numbers, [1, 5_000_000_000]);
+    // Once more there is nothing to change.
+    append(&scene, OnSchemaChange::Evolve).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_columns_are_refused_or_left_out() {
+    let scene = Scene::new();
+    table(&scene).await;
+    let mut refused = Vec::new();
+    for policy in [OnSchemaChange::Warn, OnSchemaChange::Fail] {
+        let fault = append(&scene, policy).await.unwrap_err();
+        refused.push(format!("{} ({})", fault.message, fault.advice.unwrap()));
+    }
+    assert_eq!(refused[0], refused[1]);
+    assert!(
+        refused[0].starts_with("the rows don't fit dbo.hygge_test_drift: \"extra\" isn't there"),
+        "{}",
+        refused[0]
+    );
+    assert!(refused[0].contains("`evolve`"), "{}", refused[0]);
+    // The number doesn't fit the type it has, whatever becomes of columns.
+    let fault = append(&scene, OnSchemaChange::IgnoreExtra).await;
+    let fault = fault.unwrap_err();
+    assert!(fault.message.contains("5000000000"), "{fault}");
+    let found = execute(
+        &scene,
+        &format!("SELECT CAST(COUNT(*) AS varchar(9)) FROM {TABLE}"),
+    )
+    .await;
+    assert_eq!(found, ["1"]);
+}

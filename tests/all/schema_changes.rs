@@ -1,0 +1,192 @@
+//! A source whose columns change, under each way to meet it.
+
+use std::path::PathBuf;
+
+use crate::harness::{Database, Events, Outcome, Project};
+
+const BEFORE: &str = "id,amount,fax\n1,10,a\n2,20,b\n";
+
+/// A column more, one less, and one wider.
+const AFTER: &str = "id,amount,channel\n3,1.5,web\n4,2.5,web\n";
+
+/// A project that took `BEFORE`.
+fn project(settings: &str) -> Project {
+    let project = Project::new();
+    project.flow(
+        "f",
+        &format!("home: data/in.csv\nstore: {{type: csv, path: out/all.csv{settings}}}\n"),
+    );
+    project.write("data/in.csv", BEFORE);
+    project.hygge("start --quiet").succeed();
+    project
+}
+
+fn run(project: &Project) -> Outcome {
+    project.hygge("start --output json").run()
+}
+
+fn settled(project: &Project) -> String {
+    std::fs::read_to_string(project.path("out/all.csv")).unwrap()
+}
+
+fn told(outcome: &Outcome) -> Vec<String> {
+    let events = Events::of(outcome);
+    let told = events.all("schema_changed");
+    told.map(|event| event["message"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn by_default_it_is_told() {
+    let project = project("");
+    project.write("data/in.csv", AFTER);
+    let outcome = project.hygge("start").succeed();
+    assert!(
+        outcome.stdout.contains(
+            "since the last run \"amount\" was int64 and is float64, \"channel\" (string) is new, \
+             \"fax\" (string) is gone"
+        ),
+        "{outcome}"
+    );
+    assert_eq!(settled(&project), AFTER);
+    // Once.
+    assert_eq!(told(&run(&project)), Vec::<String>::new());
+}
+
+#[test]
+fn failing_leaves_what_stands() {
+    for (policy, stops) in [
+        ("fail", AFTER),
+        ("additive", AFTER),
+        ("evolve", "id,amount,fax\n1,x,y\n"),
+    ] {
+        let project = project(&format!(", on_schema_change: {policy}"));
+        project.write("data/in.csv", stops);
+        let before = project.tree();
+        let diff = project.hygge("schema diff f.f").run();
+        assert_eq!(diff.code, Some(1), "{diff}");
+        assert_eq!(project.tree(), before, "nothing is written to find out");
+        let outcome = project.hygge("start").run();
+        assert_eq!(outcome.code, Some(1), "{outcome}");
+        insta::assert_snapshot!(format!("{policy}_stops"), diff.shown());
+        assert_eq!(settled(&project), BEFORE);
+        // It isn't forgotten for having been told.
+        assert_eq!(project.hygge("start").run().code, Some(1));
+    }
+}
+
+#[test]
+fn what_is_new_is_left_out() {
+    let project = project(", on_schema_change: ignore_extra");
+    project.write("data/in.csv", AFTER);
+    let outcome = run(&project);
+    let told = told(&outcome);
+    assert!(told[0].ends_with("what is new is left out"), "{told:?}");
+    assert_eq!(settled(&project), "id,amount\n3,1.5\n4,2.5\n");
+    // It is new until it is let in.
+    let again = self::told(&run(&project));
+    assert_eq!(
+        again,
+        ["since the last run \"channel\" (string) is new; what is new is left out"]
+    );
+}
+
+#[test]
+fn types_become_wider_and_stay_so() {
+    let project = Project::new();
+    let read_as = |amount: &str| {
+        project.flow(
+            "f",
+            &format!(
+                "home: {{type: csv, path: data/in.csv, schema: {{amount: {amount}}}}}\n\
+                 store: {{type: csv, path: out/all.csv, on_schema_change: evolve}}\n"
+            ),
+        );
+    };
+    read_as("decimal(5, 1)");
+    project.write("data/in.csv", "id,amount\n1,10.5\n");
+    project.hygge("start --quiet").succeed();
+    read_as("decimal(7, 3)");
+    project.write("data/in.csv", "id,amount\n2,1000.125\n");
+    assert_eq!(
+        told(&run(&project)),
+        ["since the last run \"amount\" was decimal(5, 1) and is decimal(7, 3)"]
+    );
+    assert_eq!(settled(&project), "id,amount\n2,1000.125\n");
+    read_as("int32");
+    project.write("data/in.csv", "id,amount\n3,7\n");
+    assert_eq!(
+        told(&run(&project)),
+        ["since the last run \"amount\" was decimal(7, 3) and is int32"]
+    );
+    assert_eq!(settled(&project), "id,amount\n3,7.000\n");
+    let state = project.hygge("state show f.f").succeed().stdout;
+    assert!(
+        state.contains("columns:\n  id: int64\n  amount: decimal(13, 3)\n"),
+        "{state}"
+    );
+}
+
+/// The columns are those of the commit, whoever finishes it.
+#[test]
+fn a_run_that_died_leaves_the_columns_of_what_it_committed() {
+    for point in ["receipt.stored", "intent.stored", "store.committed"] {
+        let project = project("");
+        project.write("data/in.csv", AFTER);
+        let killed = project
+            .hygge("start")
+            .failpoints(&format!("{point}=kill"))
+            .run();
+        assert!(killed.was_killed(), "{point}: {killed}");
+        let outcome = run(&project);
+        assert_eq!(outcome.code, Some(0), "{point}: {outcome}");
+        assert_eq!(settled(&project), AFTER, "{point}");
+        let state = project.hygge("state show f.f").succeed().stdout;
+        assert!(state.contains("  channel: string\n"), "{point}: {state}");
+    }
+}
+
+#[test]
+fn nothing_new_is_no_change() {
+    let project = Project::new();
+    project.flow(
+        "f",
+        "home: {type: csv, path: data, incremental: {strategy: files}}\n\
+         store: {type: parquet, path: out, on_schema_change: fail}\n",
+    );
+    project.write("data/a.csv", BEFORE);
+    project.hygge("start --quiet").succeed();
+    project.hygge("start --quiet").succeed();
+    project.write("data/b.csv", AFTER);
+    let refused = project.hygge("start").run();
+    assert_eq!(refused.code, Some(1), "{refused}");
+    let files = |folder: PathBuf| folder.read_dir().unwrap().count();
+    assert_eq!(files(project.path("out")), 1);
+}
+
+#[test]
+fn a_table_follows() {
+    let database = Database::start();
+    let table = "hygge_test_follows";
+    database.without(&[table]);
+    database.run(&format!(
+        "CREATE TABLE dbo.{table} (id int NOT NULL, name nvarchar(20) NULL)"
+    ));
+    let project = database.project(4);
+    project.flow(
+        "f",
+        &format!(
+            "home: data/in.csv\n\
+             store: {{connection: db, table: dbo.{table}, on_schema_change: evolve, adopt: true}}\n"
+        ),
+    );
+    project.write("data/in.csv", "id,name\n1,a\n");
+    project.hygge("start --quiet").succeed();
+    project.write("data/in.csv", "id,name,since\n5000000000,b,2026-01-01\n");
+    project.hygge("start --quiet").succeed();
+    let rows = database.run(&format!(
+        "SELECT CONCAT(id, ' ', name, ' ', since) FROM dbo.{table}"
+    ));
+    assert_eq!(rows, ["5000000000 b 2026-01-01"]);
+    database.without(&[table]);
+}
