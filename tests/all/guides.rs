@@ -19,6 +19,13 @@ fn the_examples_of_transforms_run() {
 }
 
 #[test]
+fn rows_are_checked() {
+    let folder = Project::bare();
+    folder.write("hygge.yml", "name: shop\n");
+    Follower::new(&folder, plugin_new::built()).follow(&page("docs/checks.md"));
+}
+
+#[test]
 fn a_source_gets_another_column() {
     let folder = Project::bare();
     folder.write("hygge.yml", "name: shop\n");

@@ -64,6 +64,9 @@ fn text(previews: &[Preview], width: Option<usize>, paint: Paint) -> String {
         if !preview.transforms.is_empty() {
             notes.push(preview.transforms.join(", then "));
         }
+        if !preview.checks.is_empty() {
+            notes.push(format!("checks {}", preview.checks.join(", ")));
+        }
         if preview.staged > 0 {
             notes.push(format!(
                 "{} staged by an interrupted run {} not read again, unless the source or the \
@@ -129,6 +132,7 @@ mod tests {
             to: format!("parquet files data/lake/{entity}"),
             mode,
             transforms: Vec::new(),
+            checks: Vec::new(),
             action: Some(action),
             watermark: None,
             recovers: false,

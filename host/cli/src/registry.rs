@@ -12,6 +12,7 @@ pub fn registry() -> Registry {
     let mut registry = Registry::default();
     hygge_files::register(&mut registry);
     hygge_mssql::register(&mut registry);
+    hygge_checks::register(&mut registry);
     hygge_polars::register(&mut registry);
     hygge_transforms::register(&mut registry);
     registry

@@ -7,9 +7,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hygge_core::{Action, EntityId, Fault, RunId, Watermark, WatermarkType, code};
+use hygge_core::{Action, EntityId, Fault, RunId, Severity, Watermark, WatermarkType, code};
 use hygge_engine::{Change, Event};
-use hygge_state::Outcome;
+use hygge_state::{Checked, Outcome};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -109,6 +109,17 @@ fn all() -> Vec<Event> {
             changes: vec![Change::Added {
                 column: String::new(),
                 kind: String::new(),
+            }],
+        },
+        Event::Checked {
+            id: id(),
+            checks: vec![Checked {
+                check: String::new(),
+                severity: Severity::Warn,
+                passed: true,
+                rows: None,
+                why: None,
+                rejects: None,
             }],
         },
         Event::Waiting {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::{
-    EntityId, Home, Metered, Place, PoolUsage, Pooled, Result, RunId, Settings, Store,
+    CheckKind, EntityId, Home, Metered, Place, PoolUsage, Pooled, Result, RunId, Settings, Store,
     TransformKind, Usage,
 };
 
@@ -142,12 +142,13 @@ pub struct Problem {
     pub advice: Option<String>,
 }
 
-/// Every type of Home, Store and transform there is, by name. Filled in one place, by the front end.
+/// Every type of Home, Store, transform and check there is, by name. Filled in one place, by the front end.
 #[derive(Clone, Default)]
 pub struct Registry {
     homes: BTreeMap<String, Arc<dyn HomeKind>>,
     stores: BTreeMap<String, Arc<dyn StoreKind>>,
     transforms: BTreeMap<String, Arc<dyn TransformKind>>,
+    checks: BTreeMap<String, Arc<dyn CheckKind>>,
     metered: Vec<Arc<dyn Metered>>,
     pooled: Vec<Arc<dyn Pooled>>,
 }
@@ -167,6 +168,11 @@ impl Registry {
     pub fn add_transform(&mut self, kind: Arc<dyn TransformKind>) {
         let name = kind.name().to_owned();
         self.transforms.entry(name).or_insert(kind);
+    }
+
+    /// Adds a type of check; the first of a name stays.
+    pub fn add_check(&mut self, kind: Arc<dyn CheckKind>) {
+        self.checks.entry(kind.name().to_owned()).or_insert(kind);
     }
 
     /// Adds something whose use is counted over a run.
@@ -213,6 +219,16 @@ impl Registry {
         self.transforms.get(name)
     }
 
+    /// The check type of a name.
+    pub fn check(&self, name: &str) -> Option<&Arc<dyn CheckKind>> {
+        self.checks.get(name)
+    }
+
+    /// All check types, by name.
+    pub fn checks(&self) -> impl Iterator<Item = &Arc<dyn CheckKind>> {
+        self.checks.values()
+    }
+
     /// All Home types, by name.
     pub fn homes(&self) -> impl Iterator<Item = &Arc<dyn HomeKind>> {
         self.homes.values()
@@ -235,6 +251,7 @@ impl fmt::Debug for Registry {
             .field("homes", &self.homes.keys())
             .field("stores", &self.stores.keys())
             .field("transforms", &self.transforms.keys())
+            .field("checks", &self.checks.keys())
             .finish()
     }
 }

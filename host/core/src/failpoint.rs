@@ -16,6 +16,7 @@ pub const POINTS: &[&str] = &[
     "writer.finishing",
     "writer.finished",
     "receipt.stored",
+    "entity.checked",
     "store.prepared",
     "intent.stored",
     "commit.started",

@@ -22,6 +22,8 @@ pub mod code {
     pub const SOURCE_IO: &str = "source.io";
     /// Schemas of source and destination, or of two sources, don't agree.
     pub const SCHEMA: &str = "schema";
+    /// A check says that rows aren't as they should be.
+    pub const CHECK: &str = "check";
     /// The destination holds something hygge didn't write.
     pub const DESTINATION_FOREIGN: &str = "destination.foreign";
     /// Writing failed.

@@ -12,6 +12,7 @@
 
 mod action;
 mod batch;
+mod check;
 mod column;
 mod connector;
 mod context;
@@ -40,6 +41,7 @@ mod widen;
 
 pub use action::{Action, Contradiction, Mode, Strategy, action};
 pub use batch::{Batch, Encoded, OPERATION_COLUMN, Operation, Step};
+pub use check::{About, BoundCheck, BuiltCheck, Check, CheckKind, Looking, Severity, Verdict};
 pub use column::columns_instead;
 pub use connector::{
     BuildContext, Capabilities, HomeKind, HomePlan, Problem, Registry, Running, StoreKind,

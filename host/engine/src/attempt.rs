@@ -32,8 +32,13 @@ pub(crate) fn digest(
         .iter()
         .map(|each| (&each.kind, each.settings.redacted()))
         .collect();
+    let checks: Vec<_> = planned
+        .checks
+        .iter()
+        .map(|each| (&each.kind, each.settings.redacted()))
+        .collect();
     let shaping = format!(
-        "{}|{}|{transforms:?}|{}|{}|{:?}|{:?}|{action}|{bounds:?}|{:?}|{:?}",
+        "{}|{}|{transforms:?}|{checks:?}|{}|{}|{:?}|{:?}|{action}|{bounds:?}|{:?}|{:?}",
         planned.home.kind,
         planned.home.settings.redacted(),
         planned.store.kind,
@@ -54,11 +59,14 @@ pub(crate) async fn begin(
     action: Action,
     plan: &SplitPlan,
     digest: String,
+    // Why one that died is begun anew in any case.
+    anew: Option<&'static str>,
 ) -> Result<Begun> {
     let id = &planned.id;
     let mut elsewhere = false;
     if let Some((attempt, done)) = shared.state.attempt(id).await? {
-        let same = attempt.fingerprint == plan.fingerprint
+        let same = anew.is_none()
+            && attempt.fingerprint == plan.fingerprint
             && attempt.digest == digest
             && attempt.action == action;
         let other_source = attempt.fingerprint != plan.fingerprint;
@@ -84,9 +92,10 @@ pub(crate) async fn begin(
             staged.store_type != store.kind || staged.store != store.settings.redacted()
         });
         if !done.is_empty() {
-            let why = match other_source {
-                true => "the source changed",
-                false => "the configuration changed",
+            let why = match (anew, other_source) {
+                (Some(why), _) => why,
+                (None, true) => "the source changed",
+                (None, false) => "the configuration changed",
             };
             let splits = if done.len() == 1 { "split" } else { "splits" };
             shared.events.event(&Event::Note {

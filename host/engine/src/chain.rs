@@ -18,7 +18,7 @@ impl Chain {
         place: &BuildContext,
     ) -> Result<Self> {
         let place = place.of(&planned.id);
-        let build = |each: &hygge_project::PlannedTransform| {
+        let build = |each: &hygge_project::PlannedItem| {
             let kind = registry
                 .transform(&each.kind)
                 .ok_or_else(|| Fault::internal(format!("no transform of type {:?}", each.kind)))?;

@@ -10,6 +10,7 @@ use hygge_core::{
 };
 use hygge_state::{EntityState, Intent, Memories, SplitDone, StateStore};
 
+use crate::checks::Checks;
 use crate::entity::{Moved, Mover};
 use crate::retry::Retries;
 use crate::start::{self, Start};
@@ -23,6 +24,7 @@ pub(crate) struct Ended {
     pub(crate) before: Vec<Taken>,
     pub(crate) follow: Option<Arc<Follow>>,
     pub(crate) target: Target,
+    pub(crate) checks: Arc<Checks>,
 }
 
 impl Mover {
@@ -43,8 +45,14 @@ impl Mover {
             before,
             follow,
             target,
+            checks,
         } = ended;
         let rows_read = done.iter().map(|d| d.rows_read).sum();
+        let staged = done.iter().map(|d| d.receipt.rows).sum();
+        let checked = done.iter().map(|d| d.checked.clone()).collect();
+        self.judge(&checks, checked, staged, target.action, cx)
+            .await?;
+        hit("entity.checked")?;
         let receipts: Vec<Receipt> = done.into_iter().map(|d| d.receipt).collect();
         // A merge rewrites files that were there before; what was moved is what was staged.
         let bytes = receipts.iter().map(|r| r.bytes).sum();

@@ -9,16 +9,17 @@ use std::time::Duration;
 use arrow_schema::SchemaRef;
 use hygge_core::failpoint::hit;
 use hygge_core::{
-    Action, Bound as _, Bounds, Context, Fault, Home, Mode, Receipt, Result, Split, SplitId,
+    About, Action, Bound as _, Bounds, Context, Fault, Home, Mode, Receipt, Result, Split, SplitId,
     SplitPlan, SplitRequest, Store, Strategy, Target, Want, Watermark, code,
 };
 use hygge_project::PlannedEntity;
-use hygge_state::{Holder, SplitDone};
+use hygge_state::{Checked, Holder, SplitDone};
 use tokio::task::JoinSet;
 
 use crate::attempt::{self, Begun};
 use crate::brought::Brought;
 use crate::chain::Chain;
+use crate::checks::{self, Checks};
 use crate::commit::Ended;
 use crate::increment;
 use crate::orphan::discard_with;
@@ -49,10 +50,16 @@ pub(crate) struct Mover {
     lent: Lent,
     /// What the Store was told that is coming, once it was.
     target: OnceLock<Target>,
+    /// What the checks came to, for whoever tells of the entity.
+    checked: Arc<OnceLock<Vec<Checked>>>,
 }
 
 impl Mover {
-    pub(crate) fn new(shared: Arc<Shared>, planned: PlannedEntity) -> Self {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        planned: PlannedEntity,
+        checked: Arc<OnceLock<Vec<Checked>>>,
+    ) -> Self {
         let progress = Arc::new(Progress::new(
             planned.id.clone(),
             Arc::clone(&shared.events),
@@ -64,6 +71,7 @@ impl Mover {
             progress,
             lent,
             target: OnceLock::new(),
+            checked,
         }
     }
 
@@ -106,9 +114,18 @@ impl Mover {
         let bound = self.chain(&plan, &cx);
         let (chain, schema) = self.shared.signal.or_stopped(bound).await?;
         let (chain, schema) = self.met(&start, chain, schema)?;
+        let checks = self.checks(&schema)?;
+        let anew = (!checks.storable()).then_some("the unique check has to see all rows at once");
         let digest = attempt::digest(&self.planned, start.action, start.bounds.as_ref(), &plan);
-        let begun =
-            attempt::begin(&self.shared, &self.planned, start.action, &plan, digest).await?;
+        let begun = attempt::begin(
+            &self.shared,
+            &self.planned,
+            start.action,
+            &plan,
+            digest,
+            anew,
+        )
+        .await?;
         let (target, begun) = self
             .begin(store.as_ref(), &start, &plan, schema, begun, &cx)
             .await?;
@@ -121,6 +138,7 @@ impl Mover {
         let pipeline = self.pipeline(
             Arc::clone(&home),
             chain,
+            Arc::clone(&checks),
             Arc::clone(&store),
             &target,
             start.bounds.clone(),
@@ -137,6 +155,7 @@ impl Mover {
             before,
             follow,
             target,
+            checks,
         };
         let (moved, position) = self
             .commit(store.as_ref(), &start, plan, ended, &cx)
@@ -163,6 +182,10 @@ impl Mover {
         };
         if self.planned.mode == Mode::Full {
             let ((_, store), cx) = (self.build()?, self.context());
+            let shared = &self.shared;
+            let counting = Checks::of_nothing(&shared.registry, &self.planned, &shared.place)?;
+            self.judge(&counting, Vec::new(), 0, Action::Replace, &cx)
+                .await?;
             let replaced = empty::replace(&self.shared, &self.planned, store.as_ref(), &cx);
             if let Some(state) = replaced.await? {
                 let now = "what stood at the destination gave way to an empty data set";
@@ -255,6 +278,49 @@ impl Mover {
             false => chain.bind(&plan.schema, cx).await?.schema(),
         };
         Ok((chain, schema))
+    }
+
+    /// The checks, bound to what reaches the Store.
+    fn checks(&self, schema: &SchemaRef) -> Result<Arc<Checks>> {
+        let shared = &self.shared;
+        let bound = Checks::bind(&shared.registry, &self.planned, &shared.place, schema)?;
+        Ok(Arc::new(bound))
+    }
+
+    /// What the checks say of rows that are all staged; a failure that isn't only told ends it.
+    pub(crate) async fn judge(
+        &self,
+        checks: &Checks,
+        seen: Vec<serde_json::Value>,
+        rows: u64,
+        action: Action,
+        cx: &Context,
+    ) -> Result<()> {
+        if checks.is_empty() {
+            return Ok(());
+        }
+        let state = self.shared.state.as_ref();
+        let about = About {
+            rows,
+            began: self.shared.began,
+            earlier: checks::earlier(state, &self.planned.id, action).await?,
+        };
+        let mut checked = checks.judge(seen, &about, cx).await?;
+        for each in &mut checked {
+            // What it found goes into the history, too.
+            self.shared.veil.cover(&mut each.check);
+            each.why
+                .iter_mut()
+                .for_each(|why| self.shared.veil.cover(why));
+        }
+        self.shared.events.event(&Event::Checked {
+            id: self.planned.id.clone(),
+            checks: checked.clone(),
+        });
+        let refusal = checks::refusal(&checked);
+        // Once a run.
+        drop(self.checked.set(checked));
+        refusal.map_or(Ok(()), Err)
     }
 
     /// Other columns than in the last run: told, and met as the store says.
@@ -410,12 +476,13 @@ impl Mover {
         &self,
         home: Arc<dyn Home>,
         chain: Chain,
+        checks: Arc<Checks>,
         store: Arc<dyn Store>,
         target: &Target,
         bounds: Option<Bounds>,
         follow: Option<Arc<Follow>>,
     ) -> Pipeline {
-        let looked_at = follow.is_some() || !chain.is_empty();
+        let looked_at = follow.is_some() || !chain.is_empty() || checks.looks();
         let encoded = match looked_at {
             true => None,
             false => self.planned.store_plan.capabilities.encoded,
@@ -423,6 +490,7 @@ impl Mover {
         Pipeline {
             home,
             chain,
+            checks,
             store,
             target: target.clone(),
             want: Want {

@@ -94,6 +94,13 @@ pub enum Event {
         /// What changed, column by column.
         changes: Vec<Change>,
     },
+    /// All of an entity was looked at by its checks.
+    Checked {
+        /// The entity.
+        id: EntityId,
+        /// What each came to, in the order they are written in.
+        checks: Vec<hygge_state::Checked>,
+    },
     /// Something takes its time before rows move, and says why.
     Waiting {
         /// The entity.

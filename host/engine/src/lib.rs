@@ -11,6 +11,7 @@ mod attempt;
 mod brought;
 mod chain;
 mod check;
+mod checks;
 mod commit;
 mod drift;
 mod empty;

@@ -8,6 +8,7 @@ use hygge_state::SplitDone;
 
 use crate::StopSignal;
 use crate::chain::Chain;
+use crate::checks::{Checks, SplitChecks};
 use crate::progress::Progress;
 use crate::queue::Queue;
 use crate::retry::Retries;
@@ -19,6 +20,7 @@ use crate::window::{Follow, Observer};
 pub(crate) struct Pipeline {
     pub(crate) home: Arc<dyn Home>,
     pub(crate) chain: Chain,
+    pub(crate) checks: Arc<Checks>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) target: Target,
     pub(crate) want: Want,
@@ -53,7 +55,7 @@ impl Pipeline {
         let reading = self.read(split, retries, &queue, &mut read, cx);
         let writing = self.write(split, attempt, &queue, &mut moved, cx);
         let both = async { futures::try_join!(reading, writing) };
-        let ((rows_read, left_out, observer), receipt) = self
+        let ((rows_read, left_out, observer, checks), receipt) = self
             .signal
             .or_stopped(both)
             .await
@@ -65,10 +67,15 @@ impl Pipeline {
             Some(observer) => cx.cpu(move || observer.finish()).await?,
             None => serde_json::Value::Null,
         };
+        let checked = match checks {
+            Some(checks) => cx.cpu(move || checks.finish()).await?,
+            None => serde_json::Value::Null,
+        };
         Ok(SplitDone {
             receipt,
             rows_read,
             observed,
+            checked,
         })
     }
 
@@ -79,7 +86,7 @@ impl Pipeline {
         queue: &Queue,
         read: &mut Read<'_>,
         cx: &Context,
-    ) -> Result<(u64, u64, Option<Observer>)> {
+    ) -> Result<(u64, u64, Option<Observer>, Option<SplitChecks>)> {
         let want = Want {
             batch_bytes: self
                 .want
@@ -94,6 +101,10 @@ impl Pipeline {
         let mut chain = match self.chain.is_empty() {
             true => None,
             false => Some(self.chain.bind(&steps.schema(), cx).await?),
+        };
+        let mut checks = match self.checks.is_empty() {
+            true => None,
+            false => Some(self.checks.look(cx)),
         };
         let mut rows_read = 0;
         while let Some(step) = steps.next().await? {
@@ -123,7 +134,7 @@ impl Pipeline {
                 (Batch::Rows(rows), Some(_)) if rows.num_rows() == 0 => {}
                 (Batch::Rows(rows), Some(chain)) => {
                     for rows in chain.apply(rows).await? {
-                        self.push(Batch::Rows(rows), queue, cx).await?;
+                        self.push(Batch::Rows(rows), &mut checks, queue, cx).await?;
                     }
                 }
                 (Batch::Encoded(_), Some(_)) => {
@@ -131,24 +142,53 @@ impl Pipeline {
                         "a reader sent encoded rows that must be transformed",
                     ));
                 }
-                (batch, None) => self.push(batch, queue, cx).await?,
+                (batch, None) => self.push(batch, &mut checks, queue, cx).await?,
             }
         }
         if let Some(chain) = &mut chain {
             for rows in chain.finish().await? {
-                self.push(Batch::Rows(rows), queue, cx).await?;
+                self.push(Batch::Rows(rows), &mut checks, queue, cx).await?;
             }
         }
         read.to(steps.bytes_read().and(split.bytes));
         queue.close();
-        Ok((rows_read, steps.without_watermark(), observer))
+        Ok((rows_read, steps.without_watermark(), observer, checks))
     }
 
-    async fn push(&self, batch: Batch, queue: &Queue, cx: &Context) -> Result<()> {
+    async fn push(
+        &self,
+        batch: Batch,
+        checks: &mut Option<SplitChecks>,
+        queue: &Queue,
+        cx: &Context,
+    ) -> Result<()> {
         self.same_schema(&batch)?;
         if batch.rows() > 0 {
+            if self.checks.looks() {
+                self.look(&batch, checks, cx).await?;
+            }
             let limit = || self.queue_bytes.min(cx.share.bytes() / 4);
             queue.push(batch, limit).await;
+        }
+        Ok(())
+    }
+
+    /// Lets the checks look at rows on their way to the writer.
+    async fn look(
+        &self,
+        batch: &Batch,
+        checks: &mut Option<SplitChecks>,
+        cx: &Context,
+    ) -> Result<()> {
+        let Batch::Rows(rows) = batch else {
+            return Err(Fault::internal(
+                "a reader sent encoded rows that must be checked",
+            ));
+        };
+        if let Some(mut looking) = checks.take() {
+            let rows = rows.clone();
+            let looked = cx.cpu(move || looking.take(&rows).map(|()| looking));
+            *checks = Some(looked.await?);
         }
         Ok(())
     }

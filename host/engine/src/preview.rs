@@ -14,6 +14,8 @@ pub struct Preview {
     pub from: String,
     /// What would happen to the rows on their way, in order.
     pub transforms: Vec<String>,
+    /// What would be asked of them before they are committed.
+    pub checks: Vec<String>,
     /// Where it would be written.
     pub to: String,
     /// How much of it.
@@ -58,6 +60,11 @@ async fn one(
         from: planned.home_plan.describe.clone(),
         transforms: planned
             .transforms
+            .iter()
+            .map(|each| each.describe.clone())
+            .collect(),
+        checks: planned
+            .checks
             .iter()
             .map(|each| each.describe.clone())
             .collect(),

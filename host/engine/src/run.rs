@@ -1,6 +1,6 @@
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use futures::future::{BoxFuture, FutureExt, ready};
@@ -9,7 +9,7 @@ use hygge_core::{
     code,
 };
 use hygge_project::{OnError, Plan, PlannedEntity, PlannedFlow};
-use hygge_state::{Outcome, RunEntity, RunRecord, StateStore};
+use hygge_state::{Checked, Outcome, RunEntity, RunRecord, StateStore};
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
@@ -86,6 +86,8 @@ pub struct EntityResult {
     pub fault: Option<Fault>,
     /// Why it was skipped.
     pub reason: Option<String>,
+    /// What its checks came to.
+    pub checks: Vec<Checked>,
 }
 
 /// Runs a plan to its end. Fails only when it can't begin; what happens to entities is in the
@@ -335,10 +337,12 @@ impl Turn {
         }
         let clock = Instant::now();
         // A task of its own, so that a panic in it is this entity's failure and no more.
-        let mover = Mover::new(Arc::clone(&self.shared), self.planned.clone());
+        let checked = Arc::new(OnceLock::new());
+        let own = Arc::clone(&checked);
+        let mover = Mover::new(Arc::clone(&self.shared), self.planned.clone(), own);
         let moved = tokio::spawn(async move { mover.run().await }).await;
         let seconds = clock.elapsed().as_secs_f64();
-        match moved {
+        let mut result = match moved {
             Ok(Ok(moved)) => self.passed(moved, seconds),
             // When nobody asked it to, something else ended it, or a plugin says so.
             Ok(Err(fault)) if fault.code == code::STOPPED && self.shared.signal.is_set() => {
@@ -349,7 +353,9 @@ impl Turn {
                 Fault::internal(format!("the entity's task died: {died}")),
                 seconds,
             ),
-        }
+        };
+        result.checks = checked.get().cloned().unwrap_or_default();
+        result
     }
 
     fn ended(&self, outcome: Outcome, seconds: f64) -> EntityResult {
@@ -365,6 +371,7 @@ impl Turn {
             watermark: None,
             fault: None,
             reason: None,
+            checks: Vec::new(),
         }
     }
 
@@ -441,5 +448,6 @@ fn remembered(result: &EntityResult) -> RunEntity {
             Some(fault) => Some(fault.message.clone()),
             None => result.reason.clone(),
         },
+        checks: result.checks.clone(),
     }
 }

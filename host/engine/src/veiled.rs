@@ -53,7 +53,9 @@ fn cover(event: &mut Event, veil: &Veil) {
             }
         }
         Event::PoolUsed { usage } => veil.cover(&mut usage.connection),
-        Event::RunStarted { .. }
+        // Covered where it is made: the history has it as well.
+        Event::Checked { .. }
+        | Event::RunStarted { .. }
         | Event::Progress { .. }
         | Event::Committing { .. }
         | Event::PluginUsed { .. }

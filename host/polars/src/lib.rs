@@ -6,6 +6,7 @@
 //! it. The two share buffers over Arrow's C data interface.
 
 mod carried;
+mod check;
 mod derive;
 mod evaluate;
 mod exchange;
@@ -20,10 +21,11 @@ use std::sync::Arc;
 use hygge_core::Registry;
 use hygge_transforms::kind::Kind;
 
-/// Makes `filter` and `derive` known.
+/// Makes `filter` and `derive` known, and the `sql` check.
 pub fn register(registry: &mut Registry) {
     // Polars warns on stderr of what its own next version will spell otherwise.
     polars::error::set_warning_function(|_, _| ());
+    registry.add_check(Arc::new(hygge_checks::Kind::<check::Sql>::default()));
     registry.add_transform(Arc::new(Kind::<derive::Derive>::default()));
     registry.add_transform(Arc::new(Kind::<filter::Filter>::default()));
 }

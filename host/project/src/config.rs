@@ -84,6 +84,11 @@ pub(crate) struct LayerConfig {
     #[schemars(with = "Option<Vec<TransformConfig>>")]
     #[serde(rename = "transforms")]
     _transforms: Described,
+    /// What is asked of the rows before they are committed. A list replaces that of a less
+    /// specific layer.
+    #[schemars(with = "Option<Vec<CheckConfig>>")]
+    #[serde(rename = "checks")]
+    _checks: Described,
     /// How much a run takes. Default: incremental when the home has `incremental`, else full.
     pub(crate) mode: Option<Mode>,
 }
@@ -109,6 +114,11 @@ pub(crate) struct FlowFile {
     #[schemars(with = "Option<Vec<TransformConfig>>")]
     #[serde(rename = "transforms")]
     _transforms: Described,
+    /// What is asked of the rows before they are committed. A list replaces that of a less
+    /// specific layer.
+    #[schemars(with = "Option<Vec<CheckConfig>>")]
+    #[serde(rename = "checks")]
+    _checks: Described,
     /// How much a run takes. Default: incremental when the home has `incremental`, else full.
     pub(crate) mode: Option<Mode>,
     /// Flows that must have succeeded first: a name, or a list.
@@ -170,6 +180,11 @@ pub(crate) struct EntityFile {
     #[schemars(with = "Option<Vec<TransformConfig>>")]
     #[serde(rename = "transforms")]
     _transforms: Described,
+    /// What is asked of the rows before they are committed. A list replaces that of a less
+    /// specific layer.
+    #[schemars(with = "Option<Vec<CheckConfig>>")]
+    #[serde(rename = "checks")]
+    _checks: Described,
     /// How much a run takes.
     pub(crate) mode: Option<Mode>,
 }
@@ -242,6 +257,12 @@ by_type!(
     TransformConfig,
     "Transform",
     "What happens to the rows on their way: a type with its settings.",
+    ["object"]
+);
+by_type!(
+    CheckConfig,
+    "Check",
+    "What is asked of the rows before they are committed: a type with its settings.",
     ["object"]
 );
 by_type!(

@@ -9,11 +9,12 @@ use crate::endpoint::{
 };
 use crate::flow::{WrittenEntity, WrittenFlow};
 use crate::incremental::{self, Placed};
+use crate::listed::{self, Listed};
 use crate::node::{Entry, Map, Node, Value};
 use crate::placeholder::{self, Placeholders};
 use crate::secrecy::Secrets;
 use crate::source::At;
-use crate::{Endpoint, Origin, PlannedEntity, Problem, location, transform};
+use crate::{Endpoint, Origin, PlannedEntity, Problem, location};
 
 /// What entities are made from, besides their flow.
 pub(crate) struct Surroundings<'a> {
@@ -74,11 +75,11 @@ impl<'a> Layers<'a> {
     }
 
     /// A list is no place to merge: the most specific one is taken whole.
-    fn transforms(&self) -> Option<&'a Entry> {
+    fn list(&self, listed: Listed) -> Option<&'a Entry> {
         let lists = self.0.iter().rev();
         lists
             .filter_map(|(node, _)| node.as_map())
-            .find_map(|map| map.entry("transforms"))
+            .find_map(|map| map.entry(listed.key()))
     }
 
     fn mode(&self) -> Option<&'a Node> {
@@ -125,10 +126,12 @@ pub(crate) fn resolve(
         .as_mut()
         .map(|store| on_schema_change(&mut store.map, problems))
         .unwrap_or_default();
-    let transforms = match layers.transforms() {
-        Some(written) => transform::read(written, &id, around, problems, secrets),
+    let mut list = |listed| match layers.list(listed) {
+        Some(written) => listed::read(listed, written, &id, around, problems, secrets),
         None => Some(Vec::new()),
     };
+    let transforms = list(Listed::Transforms);
+    let checks = list(Listed::Checks);
     let sound = problems.len() == before;
     let shown = format!("`{id}`");
     let mut settle = |merged: Option<Merged>| {
@@ -145,7 +148,8 @@ pub(crate) fn resolve(
     };
     let home = settle(home);
     let store = settle(store);
-    let (mode, home, store, transforms) = (mode?, home?, store?, transforms?);
+    let (mode, home, store) = (mode?, home?, store?);
+    let (transforms, checks) = (transforms?, checks?);
     let (home_at, store_at) = (home.place().clone(), store.place().clone());
     let (
         Settled {
@@ -196,6 +200,7 @@ pub(crate) fn resolve(
             home,
             home_plan,
             transforms,
+            checks,
             store,
             store_plan,
             mode,

@@ -17,6 +17,7 @@ mod entity;
 mod flow;
 mod incremental;
 mod index;
+mod listed;
 mod load;
 mod location;
 mod merge;
@@ -30,7 +31,6 @@ mod schema;
 mod secrecy;
 mod select;
 mod source;
-mod transform;
 mod var;
 mod variable;
 mod wording;
@@ -41,7 +41,7 @@ pub use discover::{PROJECT_FILE, root};
 pub use load::{Load, Wild, flows_dir, granted, load, readable};
 pub use plan::{
     Endpoint, Filler, Incremental, Known, Lookback, OnError, Options, Origin, Plan, PlannedEntity,
-    PlannedFlow, PlannedTransform,
+    PlannedFlow, PlannedItem,
 };
 pub use problem::{Excerpt, Problem, Problems};
 pub use schema::{FileKind, schema};

@@ -245,8 +245,8 @@ impl Loading<'_> {
         for Resolved { planned, .. } in &mut entities {
             veil.cover(&mut planned.home_plan.describe);
             veil.cover(&mut planned.store_plan.describe);
-            for transform in &mut planned.transforms {
-                veil.cover(&mut transform.describe);
+            for item in planned.transforms.iter_mut().chain(&mut planned.checks) {
+                veil.cover(&mut item.describe);
             }
         }
         let name = key(&project, "name").unwrap_or_else(|| match self.cx.root.file_name() {

@@ -101,7 +101,9 @@ pub struct PlannedEntity {
     /// What the Home says about itself.
     pub home_plan: HomePlan,
     /// What happens to the rows on their way, in order.
-    pub transforms: Vec<PlannedTransform>,
+    pub transforms: Vec<PlannedItem>,
+    /// What is asked of the rows before they are committed.
+    pub checks: Vec<PlannedItem>,
     /// Where it is written.
     pub store: Endpoint,
     /// What the Store says about itself.
@@ -145,9 +147,9 @@ pub struct Endpoint {
     pub dated: Option<String>,
 }
 
-/// One item of `transforms:`.
+/// One item of `transforms:` or `checks:`.
 #[derive(Debug, Clone)]
-pub struct PlannedTransform {
+pub struct PlannedItem {
     /// The name in `type:`.
     pub kind: String,
     /// The settings without `type`.

@@ -4,6 +4,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value as Json, json};
 
 use crate::config::{EntityFile, FlowFile, IncrementalConfig, ProjectFile};
+use crate::listed::Listed;
 
 /// The kinds of files in a project.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +72,8 @@ pub fn schema(kind: FileKind, registry: &Registry) -> Json {
         "on_schema_change": on_schema_change,
     });
     by_type("Store", stores, &generic, &mut defs);
-    transforms(registry, &mut defs);
+    items("Transform", Listed::Transforms.kinds(registry), &mut defs);
+    items("Check", Listed::Checks.kinds(registry), &mut defs);
     let whole = json!({"$defs": defs.clone()});
     for def in defs.values_mut() {
         admit_variables(def, &whole);
@@ -183,25 +185,20 @@ impl Untyped {
     }
 }
 
-/// An item of `transforms` has one type and its settings, whole.
-fn transforms(registry: &Registry, defs: &mut Map<String, Json>) {
-    let Some(description) = defs
-        .get("Transform")
-        .map(|open| open["description"].clone())
-    else {
+/// An item of a list has one type and its settings, whole.
+fn items(item: &str, kinds: Vec<(String, String, Json)>, defs: &mut Map<String, Json>) {
+    let Some(description) = defs.get(item).map(|open| open["description"].clone()) else {
         return;
     };
     let mut names = Vec::new();
     let mut choices = Vec::new();
-    for kind in registry.transforms() {
-        let name = kind.name();
-        let mut settings = kind.schema();
-        hoist(&mut settings, &format!("Transform-{name}-"), defs);
+    for (name, summary, mut settings) in kinds {
+        hoist(&mut settings, &format!("{item}-{name}-"), defs);
         if let Some(object) = settings.as_object_mut() {
             object.remove("title");
             object.entry("properties").or_insert_with(|| json!({}))["type"] = Json::Bool(true);
         }
-        names.push(json!({"const": name, "description": kind.summary()}));
+        names.push(json!({"const": name, "description": summary}));
         choices.push(json!({
             "if": {"properties": {"type": {"const": name}}, "required": ["type"]},
             "then": settings,
@@ -214,7 +211,7 @@ fn transforms(registry: &Registry, defs: &mut Map<String, Json>) {
         "required": ["type"],
         "allOf": choices,
     });
-    defs.insert("Transform".to_owned(), filled);
+    defs.insert(item.to_owned(), filled);
 }
 
 /// Moves a schema's own definitions among those of the whole, under names of their own.

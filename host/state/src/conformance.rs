@@ -3,14 +3,14 @@
 //! backend's own tests.
 
 use hygge_core::{
-    Action, CommitRecord, EntityId, Position, Receipt, Result, RunId, SplitId, Watermark,
+    Action, CommitRecord, EntityId, Position, Receipt, Result, RunId, Severity, SplitId, Watermark,
     WatermarkType, code,
 };
 use serde_json::json;
 
 use crate::{
-    Attempt, Columns, Ends, EntityState, Holder, Intent, Memories, Outcome, RunEntity, RunRecord,
-    SplitDone, Staged, StateStore, Unfinished, Waiting,
+    Attempt, Checked, Columns, Ends, EntityState, Holder, Intent, Memories, Outcome, RunEntity,
+    RunRecord, SplitDone, Staged, StateStore, Unfinished, Waiting,
 };
 
 /// The id of the `n`-th run.
@@ -82,6 +82,7 @@ pub fn split(nth: usize, attempt: u32) -> SplitDone {
         },
         rows_read: 12,
         observed: json!({"high": "7"}),
+        checked: json!([{"seen": [0, []]}]),
     }
 }
 
@@ -130,6 +131,14 @@ pub fn run(n: u64) -> RunRecord {
             seconds: 0.5,
             location: Some("data/orders".into()),
             error: None,
+            checks: vec![Checked {
+                check: "not_null id".into(),
+                severity: Severity::Warn,
+                passed: false,
+                rows: Some(1),
+                why: Some("\"id\" is NULL in 1 row".into()),
+                rejects: None,
+            }],
         }],
         plugins: Vec::new(),
         pools: Vec::new(),

@@ -39,7 +39,7 @@ pub use local::LocalState;
 pub use memory::MemoryState;
 
 pub use record::{
-    Attempt, Ends, EntityState, Holder, Intent, Outcome, RunEntity, RunRecord, SplitDone, Staged,
-    Unfinished, Waiting,
+    Attempt, Checked, Ends, EntityState, Holder, Intent, Outcome, RunEntity, RunRecord, SplitDone,
+    Staged, Unfinished, Waiting,
 };
 pub use store::{EntityLock, Memories, StateStore};

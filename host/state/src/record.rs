@@ -1,5 +1,5 @@
 use hygge_core::{
-    Action, CommitRecord, EntityId, PoolUsage, Position, Receipt, RunId, Usage, Watermark,
+    Action, CommitRecord, EntityId, PoolUsage, Position, Receipt, RunId, Severity, Usage, Watermark,
 };
 use serde::{Deserialize, Serialize};
 
@@ -119,6 +119,9 @@ pub struct SplitDone {
     /// What the engine noted about watermarks.
     #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
     pub observed: serde_json::Value,
+    /// What its checks saw.
+    #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
+    pub checked: serde_json::Value,
 }
 
 /// A commit that will happen.
@@ -194,6 +197,26 @@ pub struct RunEntity {
     pub location: Option<String>,
     /// The first line of what went wrong, or why it was not tried.
     pub error: Option<String>,
+    /// What its checks came to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<Checked>,
+}
+
+/// What a check came to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Checked {
+    /// What it looked for: `not_null id`.
+    pub check: String,
+    /// What its failing means.
+    pub severity: Severity,
+    /// Whether all was well.
+    pub passed: bool,
+    /// Rows that failed it, where that can be said.
+    pub rows: Option<u64>,
+    /// What it found, for people.
+    pub why: Option<String>,
+    /// Where rows stand that failed it, when they were asked for.
+    pub rejects: Option<String>,
 }
 
 /// How an entity ended.

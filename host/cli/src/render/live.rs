@@ -247,6 +247,7 @@ impl Renderer for Live {
             | Event::Recovered { .. }
             | Event::Waiting { .. }
             | Event::Note { .. }
+            | Event::Checked { .. }
             | Event::SchemaChanged { .. } => return text,
             _ => {}
         }

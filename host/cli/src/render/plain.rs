@@ -131,6 +131,13 @@ impl Renderer for Plain {
                     None => String::new(),
                 }
             }
+            Event::Checked { id, checks } => match words::line(event, verbose) {
+                Some(text) => {
+                    let warns = checks.iter().any(|each| words::warning(each).is_some());
+                    self.say(if warns { "WARN" } else { "check" }, id, &text)
+                }
+                None => String::new(),
+            },
             Event::Committing { id } => match words::line(event, verbose) {
                 Some(text) => self.say("commit", id, &text),
                 None => String::new(),

@@ -1,4 +1,4 @@
-use hygge_core::{EntityId, Fault};
+use hygge_core::{EntityId, Fault, Severity};
 use hygge_engine::Event;
 use hygge_state::Outcome;
 
@@ -11,7 +11,35 @@ use crate::units;
 pub(super) struct Tally {
     entities: Vec<Done>,
     warnings: Vec<(EntityId, String)>,
+    checks: Checks,
     total: Option<Total>,
+}
+
+/// What checks came to, over all entities.
+#[derive(Debug, Default)]
+struct Checks {
+    passed: u64,
+    failed: u64,
+    warned: u64,
+}
+
+impl Checks {
+    fn show(&self) -> String {
+        let parts = [
+            (self.passed, "passed"),
+            (self.failed, "failed"),
+            (self.warned, "warned"),
+        ];
+        let parts: Vec<String> = parts
+            .into_iter()
+            .filter(|(n, _)| *n > 0)
+            .map(|(n, word)| format!("{} {word}", units::count(n)))
+            .collect();
+        match parts.is_empty() {
+            true => String::new(),
+            false => format!("Checks: {}.\n", parts.join(", ")),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -71,6 +99,17 @@ impl Tally {
             } => {
                 self.warnings.push((id.clone(), message.clone()));
             }
+            Event::Checked { id, checks } => {
+                for each in checks {
+                    match (each.passed, each.severity) {
+                        (true, _) => self.checks.passed += 1,
+                        (false, Severity::Fail) => self.checks.failed += 1,
+                        (false, Severity::Warn) => self.checks.warned += 1,
+                    }
+                    let warning = words::warning(each);
+                    self.warnings.extend(warning.map(|text| (id.clone(), text)));
+                }
+            }
             Event::RunFinished {
                 passed,
                 failed,
@@ -102,6 +141,7 @@ impl Tally {
         text.push_str(&self.warnings(scene));
         text.push_str(&self.failures(scene));
         text.push('\n');
+        text.push_str(&self.checks.show());
         text.push_str(&self.sum(scene));
         text
     }

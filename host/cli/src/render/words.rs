@@ -1,7 +1,8 @@
 //! The sentences that renderers share.
 
-use hygge_core::{Action, Fault};
+use hygge_core::{Action, Fault, Severity};
 use hygge_engine::Event;
+use hygge_state::Checked;
 
 use crate::units;
 
@@ -43,9 +44,33 @@ pub(super) fn line(event: &Event, verbose: bool) -> Option<String> {
         | Event::SchemaChanged {
             warning, message, ..
         } if *warning || verbose => message.clone(),
+        Event::Checked { checks, .. } => return checked(checks, verbose),
         Event::Committing { .. } if verbose => "everything is staged; committing".to_owned(),
         _ => return None,
     })
+}
+
+/// What checks that only warn found; with `verbose`, also that others passed.
+fn checked(checks: &[Checked], verbose: bool) -> Option<String> {
+    let warned: Vec<String> = checks.iter().filter_map(warning).collect();
+    if !warned.is_empty() {
+        return Some(warned.join("; "));
+    }
+    let passed = checks.iter().filter(|each| each.passed).count();
+    verbose.then(|| format!("{} passed", units::many(passed as u64, "check", "checks")))
+}
+
+/// What a check found that only warns.
+pub(super) fn warning(checked: &Checked) -> Option<String> {
+    let why = checked.why.as_ref()?;
+    if checked.severity != Severity::Warn {
+        return None;
+    }
+    let rows = match &checked.rejects {
+        Some(file) => format!(" (they are in {file})"),
+        None => String::new(),
+    };
+    Some(format!("a check warns: {why}{rows}"))
 }
 
 /// What is said of an entity that a person stopped.

@@ -3,8 +3,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use hygge_core::{PoolUsage, RunId, Usage};
-use hygge_state::{Outcome, RunRecord, StateStore};
+use hygge_core::{PoolUsage, RunId, Severity, Usage};
+use hygge_state::{Outcome, RunEntity, RunRecord, StateStore};
 
 use super::Ended;
 use crate::args::{Global, OutputArgs};
@@ -242,9 +242,40 @@ fn story(run: &RunRecord, work: &Path) -> String {
     }
     text.push('\n');
     text.push_str(&table.show());
+    text.push_str(&checks(&run.entities));
     text.push_str(&plugins(&run.plugins));
     text.push_str(&pools(&run.pools));
     text
+}
+
+/// What the checks of all entities came to.
+fn checks(entities: &[RunEntity]) -> String {
+    let mut table = Table::new(&["CHECK", "ENTITY", "LOOKED FOR", "FOUND"]);
+    let mut any = false;
+    for entity in entities {
+        for each in &entity.checks {
+            any = true;
+            let word = match (each.passed, each.severity) {
+                (true, _) => "pass",
+                (false, Severity::Fail) => "fail",
+                (false, Severity::Warn) => "warn",
+            };
+            let found = match (&each.why, &each.rejects) {
+                (Some(why), Some(file)) => format!("{why}; see {file}"),
+                (why, _) => why.clone().unwrap_or_default(),
+            };
+            table.row(vec![
+                word.into(),
+                entity.id.to_string().into(),
+                each.check.clone().into(),
+                found.into(),
+            ]);
+        }
+    }
+    match any {
+        true => format!("\n{}", table.show()),
+        false => String::new(),
+    }
 }
 
 /// What the sessions of connections came to.

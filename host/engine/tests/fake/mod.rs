@@ -19,8 +19,7 @@ use hygge_core::{
 };
 use hygge_engine::{Event, Events, RunRequest, RunSummary, StopSignal, Threads, Tuning, run};
 use hygge_project::{
-    Endpoint, Incremental, OnError, Options, Origin, Plan, PlannedEntity, PlannedFlow,
-    PlannedTransform,
+    Endpoint, Incremental, OnError, Options, Origin, Plan, PlannedEntity, PlannedFlow, PlannedItem,
 };
 use hygge_state::{MemoryState, StateStore};
 
@@ -501,6 +500,7 @@ impl Project {
                 home: endpoint(),
                 home_plan: home_plan(),
                 transforms: Vec::new(),
+                checks: Vec::new(),
                 store: endpoint(),
                 store_plan: store_plan(),
                 mode: Mode::Full,
@@ -529,7 +529,7 @@ impl Project {
             expects: expects.into(),
         }));
         let entity = &mut self.plan.flows.last_mut().unwrap().entities[0];
-        entity.transforms.push(PlannedTransform {
+        entity.transforms.push(PlannedItem {
             kind: expects.into(),
             settings: Settings::new(serde_json::json!({}), []),
             describe: "add one".into(),

@@ -1,0 +1,77 @@
+//! Values that are written in settings, as one of a column's type.
+
+use std::sync::Arc;
+
+use arrow_array::timezone::Tz;
+use arrow_array::{ArrayRef, Scalar, StringArray};
+use arrow_cast::{CastOptions, cast_with_options};
+use arrow_schema::{DataType, Field};
+use hygge_core::{Fault, Result, code, type_name};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// A number, a text, or true or false.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(crate) enum Written {
+    /// True or false.
+    Truth(bool),
+    /// A number.
+    Number(serde_json::Number),
+    /// A text, also for dates, times and exact decimals.
+    Text(String),
+}
+
+impl Written {
+    pub(crate) fn text(&self) -> String {
+        match self {
+            Self::Truth(truth) => truth.to_string(),
+            Self::Number(number) => number.to_string(),
+            Self::Text(text) => text.clone(),
+        }
+    }
+}
+
+/// The column's type, without what says only how its values are encoded or shown.
+pub(crate) fn plain(data_type: &DataType) -> DataType {
+    match data_type {
+        DataType::Dictionary(_, value) => plain(value),
+        DataType::RunEndEncoded(_, value) => plain(value.data_type()),
+        // The moments are the same, and Arrow has no table of zones.
+        DataType::Timestamp(unit, Some(zone)) if zone.parse::<Tz>().is_err() => {
+            DataType::Timestamp(*unit, Some("+00:00".into()))
+        }
+        other => other.clone(),
+    }
+}
+
+/// The values of a column as those of its plain type.
+pub(crate) fn unpacked(column: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
+    if column.data_type() == to {
+        return Ok(Arc::clone(column));
+    }
+    arrow_cast::cast(column, to)
+        .map_err(|error| Fault::internal(format!("a column can't be looked at: {error}")))
+}
+
+/// A written value as one of that type.
+pub(crate) fn scalar(check: &str, written: &Written, field: &Field) -> Result<Scalar<ArrayRef>> {
+    const STRICT: CastOptions<'_> = CastOptions {
+        safe: false,
+        format_options: arrow_cast::display::FormatOptions::new(),
+    };
+    let to = plain(field.data_type());
+    let text = written.text();
+    let one: ArrayRef = Arc::new(StringArray::from(vec![text.as_str()]));
+    let cast = cast_with_options(&one, &to, &STRICT).map_err(|_| {
+        let message = format!(
+            "the {check} check of {:?} can't take {text:?}: the column is {}",
+            field.name(),
+            type_name(&to)
+        );
+        Fault::new(code::SCHEMA, message)
+            .with("column", field.name())
+            .advise("write it as a value of that type, or `cast` the column in a transform")
+    })?;
+    Ok(Scalar::new(cast))
+}

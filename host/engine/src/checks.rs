@@ -1,0 +1,292 @@
+//! The checks of an entity: bound before rows move, fed by every split, judged before the commit.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use arrow_schema::{Schema, SchemaRef};
+use hygge_core::{
+    About, BoundCheck, BuildContext, Context, EntityId, Fault, Looking, Registry, Result, Severity,
+    Verdict, code,
+};
+use hygge_project::PlannedEntity;
+use hygge_state::Checked;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Rows of a check that are kept for looking at.
+const REJECTS: usize = 1_000;
+
+/// Bytes of them that one split keeps.
+const REJECT_BYTES: usize = 1 << 20;
+
+/// The checks of an entity, bound to what reaches its Store.
+#[derive(Debug, Default)]
+pub(crate) struct Checks(Vec<One>);
+
+#[derive(Debug)]
+struct One {
+    describe: String,
+    severity: Severity,
+    /// The file that its failing rows go to.
+    rejects: Option<PathBuf>,
+    bound: Arc<dyn BoundCheck>,
+}
+
+impl Checks {
+    pub(crate) fn bind(
+        registry: &Registry,
+        planned: &PlannedEntity,
+        place: &BuildContext,
+        schema: &SchemaRef,
+    ) -> Result<Self> {
+        let place = place.of(&planned.id);
+        let mut all = Vec::with_capacity(planned.checks.len());
+        for (at, item) in planned.checks.iter().enumerate() {
+            let kind = registry
+                .check(&item.kind)
+                .ok_or_else(|| Fault::internal(format!("no check of type {:?}", item.kind)))?;
+            let built = kind.build(&item.settings, &place)?;
+            let nth = format!("{} ({})", at + 1, item.kind);
+            let bound = built.check.bind(schema, &place);
+            let file = |folder: String| {
+                let (id, nth) = (&planned.id, at + 1);
+                let name = format!("{}.{}.{nth}-{}.ndjson", id.flow, id.entity, item.kind);
+                place.root.join(folder).join(name.replace('/', "_"))
+            };
+            all.push(One {
+                describe: item.describe.clone(),
+                severity: built.severity,
+                rejects: built.rejects.map(file),
+                bound: bound.map_err(|fault| fault.with("check", nth))?,
+            });
+        }
+        Ok(Self(all))
+    }
+
+    /// Those that can fail for want of rows, where nothing is known of columns.
+    pub(crate) fn of_nothing(
+        registry: &Registry,
+        planned: &PlannedEntity,
+        place: &BuildContext,
+    ) -> Result<Self> {
+        let mut counting = planned.clone();
+        let counts = |item: &hygge_project::PlannedItem| {
+            let alone = PlannedEntity {
+                checks: vec![item.clone()],
+                ..planned.clone()
+            };
+            let bound = Self::bind(registry, &alone, place, &Arc::new(Schema::empty()));
+            bound.is_ok_and(|bound| !bound.looks())
+        };
+        counting.checks.retain(counts);
+        Self::bind(registry, &counting, place, &Arc::new(Schema::empty()))
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether rows must be decoded for it.
+    pub(crate) fn looks(&self) -> bool {
+        self.0.iter().any(|one| one.bound.looks())
+    }
+
+    /// Whether an attempt that died may be gone on with.
+    pub(crate) fn storable(&self) -> bool {
+        self.0.iter().all(|one| one.bound.storable())
+    }
+
+    /// Looks at the rows of one attempt at a split.
+    pub(crate) fn look(&self, cx: &Context) -> SplitChecks {
+        let each = self.0.iter();
+        SplitChecks(
+            each.map(|one| Looked {
+                looking: one.bound.looks().then(|| one.bound.look(cx)),
+                most: if one.rejects.is_some() { REJECTS } else { 0 },
+                lines: Vec::new(),
+                bytes: 0,
+            })
+            .collect(),
+        )
+    }
+
+    /// What each came to, by what was seen of every split.
+    pub(crate) async fn judge(
+        &self,
+        splits: Vec<Value>,
+        about: &About,
+        cx: &Context,
+    ) -> Result<Vec<Checked>> {
+        let mut seen: Vec<Vec<Value>> = vec![Vec::new(); self.0.len()];
+        let mut lines: Vec<Vec<String>> = vec![Vec::new(); self.0.len()];
+        for split in splits {
+            let split: Vec<Kept> = serde_json::from_value(split)
+                .map_err(|error| Fault::internal(format!("what checks saw is damaged: {error}")))?;
+            for (at, kept) in split.into_iter().enumerate().take(self.0.len()) {
+                seen[at].push(kept.seen);
+                let room = REJECTS - lines[at].len();
+                lines[at].extend(kept.lines.into_iter().take(room));
+            }
+        }
+        let mut checked = Vec::with_capacity(self.0.len());
+        for ((one, seen), lines) in self.0.iter().zip(seen).zip(lines) {
+            let (bound, about) = (Arc::clone(&one.bound), about.clone());
+            let verdict = cx.cpu(move || bound.judge(&seen, &about)).await?;
+            let rejects = match &one.rejects {
+                Some(file) => keep(file.clone(), lines, cx).await?,
+                None => None,
+            };
+            let (rows, why) = match verdict {
+                Verdict::Passed => (None, None),
+                Verdict::Failed { why, rows } => (rows, Some(why)),
+            };
+            checked.push(Checked {
+                check: one.describe.clone(),
+                severity: one.severity,
+                passed: why.is_none(),
+                rows,
+                why,
+                rejects,
+            });
+        }
+        Ok(checked)
+    }
+}
+
+/// Why nothing is committed, if a check says so.
+pub(crate) fn refusal(checked: &[Checked]) -> Option<Fault> {
+    let failed: Vec<&Checked> = checked
+        .iter()
+        .filter(|each| !each.passed && each.severity == Severity::Fail)
+        .collect();
+    let why: Vec<&str> = failed
+        .iter()
+        .filter_map(|each| each.why.as_deref())
+        .collect();
+    let count = match why.len() {
+        0 => return None,
+        1 => "a check failed".to_owned(),
+        many => format!("{many} checks failed"),
+    };
+    let files: Vec<&str> = failed
+        .iter()
+        .filter_map(|each| each.rejects.as_deref())
+        .collect();
+    let advice = match files.is_empty() {
+        true => "nothing was committed; `rejects: FOLDER` in the check keeps rows that fail, \
+                 `severity: warn` commits them all the same"
+            .to_owned(),
+        false => format!("nothing was committed; see {}", files.join(", ")),
+    };
+    let message = format!("{count}: {}", why.join("; "));
+    Some(Fault::new(code::CHECK, message).advise(advice))
+}
+
+/// Writes the rows that failed, or takes away those of an earlier run.
+async fn keep(file: PathBuf, lines: Vec<String>, cx: &Context) -> Result<Option<String>> {
+    let shown = file.display().to_string();
+    let kept = !lines.is_empty();
+    let path = shown.clone();
+    cx.io(move || {
+        let written = match lines.is_empty() {
+            true => match std::fs::remove_file(&file) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+                _ => Ok(()),
+            },
+            false => put(&file, &lines.concat()),
+        };
+        written.map_err(|error| {
+            let message = format!("rows that failed a check can't be kept in {path}: {error}");
+            Fault::new(code::DESTINATION_IO, message).with("file", &path)
+        })
+    })
+    .await?;
+    Ok(kept.then_some(shown))
+}
+
+/// Whole, or as it was.
+fn put(file: &std::path::Path, text: &str) -> std::io::Result<()> {
+    if let Some(folder) = file.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let new = file.with_extension("ndjson.new");
+    std::fs::write(&new, text)?;
+    std::fs::rename(&new, file)
+}
+
+/// What is stored of a check and a split.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Kept {
+    #[serde(default)]
+    seen: Value,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    lines: Vec<String>,
+}
+
+/// The checks of one attempt at a split.
+pub(crate) struct SplitChecks(Vec<Looked>);
+
+struct Looked {
+    /// None for what looks at no row.
+    looking: Option<Box<dyn Looking>>,
+    most: usize,
+    lines: Vec<String>,
+    bytes: usize,
+}
+
+impl SplitChecks {
+    /// On a CPU thread.
+    pub(crate) fn take(&mut self, batch: &RecordBatch) -> Result<()> {
+        for looked in &mut self.0 {
+            let Some(looking) = &mut looked.looking else {
+                continue;
+            };
+            let failed = looking.take(batch)?;
+            let room = match looked.bytes < REJECT_BYTES {
+                true => looked.most - looked.lines.len(),
+                false => 0,
+            };
+            if let (Some(failed), 1..) = (failed, room) {
+                for line in hygge_checks::lines(batch, &failed, room)? {
+                    looked.bytes += line.len();
+                    looked.lines.push(line);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Once the split is staged.
+    pub(crate) fn finish(self) -> Result<Value> {
+        let mut kept = Vec::with_capacity(self.0.len());
+        for looked in self.0 {
+            kept.push(Kept {
+                seen: match looked.looking {
+                    Some(looking) => looking.finish()?,
+                    None => Value::Null,
+                },
+                lines: looked.lines,
+            });
+        }
+        serde_json::to_value(kept)
+            .map_err(|error| Fault::internal(format!("what checks saw can't be kept: {error}")))
+    }
+}
+
+/// How many rows earlier runs of the entity committed that did the same, the newest first.
+pub(crate) async fn earlier(
+    state: &dyn hygge_state::StateStore,
+    id: &EntityId,
+    action: hygge_core::Action,
+) -> Result<Vec<u64>> {
+    const LOOKED_AT: usize = 1_000;
+    let runs = state.runs(LOOKED_AT).await?;
+    let entities = runs.iter().flat_map(|run| &run.entities);
+    let same = entities.filter(|entity| {
+        entity.id == *id
+            && entity.outcome == hygge_state::Outcome::Pass
+            && entity.action == Some(action)
+    });
+    Ok(same.map(|entity| entity.rows).collect())
+}

@@ -1,0 +1,185 @@
+//! Rows that aren't as they should be, told before they are committed.
+
+use crate::harness::{Events, Project};
+
+/// A flow `sales` from CSV files to Parquet files.
+fn project(checks: &str) -> Project {
+    let project = Project::new();
+    project.flow(
+        "sales",
+        &format!("home: data/\nstore: lake/sales\nchecks:\n{checks}"),
+    );
+    project
+}
+
+fn checked(events: &Events) -> Vec<(String, bool)> {
+    let told: Vec<&serde_json::Value> = events.all("checked").collect();
+    assert_eq!(told.len(), 1, "once an entity");
+    let each = told[0]["checks"].as_array().unwrap().iter();
+    each.map(|check| {
+        let name = check["check"].as_str().unwrap().to_owned();
+        (name, check["passed"].as_bool().unwrap())
+    })
+    .collect()
+}
+
+#[test]
+fn a_failure_leaves_the_destination_as_it_was() {
+    let project = project("  - {type: not_null, columns: customer}\n  - {type: unique, key: id}\n");
+    project.write("data/a.csv", "id,customer\n1,ann\n2,bob\n");
+    let first = project.hygge("start --output json").succeed();
+    let passed = [
+        ("not_null customer".into(), true),
+        ("unique id".into(), true),
+    ];
+    assert_eq!(checked(&Events::of(&first)), passed);
+    let before = project.content("lake/sales");
+
+    // In another file, so in another split.
+    project.write("data/b.csv", "id,customer\n2,\n3,eve\n");
+    let failed = project.hygge("start").run();
+    assert_eq!(failed.code, Some(1));
+    insta::assert_snapshot!("a_check_fails", failed.shown());
+    assert_eq!(project.content("lake/sales"), before);
+    let runs = project.hygge("runs show").succeed();
+    assert!(
+        runs.stdout.contains("1 row has the \"id\" of another"),
+        "{runs}"
+    );
+    // Nothing that was staged is left.
+    let staged = project.tree();
+    assert!(
+        !staged.iter().any(|path| path.ends_with(".new")),
+        "{staged:?}"
+    );
+
+    project.write("data/b.csv", "id,customer\n3,eve\n");
+    project.hygge("start").succeed();
+    assert_eq!(project.content("lake/sales").rows, 3);
+}
+
+#[test]
+fn a_warning_is_told_and_committed() {
+    let project = project(
+        "  - {type: range, column: id, max: 2, severity: warn, rejects: bad/rows}\n\
+         \x20 - {type: row_count, min: 1}\n",
+    );
+    project.write("data/a.csv", "id,customer\n1,ann\n9,bob\n");
+    let outcome = project.hygge("start").succeed();
+    insta::assert_snapshot!("a_check_warns", outcome.shown());
+    assert_eq!(project.content("lake/sales").rows, 2);
+    let rejects = project.path("bad/rows/sales.sales.1-range.ndjson");
+    assert_eq!(
+        std::fs::read_to_string(&rejects).unwrap(),
+        "{\"id\":9,\"customer\":\"bob\"}\n"
+    );
+    project.write("data/a.csv", "id,customer\n1,ann\n");
+    project.hygge("start").succeed();
+    assert!(!rejects.exists(), "of a run that is over");
+}
+
+/// Splits that were staged before a kill count as well.
+#[test]
+fn what_was_seen_before_a_kill_counts() {
+    let project = project("  - {type: not_null, columns: customer, rejects: bad}\n");
+    project.write("data/a.csv", "id,customer\n1,\n");
+    project.write("data/b.csv", "id,customer\n2,bob\n");
+    project.write("data/c.csv", "id,customer\n3,eve\n");
+    let killed = project
+        .hygge("start --concurrency 1")
+        .failpoints("receipt.stored=kill@2")
+        .run();
+    assert!(killed.was_killed(), "{killed}");
+    let failed = project.hygge("start --output json").run();
+    let events = Events::of(&failed);
+    assert_eq!(events.all("recovered").count(), 1, "{failed}");
+    assert_eq!(checked(&events), [("not_null customer".into(), false)]);
+    assert_eq!(events.fault("sales.sales"), "check");
+    let kept = std::fs::read_to_string(project.path("bad/sales.sales.1-not_null.ndjson"));
+    assert_eq!(kept.unwrap(), "{\"id\":1,\"customer\":null}\n");
+    assert!(!project.path("lake/sales").exists());
+}
+
+#[test]
+fn a_kill_after_the_verdict_commits_nothing_twice() {
+    let project = project("  - {type: unique, key: id}\n");
+    project.write("data/a.csv", "id,customer\n1,ann\n");
+    project.write("data/b.csv", "id,customer\n2,bob\n");
+    for point in ["receipt.stored", "entity.checked", "intent.stored"] {
+        let killed = project
+            .hygge("start")
+            .failpoints(&format!("{point}=kill"))
+            .run();
+        assert!(killed.was_killed(), "{point}: {killed}");
+        project.hygge("start").succeed();
+        assert_eq!(project.content("lake/sales").rows, 2, "{point}");
+    }
+}
+
+#[test]
+fn nothing_is_judged_as_well() {
+    let project = Project::new();
+    project.flow(
+        "sales",
+        "home: {type: csv, path: data, allow_empty: true}\nstore: lake/sales\n\
+         checks:\n  - {type: row_count, min: 1}\n  - {type: not_null, columns: id}\n",
+    );
+    project.write("data/a.csv", "id,customer\n1,ann\n");
+    project.hygge("start").succeed();
+    std::fs::remove_file(project.path("data/a.csv")).unwrap();
+    let failed = project.hygge("start --output json").run();
+    assert_eq!(Events::of(&failed).fault("sales.sales"), "check");
+    assert_eq!(project.content("lake/sales").rows, 1);
+}
+
+#[test]
+fn the_volume_of_earlier_runs_is_known() {
+    let project = project("  - {type: volume, runs: 2}\n");
+    let write = |rows: usize| {
+        let rows: String = (0..rows).map(|id| format!("{id},x\n")).collect();
+        project.write("data/a.csv", format!("id,customer\n{rows}"));
+    };
+    for (rows, code) in [(100, 0), (60, 0), (30, 1), (90, 0), (200, 1)] {
+        write(rows);
+        let outcome = project.hygge("start").run();
+        assert_eq!(outcome.code, Some(code), "{rows}: {outcome}");
+    }
+}
+
+#[test]
+fn what_cannot_be_checked_is_said_before_rows_move() {
+    let checks = [
+        "{type: not_null, columns: custmer}",
+        "{type: range, column: customer, min: [1]}",
+        "{type: regex, column: id, pattern: x}",
+        "{type: notnull, columns: id}",
+        "{type: unique, key: id, rejects: bad}",
+        "{columns: id}",
+        "{type: sql, expression: \"SUM(id) > 1\"}",
+        "{type: not_null, columns: id, severity: warning}",
+    ];
+    let mut said = String::new();
+    for check in checks {
+        let project = project(&format!("  - {check}\n"));
+        project.write("data/a.csv", "id,customer\n1,ann\n");
+        let outcome = project.hygge("start --quiet").run();
+        assert_ne!(outcome.code, Some(0), "{check}");
+        assert!(!project.path("lake").exists(), "{check}");
+        said.push_str(&format!("{check}\n{}\n", outcome.shown()));
+    }
+    insta::assert_snapshot!("checks_that_cannot_be", said);
+}
+
+#[test]
+fn a_dry_run_says_what_would_be_looked_for() {
+    let project =
+        project("  - {type: not_null, columns: id}\n  - {type: volume, severity: warn}\n");
+    project.write("data/a.csv", "id\n1\n");
+    let outcome = project.hygge("start --dry-run").succeed();
+    assert!(
+        outcome
+            .stdout
+            .contains("checks not_null id, volume 0.5 to 2 times the last 7 (warn)"),
+        "{outcome}"
+    );
+}
