@@ -111,7 +111,7 @@ fn cannot(action: Action) -> Contradiction {
         ),
         Action::Upsert => (
             "this store can't merge by key",
-            "use a parquet store, or `strategy: append`",
+            "use a store that merges (parquet, or mssql without `direct`), or `strategy: append`",
         ),
     };
     Contradiction {

@@ -90,6 +90,8 @@ pub struct HomePlan {
     pub files: bool,
     /// Most splits that its connection allows to be open at once.
     pub max_open: Option<usize>,
+    /// In how many splits it is told to be read, when it is.
+    pub splits: Option<usize>,
     /// Whether it names many things at once (`tables: dbo.*`): each that `discover` finds is an
     /// entity of its own, and this one is none.
     pub many: bool,

@@ -31,6 +31,8 @@ pub mod code {
     /// A commit can't be finished: what it needs is gone. A run that replaces everything takes
     /// its place.
     pub const COMMIT_LOST: &str = "commit.lost";
+    /// A commit didn't come about, and nothing of it is left: its rows have to be moved again.
+    pub const COMMIT_UNDONE: &str = "commit.undone";
     /// The destination can't do what was asked.
     pub const DESTINATION_UNSUPPORTED: &str = "destination.unsupported";
     /// The destination was written by hygge, but nothing is remembered of it.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use arrow_schema::SchemaRef;
 
 use crate::{
-    Action, Batch, CommitRecord, Context, EntityId, Finding, Home, OnSchemaChange, Receipt, Result,
-    RunId, Settled, SplitId, async_trait,
+    Action, Batch, CommitRecord, Context, EntityId, Fault, Finding, Home, OnSchemaChange, Receipt,
+    Result, RunId, Settled, SplitId, async_trait,
 };
 
 /// Where data settles: the destination of one entity, as configured.
@@ -69,6 +69,14 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Makes everything in the record visible at once. Idempotent: after it succeeded, or died
     /// anywhere within, the same call gives the same result.
     async fn commit(&self, record: &CommitRecord, cx: &Context) -> Result<Settled>;
+
+    /// Whether a fault of `commit` says that the commit didn't come about, never will, and that
+    /// nothing of it is left: where rows wait in an open transaction instead of being staged. Then
+    /// the intent is dropped, and the rows are moved again. Only asked of faults of this Store, and
+    /// never true of a plugin's, whose codes steer nothing.
+    fn undone(&self, _fault: &Fault) -> bool {
+        false
+    }
 
     /// The run is given up before its commit, and these are the receipts that are known: throws
     /// away what they name. [`cleanup`](Self::cleanup) follows and finds it too; this is for

@@ -11,7 +11,7 @@ use hygge_core::{
 use hygge_state::{EntityState, Intent, Memories, SplitDone, StateStore};
 
 use crate::checks::Checks;
-use crate::entity::{Moved, Mover};
+use crate::entity::{Early, Moved, Mover};
 use crate::retry::Retries;
 use crate::start::{self, Start};
 use crate::window::{Follow, Seen, Taken};
@@ -36,7 +36,7 @@ impl Mover {
         plan: SplitPlan,
         ended: Ended,
         cx: &Context,
-    ) -> Result<(Moved, Option<Position>)> {
+    ) -> Result<(Moved, Option<Position>), Early> {
         // From here a stop waits: the commit is short, and half of it helps nobody.
         self.shared.signal.stop().check()?;
         let Ended {
@@ -156,7 +156,10 @@ impl Mover {
             self.shared.options.retries,
             cx,
         );
-        let (state, _) = carried.await.map_err(decided)?;
+        let (state, _) = carried.await.map_err(|fault| match store.undone(&fault) {
+            true => Early::Undone(fault),
+            false => Early::Failed(decided(fault)),
+        })?;
         let moved = Moved {
             action: target.action,
             rows,
@@ -185,7 +188,8 @@ fn decided(fault: Fault) -> Fault {
 }
 
 /// Carries out a stored intent: the Store commits, then the state takes the intent's place.
-/// Safe to call again after it died anywhere.
+/// Safe to call again after it died anywhere. An intent that the Store says can't come about any
+/// more, as nothing is left of it, is dropped.
 pub(crate) async fn carry_out(
     state: &dyn StateStore,
     store: &dyn Store,
@@ -196,7 +200,13 @@ pub(crate) async fn carry_out(
 ) -> Result<(EntityState, Settled)> {
     let record = &intent.record;
     let retries = Retries::new(retries, |_, _, _| {});
-    let settled = retries.run(|_| store.commit(record, cx)).await?;
+    let settled = match retries.run(|_| store.commit(record, cx)).await {
+        Err(fault) if store.undone(&fault) => {
+            state.drop_intent(&record.entity).await?;
+            return Err(fault);
+        }
+        settled => settled?,
+    };
     hit("store.committed")?;
     let after = state_after(intent, &settled, status);
     let memories: Memories = vec![("store", settled.memory.clone())];

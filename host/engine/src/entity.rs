@@ -85,9 +85,20 @@ impl Mover {
         };
         let lock = self.shared.state.lock(&self.planned.id, &holder).await?;
         hit("entity.locked")?;
-        let result = match self.locked().await {
+        let mut moved = self.locked().await;
+        if let Err(Early::Undone(fault)) = &moved {
+            // Once: what undoes a commit twice in a row isn't mended by a third time.
+            self.lent.quiet().await?;
+            self.progress.begin_anew();
+            self.note(true, recover::moved_again(fault));
+            moved = self.locked().await;
+        }
+        let result = match moved {
             Ok(moved) => Ok(moved),
             Err(Early::Empty(why)) => self.empty(&why).await,
+            Err(Early::Undone(fault)) => {
+                Err(fault.advise("nothing of it was written: run `hygge start` again"))
+            }
             Err(Early::Failed(fault)) => Err(fault),
         };
         self.lent.quiet().await?;
@@ -655,11 +666,13 @@ impl Mover {
     }
 }
 
-/// Why a run of an entity ends before it has moved anything. No code of a fault says the first:
-/// faults come from connectors and plugins as well, and what stands gives way to nothing.
-enum Early {
+/// Why a run of an entity ends early. No code of a fault says the first two: faults come from
+/// connectors and plugins as well, and what stands gives way to nothing.
+pub(crate) enum Early {
     /// The source is empty, and that is allowed.
     Empty(String),
+    /// Its commit didn't come about, and nothing of it is left.
+    Undone(Fault),
     Failed(Fault),
 }
 

@@ -66,6 +66,19 @@ impl Progress {
             .fetch_add(to.wrapping_sub(from), Ordering::Relaxed);
     }
 
+    /// All of it is moved once more: what was moved doesn't count.
+    pub(crate) fn begin_anew(&self) {
+        for count in [
+            &self.rows,
+            &self.bytes,
+            &self.read,
+            &self.splits,
+            &self.without_watermark,
+        ] {
+            count.store(0, Ordering::Relaxed);
+        }
+    }
+
     /// A split left rows out as they have no value in the watermark column.
     pub(crate) fn left_out(&self, rows: u64) {
         self.without_watermark.fetch_add(rows, Ordering::Relaxed);

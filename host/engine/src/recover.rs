@@ -39,14 +39,34 @@ pub(crate) async fn finish(shared: &Shared, planned: &PlannedEntity, cx: &Contex
         }
         finished => finished?,
     };
-    if let Some(state) = finished {
-        shared.events.event(&Event::Recovered {
+    match finished {
+        Finished::Nothing => {}
+        Finished::Committed(state) => shared.events.event(&Event::Recovered {
             id: planned.id.clone(),
             run: state.run_id,
             message: format!("finished its commit of {} rows", state.rows_processed),
-        });
+        }),
+        Finished::Undone(fault) => shared.events.event(&Event::Note {
+            id: planned.id.clone(),
+            warning: true,
+            message: moved_again(&fault),
+        }),
     }
     Ok(())
+}
+
+/// What is told of a commit that didn't come about.
+pub(crate) fn moved_again(fault: &Fault) -> String {
+    format!("{}; its rows are moved again", fault.message)
+}
+
+/// What became of an intent.
+enum Finished {
+    /// There was none.
+    Nothing,
+    Committed(Box<EntityState>),
+    /// Nothing was left of it, so it was dropped.
+    Undone(Fault),
 }
 
 /// Finishes an intent that waits in the state store, given nothing but that record: any
@@ -58,7 +78,11 @@ pub async fn finish_intent(
     id: &EntityId,
     cx: &Context,
 ) -> Result<Option<EntityState>> {
-    finish_with(state, registry, place, id, None, 3, cx).await
+    match finish_with(state, registry, place, id, None, 3, cx).await? {
+        Finished::Nothing => Ok(None),
+        Finished::Committed(state) => Ok(Some(*state)),
+        Finished::Undone(fault) => Err(fault.advise("`hygge start` moves its rows again")),
+    }
 }
 
 async fn finish_with(
@@ -69,9 +93,9 @@ async fn finish_with(
     planned: Option<&PlannedEntity>,
     retries: u32,
     cx: &Context,
-) -> Result<Option<EntityState>> {
+) -> Result<Finished> {
     let Some(intent) = state.intent(id).await? else {
-        return Ok(None);
+        return Ok(Finished::Nothing);
     };
     let record = &intent.record;
     if record.version > CommitRecord::VERSION {
@@ -92,10 +116,13 @@ async fn finish_with(
         planned,
         place,
     )?;
-    let (after, _) =
-        commit::carry_out(state, store.as_ref(), &intent, "committed", retries, cx).await?;
+    let carried = commit::carry_out(state, store.as_ref(), &intent, "committed", retries, cx);
+    let finished = match carried.await {
+        Err(fault) if store.undone(&fault) => Finished::Undone(fault),
+        carried => Finished::Committed(Box::new(carried?.0)),
+    };
     commit::tidy(store.as_ref(), id, cx).await;
-    Ok(Some(after))
+    Ok(finished)
 }
 
 /// Makes a Store as a record names it.
@@ -205,8 +232,9 @@ pub async fn recover_state(
     let id = &planned.id;
     let named = quoted(&id.to_string());
     let finished = finish_with(state, registry, place, id, Some(planned), 3, cx);
-    if let Some(finished) = finished.await? {
-        return Ok(finished);
+    // What was undone left nothing: what stands there says how far it came.
+    if let Finished::Committed(state) = finished.await? {
+        return Ok(*state);
     }
     let incremental = planned
         .incremental

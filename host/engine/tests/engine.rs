@@ -8,6 +8,7 @@
 
 mod fake;
 mod resume;
+mod undone;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};

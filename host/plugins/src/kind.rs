@@ -164,6 +164,7 @@ impl HomeKind for PluginHomeKind {
             watermarks: part.able("watermarks"),
             files: false,
             max_open: None,
+            splits: None,
             many: false,
         })
     }

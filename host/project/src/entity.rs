@@ -191,6 +191,20 @@ pub(crate) fn resolve(
             .about(&id),
         );
     }
+    if let (true, Some(splits @ 2..)) = (store_plan.capabilities.single, home_plan.splits) {
+        let message = format!(
+            "{shown} is read in {splits} splits, and the store takes all rows through one writer"
+        );
+        problems.push(
+            Problem::at(&store_at, message)
+                .relate("split here", &home_at)
+                .advise(
+                    "leave `splits` out of the home, or let the store take many writers (a folder \
+                     of files, a table without `direct`)",
+                )
+                .about(&id),
+        );
+    }
     if let Some(problem) = one_session(&id, &home, &home_plan, &store, &store_plan, &store_at) {
         problems.push(problem.relate("read here", &home_at));
     }

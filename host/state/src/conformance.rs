@@ -316,6 +316,17 @@ async fn put_and_reset(store: &dyn StateStore) -> Result<()> {
     store.close(&state(&entity, 5), &Vec::new()).await?;
     assert_eq!(store.memory(&entity, "store").await?, None, "not come back");
 
+    // An intent that can't come about: state and memories stay as they were.
+    store.begin_attempt(&entity, &attempt(6)).await?;
+    let named = memories(&[("store", Some("s6"))]);
+    store.put_intent(&intent(&entity, 6), &named).await?;
+    store.drop_intent(&entity).await?;
+    assert_eq!(store.intent(&entity).await?, None);
+    assert_eq!(store.attempt(&entity).await?, None);
+    assert_eq!(store.load(&entity).await?, Some(state(&entity, 5)));
+    assert_eq!(store.memory(&entity, "store").await?, None);
+    store.drop_intent(&entity).await?;
+
     for what in 0..2 {
         let only = EntityId::new("put", format!("only {what}"));
         if what == 0 {

@@ -29,6 +29,8 @@ enum Call {
     Resume,
     Drop,
     Intent([Option<usize>; 3]),
+    /// What waits can't come about any more.
+    Undo,
     Close([Option<usize>; 3]),
     Put([Option<usize>; 3]),
     Reset,
@@ -44,6 +46,7 @@ fn calls() -> impl Strategy<Value = Vec<Call>> {
         1 => Just(Call::Resume),
         1 => Just(Call::Drop),
         4 => named().prop_map(Call::Intent),
+        1 => Just(Call::Undo),
         5 => named().prop_map(Call::Close),
         1 => named().prop_map(Call::Put),
         1 => Just(Call::Reset),
@@ -119,6 +122,7 @@ async fn make(store: &dyn StateStore, call: &Call, n: u64, now: &View) -> bool {
             intent.record.run = begun.run;
             store.put_intent(&intent, &chosen(named)).await
         }
+        (Call::Undo, _) if waits => store.drop_intent(&entity).await,
         (Call::Close(named), _) => store.close(&state(&entity, n), &chosen(named)).await,
         (Call::Put(named), _) if !waits => store.put(&state(&entity, n), &chosen(named)).await,
         (Call::Reset, _) => store.reset(&entity).await.map(|_| ()),
@@ -289,8 +293,10 @@ fn play(calls: &[Call], seed: u64) {
                 // What was cut off outside an attempt is left for a later reset.
                 let started = all.iter().take_while(|t| t.steps <= cut).count();
                 let clean = all[..all.len().min(started + 1)].iter().all(|t| {
-                    !matches!(t.call, Call::Close(_) | Call::Put(_) | Call::Reset)
-                        || (matches!(t.call, Call::Close(_)) && t.before.attempt.is_some())
+                    !matches!(
+                        t.call,
+                        Call::Undo | Call::Close(_) | Call::Put(_) | Call::Reset
+                    ) || (matches!(t.call, Call::Close(_)) && t.before.attempt.is_some())
                 });
                 go_on(&left, &found, clean && matches!(crash, Crash::Killed)).await;
             });
@@ -322,6 +328,10 @@ fn a_crash_in_a_usual_life() {
         Call::Intent([Some(0), Some(4), Some(2)]),
         Call::Close([Some(2), None, Some(3)]),
         Call::Begin,
+        Call::Intent([Some(1), None, Some(2)]),
+        Call::Undo,
+        Call::Begin,
+        Call::Split(0),
         Call::Intent(none),
         Call::Reset,
         Call::Begin,

@@ -254,6 +254,18 @@ impl Local {
         Ok(filed.map(|f| f.intent))
     }
 
+    /// The attempt first: its receipts must not outlive the intent that says they are worth
+    /// nothing.
+    pub(crate) fn drop_intent(&self, entity: &EntityId) -> Result<()> {
+        let files = self.files(entity);
+        for gone in [&files.attempt, &files.intent] {
+            if self.disk.remove(gone)? {
+                self.disk.sync_folder(&files.folder)?;
+            }
+        }
+        self.sweep(entity, &files)
+    }
+
     pub(crate) fn close(&self, state: &EntityState, memories: &Memories) -> Result<()> {
         let entity = EntityId::new(&*state.flow, &*state.entity);
         let files = self.files(&entity);

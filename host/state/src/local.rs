@@ -123,6 +123,11 @@ impl StateStore for LocalState {
         self.run(move |f| f.intent(&entity)).await
     }
 
+    async fn drop_intent(&self, entity: &EntityId) -> Result<()> {
+        let entity = entity.clone();
+        self.run(move |f| f.drop_intent(&entity)).await
+    }
+
     async fn close(&self, state: &EntityState, memories: &Memories) -> Result<()> {
         let (state, memories) = (state.clone(), memories.clone());
         self.run(move |f| f.close(&state, &memories)).await

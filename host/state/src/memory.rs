@@ -160,6 +160,14 @@ impl StateStore for MemoryState {
         Ok(self.on(entity, |e| e.intent.as_ref().map(|(i, _)| i.clone())))
     }
 
+    async fn drop_intent(&self, entity: &EntityId) -> Result<()> {
+        self.on(entity, |e| {
+            e.attempt = None;
+            e.intent = None;
+        });
+        Ok(())
+    }
+
     async fn close(&self, state: &EntityState, memories: &Memories) -> Result<()> {
         self.on(&EntityId::new(&*state.flow, &*state.entity), |e| {
             if let Some((_, of_intent)) = e.intent.take() {

@@ -77,6 +77,10 @@ pub trait StateStore: Send + Sync + fmt::Debug {
     /// The intent that waits to be finished.
     async fn intent(&self, entity: &EntityId) -> Result<Option<Intent>>;
 
+    /// The intent that waits won't be finished, since nothing is left of what it would commit:
+    /// forgets it and its attempt, for good. The state stays as it is.
+    async fn drop_intent(&self, entity: &EntityId) -> Result<()>;
+
     /// The commit happened: `state` stands, with the intent's memories and `memories` besides;
     /// intent and attempt are gone. Idempotent.
     async fn close(&self, state: &EntityState, memories: &Memories) -> Result<()>;

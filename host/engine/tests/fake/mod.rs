@@ -15,7 +15,7 @@ use hygge_core::{
     Action, Batch, BuildContext, Capabilities, CommitRecord, Context, Discovered, EntityId, Fault,
     Finding, Home, HomeKind, HomePlan, Mode, Place, Position, Problem, Reader, Receipt, Registry,
     Result, RunId, Settings, Settled, Split, SplitId, SplitPlan, SplitRequest, Standing, Step,
-    Store, StoreKind, StorePlan, Strategy, Target, Want, Writer, async_trait,
+    Store, StoreKind, StorePlan, Strategy, Target, Want, Writer, async_trait, code,
 };
 use hygge_engine::{Event, Events, RunRequest, RunSummary, StopSignal, Threads, Tuning, run};
 use hygge_project::{
@@ -199,6 +199,8 @@ pub(crate) struct Destination {
     pub(crate) shelf: Mutex<Shelf>,
     pub(crate) before_write: Box<WriteHook>,
     pub(crate) in_commit: Box<CommitHook>,
+    /// Whether its `commit.undone` means what it says; a plugin's doesn't.
+    pub(crate) undoes: bool,
 }
 
 impl Destination {
@@ -207,6 +209,7 @@ impl Destination {
             shelf: Mutex::default(),
             before_write: Box::new(|_| Ok(())),
             in_commit: Box::new(|_| Ok(())),
+            undoes: false,
         }
     }
 
@@ -294,6 +297,10 @@ impl Store for FakeStore {
             parts: 1,
             memory: None,
         })
+    }
+
+    fn undone(&self, fault: &Fault) -> bool {
+        self.0.undoes && fault.code == code::COMMIT_UNDONE
     }
 
     async fn abort(&self, target: &Target, receipts: Vec<Receipt>, _: &Context) -> Result<()> {
@@ -410,6 +417,7 @@ fn home_plan() -> HomePlan {
         watermarks: true,
         files: false,
         max_open: None,
+        splits: None,
         many: false,
     }
 }

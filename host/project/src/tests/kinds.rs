@@ -152,6 +152,7 @@ impl HomeKind for Files {
             watermarks: true,
             files: true,
             max_open: None,
+            splits: None,
             many: false,
         })
     }
@@ -231,6 +232,7 @@ impl HomeKind for Sql {
             watermarks: true,
             files: false,
             max_open: home.port.map(usize::from),
+            splits: None,
             many: false,
         })
     }
@@ -295,6 +297,7 @@ impl HomeKind for Changes {
             watermarks: false,
             files: false,
             max_open: None,
+            splits: None,
             many: false,
         })
     }

@@ -98,6 +98,7 @@ impl HomeKind for FilesHomeKind {
             watermarks: true,
             files: true,
             max_open: None,
+            splits: None,
             many: false,
         })
     }

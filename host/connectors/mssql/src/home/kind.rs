@@ -53,6 +53,7 @@ impl HomeKind for MssqlHomeKind {
             watermarks: true,
             files: false,
             max_open: Some(readers(read.login.pool_size)),
+            splits: read.splits,
             many: matches!(read.source, Source::Tables(_)),
         })
     }

@@ -50,14 +50,15 @@ impl StoreKind for MssqlStoreKind {
             capabilities: Capabilities {
                 append: true,
                 replace: true,
-                upsert: true,
+                upsert: !write.direct,
                 operations: false,
-                single: false,
+                // One transaction, which one session holds.
+                single: write.direct,
                 encoded: None,
             },
             // One session holds the run's lock.
             max_open: Some(write.login.pool_size.saturating_sub(1).max(1)),
-            writers: Some(write.workers),
+            writers: Some(if write.direct { 1 } else { write.workers }),
         })
     }
 

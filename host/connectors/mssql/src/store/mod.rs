@@ -8,6 +8,7 @@
 mod change;
 mod columns;
 mod ddl;
+mod direct;
 mod encode;
 mod kind;
 mod publish;
@@ -23,6 +24,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use self::columns::declared;
+use self::direct::{Direct, Open, waits_in};
 use self::record::{Begun, BegunColumn, StagedRows};
 pub(crate) use self::runs::{RunLock, Runs};
 use self::settings::{Create, Ordered, Write, WriteStrategy};
@@ -52,6 +54,8 @@ pub struct MssqlStore {
     who: String,
     /// The lock of the run that is under way.
     lock: Mutex<Option<Arc<RunLock>>>,
+    /// Rows that were loaded straight into the table, and wait for their commit.
+    open: Open,
 }
 
 impl MssqlStore {
@@ -61,6 +65,7 @@ impl MssqlStore {
             connection,
             who,
             lock: Mutex::default(),
+            open: Open::default(),
         }
     }
 
@@ -123,7 +128,8 @@ impl MssqlStore {
             return Ok(None);
         }
         let sql = format!(
-            "SELECT MAX(run) FROM {} WHERE flow = @P1 AND entity = @P2 AND destination = @P3",
+            "SELECT MAX(run) FROM {} WHERE flow = @P1 AND entity = @P2 AND destination = @P3 \
+             AND row_count >= 0",
             commits.quoted()
         );
         let what = format!("can't look who filled {table}");
@@ -372,7 +378,7 @@ impl Store for MssqlStore {
                 ));
             }
         }
-        let columns = match &table {
+        let mut columns = match &table {
             Some(table) if table.view => {
                 return Err(Fault::new(
                     code::DESTINATION_UNSUPPORTED,
@@ -389,6 +395,11 @@ impl Store for MssqlStore {
             }
             None => columns::made(write, &target.schema)?,
         };
+        if let (true, Some(table)) = (write.direct, &table) {
+            // INSERT BULK names them so.
+            let place = |name: &str| table.columns.iter().position(|own| own.name == name);
+            columns.sort_by_key(|column| place(&column.name));
+        }
         if target.on_schema_change == OnSchemaChange::IgnoreExtra {
             let left: Vec<&str> = target
                 .schema
@@ -433,7 +444,7 @@ impl Store for MssqlStore {
             let found = columns.iter().find(|column| column.from == *latest_by);
             found.map(|column| column.name.clone())
         });
-        record::written(&Begun {
+        let begun = Begun {
             schema: name.schema.clone(),
             table: name.table.clone(),
             strategy,
@@ -450,7 +461,11 @@ impl Store for MssqlStore {
             delete_missing: target.action == Action::Replace && strategy == WriteStrategy::Merge,
             partition,
             lock_timeout: u64::try_from(write.lock_timeout.as_millis()).unwrap_or(u64::MAX),
-        })
+        };
+        if write.direct {
+            direct::unfit(&begun)?;
+        }
+        record::written(&begun)
     }
 
     async fn open_writer(
@@ -477,6 +492,7 @@ impl Store for MssqlStore {
             attempt,
             order,
             batch_size: self.write.batch_size,
+            direct: Direct::of(&self.write, &self.open),
             cx: cx.clone(),
             _lock: self.hold(&target.run).await?,
         })))
@@ -491,10 +507,13 @@ impl Store for MssqlStore {
         let mut session = self.session().await?;
         let mut kept = Vec::new();
         for receipt in receipts {
-            // A split without rows has no table.
-            let there = match StagedRows::read(&receipt)?.table {
-                None => true,
-                Some(name) => {
+            let StagedRows { table, open, .. } = StagedRows::read(&receipt)?;
+            let there = match (table, open) {
+                // Rolled back with the session of the process that loaded them.
+                (_, Some(open)) => self.open.has(&open),
+                // A split without rows has no table.
+                (None, None) => true,
+                (Some(name), None) => {
                     let staging = self.write.table.beside(name);
                     describe::table(&mut session, &staging, Doing::Writing)
                         .await?
@@ -514,6 +533,10 @@ impl Store for MssqlStore {
         receipts: Vec<Receipt>,
         _cx: &Context,
     ) -> Result<Vec<Receipt>> {
+        if self.write.direct {
+            // They are where they belong, in a session that a small pool has none beside.
+            return Ok(receipts);
+        }
         let begun = Begun::read(&target.begun)?;
         let table = begun.table();
         let mut session = self.session().await?;
@@ -531,6 +554,7 @@ impl Store for MssqlStore {
             bytes: receipts.iter().map(|receipt| receipt.bytes).sum(),
             data: record::written(&StagedRows {
                 table: Some(name),
+                open: None,
                 longest: Vec::new(),
             })?,
         }])
@@ -539,11 +563,15 @@ impl Store for MssqlStore {
     async fn commit(&self, record: &CommitRecord, cx: &Context) -> Result<Settled> {
         let begun = Begun::read(&record.begun)?;
         let table = begun.table();
-        let id = record::commit_id(record);
+        let id = record::commit_id(record)?;
         hit("commit.started")?;
-        let mut session = self.session().await?;
-        if !publish::is_committed(&mut session, &table, &id).await? {
-            self.published(session, record, begun, cx).await?;
+        if let Some(open) = waits_in(&record.receipts)? {
+            self.commit_open(record, &open).await?;
+        } else {
+            let mut session = self.session().await?;
+            if !publish::is_committed(&mut session, &table, &id).await? {
+                self.published(session, record, begun, cx).await?;
+            }
         }
         hit("commit.swapped")?;
         let mut session = self.session().await?;
@@ -557,6 +585,10 @@ impl Store for MssqlStore {
             parts: 1,
             memory: Some(self.memory()),
         })
+    }
+
+    fn undone(&self, fault: &Fault) -> bool {
+        fault.code == code::COMMIT_UNDONE
     }
 
     fn read_back(&self) -> Option<Arc<dyn Home>> {

@@ -39,7 +39,10 @@ pub(super) async fn is_committed(
     table: &TableName,
     id: &str,
 ) -> Result<bool> {
-    let sql = format!("SELECT id FROM {} WHERE id = @P1", commits(table).quoted());
+    let sql = format!(
+        "SELECT id FROM {} WHERE id = @P1 AND row_count >= 0",
+        commits(table).quoted()
+    );
     let what = format!("can't look whether {table} was committed");
     let found = session.query(&what, Doing::Writing, &sql, &[&id]).await?;
     Ok(found.first().is_some_and(|rows| !rows.is_empty()))
@@ -61,25 +64,29 @@ pub(super) async fn publish(
         session.unhurried(&what, &sql).await?;
     }
     session.unhurried(&what, "BEGIN TRANSACTION").await?;
-    mark(session, record, &table).await?;
+    let rows = i64::try_from(record.rows).unwrap_or(i64::MAX);
+    mark(session, record, &table, rows).await?;
     hit("commit.linked")?;
     write(session, record, begun, &what).await?;
     hit("commit.synced")?;
     session.unhurried(&what, "COMMIT TRANSACTION").await
 }
 
-async fn mark(
+/// The number of rows in the mark of a commit that never will be.
+pub(super) const NEVER: i64 = -1;
+
+pub(super) async fn mark(
     session: &mut StatementSession,
     record: &CommitRecord,
     table: &TableName,
+    rows: i64,
 ) -> Result<()> {
     let sql = format!(
         "INSERT INTO {} (id, run, flow, entity, destination, row_count, committed_at) \
          VALUES (@P1, @P2, @P3, @P4, @P5, @P6, SYSUTCDATETIME())",
         commits(table).quoted()
     );
-    let rows = i64::try_from(record.rows).unwrap_or(i64::MAX);
-    let (id, shown) = (record::commit_id(record), table.to_string());
+    let (id, shown) = (record::commit_id(record)?, table.to_string());
     let (flow, entity) = (&record.entity.flow, &record.entity.entity);
     let what = format!("can't mark the commit to {table}");
     let run = record.run.as_str();

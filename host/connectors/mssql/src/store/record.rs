@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::direct::waits_in;
 use super::settings::{Ordered, WriteStrategy};
 use crate::describe::Written;
 use crate::name::TableName;
@@ -107,8 +108,11 @@ impl Begun {
 /// What a writer staged.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct StagedRows {
-    /// The staging table; none when there were no rows.
+    /// The staging table; none when there were no rows, or they weren't staged.
     pub(super) table: Option<String>,
+    /// The open transaction that the rows wait in, straight in the table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) open: Option<String>,
     /// The longest value of each column that is measured, in column order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) longest: Vec<u64>,
@@ -150,9 +154,14 @@ pub(super) fn run_of(table: &str, entity: &EntityId) -> Option<RunId> {
     RunId::parse(run)
 }
 
-/// What identifies the commit of one entity of one run, in `hygge_commits`.
-pub(super) fn commit_id(record: &CommitRecord) -> String {
-    format!("{}_{}", record.run, tag(&record.entity))
+/// What identifies the commit of one entity of one run, in `hygge_commits`; where its rows wait in
+/// a transaction, of that transaction.
+pub(super) fn commit_id(record: &CommitRecord) -> Result<String> {
+    let id = format!("{}_{}", record.run, tag(&record.entity));
+    Ok(match waits_in(&record.receipts)? {
+        Some(open) => format!("{id}_{open}"),
+        None => id,
+    })
 }
 
 #[cfg(test)]

@@ -37,6 +37,15 @@ pub struct StoreSettings {
     pub table_hints: Option<OneOrMany>,
     /// Whether a row without a value keeps it so where the table has a default for it. Default: true.
     pub keep_nulls: Option<bool>,
+    /// Load straight into the table instead of staging, in one transaction of one worker. For
+    /// appends and full runs. Default: false.
+    pub direct: Option<bool>,
+    /// With `direct`: whether the table's constraints are checked. Staged rows are always checked.
+    /// Default: true.
+    pub check_constraints: Option<bool>,
+    /// With `direct`: whether the table's triggers fire. For staged rows they always do. Default:
+    /// true.
+    pub fire_triggers: Option<bool>,
     /// The order in which rows are inserted: `[day, id desc]`. Default: none.
     pub order: Option<OneOrMany>,
     /// Merge with one MERGE instead of UPDATE and INSERT. Default: false.
@@ -108,6 +117,9 @@ pub(crate) struct Write {
     pub(crate) workers: usize,
     pub(crate) table_hints: Vec<String>,
     pub(crate) keep_nulls: bool,
+    pub(crate) direct: bool,
+    pub(crate) check_constraints: bool,
+    pub(crate) fire_triggers: bool,
     pub(crate) order: Vec<Ordered>,
     pub(crate) merge_statement: bool,
     pub(crate) delete_missing: bool,
@@ -196,6 +208,10 @@ impl StoreSettings {
             let advice = "leave `order` or `merge_statement` out";
             wrong.push(problem("/order", "a MERGE has no order", Some(advice)));
         }
+        wrong.extend(match self.direct {
+            Some(true) => self.against_direct(),
+            _ => self.only_direct(),
+        });
         let hints = listed(self.table_hints.clone());
         if !hints.is_empty() && strategy == Some(WriteStrategy::TempSwap) {
             wrong.push(problem(
@@ -212,6 +228,103 @@ impl StoreSettings {
             }
         }
         wrong
+    }
+
+    /// What can't be had of rows that aren't staged.
+    fn against_direct(&self) -> Vec<Problem> {
+        use WriteStrategy as S;
+        let strategy = match self.write_strategy {
+            Some(S::Merge | S::DeleteInsert) => {
+                Some("compares staged rows with those of the table, and `direct` stages none")
+            }
+            Some(S::TempSwap) => Some("fills a twin of the table, and `direct` the table itself"),
+            Some(S::DirectInsert | S::TruncateInsert) | None => None,
+        };
+        let strategy_said = self.write_strategy.map_or("", WriteStrategy::name);
+        let hints = listed(self.table_hints.clone());
+        let other = hints
+            .iter()
+            .find(|hint| !hint.eq_ignore_ascii_case("TABLOCK"));
+        let unknown = "follows the rows that were staged, and `direct` stages none: the lengths of \
+                       new columns aren't known before";
+        let found = [
+            (
+                self.workers.is_some_and(|workers| workers > 1),
+                "/workers",
+                "`direct` has one worker: one session holds the transaction that all rows are \
+                 loaded in"
+                    .to_owned(),
+                "leave `workers` out, or `direct`",
+            ),
+            (
+                strategy.is_some(),
+                "/write_strategy",
+                format!("`{strategy_said}` {}", strategy.unwrap_or_default()),
+                "leave `direct` out, or use `direct_insert` or `truncate_insert`",
+            ),
+            (
+                self.create == Some(Create::IfMissing),
+                "/create",
+                format!("`create: if_missing` {unknown}"),
+                "make the table first (`hygge generate ddl` writes the statement), or leave \
+                 `direct` out",
+            ),
+            (
+                self.on_schema_change == Some(OnSchemaChange::Additive),
+                "/on_schema_change",
+                format!("`on_schema_change: additive` {unknown}"),
+                "add the columns first, or leave `direct` out",
+            ),
+            (
+                self.order.is_some(),
+                "/order",
+                "rows are loaded in the order they come in: the driver can't give INSERT BULK an \
+                 order"
+                    .to_owned(),
+                "leave `order` or `direct` out",
+            ),
+            (
+                other.is_some(),
+                "/table_hints",
+                format!(
+                    "INSERT BULK takes the hint TABLOCK, and not {}",
+                    other.map_or("", String::as_str)
+                ),
+                "leave that hint or `direct` out",
+            ),
+        ];
+        let given = found.into_iter().filter(|(given, ..)| *given);
+        given
+            .map(|(_, pointer, message, advice)| problem(pointer, message, Some(advice)))
+            .collect()
+    }
+
+    /// What can't be had of rows that are staged.
+    fn only_direct(&self) -> Vec<Problem> {
+        let found = [
+            (
+                self.check_constraints,
+                "check_constraints",
+                "constraints are always checked",
+            ),
+            (self.fire_triggers, "fire_triggers", "triggers always fire"),
+        ];
+        let given = found
+            .into_iter()
+            .filter(|(given, ..)| *given == Some(false));
+        given
+            .map(|(_, name, always)| {
+                let message = format!(
+                    "`{name}: false` needs `direct: true`: staged rows reach the table by INSERT … \
+                     SELECT, where {always}"
+                );
+                problem(
+                    &format!("/{name}"),
+                    message,
+                    Some("say `direct: true` as well"),
+                )
+            })
+            .collect()
     }
 }
 
@@ -296,6 +409,9 @@ impl Write {
                     .map(|hint| hint.to_uppercase())
                     .collect(),
                 keep_nulls: settings.keep_nulls.unwrap_or(true),
+                direct: settings.direct.unwrap_or(false),
+                check_constraints: settings.check_constraints.unwrap_or(true),
+                fire_triggers: settings.fire_triggers.unwrap_or(true),
                 order: listed(settings.order)
                     .iter()
                     .map(|text| Ordered::parse(text))

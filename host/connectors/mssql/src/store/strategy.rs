@@ -19,7 +19,11 @@ impl MssqlStore {
         notes: &dyn Notes,
     ) -> Result<WriteStrategy> {
         use WriteStrategy::{DeleteInsert, DirectInsert, Merge, TempSwap, TruncateInsert};
-        let asked = self.write.write_strategy;
+        let mut asked = self.write.write_strategy;
+        if self.write.direct && action == Action::Replace {
+            // A swap needs a twin, and this loads the table itself.
+            asked = asked.or(Some(TruncateInsert));
+        }
         let contradicts = |asked: WriteStrategy, but: &str| {
             Fault::new(
                 code::CONFIG,
@@ -184,7 +188,7 @@ MERGE @t AS t USING (SELECT 1 AS k) AS s ON t.k = s.k WHEN MATCHED THEN UPDATE S
         mut begun: Begun,
         cx: &Context,
     ) -> Result<()> {
-        let (table, id) = (begun.table(), record::commit_id(record));
+        let (table, id) = (begun.table(), record::commit_id(record)?);
         loop {
             let published = publish::publish(&mut session, record, &begun).await;
             // With it ends whatever it had begun.

@@ -8,16 +8,17 @@ use futures::future::{Either, select};
 use hygge_core::{
     Batch, Context, EntityId, Fault, Level, Receipt, Result, RunId, SplitId, Writer, async_trait,
 };
-use mssql_tds::connection::bulk_copy::{BulkCopy, BulkLoadRow};
+use mssql_tds::connection::bulk_copy::{BulkCopy, BulkLoadRow, ColumnMapping};
 use mssql_tds::core::TdsResult;
 use mssql_tds::datatypes::bulk_copy_metadata::BulkCopyColumnMetadata;
 use mssql_tds::message::bulk_load::StreamingBulkLoadWriter;
 use tokio::sync::{Mutex, mpsc, oneshot};
 
+use super::direct::Direct;
 use super::encode::{self, Staged, staged_as};
 use super::record::{self, Begun, StagedRows};
 use super::{RunLock, ddl};
-use crate::connection::Connection;
+use crate::connection::{ColumnSession, Connection};
 use crate::fault::{self, Doing};
 use crate::name::TableName;
 use crate::overflow::OnOverflow;
@@ -35,12 +36,14 @@ pub(super) struct Desk {
     pub(super) order: Vec<usize>,
     /// Rows of one INSERT BULK.
     pub(super) batch_size: usize,
+    /// Set where rows go straight into the table.
+    pub(super) direct: Option<Direct>,
     pub(super) cx: Context,
     /// Held while something is staged.
     pub(super) _lock: Arc<RunLock>,
 }
 
-/// Stages one attempt at one split, in a table of its own.
+/// Stages one attempt at one split, in a table of its own, or loads it straight into the table.
 pub(super) struct TableWriter {
     desk: Desk,
     loading: Option<Loading>,
@@ -53,7 +56,7 @@ pub(super) struct TableWriter {
     unfit: Vec<u64>,
 }
 
-type Load = Pin<Box<dyn Future<Output = Result<()>> + Send>>;
+type Load = Pin<Box<dyn Future<Output = Result<ColumnSession>> + Send>>;
 
 /// An INSERT BULK under way. It moves on whenever the writer is waited for, and is given up,
 /// with its session, when the writer is.
@@ -122,12 +125,16 @@ impl TableWriter {
         };
         let sending = loading.chunks.send(chunk);
         let sent = meanwhile(&mut loading.load, sending).await?;
-        sent.map_err(|_| early(Ok(())))
+        sent.map_err(|_| ended_early())
     }
 }
 
 impl Desk {
+    /// The table that is loaded.
     fn table(&self) -> TableName {
+        if self.direct.is_some() {
+            return self.begun.table();
+        }
         let name = record::staging(&self.entity, &self.run, &self.split.0, self.attempt);
         self.begun.table().beside(name)
     }
@@ -138,7 +145,7 @@ impl Desk {
         let table = self.table();
         let connection = &self.connection;
         let who = format!("loading {} split {}", self.entity, self.split);
-        {
+        if self.direct.is_none() {
             let mut session = connection.statements(&who).await?;
             let what = format!("can't make {table}");
             session.unhurried(&what, &ddl::drop_table(&table)).await?;
@@ -147,10 +154,18 @@ impl Desk {
         }
         let (chunks, taken) = mpsc::channel(1);
         let (told, hears) = oneshot::channel();
-        let mut load: Load = Box::pin(load(Arc::clone(connection), who, table, told, taken));
+        let begun = Arc::clone(&self.begun);
+        let loaded = load(
+            Arc::clone(connection),
+            who,
+            (table, begun, self.direct.clone()),
+            told,
+            taken,
+        );
+        let mut load: Load = Box::pin(loaded);
         let found = match select(&mut load, hears).await {
             Either::Left((ended, _)) => return Err(early(ended)),
-            Either::Right((found, _)) => found.map_err(|_| early(Ok(())))?,
+            Either::Right((found, _)) => found.map_err(|_| ended_early())?,
         };
         let (columns, targets) = self.staged(&found)?;
         Ok(Loading {
@@ -164,12 +179,13 @@ impl Desk {
     /// The columns as the server says they were made.
     fn staged(&self, found: &[BulkCopyColumnMetadata]) -> Result<(Vec<Staged>, Vec<SqlType>)> {
         let begun = &self.begun;
-        let found = &found[usize::from(begun.merges()).min(found.len())..];
+        let numbered = begun.merges() && self.direct.is_none();
+        let found = &found[usize::from(numbered).min(found.len())..];
         let names = found.iter().map(|column| &column.column_name);
         if !names.eq(begun.columns.iter().map(|column| &column.name)) {
             let found = names_of(found).join(", ");
             return Err(Fault::internal(format!(
-                "the staging table has other columns than it was given: {found}"
+                "the table to load has other columns than it was given: {found}"
             )));
         }
         let columns = begun.columns.iter().zip(found).map(|(column, found)| {
@@ -198,11 +214,15 @@ fn names_of(found: &[BulkCopyColumnMetadata]) -> Vec<&str> {
         .collect()
 }
 
-fn early(ended: Result<()>) -> Fault {
+fn early(ended: Result<ColumnSession>) -> Fault {
     match ended {
         Err(fault) => fault,
-        Ok(()) => Fault::internal("a load ended before its rows did"),
+        Ok(_) => ended_early(),
     }
+}
+
+fn ended_early() -> Fault {
+    Fault::internal("a load ended before its rows did")
 }
 
 /// Waits for something while the load goes on.
@@ -213,30 +233,45 @@ async fn meanwhile<T>(load: &mut Load, something: impl Future<Output = T>) -> Re
     }
 }
 
-/// All rows of a split, one INSERT BULK after the other.
+/// All rows of a split, one INSERT BULK after the other. What becomes of the session is left to
+/// the caller: straight in the table, the rows wait in its transaction.
 async fn load(
     connection: Arc<Connection>,
     who: String,
-    table: TableName,
+    (table, begun, direct): (TableName, Arc<Begun>, Option<Direct>),
     told: oneshot::Sender<Vec<BulkCopyColumnMetadata>>,
     chunks: mpsc::Receiver<Chunk>,
-) -> Result<()> {
+) -> Result<ColumnSession> {
     let what = format!("can't load {table}");
     let wrong = |error| fault::rows(&what, Doing::Writing, &error);
     let mut session = connection.loading(&who).await?;
+    if let Some(direct) = &direct {
+        direct.begin(&mut session, &begun, &what).await?;
+    }
     let mut bulk = BulkCopy::new(session.begin(), table.quoted())
         // The driver's own 30 seconds would end a long load.
-        .timeout(Duration::ZERO)
-        .table_lock(true)
-        .keep_nulls(true);
-    let columns = bulk
-        .retrieve_destination_metadata()
-        .await
-        .map_err(wrong)?
-        .clone();
+        .timeout(Duration::ZERO);
+    bulk = match &direct {
+        None => bulk.table_lock(true).keep_nulls(true),
+        Some(direct) => bulk
+            .table_lock(direct.table_lock)
+            .keep_nulls(direct.keep_nulls)
+            .check_constraints(direct.check_constraints)
+            .fire_triggers(direct.fire_triggers)
+            .keep_identity(begun.identity),
+    };
+    let mut columns = bulk.retrieve_destination_metadata().await.map_err(wrong)?;
+    if direct.is_some() {
+        // The table may have more. The driver announces them in the table's order, whatever it is
+        // told; that the rows' is the same is looked at before one is sent.
+        columns.retain(|found| begun.columns.iter().any(|c| c.name == found.column_name));
+        for (nth, column) in columns.iter().enumerate() {
+            bulk = bulk.add_column_mapping(ColumnMapping::by_ordinal(nth, &column.column_name));
+        }
+    }
     let width = columns.len();
     if told.send(columns).is_err() {
-        return Ok(());
+        return Err(ended_early());
     }
     let chunks = Arc::new(Mutex::new(chunks));
     let ended = Arc::new(AtomicBool::new(false));
@@ -246,7 +281,7 @@ async fn load(
             Some(Chunk::Rows(bytes)) => bytes,
             Some(Chunk::Cut) => continue,
             Some(Chunk::End) => break,
-            None => return Err(early(Ok(()))),
+            None => return Err(ended_early()),
         };
         let stream = Stream {
             first,
@@ -259,8 +294,7 @@ async fn load(
             .map_err(wrong)?;
     }
     drop(bulk);
-    session.settled();
-    Ok(())
+    Ok(session)
 }
 
 /// All rows of an INSERT BULK, as the one row that the driver is told of: it puts a ROW token in
@@ -332,13 +366,19 @@ impl Writer for TableWriter {
     }
 
     async fn finish(mut self: Box<Self>) -> Result<Receipt> {
-        let mut table = None;
+        let (mut table, mut open) = (None, None);
         if self.loading.is_some() {
             self.send(Chunk::End).await?;
         }
         if let Some(loading) = self.loading.take() {
-            loading.load.await?;
-            table = Some(self.desk.table().table);
+            let mut session = loading.load.await?;
+            match &self.desk.direct {
+                None => {
+                    session.settled();
+                    table = Some(self.desk.table().table);
+                }
+                Some(direct) => open = Some(direct.open.keep(session)),
+            }
         }
         let begun = &self.desk.begun;
         for (column, values) in begun.columns.iter().zip(&self.unfit) {
@@ -355,6 +395,7 @@ impl Writer for TableWriter {
             bytes: self.bytes,
             data: record::written(&StagedRows {
                 table,
+                open,
                 longest: self.longest,
             })?,
         })

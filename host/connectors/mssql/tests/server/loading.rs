@@ -175,6 +175,50 @@ fn what_says_nothing_without_another_setting_is_refused() {
             json!({"table_hints": "TABLOCK", "write_strategy": "temp_swap"}),
             "a swap takes no table hints: it locks the whole table, for a moment",
         ),
+        (
+            json!({"direct": true, "workers": 2}),
+            "`direct` has one worker: one session holds the transaction that all rows are loaded in",
+        ),
+        (
+            json!({"direct": true, "write_strategy": "merge"}),
+            "`merge` compares staged rows with those of the table, and `direct` stages none",
+        ),
+        (
+            json!({"direct": true, "write_strategy": "delete_insert"}),
+            "`delete_insert` compares staged rows with those of the table, and `direct` stages none",
+        ),
+        (
+            json!({"direct": true, "write_strategy": "temp_swap"}),
+            "`temp_swap` fills a twin of the table, and `direct` the table itself",
+        ),
+        (
+            json!({"direct": true, "create": "if_missing"}),
+            "`create: if_missing` follows the rows that were staged, and `direct` stages none: the \
+             lengths of new columns aren't known before",
+        ),
+        (
+            json!({"direct": true, "on_schema_change": "additive"}),
+            "`on_schema_change: additive` follows the rows that were staged, and `direct` stages \
+             none: the lengths of new columns aren't known before",
+        ),
+        (
+            json!({"direct": true, "order": "n"}),
+            "rows are loaded in the order they come in: the driver can't give INSERT BULK an order",
+        ),
+        (
+            json!({"direct": true, "table_hints": ["TABLOCK", "HOLDLOCK"]}),
+            "INSERT BULK takes the hint TABLOCK, and not HOLDLOCK",
+        ),
+        (
+            json!({"check_constraints": false}),
+            "`check_constraints: false` needs `direct: true`: staged rows reach the table by INSERT \
+             … SELECT, where constraints are always checked",
+        ),
+        (
+            json!({"fire_triggers": false}),
+            "`fire_triggers: false` needs `direct: true`: staged rows reach the table by INSERT … \
+             SELECT, where triggers always fire",
+        ),
     ] {
         let problems = plan(settings.clone(), 8).unwrap_err();
         let said: Vec<_> = problems.iter().map(|p| p.message.as_str()).collect();
@@ -183,6 +227,10 @@ fn what_says_nothing_without_another_setting_is_refused() {
     // One entity's writers are told apart from what the pool, of which one session holds the run's
     // lock, has for all.
     let plan = |settings| plan(settings, 5).unwrap();
+    let direct = plan(json!({"direct": true, "check_constraints": false, "workers": 1}));
+    assert_eq!(direct.writers, Some(1));
+    assert!(direct.capabilities.single && !direct.capabilities.upsert);
+    plan(json!({"check_constraints": true, "fire_triggers": true}));
     let (by_default, few) = (plan(json!({})), plan(json!({"workers": 1})));
     assert_eq!(
         (by_default.writers, by_default.max_open),

@@ -9,6 +9,7 @@
 )]
 
 mod debug;
+mod direct;
 mod fit;
 mod loading;
 mod login;

@@ -296,7 +296,7 @@ error: `f.a`: this store can't merge by key (and 3 more entities)
    |
  1 | home: {path: in, incremental: {column: id, strategy: merge, key: id}}
    |                                                      ^^^^^ asked for here
-   = help: use a parquet store, or `strategy: append`
+   = help: use a store that merges (parquet, or mssql without `direct`), or `strategy: append`
 ");
 
 wrong!(words_that_yaml_takes_otherwise, Project::of("options: {concurrency: '5'}\nflows: {f: {home: {path: in, header: yes}, store: {path: out, row_group_rows: '5'}}}\n"), @r#"

@@ -90,7 +90,7 @@ error: `f.f`: this store can't merge by key
    |
  1 | home: {path: in, incremental: {column: id, strategy: merge, key: id}}
    |                                                      ^^^^^ asked for here
-   = help: use a parquet store, or `strategy: append`
+   = help: use a store that merges (parquet, or mssql without `direct`), or `strategy: append`
 ");
 
 wrong!(append_to_a_single_file, flow("home:\n  path: in\n  incremental: {column: id}\nstore: out/all.parquet\n"), @r"

@@ -122,7 +122,6 @@ impl Engine {
         let parts = names::parts(table)?;
         let name = self.own_name(&parts)?;
         let found = self.lookup(&name).ok_or_else(|| Self::no_object(&parts))?;
-        let keep_identity = hinted("keep_identity") || hinted("keepidentity");
         let keep_nulls = hinted("keep_nulls");
 
         let mut announced = Vec::new();
@@ -136,6 +135,10 @@ impl Engine {
         if sent.len() != announced.len() {
             return Err(SqlError::new(4804, format!("While reading the bulk load's columns, {} were found where INSERT BULK named {}.", sent.len(), announced.len())).into());
         }
+        // Clients flag the column, whatever the statement says: SqlClient and drivers after it.
+        let keep_identity = hinted("keep_identity")
+            || hinted("keepidentity")
+            || sent.iter().any(|column| column.identity);
         let mut ways = Vec::new();
         for (sent, (column, at, _)) in sent.iter().zip(&announced) {
             if !sent.name.is_empty() && !same(&sent.name, column) {

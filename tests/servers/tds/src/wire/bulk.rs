@@ -14,6 +14,8 @@ use crate::types::info::{self, Declared};
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Column {
     pub(crate) name: String,
+    /// Whether it is flagged as an identity column, whose values are kept (2.2.7.4).
+    pub(crate) identity: bool,
     pub(crate) declared: Declared,
 }
 
@@ -138,7 +140,7 @@ pub(crate) fn columns(reader: &mut Reader<'_>) -> Result<Vec<Column>, Stop> {
     let mut columns = Vec::new();
     for _ in 0..count {
         let _user_type = reader.u32()?;
-        let _flags = reader.u16()?;
+        let flags = reader.u16()?;
         let before = reader.clone();
         let declared = match info::read(reader) {
             Ok(declared) => declared,
@@ -155,7 +157,11 @@ pub(crate) fn columns(reader: &mut Reader<'_>) -> Result<Vec<Column>, Stop> {
         }
         let units = usize::from(reader.u8()?);
         let name = super::reader::utf16(reader.take(units * 2)?).map_err(Stop::Sql)?;
-        columns.push(Column { name, declared });
+        columns.push(Column {
+            name,
+            identity: flags & 0x0010 != 0,
+            declared,
+        });
     }
     Ok(columns)
 }
