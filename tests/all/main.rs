@@ -12,6 +12,7 @@
 mod checks;
 mod crash;
 mod damage;
+mod deduping;
 mod evil;
 mod flights;
 mod guests;

@@ -13,6 +13,11 @@ pub trait Transform: Send + Sync + fmt::Debug {
     /// rows move. Called once to learn the schema that comes out, and once for each attempt at
     /// a split: every split is transformed on its own, in no order.
     async fn bind(&self, input: &SchemaRef, cx: &Context) -> Result<Box<dyn Bound>>;
+
+    /// Whether all rows of an entity must meet: then it is read as one split.
+    fn whole(&self) -> bool {
+        false
+    }
 }
 
 /// A transform bound to a schema, for the rows of one split.
@@ -27,6 +32,12 @@ pub trait Bound: Send {
     /// No more rows come: gives what was held back.
     async fn finish(&mut self) -> Result<Vec<RecordBatch>> {
         Ok(Vec::new())
+    }
+
+    /// More of what was held back, after [`Bound::finish`], piece by piece: asked until it gives
+    /// none. For those that hold back more than fits into memory at once.
+    async fn rest(&mut self) -> Result<Option<Vec<RecordBatch>>> {
+        Ok(None)
     }
 }
 

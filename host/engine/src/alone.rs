@@ -7,11 +7,12 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use hygge_core::{
     Action, Batch, Bound, CommitRecord, Context, EntityId, Fault, Home, OnSchemaChange, Position,
-    Receipt, Result, RunId, Settled, Split, SplitId, SplitPlan, SplitRequest, Standing, Store,
-    Target, Transform, Want, Writer, code,
+    Receipt, Result, RunId, Settled, Split, SplitId, SplitPlan, Standing, Store, Target, Transform,
+    Want, Writer, code,
 };
 
 use crate::StopSignal;
+use crate::look_through::request;
 
 /// The first rows of a Home.
 #[derive(Debug)]
@@ -33,7 +34,9 @@ pub async fn first_rows(
     most: usize,
     cx: &Context,
 ) -> Result<FirstRows> {
-    let plan = home.splits(&SplitRequest::default(), cx).await?;
+    let plan = home
+        .splits(&request(transform.is_some_and(Transform::whole)), cx)
+        .await?;
     let schema = match transform {
         Some(transform) => transform.bind(&plan.schema, cx).await?.schema(),
         None => Arc::clone(&plan.schema),
@@ -97,7 +100,10 @@ impl Reading {
     /// The next batches, of which there may be none; none of all when the split is read.
     async fn next(&mut self) -> Result<Option<Vec<RecordBatch>>> {
         if self.ended {
-            return Ok(None);
+            return match &mut self.bound {
+                Some(bound) => bound.rest().await,
+                None => Ok(None),
+            };
         }
         let Some(step) = self.reader.next().await? else {
             self.ended = true;
@@ -149,7 +155,9 @@ pub async fn pour(
         ..
     } = into;
     let ready = async {
-        let plan = home.splits(&SplitRequest::default(), cx).await?;
+        let plan = home
+            .splits(&request(transform.is_some_and(Transform::whole)), cx)
+            .await?;
         let schema = match transform {
             Some(transform) => transform.bind(&plan.schema, cx).await?.schema(),
             None => Arc::clone(&plan.schema),

@@ -42,6 +42,11 @@ impl Chain {
         self
     }
 
+    /// Whether one of them must meet all rows of the entity.
+    pub(crate) fn whole(&self) -> bool {
+        self.0.iter().any(|(_, transform)| transform.whole())
+    }
+
     /// Only the first so many.
     pub(crate) fn until(mut self, steps: usize) -> Self {
         self.0.truncate(steps);
@@ -61,7 +66,11 @@ impl Chain {
             schema = bound.schema();
             links.push(Link { name, bound });
         }
-        Ok(BoundChain { links, schema })
+        Ok(BoundChain {
+            links,
+            ended: 0,
+            schema,
+        })
     }
 }
 
@@ -71,11 +80,17 @@ impl Transform for Chain {
     async fn bind(&self, input: &SchemaRef, cx: &Context) -> Result<Box<dyn Bound>> {
         Ok(Box::new(Self::bind(self, input, cx).await?))
     }
+
+    fn whole(&self) -> bool {
+        self.whole()
+    }
 }
 
 /// The transforms of one attempt at one split.
 pub(crate) struct BoundChain {
     links: Vec<Link>,
+    /// How many gave all that they held back, once rows have ended.
+    ended: usize,
     schema: SchemaRef,
 }
 
@@ -93,6 +108,14 @@ impl Link {
     async fn finish(&mut self) -> Result<Vec<RecordBatch>> {
         let out = self.bound.finish().await;
         self.announced(out)
+    }
+
+    async fn rest(&mut self) -> Result<Option<Vec<RecordBatch>>> {
+        match self.bound.rest().await {
+            Ok(None) => Ok(None),
+            Ok(Some(out)) => self.announced(Ok(out)).map(Some),
+            Err(fault) => self.announced(Err(fault)).map(Some),
+        }
     }
 
     /// A transform that changes its mind about the schema would corrupt what the next one, or
@@ -123,14 +146,28 @@ impl Bound for BoundChain {
         self.through(0, vec![batch]).await
     }
 
-    /// Lets each give what it held back, through those after it.
+    /// Lets the first give what it held back, through those after it.
     async fn finish(&mut self) -> Result<Vec<RecordBatch>> {
-        let mut out = Vec::new();
-        for index in 0..self.links.len() {
-            let held = self.links[index].finish().await?;
-            out.extend(self.through(index + 1, held).await?);
+        let Some(first) = self.links.first_mut() else {
+            return Ok(Vec::new());
+        };
+        let held = first.finish().await?;
+        self.through(1, held).await
+    }
+
+    /// Lets it give more, and then each of the others.
+    async fn rest(&mut self) -> Result<Option<Vec<RecordBatch>>> {
+        while let Some(link) = self.links.get_mut(self.ended) {
+            if let Some(held) = link.rest().await? {
+                return self.through(self.ended + 1, held).await.map(Some);
+            }
+            self.ended += 1;
+            if let Some(next) = self.links.get_mut(self.ended) {
+                let held = next.finish().await?;
+                return self.through(self.ended + 1, held).await.map(Some);
+            }
         }
-        Ok(out)
+        Ok(None)
     }
 }
 

@@ -120,10 +120,13 @@ impl Mover {
         recover::finish(&self.shared, &self.planned, &cx).await?;
         let (home, store) = self.build()?;
         let start = self.start(store.as_ref(), &cx).await?;
-        let plan = self.split(home.as_ref(), &start, &cx).await?;
+        let chain = Chain::build(&self.shared.registry, &self.planned, &self.shared.place)?;
+        let plan = self
+            .split(home.as_ref(), &start, chain.whole(), &cx)
+            .await?;
         let followed = self.follow(&start, &plan).await?;
-        let bound = self.chain(&plan, &cx);
-        let (chain, schema) = self.shared.signal.or_stopped(bound).await?;
+        let bound = leaving(&chain, &plan, &cx);
+        let schema = self.shared.signal.or_stopped(bound).await?;
         let (chain, schema) = self.met(&start, chain, schema)?;
         let checks = self.checks(&schema)?;
         let anew = (!checks.storable()).then_some("the unique check has to see all rows at once");
@@ -236,9 +239,11 @@ impl Mover {
         &self,
         home: &dyn Home,
         start: &Start,
+        whole: bool,
         cx: &Context,
     ) -> Result<SplitPlan, Early> {
         let id = &self.planned.id;
+        let single = whole || self.planned.store_plan.capabilities.single;
         let only_new = start.action == Action::Append
             && start::followed(&self.planned).is_some_and(|i| i.strategy == Strategy::Files);
         let request = SplitRequest {
@@ -251,7 +256,7 @@ impl Mover {
             position: start.state.as_ref().and_then(|s| s.position.clone()),
             memory: self.shared.state.memory(id, "home").await?,
             only_new,
-            max_splits: self.planned.store_plan.capabilities.single.then_some(1),
+            max_splits: single.then_some(1),
         };
         let retries = self.retries("plan".to_owned());
         let split = retries.run(|_| home.splits(&request, cx));
@@ -274,21 +279,15 @@ impl Mover {
             }
             looked => looked?,
         }
+        if whole && plan.splits.len() > 1 {
+            let message = "a home gave several splits where one was asked for";
+            return Err(Early::Failed(Fault::internal(message)));
+        }
         for warning in &plan.warnings {
             self.note(true, warning.clone());
         }
         self.progress.left_out(plan.without_watermark);
         Ok(plan)
-    }
-
-    /// The transforms, and the schema of what leaves the last of them.
-    async fn chain(&self, plan: &SplitPlan, cx: &Context) -> Result<(Chain, SchemaRef)> {
-        let chain = Chain::build(&self.shared.registry, &self.planned, &self.shared.place)?;
-        let schema = match chain.is_empty() {
-            true => Arc::clone(&plan.schema),
-            false => chain.bind(&plan.schema, cx).await?.schema(),
-        };
-        Ok((chain, schema))
     }
 
     /// The checks, bound to what reaches the Store.
@@ -664,6 +663,14 @@ impl Mover {
         };
         Retries::new(self.shared.options.retries, told).until(self.shared.signal.clone())
     }
+}
+
+/// The schema of what leaves the last of the transforms.
+async fn leaving(chain: &Chain, plan: &SplitPlan, cx: &Context) -> Result<SchemaRef> {
+    Ok(match chain.is_empty() {
+        true => Arc::clone(&plan.schema),
+        false => chain.bind(&plan.schema, cx).await?.schema(),
+    })
 }
 
 /// Why a run of an entity ends early. No code of a fault says the first two: faults come from

@@ -55,7 +55,7 @@ async fn through<T: Send + 'static>(
 ) -> Result<(SchemaRef, T)> {
     const BATCH: usize = 2 << 20;
     let Looker { mut seen, take } = looker;
-    let plan = home.splits(&SplitRequest::default(), cx).await?;
+    let plan = home.splits(&request(chain.whole()), cx).await?;
     let schema = match chain.is_empty() {
         true => Arc::clone(&plan.schema),
         false => chain.bind(&plan.schema, cx).await?.schema(),
@@ -82,16 +82,32 @@ async fn through<T: Send + 'static>(
                     return Err(Fault::internal("rows came encoded that nobody asked for"));
                 }
             };
-            seen = cx
-                .cpu(move || {
-                    given.iter().for_each(|batch| take(&mut seen, batch));
-                    Ok(seen)
-                })
-                .await?;
+            let mut given = Some(given);
+            while let Some(batches) = given {
+                cx.stop.check()?;
+                seen = cx
+                    .cpu(move || {
+                        batches.iter().for_each(|batch| take(&mut seen, batch));
+                        Ok(seen)
+                    })
+                    .await?;
+                given = match ended {
+                    true => bound.rest().await?,
+                    false => None,
+                };
+            }
             if ended {
                 break;
             }
         }
     }
     Ok((schema, seen))
+}
+
+/// What is asked of a Home whose rows must meet in one transform, or need not.
+pub(crate) fn request(whole: bool) -> SplitRequest {
+    SplitRequest {
+        max_splits: whole.then_some(1),
+        ..SplitRequest::default()
+    }
 }

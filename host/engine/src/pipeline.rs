@@ -146,8 +146,13 @@ impl Pipeline {
             }
         }
         if let Some(chain) = &mut chain {
-            for rows in chain.finish().await? {
-                self.push(Batch::Rows(rows), &mut checks, queue, cx).await?;
+            let mut held = Some(chain.finish().await?);
+            while let Some(batches) = held {
+                for rows in batches {
+                    self.push(Batch::Rows(rows), &mut checks, queue, cx).await?;
+                }
+                cx.stop.check()?;
+                held = chain.rest().await?;
             }
         }
         read.to(steps.bytes_read().and(split.bytes));

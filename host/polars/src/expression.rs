@@ -88,14 +88,6 @@ fn written_set(part: Expr) -> Expr {
 
 /// What the SQL grammar has to say, which tells more than Polars passes on.
 fn grammar(text: &str) -> Result<(), String> {
-    let told = |error: ParserError| {
-        let error = error.to_string();
-        let text = error.trim_start_matches("sql parser error: ");
-        text.replace("Expected: ", "expected ")
-            .replace(", found: EOF", ", found its end")
-            .replace("found: ", "found ")
-            .replace(" at Line: 1, Column: ", " at character ")
-    };
     let mut parser = Parser::new(&GenericDialect)
         .try_with_sql(text)
         .map_err(told)?;
@@ -105,6 +97,22 @@ fn grammar(text: &str) -> Result<(), String> {
         Token::EOF => Ok(()),
         _ => parser.expected("its end", next).map_err(told),
     }
+}
+
+/// What the grammar says, for people.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "an error that is mapped is given away"
+)]
+pub(crate) fn told(error: ParserError) -> String {
+    let error = error.to_string();
+    let text = error.trim_start_matches("sql parser error: ");
+    text.replace("Expected: ", "expected ")
+        .replace(", found: EOF", ", found its end")
+        .replace("found: ", "found ")
+        .replace(" at Line: 1, Column: ", " at character ")
+        .replace(" at Line: ", " at line ")
+        .replace(", Column: ", ", character ")
 }
 
 /// What an expression is in the eyes of a person when it looks at more than one row.

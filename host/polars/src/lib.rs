@@ -12,6 +12,8 @@ mod evaluate;
 mod exchange;
 mod expression;
 mod filter;
+mod query;
+mod sql;
 
 #[cfg(test)]
 mod tests;
@@ -21,11 +23,12 @@ use std::sync::Arc;
 use hygge_core::Registry;
 use hygge_transforms::kind::Kind;
 
-/// Makes `filter` and `derive` known, and the `sql` check.
+/// Makes `derive`, `filter` and `sql` known, and the `sql` check.
 pub fn register(registry: &mut Registry) {
     // Polars warns on stderr of what its own next version will spell otherwise.
     polars::error::set_warning_function(|_, _| ());
     registry.add_check(Arc::new(hygge_checks::Kind::<check::Sql>::default()));
     registry.add_transform(Arc::new(Kind::<derive::Derive>::default()));
     registry.add_transform(Arc::new(Kind::<filter::Filter>::default()));
+    registry.add_transform(Arc::new(Kind::<sql::Sql>::default()));
 }

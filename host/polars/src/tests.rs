@@ -12,6 +12,8 @@ use hygge_core::{BuildContext, Context, Fault, Registry, Settings, type_name};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+mod sql;
+
 fn place() -> BuildContext {
     BuildContext {
         root: "/p".into(),

@@ -75,6 +75,11 @@ impl Spec for Exclude {
 
 /// Names that stand in `columns` more than once.
 pub(crate) fn twice(names: &[String]) -> Vec<Problem> {
+    twice_in("columns", names)
+}
+
+/// Names that stand in a setting more than once.
+pub(crate) fn twice_in(key: &str, names: &[String]) -> Vec<Problem> {
     let mut seen = BTreeSet::new();
     let again = names
         .iter()
@@ -82,7 +87,7 @@ pub(crate) fn twice(names: &[String]) -> Vec<Problem> {
         .filter(|(_, name)| !seen.insert(*name));
     let told = again.map(|(index, name)| {
         problem(
-            &format!("columns/{index}"),
+            &format!("{key}/{index}"),
             format!("{name} is named twice"),
             None,
         )

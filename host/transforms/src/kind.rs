@@ -19,6 +19,8 @@ pub trait Spec: DeserializeOwned + JsonSchema + Debug + Send + Sync + 'static {
     const NAME: &'static str;
     /// One line for lists.
     const SUMMARY: &'static str;
+    /// Whether all rows of an entity must meet.
+    const WHOLE: bool = false;
 
     /// What is wrong with settings that have the right form.
     fn problems(&self) -> Vec<Problem> {
@@ -211,6 +213,10 @@ struct Native<S>(S);
 impl<S: Spec> Transform for Native<S> {
     async fn bind(&self, input: &SchemaRef, cx: &Context) -> Result<Box<dyn Bound>> {
         self.0.bind(input, cx)
+    }
+
+    fn whole(&self) -> bool {
+        S::WHOLE
     }
 }
 

@@ -1,8 +1,9 @@
 //! The built-in transforms.
 //!
-//! The trade-off settled here: each works on one batch of Arrow rows at a time and keeps nothing
-//! between two, so memory never grows with the entity and the size of a batch never changes a
-//! result. What would need all rows at once isn't here. Everything that can be told from the
+//! The trade-off settled here: each but one works on one batch of Arrow rows at a time and keeps
+//! nothing between two, so memory never grows with the entity and the size of a batch never changes
+//! a result. The one is `dedupe`, which keeps within its share of memory by a scratch file.
+//! Everything that can be told from the
 //! schema is told when a transform is bound to it, before rows move.
 
 mod bytes;
@@ -10,6 +11,7 @@ mod cast;
 mod columns;
 mod constant;
 mod convert;
+mod dedupe;
 mod fill_null;
 mod flatten;
 mod hash;
@@ -34,6 +36,7 @@ pub fn register(registry: &mut Registry) {
     registry.add_transform(Arc::new(Kind::<columns::Exclude>::default()));
     registry.add_transform(Arc::new(Kind::<columns::Select>::default()));
     registry.add_transform(Arc::new(Kind::<constant::Constant>::default()));
+    registry.add_transform(Arc::new(Kind::<dedupe::Dedupe>::default()));
     registry.add_transform(Arc::new(Kind::<fill_null::FillNull>::default()));
     registry.add_transform(Arc::new(Kind::<flatten::Flatten>::default()));
     registry.add_transform(Arc::new(Kind::<hash::Hash>::default()));

@@ -8,6 +8,7 @@ use hygge_core::{BuildContext, Context, Fault, Registry, Settings};
 use serde_json::Value;
 
 mod casting;
+mod deduping;
 mod laws;
 mod naming;
 mod shaping;

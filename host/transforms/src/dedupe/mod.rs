@@ -1,0 +1,268 @@
+//! `dedupe`: one row of each key, of all rows of the entity.
+
+mod best;
+mod keep;
+mod scratch;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_cast::cast;
+use arrow_row::{RowConverter, SortField};
+use arrow_schema::{ArrowError, SchemaRef};
+use hygge_core::{
+    Bound, BuildContext, Context, Fault, OPERATION_COLUMN, OneOrMany, Problem, Result, async_trait,
+    code, type_name,
+};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use xxhash_rust::xxh3::xxh3_128;
+
+use self::best::{Row, Stays};
+use self::keep::{Keep, Kept};
+use crate::bytes::Values;
+use crate::columns::twice_in;
+use crate::kind::{Spec, find, rows};
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Dedupe {
+    /// The columns by which rows are the same: a name, or a list. NULL is a value like others.
+    #[serde(deserialize_with = "OneOrMany::read")]
+    #[schemars(with = "OneOrMany")]
+    key: Vec<String>,
+    /// The columns that put the rows of a key in order, the least first and NULL before all: a name,
+    /// or a list. The whole row decides between those that are alike in them.
+    #[serde(deserialize_with = "OneOrMany::read")]
+    #[schemars(with = "OneOrMany")]
+    order_by: Vec<String>,
+    /// Which row of a key stays. Default: `last`.
+    #[serde(default)]
+    keep: Which,
+    #[serde(skip)]
+    work: PathBuf,
+}
+
+#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Which {
+    /// The first in the order.
+    First,
+    /// The last in the order.
+    #[default]
+    Last,
+}
+
+impl Spec for Dedupe {
+    const NAME: &'static str = "dedupe";
+    const SUMMARY: &'static str = "keeps one row of each key";
+    const WHOLE: bool = true;
+
+    fn problems(&self) -> Vec<Problem> {
+        let mut problems = twice_in("key", &self.key);
+        problems.extend(twice_in("order_by", &self.order_by));
+        for (key, names) in [("key", &self.key), ("order_by", &self.order_by)] {
+            if names.is_empty() {
+                let message = format!("dedupe needs a column in `{key}`");
+                problems.push(crate::kind::problem(key, message, None));
+            }
+        }
+        problems
+    }
+
+    fn describe(&self) -> String {
+        let which = match self.keep {
+            Which::First => "first",
+            Which::Last => "last",
+        };
+        let (key, order) = (self.key.join(", "), self.order_by.join(", "));
+        format!("keep the {which} row of each {key} by {order}")
+    }
+
+    fn placed(&mut self, place: &BuildContext) {
+        self.work.clone_from(&place.work);
+    }
+
+    fn bind(&self, input: &SchemaRef, cx: &Context) -> Result<Box<dyn Bound>> {
+        let mut key = Vec::new();
+        for name in &self.key {
+            let index = find(Self::NAME, name, input)?;
+            let data_type = input.field(index).data_type();
+            if !Values::can_be(data_type) {
+                return Err(unfit(
+                    name,
+                    &format!("take {}", type_name(data_type)),
+                    " as a key",
+                ));
+            }
+            key.push(index);
+        }
+        let mut order = Vec::new();
+        for name in &self.order_by {
+            order.push(find(Self::NAME, name, input)?);
+        }
+        for field in input.fields() {
+            if !RowConverter::supports_fields(&[SortField::new(field.data_type().clone())]) {
+                let what = format!("put by {}", type_name(field.data_type()));
+                return Err(unfit(field.name(), &what, ""));
+            }
+        }
+        let columns = order.iter().copied().chain(0..input.fields().len());
+        let columns: Vec<usize> = columns.collect();
+        let fields = columns
+            .iter()
+            .map(|index| SortField::new(input.field(*index).data_type().clone()));
+        let converter = RowConverter::new(fields.collect()).map_err(internal)?;
+        let stays = match self.keep {
+            Which::First => Stays::Least,
+            Which::Last => Stays::Greatest,
+        };
+        let form = Form {
+            schema: Arc::clone(input),
+            key,
+            before: order.len(),
+            columns,
+            converter,
+        };
+        let keep = Keep::new(stays, self.work.clone(), cx.stop.clone());
+        Ok(Box::new(Deduped {
+            form: Arc::new(form),
+            stage: Stage::Coming(keep),
+            cx: cx.clone(),
+        }))
+    }
+}
+
+fn unfit(column: &str, what: &str, whose: &str) -> Fault {
+    let message = format!("dedupe can't {what} of column {column}{whose}");
+    let advice = match column == OPERATION_COLUMN {
+        true => "dedupe it where it is read",
+        false => "flatten, cast or exclude it before",
+    };
+    Fault::new(code::SCHEMA, message)
+        .with("column", column)
+        .advise(advice)
+}
+
+fn internal(error: ArrowError) -> Fault {
+    Fault::internal(format!("rows weren't deduped: {error}"))
+}
+
+/// Rows as bytes, and back.
+struct Form {
+    schema: SchemaRef,
+    key: Vec<usize>,
+    /// The columns a row's bytes are of: those that order it, and then all.
+    columns: Vec<usize>,
+    before: usize,
+    converter: RowConverter,
+}
+
+impl Form {
+    fn take(&self, batch: &RecordBatch, keep: &mut Keep) -> Result<()> {
+        let keys = self
+            .key
+            .iter()
+            .map(|index| Values::of(batch.column(*index)));
+        let keys: Vec<Values> = keys.collect::<Result<_>>()?;
+        let columns = self
+            .columns
+            .iter()
+            .map(|index| Arc::clone(batch.column(*index)));
+        let columns: Vec<ArrayRef> = columns.collect();
+        let all = self.converter.convert_columns(&columns).map_err(internal)?;
+        let mut key = Vec::new();
+        for (index, row) in all.iter().enumerate() {
+            key.clear();
+            for column in &keys {
+                column.write(index, &mut key);
+            }
+            keep.offer(Row {
+                hash: xxh3_128(&key),
+                key: &key,
+                row: row.data(),
+            });
+        }
+        Ok(())
+    }
+
+    fn give(&self, kept: &mut dyn Iterator<Item = &[u8]>) -> Result<RecordBatch> {
+        let parser = self.converter.parser();
+        let kept = kept.map(|row| parser.parse(row));
+        let columns = self.converter.convert_rows(kept).map_err(internal)?;
+        let made = columns.into_iter().skip(self.before);
+        // Dictionaries come back as the values that they stand for.
+        let typed = made.zip(self.schema.fields()).map(|(column, field)| {
+            match column.data_type() == field.data_type() {
+                true => Ok(column),
+                false => cast(&column, field.data_type()).map_err(internal),
+            }
+        });
+        rows(&self.schema, typed.collect::<Result<_>>()?)
+    }
+}
+
+struct Deduped {
+    form: Arc<Form>,
+    stage: Stage,
+    cx: Context,
+}
+
+enum Stage {
+    Coming(Keep),
+    Going(Kept),
+    /// Elsewhere, or failed.
+    Gone,
+}
+
+impl Deduped {
+    fn limit(&self) -> usize {
+        self.cx.share.bytes() / 4
+    }
+}
+
+#[async_trait]
+impl Bound for Deduped {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.form.schema)
+    }
+
+    async fn apply(&mut self, batch: RecordBatch) -> Result<Vec<RecordBatch>> {
+        let Stage::Coming(mut keep) = std::mem::replace(&mut self.stage, Stage::Gone) else {
+            return Err(Fault::internal("rows came after the last one"));
+        };
+        let form = Arc::clone(&self.form);
+        let work = move || form.take(&batch, &mut keep).map(|()| keep);
+        let mut keep = self.cx.cpu(work).await?;
+        if keep.is_full(self.limit()) {
+            let work = move || keep.spill().map(|()| keep);
+            keep = self.cx.io(work).await?;
+        }
+        self.stage = Stage::Coming(keep);
+        Ok(Vec::new())
+    }
+
+    async fn finish(&mut self) -> Result<Vec<RecordBatch>> {
+        let Stage::Coming(keep) = std::mem::replace(&mut self.stage, Stage::Gone) else {
+            return Err(Fault::internal("rows ended twice"));
+        };
+        self.stage = Stage::Going(self.cx.io(move || keep.resolve()).await?);
+        Ok(Vec::new())
+    }
+
+    async fn rest(&mut self) -> Result<Option<Vec<RecordBatch>>> {
+        let Stage::Going(mut kept) = std::mem::replace(&mut self.stage, Stage::Gone) else {
+            return Ok(None);
+        };
+        let (form, limit) = (Arc::clone(&self.form), self.limit());
+        let bytes = (limit / 4).clamp(64 << 10, 8 << 20);
+        let work = move || {
+            let made = kept.next(limit, bytes, |rows| form.give(rows))?;
+            Ok((kept, made))
+        };
+        let (kept, made) = self.cx.io(work).await?;
+        self.stage = Stage::Going(kept);
+        Ok(made.map(|batch| vec![batch]))
+    }
+}

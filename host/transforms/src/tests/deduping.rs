@@ -1,0 +1,278 @@
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{Int64Array, StringArray, new_null_array};
+use hygge_core::Memory;
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+
+/// What leaves a dedupe of batches that come one after the other.
+fn dedupe(
+    settings: Value,
+    batches: &[RecordBatch],
+    memory: usize,
+    work: &Path,
+) -> Result<RecordBatch, Fault> {
+    let mut registry = Registry::default();
+    crate::register(&mut registry);
+    let place = BuildContext {
+        work: work.to_owned(),
+        ..place()
+    };
+    let kind = registry.transform("dedupe").unwrap();
+    let transform = kind.build(&Settings::new(settings, []), &place)?;
+    assert!(transform.whole());
+    let cx = Context {
+        share: Arc::new(Memory::new(memory).join()),
+        ..Context::inline()
+    };
+    block_on(async {
+        let mut bound = transform.bind(&batches[0].schema(), &cx).await?;
+        let mut out = vec![RecordBatch::new_empty(bound.schema())];
+        for batch in batches {
+            out.extend(bound.apply(batch.clone()).await?);
+        }
+        let mut held = Some(bound.finish().await?);
+        while let Some(batches) = held {
+            out.extend(batches);
+            held = bound.rest().await?;
+        }
+        Ok(arrow_select::concat::concat_batches(&bound.schema(), &out).unwrap())
+    })
+}
+
+type Plain = (Option<i64>, Option<i64>, Option<String>);
+
+fn rows(plain: &[Plain]) -> RecordBatch {
+    let key: Int64Array = plain.iter().map(|row| row.0).collect();
+    let at: Int64Array = plain.iter().map(|row| row.1).collect();
+    let text: StringArray = plain.iter().map(|row| row.2.as_deref()).collect();
+    batch(vec![
+        ("key", Arc::new(key)),
+        ("at", Arc::new(at)),
+        ("text", Arc::new(text)),
+    ])
+}
+
+fn plain(batch: &RecordBatch) -> Vec<Plain> {
+    let (key, at) = (batch.column(0), batch.column(1));
+    let (key, at) = (
+        key.as_primitive::<Int64Type>(),
+        at.as_primitive::<Int64Type>(),
+    );
+    let text = batch.column(2).as_string::<i32>();
+    let each = key.iter().zip(at.iter()).zip(text.iter());
+    each.map(|((key, at), text)| (key, at, text.map(str::to_owned)))
+        .collect()
+}
+
+fn settings(keep: &str) -> Value {
+    json!({"key": "key", "order_by": ["at"], "keep": keep})
+}
+
+fn text(text: &str) -> Option<String> {
+    Some(text.to_owned())
+}
+
+const PLENTY: usize = 64 << 20;
+
+#[test]
+fn one_row_of_each_key_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let given = rows(&[
+        (Some(1), Some(5), text("b")),
+        (Some(1), Some(9), text("c")),
+        (Some(1), None, text("a")),
+        (None, Some(1), text("x")),
+        (None, Some(1), text("y")),
+        (None, Some(1), None),
+        (Some(2), None, None),
+    ]);
+    let of = |keep| {
+        let mut kept =
+            plain(&dedupe(settings(keep), &[given.clone()], PLENTY, folder.path()).unwrap());
+        kept.sort();
+        kept
+    };
+    let last = [
+        (None, Some(1), text("y")),
+        (Some(1), Some(9), text("c")),
+        (Some(2), None, None),
+    ];
+    assert_eq!(of("last"), last);
+    let first = [
+        (None, Some(1), None),
+        (Some(1), None, text("a")),
+        (Some(2), None, None),
+    ];
+    assert_eq!(of("first"), first);
+    let empty = dedupe(
+        settings("last"),
+        &[given.slice(0, 0)],
+        PLENTY,
+        folder.path(),
+    )
+    .unwrap();
+    assert_eq!((empty.num_rows(), empty.schema()), (0, given.schema()));
+}
+
+#[test]
+fn a_key_with_many_rows_takes_the_memory_of_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let work = folder.path().join("none");
+    let many: Vec<Plain> = (0..20_000)
+        .map(|at| {
+            (
+                Some(7),
+                Some(at),
+                text(&"x".repeat(usize::try_from(at % 90).unwrap())),
+            )
+        })
+        .collect();
+    let kept = dedupe(settings("last"), &[rows(&many)], 4096, &work).unwrap();
+    assert_eq!(plain(&kept), many[19_999..]);
+    assert!(!work.exists(), "nothing was put by");
+}
+
+#[test]
+fn what_was_put_by_is_gone_after() {
+    let folder = tempfile::tempdir().unwrap();
+    let work = folder.path().join("work");
+    let many: Vec<Plain> = (0..20_000)
+        .map(|key| (Some(key / 2), Some(key), None))
+        .collect();
+    let batches: Vec<RecordBatch> = many.chunks(500).map(rows).collect();
+    let kept = dedupe(settings("first"), &batches, 64 << 10, &work).unwrap();
+    assert_eq!(kept.num_rows(), 10_000);
+    assert!(plain(&kept).iter().all(|row| row.1.unwrap() % 2 == 0));
+    assert_eq!(std::fs::read_dir(&work).unwrap().count(), 0);
+}
+
+#[test]
+fn all_types_come_back_from_the_file() {
+    use DataType as T;
+    let fields = vec![
+        Field::new("a", T::Int8, true),
+        Field::new("b", T::new_list(T::Utf8, true), true),
+    ];
+    let types = [
+        T::Boolean,
+        T::UInt8,
+        T::Float16,
+        T::Float32,
+        T::Float64,
+        T::LargeUtf8,
+        T::Utf8View,
+        T::Binary,
+        T::BinaryView,
+        T::FixedSizeBinary(3),
+        T::Decimal128(9, 2),
+        T::Decimal256(40, 2),
+        T::Date32,
+        T::Date64,
+        T::Time64(arrow_schema::TimeUnit::Nanosecond),
+        T::Timestamp(arrow_schema::TimeUnit::Second, Some("+02:00".into())),
+        T::Duration(arrow_schema::TimeUnit::Millisecond),
+        T::Interval(arrow_schema::IntervalUnit::MonthDayNano),
+        T::Dictionary(Box::new(T::Int32), Box::new(T::Utf8)),
+        T::new_list(T::Int64, true),
+        T::Struct(fields.into()),
+        T::Null,
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let keys: Vec<Plain> = (0..200).map(|key| (Some(key), Some(key), None)).collect();
+    let keys = rows(&keys);
+    for data_type in types {
+        let data = new_null_array(&data_type, 200);
+        let mut fields = keys.schema().fields().to_vec();
+        fields.push(Arc::new(Field::new("x", data_type, true)));
+        let columns = keys.columns().iter().cloned().chain([data]).collect();
+        let given = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap();
+        let order = json!({"key": "key", "order_by": "x"});
+        let kept = dedupe(order, &[given.clone()], 4096, folder.path()).unwrap();
+        assert_eq!((kept.num_rows(), kept.schema()), (200, given.schema()));
+    }
+}
+
+#[test]
+fn what_can_t_be_is_told() {
+    let wrong = |settings: Value| problems("dedupe", settings);
+    assert_eq!(
+        wrong(json!({"key": ["a", "a"], "order_by": []})),
+        [
+            "/key/1: a is named twice",
+            "/order_by: dedupe needs a column in `order_by`"
+        ]
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let of = |settings: Value| {
+        let given = rows(&[]);
+        told(&dedupe(settings, &[given], PLENTY, folder.path()).unwrap_err())
+    };
+    assert_eq!(
+        of(json!({"key": "kee", "order_by": "at"})),
+        "dedupe names a column that isn't there: kee\ndid you mean `key`? there are key, at, text"
+    );
+    assert_eq!(
+        of(json!({"key": "key", "order_by": "att"})),
+        "dedupe names a column that isn't there: att\ndid you mean `at`? there are key, at, text"
+    );
+    let list = new_null_array(&DataType::new_list(DataType::Int8, true), 1);
+    let given = batch(vec![("l", list)]);
+    let fault = dedupe(
+        json!({"key": "l", "order_by": "l"}),
+        &[given],
+        PLENTY,
+        folder.path(),
+    );
+    assert_eq!(
+        told(&fault.unwrap_err()),
+        "dedupe can't take list<int8> of column l as a key\nflatten, cast or exclude it before"
+    );
+}
+
+fn some() -> impl Strategy<Value = Vec<Plain>> {
+    let row = (
+        prop::option::of(-20_i64..20),
+        prop::option::of(-3_i64..3),
+        prop::option::of("[a-c]{0,3}"),
+    );
+    prop::collection::vec(row, 1..120)
+}
+
+proptest! {
+    /// Whatever the batches, their order and the memory: the same rows, in the same order, and
+    /// those that a plain map keeps.
+    #[test]
+    fn the_same_rows_stay(
+        (given, other) in some().prop_flat_map(|rows| (Just(rows.clone()), Just(rows).prop_shuffle())),
+        size in 1_usize..20,
+        memory in prop_oneof![Just(1_usize), Just(40 << 10), Just(PLENTY)],
+        last in any::<bool>(),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = settings(if last { "last" } else { "first" });
+        let whole = dedupe(settings.clone(), &[rows(&given)], PLENTY, folder.path()).unwrap();
+        let parts: Vec<RecordBatch> = other.chunks(size).map(rows).collect();
+        let parts = dedupe(settings, &parts, memory, folder.path()).unwrap();
+        prop_assert_eq!(&whole, &parts);
+
+        let mut naive: BTreeMap<Option<i64>, Plain> = BTreeMap::new();
+        for row in given {
+            let rank = |row: &Plain| (row.1, row.2.clone());
+            let better = naive.get(&row.0).is_none_or(|there| {
+                if last { rank(&row) > rank(there) } else { rank(&row) < rank(there) }
+            });
+            if better {
+                naive.insert(row.0, row);
+            }
+        }
+        let mut kept = plain(&whole);
+        kept.sort();
+        prop_assert_eq!(kept, naive.into_values().collect::<Vec<_>>());
+    }
+}
