@@ -18,9 +18,23 @@ fn holds(document: &str, made: &str) {
         .join("../docs")
         .join(document);
     let text = fs::read_to_string(&path).unwrap();
-    let (head, rest) = text.split_once(BEGIN).unwrap();
+    says(document, &text, &with(&text, BEGIN, made));
+}
+
+/// A text with something else after a marker.
+fn with(text: &str, begin: &str, made: &str) -> String {
+    let (head, rest) = text
+        .split_once(begin)
+        .unwrap_or_else(|| panic!("no {begin}"));
     let (_, tail) = rest.split_once(END).unwrap();
-    let wanted = format!("{head}{BEGIN}{made}{END}{tail}");
+    format!("{head}{begin}{made}{END}{tail}")
+}
+
+/// Writes a document anew, or insists that it is what is wanted.
+fn says(document: &str, text: &str, wanted: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../docs")
+        .join(document);
     if std::env::var_os("HYGGE_WRITE_DOCS").is_some() {
         fs::write(&path, wanted).unwrap();
     } else {
@@ -73,6 +87,28 @@ fn cli() {
     }
     made.push('\n');
     holds("cli.md", &made);
+}
+
+/// Each transform has its keys in its section, and an example.
+#[test]
+fn transforms() {
+    let text = crate::harness::page("docs/transforms.md");
+    let mut wanted = text.clone();
+    for kind in hygge::registry().transforms() {
+        let name = kind.name();
+        let begin = format!(
+            "<!-- keys of {name}, made by the program: HYGGE_WRITE_DOCS=1 .ci/test references -->\n"
+        );
+        let made = format!(
+            "\n`{name}` {}.\n\n{}\n",
+            kind.summary(),
+            table(&kind.schema())
+        );
+        wanted = with(&wanted, &begin, &made);
+        let example = format!("- type: {name}\n");
+        assert!(text.contains(&example), "no example of {name}");
+    }
+    says("transforms.md", &text, &wanted);
 }
 
 #[test]
