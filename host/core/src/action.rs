@@ -25,6 +25,9 @@ pub enum Strategy {
     Merge,
     /// Adds the rows of files that are new.
     Files,
+    /// Applies the inserts, updates and deletes that the source itself keeps account of.
+    #[serde(rename = "change_tracking")]
+    ChangeTracking,
 }
 
 /// What a Store does with what was there before.
@@ -78,14 +81,22 @@ pub fn action(
         (Mode::Full, _) => Action::Replace,
         (Mode::Incremental, Some(_)) if first => Action::Replace,
         (Mode::Incremental, Some(Strategy::Append | Strategy::Files)) => Action::Append,
-        (Mode::Incremental, Some(Strategy::Merge)) => Action::Upsert,
+        (Mode::Incremental, Some(Strategy::Merge | Strategy::ChangeTracking)) => Action::Upsert,
     };
     // A Store must be able to do what later runs need before the first one writes.
     let needed = match (mode, strategy) {
         (Mode::Incremental, Some(Strategy::Append | Strategy::Files)) => Action::Append,
-        (_, Some(Strategy::Merge)) => Action::Upsert,
+        (_, Some(Strategy::Merge | Strategy::ChangeTracking)) => Action::Upsert,
         _ => Action::Replace,
     };
+    if strategy == Some(Strategy::ChangeTracking) && !store.operations {
+        return Err(Contradiction {
+            message: "this store can't take a change stream".into(),
+            advice: "write it to a store that applies inserts, updates and deletes, or use \
+                     `strategy: merge`"
+                .into(),
+        });
+    }
     for each in [needed, wanted] {
         let able = match each {
             Action::Replace => store.replace,
@@ -128,7 +139,7 @@ mod tests {
         append: true,
         replace: true,
         upsert: true,
-        operations: false,
+        operations: true,
         single: false,
         encoded: None,
     };
@@ -137,7 +148,7 @@ mod tests {
     fn the_table() {
         use Action::{Append as A, Replace as R, Upsert as U};
         use Mode::{Full, Incremental};
-        use Strategy::{Append, Files, Merge};
+        use Strategy::{Append, ChangeTracking, Files, Merge};
         let rows = [
             (Full, None, true, R),
             (Full, None, false, R),
@@ -149,6 +160,9 @@ mod tests {
             (Incremental, Some(Files), false, A),
             (Incremental, Some(Merge), true, R),
             (Incremental, Some(Merge), false, U),
+            (Full, Some(ChangeTracking), false, R),
+            (Incremental, Some(ChangeTracking), true, R),
+            (Incremental, Some(ChangeTracking), false, U),
         ];
         for (mode, strategy, first, expected) in rows {
             assert_eq!(
@@ -168,6 +182,13 @@ mod tests {
         };
         let refused = action(Mode::Incremental, Some(Strategy::Merge), true, &csv).unwrap_err();
         assert_eq!(refused.message, "this store can't merge by key");
+        let plain = Capabilities {
+            operations: false,
+            ..ALL
+        };
+        let tracking = Some(Strategy::ChangeTracking);
+        let refused = action(Mode::Incremental, tracking, true, &plain).unwrap_err();
+        assert_eq!(refused.message, "this store can't take a change stream");
         let file = Capabilities {
             append: false,
             ..ALL

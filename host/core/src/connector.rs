@@ -88,6 +88,9 @@ pub struct HomePlan {
     pub watermarks: bool,
     /// Whether it can tell new files from those it read (`strategy: files`).
     pub files: bool,
+    /// Whether it can tell what changed since a version (`strategy: change_tracking`): then its
+    /// batches carry an operation column, once a first run took everything.
+    pub changes: bool,
     /// Most splits that its connection allows to be open at once.
     pub max_open: Option<usize>,
     /// In how many splits it is told to be read, when it is.

@@ -18,6 +18,8 @@ pub mod code {
     pub const SOURCE_CHANGED: &str = "source.changed";
     /// What was read can't be understood.
     pub const SOURCE_INVALID: &str = "source.invalid";
+    /// The source can't say any more what changed since the last run; only all rows can be read.
+    pub const POSITION_LOST: &str = "position.lost";
     /// Reading failed.
     pub const SOURCE_IO: &str = "source.io";
     /// Schemas of source and destination, or of two sources, don't agree.

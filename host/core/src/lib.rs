@@ -60,7 +60,7 @@ pub use schema_change::OnSchemaChange;
 pub use secret::Secret;
 pub use settings::{REDACTED, Settings};
 pub use shell::quoted;
-pub use split::{Bounds, Split, SplitPlan, SplitRequest};
+pub use split::{Bounds, Changes, Split, SplitPlan, SplitRequest};
 pub use store::{Standing, Store, Target, Writer};
 pub use transform::{Bound, Transform, TransformKind};
 pub use type_name::type_name;

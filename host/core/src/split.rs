@@ -17,8 +17,23 @@ pub struct SplitRequest {
     pub memory: Option<Vec<u8>>,
     /// Whether only what is new since `memory` is wanted (`strategy: files`).
     pub only_new: bool,
+    /// What becomes of changes since `position` (`strategy: change_tracking`).
+    pub changes: Changes,
     /// At most that many splits; 1 when the Store writes a single file.
     pub max_splits: Option<usize>,
+}
+
+/// What a run wants of a Home that knows its changes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Changes {
+    /// Nothing: rows are read as ever.
+    #[default]
+    Ignored,
+    /// All rows, and in [`SplitPlan::position`] the version from which a later run goes on.
+    Begin,
+    /// What changed since the position, with an operation column. A position that the source
+    /// can't go on from is `position.lost`.
+    Since,
 }
 
 /// An inclusive range of watermark values; see [`WatermarkType::ordinal`].
@@ -62,6 +77,8 @@ pub struct SplitPlan {
     pub high: Option<i128>,
     /// Where the source stands when all splits are done; committed with them.
     pub position: Option<Position>,
+    /// The columns that tell rows of a change stream apart.
+    pub key: Vec<String>,
     /// More of the same that is too large to show (a list of files); committed with them.
     pub memory: Option<Vec<u8>>,
     /// Things worth telling the person before rows move.

@@ -1,7 +1,7 @@
 use arrow_schema::SchemaRef;
 use hygge_core::{
-    Bound as _, Context, Discovered, EntityId, Fault, Finding, Home, Registry, Result, RunId,
-    SplitRequest, Store, code, quoted,
+    Action, Bound as _, Context, Discovered, EntityId, Fault, Finding, Home, Registry, Result,
+    RunId, SplitRequest, Store, code, quoted,
 };
 use hygge_project::{Filler, Plan, PlannedEntity};
 use hygge_state::StateStore;
@@ -153,6 +153,7 @@ impl Rehearsal<'_> {
             bounds: start.bounds.clone(),
             watermark: incremental.and_then(|i| i.column.clone()),
             position: start.state.as_ref().and_then(|s| s.position.clone()),
+            changes: start::changes(planned, Action::Replace),
             ..SplitRequest::default()
         };
         let splits = match home.splits(&request, self.cx).await {

@@ -121,9 +121,20 @@ impl Mover {
         let (home, store) = self.build()?;
         let start = self.start(store.as_ref(), &cx).await?;
         let chain = Chain::build(&self.shared.registry, &self.planned, &self.shared.place)?;
-        let plan = self
-            .split(home.as_ref(), &start, chain.whole(), &cx)
-            .await?;
+        let split = self.split(home.as_ref(), &start, chain.whole(), &cx).await;
+        let (start, plan) = match split {
+            // Only of a home that was asked for changes: what a plugin says steers nothing.
+            Err(Early::Failed(fault))
+                if fault.code == code::POSITION_LOST
+                    && start::changes(&self.planned, start.action) =>
+            {
+                self.note(true, format!("{}: all rows are read again", fault.message));
+                let start = start.anew();
+                let split = self.split(home.as_ref(), &start, chain.whole(), &cx);
+                (start, split.await?)
+            }
+            plan => (start, plan?),
+        };
         let followed = self.follow(&start, &plan).await?;
         let bound = leaving(&chain, &plan, &cx);
         let schema = self.shared.signal.or_stopped(bound).await?;
@@ -256,6 +267,7 @@ impl Mover {
             position: start.state.as_ref().and_then(|s| s.position.clone()),
             memory: self.shared.state.memory(id, "home").await?,
             only_new,
+            changes: start::changes(&self.planned, start.action),
             max_splits: single.then_some(1),
         };
         let retries = self.retries("plan".to_owned());
@@ -390,13 +402,16 @@ impl Mover {
             .planned
             .incremental
             .as_ref()
-            .filter(|i| i.strategy == Strategy::Merge);
+            .filter(|i| matches!(i.strategy, Strategy::Merge | Strategy::ChangeTracking));
         let mut target = Target {
             run: begun.attempt.run.clone(),
             entity: id.clone(),
             schema,
             action: start.action,
-            key: merge.map(|i| i.key.clone()).unwrap_or_default(),
+            key: match merge {
+                Some(incremental) => increment::key(incremental, plan)?,
+                None => Vec::new(),
+            },
             latest_by: merge.and_then(|i| i.column.clone()),
             on_schema_change: self.planned.on_schema_change,
             memory: start.memory.clone(),

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use arrow_schema::{DataType, Schema};
 use hygge_core::{
-    Action, Bounds, Fault, Result, Strategy, Watermark, WatermarkType, code, columns_instead,
-    quoted, type_name,
+    Action, Bounds, Fault, Result, SplitPlan, Strategy, Watermark, WatermarkType, code,
+    columns_instead, quoted, type_name,
 };
 use hygge_project::{Incremental, Lookback};
 use hygge_state::EntityState;
@@ -313,6 +313,28 @@ fn widened(window: &WindowState, schema: &Schema) -> Result<Widened> {
         }
     }
     Ok(widened)
+}
+
+/// The columns that tell rows apart: those that are written, or the source's own.
+pub(crate) fn key(incremental: &Incremental, plan: &SplitPlan) -> Result<Vec<String>> {
+    let (written, own) = (&incremental.key, &plan.key);
+    if written.is_empty() {
+        return Ok(own.clone());
+    }
+    // One that the source doesn't have was renamed on the way.
+    let other = |name: &String| !own.contains(name) && plan.schema.index_of(name).is_ok();
+    if !own.is_empty() && (written.len() != own.len() || written.iter().any(other)) {
+        return Err(Fault::new(
+            code::CONFIG,
+            format!(
+                "changes are told by {}, and `key` says {}",
+                own.join(", "),
+                written.join(", ")
+            ),
+        )
+        .advise("leave `key` out, or name those columns as they are called after the transforms"));
+    }
+    Ok(written.clone())
 }
 
 /// A watermark beyond now usually means a wrong date in the source, and that rows written

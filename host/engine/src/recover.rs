@@ -239,7 +239,7 @@ pub async fn recover_state(
     let incremental = planned
         .incremental
         .as_ref()
-        .filter(|i| i.strategy != Strategy::Files);
+        .filter(|i| !matches!(i.strategy, Strategy::Files | Strategy::ChangeTracking));
     let Some(incremental) = incremental else {
         return Err(
             Fault::new(code::STATE, format!("{id} keeps no watermark to recover"))

@@ -2,8 +2,8 @@
 //! a dry run says the same; then held against what stands at the destination.
 
 use hygge_core::{
-    Action, Bounds, BuildContext, Context, Fault, Mode, Place, Result, Standing, Store, Strategy,
-    action, code, quoted,
+    Action, Bounds, BuildContext, Changes, Context, Fault, Mode, Place, Result, Standing, Store,
+    Strategy, action, code, quoted,
 };
 use hygge_project::{Endpoint, Incremental, PlannedEntity};
 use hygge_state::{Ends, EntityState, StateStore};
@@ -22,6 +22,31 @@ pub(crate) struct Start {
     /// What the Store remembers of its files, unless it is of another destination.
     pub(crate) memory: Option<Vec<u8>>,
     pub(crate) warnings: Vec<String>,
+}
+
+impl Start {
+    /// The same, by taking everything once more: the source can't go on from where it was.
+    pub(crate) fn anew(self) -> Self {
+        Self {
+            action: Action::Replace,
+            low: None,
+            bounds: None,
+            ..self
+        }
+    }
+}
+
+/// What a run wants of the changes that a Home keeps account of.
+pub(crate) fn changes(planned: &PlannedEntity, action: Action) -> Changes {
+    let tracked = planned
+        .incremental
+        .as_ref()
+        .is_some_and(|i| i.strategy == Strategy::ChangeTracking);
+    match (tracked, action) {
+        (false, _) => Changes::Ignored,
+        (true, Action::Replace) => Changes::Begin,
+        (true, Action::Append | Action::Upsert) => Changes::Since,
+    }
 }
 
 /// `home.incremental`, when this run is incremental.
@@ -47,6 +72,10 @@ pub(crate) async fn decide(
     };
     let first = match incremental.map(|i| i.strategy) {
         Some(Strategy::Files) => remembered.memory(id, "home").await?.is_none(),
+        Some(Strategy::ChangeTracking) => {
+            let position = state.as_ref().and_then(|state| state.position.as_ref());
+            position.is_none_or(hygge_core::Position::is_start)
+        }
         _ => low.is_none(),
     };
     let action = action(
@@ -118,6 +147,9 @@ fn knows_where(
     let why = match (&incremental.column, action) {
         (_, Action::Replace) if !settled => return Ok(()),
         (Some(column), Action::Replace) => format!("left no watermark of {column} to go on from"),
+        (None, Action::Replace) if incremental.strategy == Strategy::ChangeTracking => {
+            "left no version of its changes to go on from".to_owned()
+        }
         (None, Action::Replace) => "left no list of files to go on from".to_owned(),
         // A merge keeps no window, and whoever sets a watermark by hand was told what comes of it.
         (Some(column), Action::Append) if state.window.is_none() && state.status != "set" => {

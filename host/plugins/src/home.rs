@@ -279,6 +279,7 @@ pub(crate) fn accept(
         fingerprint,
         high,
         position: plan.position.map(|text| Position(Value::String(text))),
+        key: Vec::new(),
         memory,
         warnings: plan
             .warnings

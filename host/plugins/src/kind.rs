@@ -163,6 +163,7 @@ impl HomeKind for PluginHomeKind {
             operations: part.able("operations"),
             watermarks: part.able("watermarks"),
             files: false,
+            changes: false,
             max_open: None,
             splits: None,
             many: false,

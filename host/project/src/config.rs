@@ -207,11 +207,13 @@ pub(crate) type Described = Option<IgnoredAny>;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct IncrementalConfig {
-    /// The column that grows: an integer, date, timestamp or decimal. Not for `files`.
+    /// The column that grows: an integer, date, timestamp or decimal. Not for `files` and
+    /// `change_tracking`.
     pub(crate) column: Option<String>,
     /// What happens to the new rows. Default: append.
     pub(crate) strategy: Option<Strategy>,
-    /// The column or columns that tell rows apart; needed for merge.
+    /// The column or columns that tell rows apart; needed for merge. For `change_tracking` it is
+    /// the table's primary key.
     pub(crate) key: Option<OneOrMany>,
     /// How far before the watermark to read again: a number in the column's unit, or a duration
     /// (`5m`). Default: 0 for integers, 5 minutes for timestamps.

@@ -1,5 +1,5 @@
 use hygge_core::{
-    BuildContext, EntityId, HomePlan, Mode, OnSchemaChange, Registry, StorePlan, action,
+    BuildContext, EntityId, HomePlan, Mode, OnSchemaChange, Registry, StorePlan, Strategy, action,
 };
 use serde_json::json;
 
@@ -177,6 +177,25 @@ pub(crate) fn resolve(
         None if placed.is_some() => (Mode::Incremental, None),
         None => (Mode::Full, None),
     };
+    let tracked = placed
+        .as_ref()
+        .filter(|placed| placed.value.strategy == Strategy::ChangeTracking);
+    if let Some(placed) = tracked
+        && transforms
+            .iter()
+            .any(|transform| transform.kind == "filter")
+    {
+        problems.push(
+            Problem::at(
+                &placed.strategy,
+                format!(
+                    "{shown} follows changes, and its `filter` would lose those of deleted rows"
+                ),
+            )
+            .advise("of them only the key is known: use `where` in the home instead")
+            .about(&id),
+        );
+    }
     if home_plan.operations && !store_plan.capabilities.operations {
         problems.push(
             Problem::at(

@@ -59,13 +59,18 @@ pub(crate) fn read(entry: Entry, schema: &Json, problems: &mut Vec<Problem>) -> 
     }
     let strategy = config.strategy.unwrap_or(Strategy::Append);
     match strategy {
-        Strategy::Files => {
-            for unused in ["column", "key", "lookback"] {
+        Strategy::Files | Strategy::ChangeTracking => {
+            let (name, unused): (_, &[&str]) = match strategy {
+                Strategy::Files => ("files", &["column", "key", "lookback"]),
+                // Its key is the table's own, unless a transform renames it.
+                _ => ("change_tracking", &["column", "lookback"]),
+            };
+            for unused in unused.iter().copied() {
                 if node.get(unused).is_some() {
                     problems.push(
                         Problem::at(
                             &key_at(unused),
-                            format!("`strategy: files` has no use for `{unused}`"),
+                            format!("`strategy: {name}` has no use for `{unused}`"),
                         )
                         .advise(format!(
                             "leave `{unused}` out, or use `strategy: append` or `merge`"
@@ -116,6 +121,7 @@ impl Placed {
     pub(crate) fn suits(&self, kind: &str, home: &HomePlan) -> Option<Problem> {
         let able = match self.value.strategy {
             Strategy::Files => home.files,
+            Strategy::ChangeTracking => home.changes,
             Strategy::Append | Strategy::Merge => home.watermarks,
         };
         (!able).then(|| match self.value.strategy {
@@ -124,6 +130,14 @@ impl Placed {
                 format!("the {kind} home can't tell new files from old ones"),
             )
             .advise("use `strategy: append` or `merge` with a `column`"),
+            Strategy::ChangeTracking => Problem::at(
+                &self.strategy,
+                format!("the {kind} home can't tell what changed since the last run"),
+            )
+            .advise(
+                "tables of SQL Server can, by their name (`table` or `tables`); else use \
+                 `strategy: merge` with a `column`",
+            ),
             _ => Problem::at(
                 &self.strategy,
                 format!("the {kind} home can't be read by a watermark column"),

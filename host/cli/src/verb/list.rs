@@ -96,6 +96,7 @@ pub(crate) fn mode(entity: &PlannedEntity) -> String {
                 Strategy::Append => "append",
                 Strategy::Merge => "merge",
                 Strategy::Files => "new files",
+                Strategy::ChangeTracking => "changes",
             };
             match &how.column {
                 Some(column) => format!("incremental: {strategy} by {column}"),

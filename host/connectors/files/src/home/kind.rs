@@ -97,6 +97,7 @@ impl HomeKind for FilesHomeKind {
             operations: false,
             watermarks: true,
             files: true,
+            changes: false,
             max_open: None,
             splits: None,
             many: false,

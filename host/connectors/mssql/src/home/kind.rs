@@ -52,6 +52,7 @@ impl HomeKind for MssqlHomeKind {
             operations: false,
             watermarks: true,
             files: false,
+            changes: matches!(read.source, Source::Table(_) | Source::Tables(_)),
             max_open: Some(readers(read.login.pool_size)),
             splits: read.splits,
             many: matches!(read.source, Source::Tables(_)),

@@ -1,5 +1,6 @@
 //! A table, view or query of SQL Server as a Home.
 
+mod changes;
 mod decode;
 mod kind;
 mod quantile;
@@ -13,13 +14,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
-use arrow_schema::{Schema, SchemaRef};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use hygge_core::{
-    Bounds, Context, Discovered, Fault, Finding, Home, Position, Reader, Result, Split, SplitId,
-    SplitPlan, SplitRequest, Want, async_trait, code,
+    Bounds, Changes, Context, Discovered, Fault, Finding, Home, OPERATION_COLUMN, Position, Reader,
+    Result, Split, SplitId, SplitPlan, SplitRequest, Want, async_trait, code,
 };
 use mssql_tds::connection::tds_client::{ExecuteOptions, ResultSet};
 
+use self::changes::Since;
 use self::reader::TableReader;
 use self::settings::{Read, Source};
 use self::split::{Part, Range, Spec, SpecColumn};
@@ -107,6 +109,7 @@ impl MssqlHome {
             watermark: None,
             part: None,
             between: None,
+            since: None,
             left_out: 0,
         };
         let sql = spec.statement(&self.read)?.sql;
@@ -214,21 +217,23 @@ impl MssqlHome {
         })
     }
 
-    fn schema(&self, columns: &[SpecColumn]) -> SchemaRef {
+    fn schema(&self, columns: &[SpecColumn], since: Option<&Since>) -> SchemaRef {
         let fields = columns.iter().map(|column| {
             let sql_type = column.sql_type.0;
-            let nullable = column.nullable || self.read.may_set_null(sql_type);
+            // Of a row that was deleted nothing is left but its key.
+            let gone = since.is_some_and(|since| !since.key.contains(&column.name));
+            let nullable = column.nullable || gone || self.read.may_set_null(sql_type);
             sql_type.field(&column.name, nullable, self.read.times)
         });
-        Arc::new(Schema::new(fields.collect::<Vec<_>>()))
-    }
-
-    /// ` WHERE …`, when rows must meet a condition.
-    fn condition(&self) -> String {
-        match &self.read.condition {
-            Some(condition) => format!(" WHERE (\n{condition}\n)"),
-            None => String::new(),
+        let mut fields: Vec<_> = fields.collect();
+        if since.is_some() {
+            fields.push(Arc::new(Field::new(
+                OPERATION_COLUMN,
+                DataType::Utf8,
+                false,
+            )));
         }
+        Arc::new(Schema::new(fields))
     }
 
     /// The watermark's range: low as asked, high fixed before any row is read.
@@ -248,7 +253,10 @@ impl MssqlHome {
             SqlType::RowVersion => {
                 "SELECT CAST(CAST(MIN_ACTIVE_ROWVERSION() AS bigint) - 1 AS binary(8))".to_owned()
             }
-            _ => format!("SELECT MAX({quoted}) FROM {from}{}", self.condition()),
+            _ => format!(
+                "SELECT MAX({quoted}) FROM {from}{}",
+                self.read.where_clause()
+            ),
         };
         let found = session.query(&what, Doing::Reading, &sql, &[]).await?;
         let row = found.first().and_then(|rows| rows.first());
@@ -372,7 +380,7 @@ impl MssqlHome {
         let sql = format!(
             "SELECT MIN({quoted}), MAX({quoted}) FROM {}{}",
             split::from(&self.read.source),
-            self.condition()
+            self.read.where_clause()
         );
         let found = session
             .query(&self.what(), Doing::Reading, &sql, &[])
@@ -459,6 +467,30 @@ impl Home for MssqlHome {
             }
         }
         let mut session = self.connection.statements(&self.who).await?;
+        let mut tracked = None;
+        if let (Source::Table(table), changes @ (Changes::Begin | Changes::Since)) =
+            (&self.read.source, request.changes)
+        {
+            let (key, columns) = (&known.key, &known.columns);
+            let before = request.position.as_ref();
+            let connection = &self.connection;
+            tracked = Some(
+                changes::begin(
+                    &mut session,
+                    connection,
+                    table,
+                    key,
+                    columns,
+                    changes,
+                    before,
+                )
+                .await?,
+            );
+        }
+        let (since, position) = match tracked {
+            Some(tracked) => (tracked.since, Some(tracked.position)),
+            None => (None, None),
+        };
         let mut watermark = None;
         let mut left_out = 0;
         // A column that isn't there is told by whoever follows it, with the same words for all.
@@ -478,7 +510,7 @@ impl Home for MssqlHome {
         let most = self.most(request, known.rows);
         let mut parts = Vec::new();
         // What is new is little, and its range an index of its own.
-        if most > 1 && request.bounds.is_none() {
+        if most > 1 && request.bounds.is_none() && since.is_none() {
             parts = self
                 .parts(&mut session, &known, most, &mut warnings)
                 .await?;
@@ -486,8 +518,8 @@ impl Home for MssqlHome {
         if parts.is_empty() {
             parts.push(Part::Whole);
         }
-        let rows = match (&watermark, parts.len(), &self.read.condition) {
-            (None, 1, None) => known.rows,
+        let rows = match (&watermark, parts.len(), &self.read.condition, &since) {
+            (None, 1, None, None) => known.rows,
             _ => None,
         };
         let splits = parts.into_iter().enumerate().map(|(n, part)| {
@@ -501,6 +533,7 @@ impl Home for MssqlHome {
                 watermark: watermark.clone(),
                 part,
                 between,
+                since: since.clone(),
                 left_out: if n == 0 { left_out } else { 0 },
             };
             Ok(Split {
@@ -517,11 +550,15 @@ impl Home for MssqlHome {
             range.kind.ordinal(high).ok()
         });
         Ok(SplitPlan {
-            schema: self.schema(&known.columns),
+            schema: self.schema(&known.columns, since.as_ref()),
             splits,
             fingerprint: fingerprint(),
             high,
-            position: None,
+            key: match position {
+                Some(_) => known.key,
+                None => Vec::new(),
+            },
+            position,
             memory: None,
             // Told by the reader of the first split.
             without_watermark: 0,
@@ -537,7 +574,7 @@ impl Home for MssqlHome {
         cx: &Context,
     ) -> Result<Box<dyn Reader>> {
         let spec = split::read(&split.spec)?;
-        let schema = self.schema(&spec.columns);
+        let schema = self.schema(&spec.columns, spec.since.as_ref());
         let who = format!("{} split {}", self.who, split.id);
         let reader = TableReader::open(
             &self.read,

@@ -8,12 +8,14 @@ use hygge_core::{
 use mssql_tds::connection::tds_client::{ExecuteOptions, ResultSet};
 use tokio::runtime::Handle;
 
+use super::changes::{self, Since};
 use super::decode::Rows;
-use super::settings::Read;
+use super::settings::{Read, Source};
 use super::split::Spec;
 use crate::connection::{ColumnSession, Connection};
 use crate::describe;
 use crate::fault::{self, Doing};
+use crate::name::TableName;
 use crate::overflow::OnOverflow;
 use crate::types::{SqlType, Times};
 
@@ -25,7 +27,16 @@ pub(super) struct TableReader {
     what: String,
     batch_bytes: usize,
     left_out: u64,
+    /// What changed since a version is read, which the server may throw away meanwhile.
+    recheck: Option<Recheck>,
     cx: Context,
+}
+
+struct Recheck {
+    connection: Arc<Connection>,
+    who: String,
+    table: TableName,
+    since: Since,
 }
 
 /// A query whose rows are coming in.
@@ -103,12 +114,22 @@ impl TableReader {
             })?,
             reusable: isolation.is_none(),
         };
+        let recheck = match (&read.source, &spec.since) {
+            (Source::Table(table), Some(since)) => Some(Recheck {
+                connection: Arc::clone(connection),
+                who: who.to_owned(),
+                table: table.clone(),
+                since: since.clone(),
+            }),
+            _ => None,
+        };
         Ok(Self {
             schema,
             open: Some(open),
             what,
             batch_bytes,
             left_out: spec.left_out,
+            recheck,
             cx: cx.clone(),
         })
     }
@@ -232,6 +253,13 @@ impl Reader for TableReader {
             self.open = Some(open);
         } else {
             self.told(&open.rows);
+            drop(open);
+            if let Some(check) = &self.recheck {
+                let Recheck {
+                    connection, who, ..
+                } = check;
+                changes::still_known(connection, who, &check.table, &check.since).await?;
+            }
         }
         Ok(Some(Step {
             batch: Batch::Rows(batch),

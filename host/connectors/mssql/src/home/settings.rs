@@ -161,6 +161,14 @@ impl Read {
         }
     }
 
+    /// ` WHERE …`, when rows must meet a condition.
+    pub(crate) fn where_clause(&self) -> String {
+        match &self.condition {
+            Some(condition) => format!(" WHERE (\n{condition}\n)"),
+            None => String::new(),
+        }
+    }
+
     /// Whether a value that doesn't fit may become NULL in a column of that type.
     pub(crate) fn may_set_null(&self, sql_type: SqlType) -> bool {
         self.on_overflow == OnOverflow::SetNull

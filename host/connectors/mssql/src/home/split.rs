@@ -4,6 +4,7 @@ use hygge_core::{Fault, Result, WatermarkType, code};
 use mssql_tds::message::parameters::rpc_parameters::{RpcParameter, StatusFlags};
 use serde::{Deserialize, Serialize};
 
+use super::changes::{self, Since};
 use super::quantile::Between;
 use super::settings::{Read, Source};
 use crate::bound::{self, End};
@@ -25,6 +26,9 @@ pub(super) struct Spec {
     /// Or the values between which it is read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) between: Option<Between>,
+    /// What changed since a version, instead of rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) since: Option<Since>,
     /// Rows that the watermark's bounds leave out, since they have no value there.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(super) left_out: u64,
@@ -89,20 +93,30 @@ pub(super) fn from(source: &Source) -> String {
     }
 }
 
+/// A column as it is read, perhaps of one of two tables.
+pub(super) fn selected(column: &SpecColumn, of: &str) -> String {
+    let name = quoted(&column.name);
+    let dot = if of.is_empty() { "" } else { "." };
+    match column.sql_type.0 {
+        // Bytes, as the driver knows no types of .NET.
+        SqlType::HierarchyId | SqlType::Geometry | SqlType::Geography => {
+            format!("CAST({of}{dot}{name} AS varbinary(max)) AS {name}")
+        }
+        _ => format!("{of}{dot}{name}"),
+    }
+}
+
 impl Spec {
     /// The statement that reads the split.
     pub(super) fn statement(&self, read: &Read) -> Result<Statement> {
+        if let (Source::Table(table), Some(since)) = (&read.source, &self.since) {
+            let condition = read.where_clause();
+            return Ok(changes::statement(table, &self.columns, &condition, since));
+        }
         let columns: Vec<String> = self
             .columns
             .iter()
-            .map(|column| match column.sql_type.0 {
-                // Only as text do values of many types fit into one column.
-                SqlType::HierarchyId | SqlType::Geometry | SqlType::Geography => {
-                    let name = quoted(&column.name);
-                    format!("CAST({name} AS varbinary(max)) AS {name}")
-                }
-                _ => quoted(&column.name),
-            })
+            .map(|column| selected(column, ""))
             .collect();
         let mut conditions = Vec::new();
         let mut parameters = Vec::new();

@@ -1,6 +1,7 @@
 //! The statements by which staged rows change the table.
 
 use super::ddl::ROW;
+use super::operation::kept;
 use super::record::{Begun, BegunColumn};
 use crate::name::{TableName, quoted};
 use crate::types::SqlType;
@@ -19,7 +20,7 @@ pub(super) fn insert(
         hints(begun),
         into.join(", "),
         values.join(", "),
-        from.quoted(),
+        kept(begun, from),
         order(begun)
     )
 }
@@ -37,7 +38,7 @@ pub(super) fn update(table: &TableName, begun: &Begun, from: &TableName) -> Opti
             sets.join(", "),
             table.quoted(),
             hints(begun),
-            from.quoted(),
+            kept(begun, from),
             alike(begun)
         )
     })
@@ -65,7 +66,7 @@ pub(super) fn merge(table: &TableName, begun: &Begun, from: &TableName) -> Strin
          INSERT ({}) VALUES ({});",
         table.quoted(),
         hints.join(", "),
-        from.quoted(),
+        kept(begun, from),
         alike(begun),
         into.join(", "),
         values.join(", ")
@@ -181,16 +182,13 @@ pub(super) fn gather(
     from: &[(TableName, u64)],
     twin: bool,
 ) -> String {
-    let columns: Vec<String> = begun.columns.iter().map(|c| quoted(&c.name)).collect();
+    let names = begun.columns.iter().map(|column| column.name.as_str());
+    let columns: Vec<String> = names.chain(begun.operation()).map(quoted).collect();
+    let values: Vec<String> = match twin {
+        true => begun.columns.iter().map(inserted).collect(),
+        false => columns.iter().map(|name| format!("s.{name}")).collect(),
+    };
     let columns = columns.join(", ");
-    let values: Vec<String> = begun
-        .columns
-        .iter()
-        .map(|column| match twin {
-            true => inserted(column),
-            false => format!("s.{}", quoted(&column.name)),
-        })
-        .collect();
     let numbered = begun.merges();
     let parts: Vec<String> = from
         .iter()

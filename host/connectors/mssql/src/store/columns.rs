@@ -1,7 +1,7 @@
 //! Which columns of the rows go into which of the table, found out before the first row.
 
 use arrow_schema::{Field, Schema};
-use hygge_core::{Fault, OnSchemaChange, Result, Target, code};
+use hygge_core::{Fault, OnSchemaChange, Result, code};
 
 use super::encode;
 use super::record::{BegunColumn, Widen};
@@ -11,8 +11,12 @@ use crate::describe::{Column, Table, Written};
 use crate::types::{Length, SqlType};
 
 /// The columns to write, or everything that stands in the way, listed together.
-pub(super) fn matched(write: &Write, target: &Target, table: &Table) -> Result<Vec<BegunColumn>> {
-    let (schema, policy) = (&*target.schema, target.on_schema_change);
+pub(super) fn matched(
+    write: &Write,
+    policy: OnSchemaChange,
+    schema: &Schema,
+    table: &Table,
+) -> Result<Vec<BegunColumn>> {
     let mut wrong = Vec::new();
     let mut columns = Vec::new();
     for field in schema.fields() {

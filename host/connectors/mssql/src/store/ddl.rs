@@ -1,6 +1,7 @@
 //! Statements that make tables and columns, but for those of a [twin](super::twin).
 
 use super::encode::staged_as;
+use super::operation;
 use super::record::{Begun, BegunColumn, Widen};
 use crate::name::{TableName, literal, quoted};
 use crate::types::SqlType;
@@ -39,6 +40,9 @@ pub(super) fn staging(table: &TableName, begun: &Begun) -> String {
             _ => String::new(),
         };
         columns.push(format!("{} {staged}{collation} NULL", quoted(&column.name)));
+    }
+    if let Some(operation) = begun.operation() {
+        columns.push(format!("{} {} NULL", quoted(operation), operation::TYPE));
     }
     format!("CREATE TABLE {} ({})", table.quoted(), columns.join(", "))
 }

@@ -51,7 +51,7 @@ impl StoreKind for MssqlStoreKind {
                 append: true,
                 replace: true,
                 upsert: !write.direct,
-                operations: false,
+                operations: !write.direct,
                 // One transaction, which one session holds.
                 single: write.direct,
                 encoded: None,

@@ -11,6 +11,7 @@ mod ddl;
 mod direct;
 mod encode;
 mod kind;
+mod operation;
 mod publish;
 mod record;
 mod runs;
@@ -378,6 +379,8 @@ impl Store for MssqlStore {
                 ));
             }
         }
+        // What happened to a row is no column of the table.
+        let (rows, operations) = operation::apart(&target.schema);
         let mut columns = match &table {
             Some(table) if table.view => {
                 return Err(Fault::new(
@@ -385,7 +388,7 @@ impl Store for MssqlStore {
                     format!("{name} is a view, and rows are loaded into tables"),
                 ));
             }
-            Some(table) => columns::matched(write, target, table)?,
+            Some(table) => columns::matched(write, target.on_schema_change, &rows, table)?,
             None if write.create == Create::Never => {
                 return Err(Fault::new(
                     code::DESTINATION_IO,
@@ -393,7 +396,7 @@ impl Store for MssqlStore {
                 )
                 .advise("make it, or say `create: if_missing` in the store"));
             }
-            None => columns::made(write, &target.schema)?,
+            None => columns::made(write, &rows)?,
         };
         if let (true, Some(table)) = (write.direct, &table) {
             // INSERT BULK names them so.
@@ -401,8 +404,7 @@ impl Store for MssqlStore {
             columns.sort_by_key(|column| place(&column.name));
         }
         if target.on_schema_change == OnSchemaChange::IgnoreExtra {
-            let left: Vec<&str> = target
-                .schema
+            let left: Vec<&str> = rows
                 .fields()
                 .iter()
                 .map(|field| field.name().as_str())
@@ -426,7 +428,10 @@ impl Store for MssqlStore {
         session.unhurried(&what, &sql).await?;
         let named = |name: &String| named(&columns, name);
         let keys = self.key(target, strategy)?.iter();
-        let key = keys.map(named).collect::<Result<_>>()?;
+        let key = keys.map(named).collect::<Result<Vec<_>>>()?;
+        if operations {
+            operation::suits(target.action, &key)?;
+        }
         let parts = self.partition(target, strategy)?.iter();
         let partition = parts.map(named).collect::<Result<_>>()?;
         let ordered = write.order.iter().map(|ordered| {
@@ -458,6 +463,7 @@ impl Store for MssqlStore {
             hints: write.table_hints.clone(),
             order,
             merge_statement,
+            operations,
             delete_missing: target.action == Action::Replace && strategy == WriteStrategy::Merge,
             partition,
             lock_timeout: u64::try_from(write.lock_timeout.as_millis()).unwrap_or(u64::MAX),
@@ -476,10 +482,11 @@ impl Store for MssqlStore {
         cx: &Context,
     ) -> Result<Box<dyn Writer>> {
         let begun = Begun::read(&target.begun)?;
-        let order = begun.columns.iter().map(|column| {
+        let names = begun.columns.iter().map(|column| column.from.as_str());
+        let order = names.chain(begun.operation()).map(|name| {
             target
                 .schema
-                .index_of(&column.from)
+                .index_of(name)
                 .map_err(|error| Fault::internal(error.to_string()))
         });
         let order = order.collect::<Result<_>>()?;

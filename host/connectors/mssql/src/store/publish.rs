@@ -8,6 +8,7 @@ use hygge_core::failpoint::hit;
 use hygge_core::{CommitRecord, Fault, Receipt, Result, code};
 
 use super::change::{alike, delete, delete_missing, insert, merge, update};
+use super::operation;
 use super::record::{self, Begun, StagedRows};
 use super::settings::WriteStrategy;
 use crate::connection::StatementSession;
@@ -136,6 +137,8 @@ async fn write(
         session.execute(what, &sql, &[]).await?;
     }
     for (from, rows) in &staged {
+        let gone = operation::delete(session, &table, begun, from, what).await?;
+        let rows = rows.saturating_sub(gone);
         let written = match begun.strategy {
             WriteStrategy::DirectInsert
             | WriteStrategy::TruncateInsert
@@ -172,8 +175,8 @@ async fn write(
         };
         // An UPDATE may meet one key several times in the table, never fewer rows than staged.
         let fits = match begun.strategy {
-            WriteStrategy::Merge => written >= *rows,
-            _ => written == *rows,
+            WriteStrategy::Merge => written >= rows,
+            _ => written == rows,
         };
         if !fits {
             return Err(Fault::new(
@@ -201,7 +204,7 @@ async fn known(
     let sql = format!(
         "SELECT COUNT_BIG(*) FROM {} AS s WHERE EXISTS \
          (SELECT 1 FROM {} AS t WITH (HOLDLOCK) WHERE {})",
-        from.quoted(),
+        operation::kept(begun, from),
         table.quoted(),
         alike(begun)
     );

@@ -49,6 +49,9 @@ pub(super) struct Begun {
     /// Milliseconds to wait for those who read a table that is swapped.
     #[serde(default)]
     pub(super) lock_timeout: u64,
+    /// The rows say whether they were inserted, updated or deleted.
+    #[serde(default)]
+    pub(super) operations: bool,
     /// What becomes of values that don't fit.
     #[serde(default)]
     pub(super) on_overflow: OnOverflow,

@@ -17,7 +17,7 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use super::direct::Direct;
 use super::encode::{self, Staged, staged_as};
 use super::record::{self, Begun, StagedRows};
-use super::{RunLock, ddl};
+use super::{RunLock, ddl, operation};
 use crate::connection::{ColumnSession, Connection};
 use crate::fault::{self, Doing};
 use crate::name::TableName;
@@ -78,7 +78,7 @@ impl TableWriter {
     pub(super) fn new(desk: Desk) -> Self {
         Self {
             longest: vec![0; desk.begun.columns.len()],
-            unfit: vec![0; desk.begun.columns.len()],
+            unfit: vec![0; desk.order.len()],
             desk,
             loading: None,
             rows: 0,
@@ -96,6 +96,9 @@ impl TableWriter {
             return Err(Fault::internal("nothing was begun"));
         };
         let rows = batch.num_rows() as u64;
+        if self.desk.begun.operations {
+            operation::complete(&batch, &self.desk.begun, self.rows)?;
+        }
         let (columns, targets) = (Arc::clone(&loading.columns), Arc::clone(&loading.targets));
         let (numbered, first) = (self.desk.begun.merges(), self.rows);
         let mut longest = std::mem::take(&mut self.longest);
@@ -181,8 +184,9 @@ impl Desk {
         let begun = &self.begun;
         let numbered = begun.merges() && self.direct.is_none();
         let found = &found[usize::from(numbered).min(found.len())..];
-        let names = found.iter().map(|column| &column.column_name);
-        if !names.eq(begun.columns.iter().map(|column| &column.name)) {
+        let names = found.iter().map(|column| column.column_name.as_str());
+        let made = begun.columns.iter().map(|column| column.name.as_str());
+        if !names.eq(made.chain(begun.operation())) {
             let found = names_of(found).join(", ");
             return Err(Fault::internal(format!(
                 "the table to load has other columns than it was given: {found}"
@@ -194,7 +198,8 @@ impl Desk {
                 name: column.from.clone(),
                 sql_type: staged_as(column.sql_type.0),
                 collation: found.collation,
-                nullable: column.nullable && !key,
+                // Of a row that was deleted nothing but its key is known.
+                nullable: (column.nullable || begun.operations) && !key,
                 // Two keys that are clipped to one would be one row, and so would partitions.
                 on_overflow: match key || begun.partition.contains(&column.name) {
                     true => OnOverflow::Error,
@@ -203,7 +208,16 @@ impl Desk {
             }
         });
         let targets = begun.columns.iter().map(|column| column.sql_type.0);
-        Ok((columns.collect(), targets.collect()))
+        let operation = found.last().filter(|_| begun.operations);
+        let operation = operation.map(|found| operation::staged(found.collation));
+        let types = operation
+            .iter()
+            .map(|staged| staged.sql_type)
+            .collect::<Vec<_>>();
+        Ok((
+            columns.chain(operation).collect(),
+            targets.chain(types).collect(),
+        ))
     }
 }
 

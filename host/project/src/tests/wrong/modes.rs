@@ -55,7 +55,7 @@ error: `incremental` must be a map, not true
 ");
 
 wrong!(an_unknown_strategy, flow("home: {path: in, incremental: {column: id, strategy: upsert}}\nstore: out\n"), @r#"
-error: `strategy` must be `append`, `merge` or `files`, not "upsert"
+error: `strategy` must be `append`, `merge`, `files` or `change_tracking`, not "upsert"
   --> flows/f/flow.yml:1:54
    |
  1 | home: {path: in, incremental: {column: id, strategy: upsert}}

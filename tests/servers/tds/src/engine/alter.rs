@@ -89,6 +89,12 @@ impl Engine {
                 changed.shape = next_shape();
                 changed.rows = self.converted_rows(&table, &changed)?;
             }
+            Alter::Track(on) => {
+                changed.tracking = match on {
+                    true => Some(super::tracking::begin(&self.database, &table)?),
+                    false => None,
+                };
+            }
             Alter::Nothing | Alter::SwitchTo(_) => {}
         }
         Keys::verify(&changed)?;

@@ -127,6 +127,7 @@ impl Engine {
                     "read_committed_snapshot" => database
                         .read_committed_snapshot
                         .store(*on, Ordering::SeqCst),
+                    "change_tracking" => database.track(*on)?,
                     "allow_snapshot_isolation" => {}
                     other => {
                         return Err(

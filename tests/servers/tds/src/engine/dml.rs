@@ -510,6 +510,8 @@ impl Engine {
         emptied.rows = Rows::default();
         emptied.last_identity = Arc::default();
         emptied.shape = next_shape();
+        // Nothing says which rows went.
+        emptied.tracking = emptied.tracking.map(|_| Arc::default());
         self.put(&name, emptied);
         reply.done(0, token::CMD_OTHER, 0);
         Ok(())

@@ -23,6 +23,7 @@ pub(crate) mod session_functions;
 mod sqlite;
 mod switch;
 pub(crate) mod tablecheck;
+pub(crate) mod tracking;
 mod transaction;
 mod world;
 mod write;

@@ -11,7 +11,7 @@ use crate::types::{Decimal, Kind, SqlType, Value};
 pub(crate) const VERSION: &str =
     "Microsoft SQL Server 2022 (RTM-CU13) - 16.0.4125.3 (X64) - hygge test server, not a database";
 
-pub(crate) const NAMES: [&str; 37] = [
+pub(crate) const NAMES: [&str; 39] = [
     "object_id",
     "db_name",
     "db_id",
@@ -49,6 +49,8 @@ pub(crate) const NAMES: [&str; 37] = [
     "collationproperty",
     "current_transaction_id",
     "session_context",
+    "change_tracking_current_version",
+    "change_tracking_min_valid_version",
 ];
 
 fn int(number: i64) -> (SqlType, Value) {
@@ -316,6 +318,23 @@ impl Engine {
                         .to_vec(),
                 ),
             ),
+            "change_tracking_current_version" => (
+                SqlType::plain(Kind::BigInt),
+                self.database
+                    .tracked_version()
+                    .map_or(Value::Null, Value::Int),
+            ),
+            "change_tracking_min_valid_version" => {
+                let tables = self.tables();
+                let table = tables.iter().find(
+                    |table| matches!(args.first(), Some(Value::Int(id)) if table.object_id == *id),
+                );
+                let tracking = table.and_then(|table| table.tracking.as_ref());
+                (
+                    SqlType::plain(Kind::BigInt),
+                    tracking.map_or(Value::Null, |tracking| Value::Int(tracking.since)),
+                )
+            }
             other => return Err(SqlError::unknown(other).into()),
         })
     }

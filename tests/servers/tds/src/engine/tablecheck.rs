@@ -65,6 +65,20 @@ fn key(
     Ok((key, values))
 }
 
+/// What tells a row apart from others by the primary key, and the key as it is kept.
+pub(crate) fn primary(table: &Table, row: &[u8]) -> Result<Option<(Vec<u8>, Vec<u8>)>, SqlError> {
+    let mut indexes = table.indexes.iter();
+    let Some(index) = indexes.find(|index| index.kind == IndexKind::PrimaryKey) else {
+        return Ok(None);
+    };
+    let (key, values) = key(table, index, row, &mut Vec::new())?;
+    let mut kept = Vec::new();
+    for ((at, _), value) in index.columns.iter().zip(&values) {
+        value::put(&mut kept, &table.columns[*at].ty, value)?;
+    }
+    Ok(Some((key, kept)))
+}
+
 fn duplicate(table: &Table, index: &Index, values: &[Value]) -> SqlError {
     let shown: Vec<String> = index
         .columns

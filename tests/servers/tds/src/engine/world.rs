@@ -172,6 +172,14 @@ impl World for Engine {
         Ok((table, shown))
     }
 
+    fn change_table(&mut self, of: &Parts, since: &Value) -> Outcome<(Arc<Table>, String)> {
+        let name = Name::new(of.schema.as_deref().unwrap_or("dbo"), &of.name);
+        let table = self.lookup(&name).ok_or_else(|| Self::no_object(of))?;
+        let changes = super::tracking::changes(&table, since)?;
+        let shown = self.sqlite.show(&changes)?;
+        Ok((changes, shown))
+    }
+
     fn variable(&self, name: &str) -> Option<(SqlType, Value)> {
         self.variables.last()?.get(&name.to_lowercase()).cloned()
     }

@@ -53,6 +53,8 @@ pub(crate) enum Alter {
         nullable: Option<bool>,
     },
     SwitchTo(ObjectName),
+    /// ENABLE or DISABLE CHANGE_TRACKING.
+    Track(bool),
     /// Rebuilds, checks and lock escalation: known, with nothing to do.
     Nothing,
 }

@@ -77,9 +77,14 @@ impl Reader {
             let name = self.name()?;
             self.expect("set")?;
             let setting = self.name()?.to_lowercase();
+            // SET CHANGE_TRACKING = ON (...).
+            let _ = self.parser.consume_token(&Token::Eq);
             let on = self.take(&["on"]);
             if !on {
                 self.expect("off")?;
+            }
+            if setting == "change_tracking" {
+                self.ignored_options()?;
             }
             if self.take(&["with"]) {
                 while !self.at_end() && self.parser.peek_token_ref().token != Token::SemiColon {
@@ -246,6 +251,22 @@ impl Reader {
         Ok(Some((name, self.name()?, value)))
     }
 
+    /// Options that change nothing here.
+    fn ignored_options(&mut self) -> Result<()> {
+        if !self.parser.consume_token(&Token::LParen) {
+            return Ok(());
+        }
+        let mut depth = 1;
+        while depth > 0 && !self.at_end() {
+            match self.parser.next_token().token {
+                Token::LParen => depth += 1,
+                Token::RParen => depth -= 1,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     fn alter_table(&mut self) -> Result<Kind> {
         let name = self.object()?;
         let checked = self.take(&["with", "check"]) || self.take(&["with", "nocheck"]);
@@ -302,19 +323,18 @@ impl Reader {
                 ty,
                 nullable,
             }
+        } else if self.take(&["enable", "change_tracking"]) {
+            if self.take(&["with"]) {
+                self.ignored_options()?;
+            }
+            Alter::Track(true)
+        } else if self.take(&["disable", "change_tracking"]) {
+            Alter::Track(false)
         } else if self.take(&["switch", "to"]) {
             let target = self.object()?;
             if self.take(&["with"]) {
                 // WAIT_AT_LOW_PRIORITY (...): how to wait for locks.
-                self.parser.expect_token(&Token::LParen)?;
-                let mut depth = 1;
-                while depth > 0 && !self.at_end() {
-                    match self.parser.next_token().token {
-                        Token::LParen => depth += 1,
-                        Token::RParen => depth -= 1,
-                        _ => {}
-                    }
-                }
+                self.ignored_options()?;
             }
             Alter::SwitchTo(target)
         } else if checked

@@ -177,6 +177,12 @@ fn take_hints(tokens: Vec<TokenWithSpan>) -> (Vec<TokenWithSpan>, Vec<Hint>) {
             at = end + 1;
             continue;
         }
+        // CHANGETABLE(CHANGES t, ...): the word stands before a name, which no function has.
+        if word(at, "changetable") && open(at + 1) && word(at + 2, "changes") {
+            kept.extend([tokens[at].clone(), tokens[at + 1].clone()]);
+            at += 3;
+            continue;
+        }
         // It only marks a column.
         if word(at, "rowguidcol") {
             at += 1;

@@ -26,6 +26,9 @@ pub(crate) trait World {
         name: &Parts,
         args: &[(SqlType, Value)],
     ) -> Outcome<(Arc<Table>, String)>;
+    /// What changed in a table since a version.
+    fn change_table(&mut self, of: &Parts, since: &Value) -> Outcome<(Arc<Table>, String)>;
+
     fn variable(&self, name: &str) -> Option<(SqlType, Value)>;
     /// `@@VERSION` and its like.
     fn global(&self, name: &str) -> Option<(SqlType, Value)>;

@@ -193,6 +193,9 @@ impl Compiler<'_> {
         args: &[FunctionArg],
         alias: Option<&TableAlias>,
     ) -> Outcome<String> {
+        if name.name.eq_ignore_ascii_case("changetable") {
+            return self.change_table(args, alias);
+        }
         let mut values = Vec::new();
         for arg in args {
             match arg {
@@ -208,15 +211,49 @@ impl Compiler<'_> {
             }
         }
         let (table, stored) = self.world.table_function(name, &values)?;
-        let sql = self.fresh();
         let called = alias.map_or(name.name.as_str(), |alias| alias.name.value.as_str());
+        Ok(self.add_function(table, &stored, called))
+    }
+
+    /// `CHANGETABLE(CHANGES t, version) AS c`.
+    fn change_table(
+        &mut self,
+        args: &[FunctionArg],
+        alias: Option<&TableAlias>,
+    ) -> Outcome<String> {
+        let plain = |arg: &FunctionArg| match arg {
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr.clone()),
+            _ => None,
+        };
+        let (Some(of), Some(since), Some(alias)) = (
+            args.first().and_then(plain),
+            args.get(1).and_then(plain),
+            alias,
+        ) else {
+            return Err(
+                SqlError::unknown("CHANGETABLE without a table, a version or an alias").into(),
+            );
+        };
+        let of = match of {
+            Expr::Identifier(name) => vec![name],
+            Expr::CompoundIdentifier(names) => names,
+            other => return Err(SqlError::unknown(other).into()),
+        };
+        let of = names::parts(&sqlparser::ast::ObjectName::from(of))?;
+        let (_, since) = self.constant(&since)?;
+        let (table, stored) = self.world.change_table(&of, &since)?;
+        Ok(self.add_function(table, &stored, &alias.name.value))
+    }
+
+    fn add_function(&mut self, table: std::sync::Arc<Table>, stored: &str, called: &str) -> String {
+        let sql = self.fresh();
         self.push(Source {
             alias: called.to_lowercase(),
             sql: sql.clone(),
             columns: columns(&table),
             table: Some(table),
         });
-        Ok(format!("{stored} AS {sql}"))
+        format!("{stored} AS {sql}")
     }
 }
 

@@ -12,6 +12,8 @@ use std::sync::{Arc, Mutex};
 
 use crate::control::{Options, locked};
 use crate::engine::tablecheck::Keys;
+use crate::engine::tracking;
+use crate::fault::SqlError;
 use crate::store::locks::Locks;
 use crate::store::table::Table;
 
@@ -74,6 +76,8 @@ pub(crate) struct Database {
     /// The first rowversion of each session that isn't committed.
     active: Mutex<BTreeMap<u16, u64>>,
     pub(crate) read_committed_snapshot: AtomicBool,
+    /// The version of the last commit that changed a tracked table, once changes are tracked.
+    tracked: Mutex<Option<i64>>,
     /// Unique keys of tables, by object.
     pub(crate) keys: Mutex<HashMap<i64, Keys>>,
 }
@@ -89,6 +93,7 @@ impl Database {
             rowversion: AtomicU64::new(2000),
             active: Mutex::default(),
             read_committed_snapshot: AtomicBool::new(options.read_committed_snapshot),
+            tracked: Mutex::default(),
             keys: Mutex::default(),
         })
     }
@@ -100,7 +105,30 @@ impl Database {
     /// Publishes what a transaction changed; nobody sees a part of it.
     pub(crate) fn publish(&self, change: impl FnOnce(&mut Snapshot)) {
         let mut current = locked(&self.current);
+        let mut version = locked(&self.tracked);
+        let before = version.is_some().then(|| Arc::clone(&current));
         change(Arc::make_mut(&mut current));
+        if let (Some(version), Some(before)) = (version.as_mut(), before) {
+            tracking::follow(&before, Arc::make_mut(&mut current), version);
+        }
+    }
+
+    pub(crate) fn tracked_version(&self) -> Option<i64> {
+        *locked(&self.tracked)
+    }
+
+    /// Begins to track changes, or ends.
+    pub(crate) fn track(&self, on: bool) -> Result<(), SqlError> {
+        let tables = self.snapshot();
+        let mut version = locked(&self.tracked);
+        if !on && tables.tables.values().any(|table| table.tracking.is_some()) {
+            return Err(SqlError::new(
+                22115,
+                "Change tracking is enabled for one or more tables in the database. Disable change tracking on each table before disabling it for the database.",
+            ));
+        }
+        *version = on.then(|| version.unwrap_or(0));
+        Ok(())
     }
 
     pub(crate) fn object_id(&self) -> i64 {

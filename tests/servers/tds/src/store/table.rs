@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::rows::Rows;
+use crate::engine::tracking::Tracking;
 use crate::types::{SqlType, value};
 use crate::wire::reader::Reader;
 
@@ -79,6 +80,8 @@ pub(crate) struct Table {
     /// Another number whenever the columns change: what `SQLite` is told of a table is kept by it.
     pub(crate) shape: u64,
     pub(crate) rows: Rows,
+    /// Its changes, where they are tracked.
+    pub(crate) tracking: Option<Arc<Tracking>>,
     /// The last value that its identity column got.
     pub(crate) last_identity: Arc<Mutex<Option<i64>>>,
     /// Another number whenever the rows change in place.
@@ -102,6 +105,7 @@ impl Table {
             foreign_keys: Arc::default(),
             shape: next_shape(),
             rows: Rows::default(),
+            tracking: None,
             last_identity: Arc::default(),
             version: next_shape(),
         }

@@ -435,13 +435,24 @@ impl Engine {
                 ],
                 Vec::new(),
             ),
-            "sequences"
-            | "change_tracking_tables"
-            | "security_policies"
-            | "fulltext_indexes"
-            | "xml_indexes"
-            | "spatial_indexes"
-            | "periods" => view(&[("object_id", "int"), ("name", "sysname")], Vec::new()),
+            "change_tracking_tables" => view(
+                &[
+                    ("object_id", "int"),
+                    ("min_valid_version", "bigint"),
+                    ("begin_version", "bigint"),
+                ],
+                tables
+                    .iter()
+                    .filter_map(|table| {
+                        let since: Cell = table.tracking.as_ref()?.since.into();
+                        Some(vec![table.object_id.into(), since.clone(), since])
+                    })
+                    .collect(),
+            ),
+            "sequences" | "security_policies" | "fulltext_indexes" | "xml_indexes"
+            | "spatial_indexes" | "periods" => {
+                view(&[("object_id", "int"), ("name", "sysname")], Vec::new())
+            }
             "sql_expression_dependencies" => view(
                 &[
                     ("referencing_id", "int"),
@@ -452,7 +463,10 @@ impl Engine {
             ),
             "change_tracking_databases" => view(
                 &[("database_id", "int"), ("is_auto_cleanup_on", "bit")],
-                Vec::new(),
+                match self.database.tracked_version() {
+                    Some(_) => vec![vec![self.database.id.into(), true.into()]],
+                    None => Vec::new(),
+                },
             ),
             "extended_properties" => view(
                 &[

@@ -1,0 +1,232 @@
+//! What changed in a table since a version, as SQL Server's change tracking keeps account of it.
+//!
+//! A version is taken before rows are read, and is where the next run goes on. What changes while
+//! they are read may so be met twice, and is the same both times: the row as it stands by then.
+
+use std::sync::Arc;
+
+use hygge_core::{Changes, Fault, OPERATION_COLUMN, Operation, Position, Result, code};
+use mssql_tds::datatypes::sqltypes::SqlType as Sent;
+use mssql_tds::message::parameters::rpc_parameters::{RpcParameter, StatusFlags};
+use serde::{Deserialize, Serialize};
+
+use super::split::{SpecColumn, Statement, selected};
+use crate::connection::{Connection, Statements};
+use crate::describe;
+use crate::fault::Doing;
+use crate::name::{TableName, quoted};
+
+/// What a split reads of the changes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Since {
+    pub(super) version: i64,
+    /// The columns of the primary key.
+    pub(super) key: Vec<String>,
+}
+
+/// Where a table's changes stand.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Mark {
+    version: i64,
+    /// Versions of one table say nothing of another's.
+    table: String,
+    server: String,
+}
+
+/// What is wanted of a table's changes, once it is known that they are tracked.
+pub(super) struct Tracked {
+    /// None when all rows are read.
+    pub(super) since: Option<Since>,
+    /// Where the next run goes on.
+    pub(super) position: Position,
+}
+
+/// The version now, and the least from which changes are known.
+struct Versions {
+    now: Option<i64>,
+    least: Option<i64>,
+}
+
+async fn versions(session: &mut Statements, table: &TableName) -> Result<Versions> {
+    const SQL: &str = "SELECT CHANGE_TRACKING_CURRENT_VERSION(), \
+                       CHANGE_TRACKING_MIN_VALID_VERSION(OBJECT_ID(@P1))";
+    let what = format!("can't ask for the changes of {table}");
+    let named = table.quoted();
+    let found = session.query(&what, Doing::Reading, SQL, &[&named]).await?;
+    let row = found.first().and_then(|rows| rows.first());
+    let at = |n| row.and_then(|row| describe::whole(row, n));
+    Ok(Versions {
+        now: at(0),
+        least: at(1),
+    })
+}
+
+/// Fixes the version, before any row is read.
+pub(super) async fn begin(
+    session: &mut Statements,
+    connection: &Connection,
+    table: &TableName,
+    key: &[String],
+    columns: &[SpecColumn],
+    changes: Changes,
+    before: Option<&Position>,
+) -> Result<Tracked> {
+    tracked_by(table, key, columns)?;
+    let Versions { now, least } = versions(session, table).await?;
+    let (name, server) = (table.quoted(), connection.describe());
+    let Some(now) = now else {
+        return Err(Fault::new(
+            code::SOURCE_INVALID,
+            format!("{server} doesn't track changes"),
+        )
+        .advise(format!(
+            "run `ALTER DATABASE CURRENT SET CHANGE_TRACKING = ON (CHANGE_RETENTION = 7 DAYS, \
+             AUTO_CLEANUP = ON)`, then `ALTER TABLE {name} ENABLE CHANGE_TRACKING`"
+        )));
+    };
+    let Some(least) = least else {
+        return Err(Fault::new(
+            code::SOURCE_INVALID,
+            format!("changes of {table} aren't tracked, or the login may not see them"),
+        )
+        .advise(format!(
+            "run `ALTER TABLE {name} ENABLE CHANGE_TRACKING`; the login needs `GRANT VIEW CHANGE \
+             TRACKING ON {name}`"
+        )));
+    };
+    let mark = Mark {
+        version: now,
+        table: name,
+        server,
+    };
+    let since = match (changes, before) {
+        (Changes::Since, Some(before)) => Some(Since {
+            version: goes_on(table, &mark, least, before)?,
+            key: key.to_vec(),
+        }),
+        _ => None,
+    };
+    let position = serde_json::to_value(mark).map_err(|e| Fault::internal(e.to_string()))?;
+    Ok(Tracked {
+        since,
+        position: Position(position),
+    })
+}
+
+/// Changes are told by the primary key alone.
+fn tracked_by(table: &TableName, key: &[String], columns: &[SpecColumn]) -> Result<()> {
+    if key.is_empty() {
+        return Err(Fault::new(
+            code::SOURCE_INVALID,
+            format!("{table} has no primary key, by which changes are told"),
+        )
+        .advise(format!(
+            "run `ALTER TABLE {} ADD PRIMARY KEY (…)`, or use `strategy: merge` with a `column`",
+            table.quoted()
+        )));
+    }
+    let read = |name: &&String| columns.iter().any(|column| column.name == **name);
+    match key.iter().find(|name| !read(name)) {
+        None => Ok(()),
+        Some(left) => Err(Fault::new(
+            code::CONFIG,
+            format!("{left:?} belongs to the primary key of {table}, and isn't read"),
+        )
+        .with("column", left)
+        .advise("changes are told by the primary key: read its columns")),
+    }
+}
+
+/// The version to go on from, while the server knows what changed since.
+fn goes_on(table: &TableName, now: &Mark, least: i64, before: &Position) -> Result<i64> {
+    let lost = |why: String| Err(Fault::new(code::POSITION_LOST, why));
+    let Ok(mark) = serde_json::from_value::<Mark>(before.0.clone()) else {
+        return lost(format!("no version of {table} is remembered"));
+    };
+    let Mark { version, .. } = mark;
+    if mark.table != now.table || mark.server != now.server {
+        return lost(format!(
+            "the version that is remembered is of {} of {}",
+            mark.table, mark.server
+        ));
+    }
+    if version < least {
+        return lost(format!(
+            "changes of {table} are known since version {least}, and the last run came to {version}"
+        ));
+    }
+    if version > now.version {
+        return lost(format!(
+            "{table} is at version {}, and the last run came to {version}: the database was put \
+             back",
+            now.version
+        ));
+    }
+    Ok(version)
+}
+
+/// Whether the server still knew all changes once they were read: it may have thrown some away
+/// meanwhile.
+pub(super) async fn still_known(
+    connection: &Arc<Connection>,
+    who: &str,
+    table: &TableName,
+    since: &Since,
+) -> Result<()> {
+    let mut session = connection.statements(who).await?;
+    let Versions { least, .. } = versions(&mut session, table).await?;
+    match least {
+        Some(least) if least <= since.version => Ok(()),
+        _ => Err(Fault::new(
+            code::SOURCE_CHANGED,
+            format!("changes of {table} were thrown away by the server while they were read"),
+        )
+        .advise(
+            "the next run reads all rows; a longer CHANGE_RETENTION of the database keeps changes \
+             longer",
+        )),
+    }
+}
+
+/// The statement that reads what changed. A row that isn't there any more, or doesn't meet the
+/// condition any more, is one that was deleted.
+pub(super) fn statement(
+    table: &TableName,
+    columns: &[SpecColumn],
+    condition: &str,
+    since: &Since,
+) -> Statement {
+    let values: Vec<String> = columns
+        .iter()
+        .map(|column| {
+            let side = if since.key.contains(&column.name) {
+                "c"
+            } else {
+                "t"
+            };
+            selected(column, side)
+        })
+        .collect();
+    let names: Vec<String> = columns.iter().map(|column| quoted(&column.name)).collect();
+    let key = || since.key.iter().map(|name| quoted(name));
+    let alike: Vec<String> = key().map(|name| format!("t.{name} = c.{name}")).collect();
+    let first = key().next().unwrap_or_default();
+    let [insert, update, delete] =
+        [Operation::Insert, Operation::Update, Operation::Delete].map(Operation::as_str);
+    let table = table.quoted();
+    let sql = format!(
+        "SELECT {}, CASE WHEN t.{first} IS NULL THEN N'{delete}' WHEN c.SYS_CHANGE_OPERATION = \
+         N'I' THEN N'{insert}' ELSE N'{update}' END AS {} FROM CHANGETABLE(CHANGES {table}, @P1) \
+         AS c LEFT JOIN (SELECT {} FROM {table}{condition}) AS t ON {}",
+        values.join(", "),
+        quoted(OPERATION_COLUMN),
+        names.join(", "),
+        alike.join(" AND "),
+    );
+    let version = Sent::BigInt(Some(since.version));
+    let parameter = RpcParameter::new(Some("@P1".to_owned()), StatusFlags::NONE, version);
+    Statement {
+        sql,
+        parameters: vec![parameter],
+    }
+}

@@ -1,0 +1,300 @@
+//! Change tracking of SQL Server: what was inserted, updated and deleted between runs arrives, also
+//! when a run dies on its way, and a version that is too old gives way to all rows.
+
+use crate::harness::{Database, Outcome, Project};
+
+const FROM: &str = "dbo.hygge_test_changes";
+const TO: &str = "dbo.hygge_test_changed";
+
+/// A table whose changes are tracked, and a project that follows them.
+struct Scene {
+    database: Database,
+    project: Project,
+}
+
+/// Lets the database track changes, which on a real server it may do already.
+fn tracking(database: &Database) {
+    database.run(
+        "IF NOT EXISTS (SELECT 1 FROM sys.change_tracking_databases WHERE database_id = DB_ID()) \
+         ALTER DATABASE CURRENT SET CHANGE_TRACKING = ON (CHANGE_RETENTION = 2 DAYS, AUTO_CLEANUP = ON)",
+    );
+}
+
+impl Scene {
+    fn new(home: &str, store: &str) -> Self {
+        let database = Database::start();
+        database.without(&[FROM, TO]);
+        tracking(&database);
+        database.run(&format!(
+            "CREATE TABLE {FROM} (at date NOT NULL, id int NOT NULL, name nvarchar(20) NOT NULL, \
+             price decimal(9, 2) NULL, PRIMARY KEY (id)); \
+             ALTER TABLE {FROM} ENABLE CHANGE_TRACKING; \
+             INSERT INTO {FROM} (at, id, name, price) VALUES \
+             ('2026-01-01', 1, N'one', 1.50), ('2026-01-02', 2, N'two', NULL), \
+             ('2026-01-03', 3, N'three', 3.00), ('2026-01-04', 4, N'four', 4.00)"
+        ));
+        let project = database.project(4);
+        project.flow(
+            "follow",
+            &format!(
+                "home:\n  connection: db\n  table: {FROM}\n  incremental: {{strategy: \
+                 change_tracking}}\n{home}store:\n  connection: db\n  table: {TO}\n  create: \
+                 if_missing\n{store}"
+            ),
+        );
+        Self { database, project }
+    }
+
+    fn run(&self) -> Outcome {
+        self.project.hygge("start").succeed()
+    }
+
+    fn change(&self) {
+        self.database.run(&format!(
+            "INSERT INTO {FROM} (at, id, name, price) VALUES ('2026-01-05', 5, N'five', 5.00), \
+             ('2026-01-06', 6, N'gone', 6.00), ('2026-01-07', 7, N'seven', 7.00); \
+             UPDATE {FROM} SET name = N'two again', price = 2.00 WHERE id = 2; \
+             UPDATE {FROM} SET price = 7.50 WHERE id = 7; \
+             DELETE FROM {FROM} WHERE id IN (3, 6)"
+        ));
+    }
+
+    fn rows(&self, table: &str, condition: &str) -> Vec<String> {
+        self.database.run(&format!(
+            "SELECT CONCAT(id, '|', name, '|', price, '|', CONVERT(varchar(10), at, 23)) \
+             FROM {table}{condition} ORDER BY id"
+        ))
+    }
+
+    /// Both tables hold the same, and nothing was left.
+    fn check(&self, condition: &str) {
+        let truth = self.rows(FROM, condition);
+        assert_eq!(self.rows(TO, ""), truth);
+        let left = self.database.run(
+            "SELECT name FROM sys.objects WHERE type = 'U' AND LEFT(name, 12) = 'hygge_stage_'",
+        );
+        assert!(left.is_empty(), "left behind: {left:?}");
+    }
+}
+
+#[test]
+fn what_changed_between_runs_arrives() {
+    let ways = [
+        "",
+        "  write_strategy: merge\n  merge_statement: true\n",
+        "  write_strategy: delete_insert\n",
+    ];
+    for store in ways {
+        let scene = Scene::new("", store);
+        scene.run();
+        scene.check("");
+        scene.change();
+        let outcome = scene.run();
+        // Two new rows, one that changed, and the keys of two that went.
+        assert!(outcome.shown().contains("5 rows"), "{outcome}");
+        scene.check("");
+        // What didn't change isn't written again.
+        scene
+            .database
+            .run(&format!("UPDATE {TO} SET name = N'ours' WHERE id = 1"));
+        scene.run();
+        let ours = scene.rows(TO, " WHERE id = 1");
+        assert_eq!(ours, ["1|ours|1.50|2026-01-01"], "{store}");
+        // A row that comes back, and a key that changes.
+        scene.database.run(&format!(
+            "INSERT INTO {FROM} (at, id, name) VALUES ('2026-02-01', 3, N'back'); \
+             UPDATE {FROM} SET id = 40 WHERE id = 4; \
+             UPDATE {FROM} SET name = N'one again' WHERE id = 1"
+        ));
+        scene.run();
+        scene.check("");
+        scene.database.run(&format!("DELETE FROM {FROM}"));
+        scene.run();
+        scene.check("");
+    }
+}
+
+#[test]
+fn a_row_that_no_longer_meets_the_condition_is_gone() {
+    let scene = Scene::new("  where: price > 2\n", "");
+    scene.run();
+    scene.check(" WHERE price > 2");
+    scene.database.run(&format!(
+        "UPDATE {FROM} SET price = 1 WHERE id = 4; UPDATE {FROM} SET price = 9 WHERE id = 1"
+    ));
+    scene.run();
+    scene.check(" WHERE price > 2");
+}
+
+#[test]
+fn keys_of_several_columns_in_any_order() {
+    let scene = Scene::new("  columns: [name, at, id]\n", "");
+    scene.database.run(&format!(
+        "ALTER TABLE {FROM} DISABLE CHANGE_TRACKING; DROP TABLE {FROM}; \
+         CREATE TABLE {FROM} (id int NOT NULL, name nvarchar(20) NOT NULL, at date NULL, \
+         price decimal(9, 2) NULL, PRIMARY KEY (name, id)); \
+         ALTER TABLE {FROM} ENABLE CHANGE_TRACKING; \
+         INSERT INTO {FROM} (id, name, at) VALUES (1, N'a', '2026-01-01'), (1, N'b', NULL), (2, N'a', NULL)"
+    ));
+    scene.run();
+    scene.database.run(&format!(
+        "DELETE FROM {FROM} WHERE id = 1 AND name = N'b'; \
+         UPDATE {FROM} SET at = '2026-03-03' WHERE id = 2; \
+         INSERT INTO {FROM} (id, name) VALUES (2, N'b')"
+    ));
+    scene.run();
+    let rows = |table: &str| {
+        scene.database.run(&format!(
+            "SELECT CONCAT(id, '|', name, '|', CONVERT(varchar(10), at, 23)) FROM {table} \
+             ORDER BY id, name"
+        ))
+    };
+    assert_eq!(rows(TO), ["1|a|2026-01-01", "2|a|2026-03-03", "2|b|"]);
+    assert_eq!(rows(FROM), rows(TO));
+}
+
+#[test]
+fn a_version_that_is_too_old_gives_way_to_all_rows() {
+    let scene = Scene::new("", "");
+    scene.run();
+    scene.change();
+    // From here on the server knows nothing of what was before.
+    scene.database.run(&format!(
+        "TRUNCATE TABLE {FROM}; \
+         INSERT INTO {FROM} (at, id, name) VALUES ('2026-01-01', 8, N'eight')"
+    ));
+    let outcome = scene.run();
+    let shown = outcome.shown();
+    assert!(shown.contains("all rows are read again"), "{outcome}");
+    assert!(shown.contains("are known since version"), "{outcome}");
+    scene.check("");
+    // And goes on from there.
+    scene.change();
+    let outcome = scene.run();
+    assert!(
+        !outcome.shown().contains("all rows are read again"),
+        "{outcome}"
+    );
+    scene.check("");
+    let full = scene.project.hygge("start --full").succeed();
+    assert!(full.shown().contains("3 rows"), "{full}");
+    scene.check("");
+    scene
+        .database
+        .run(&format!("DELETE FROM {FROM} WHERE id = 5"));
+    scene.run();
+    scene.check("");
+}
+
+#[test]
+fn killed_between_reading_and_committing_no_change_is_lost() {
+    let points = [
+        "split.opened",
+        "split.batch",
+        "writer.finished",
+        "receipt.stored",
+        "store.prepared",
+        "intent.stored",
+        "commit.started",
+        "commit.linked",
+        "commit.synced",
+        "commit.swapped",
+        "store.committed",
+        "state.written",
+        "intent.closed",
+    ];
+    for point in points {
+        let scene = Scene::new("", "");
+        scene.run();
+        scene.change();
+        let killed = scene
+            .project
+            .hygge("start")
+            .failpoints(&format!("{point}=kill"))
+            .run();
+        assert!(killed.was_killed(), "{point}: {killed}");
+        // More happens before anybody looks again.
+        scene.database.run(&format!(
+            "DELETE FROM {FROM} WHERE id = 2; UPDATE {FROM} SET name = N'late' WHERE id = 1"
+        ));
+        scene.run();
+        scene.run();
+        scene.check("");
+    }
+}
+
+#[test]
+fn what_can_not_be_followed_is_refused_with_what_to_run() {
+    let scene = Scene::new("", "");
+    let refused = || {
+        let outcome = scene.project.hygge("start").run();
+        assert_eq!(outcome.code, Some(1), "{outcome}");
+        outcome.shown()
+    };
+    scene
+        .database
+        .run(&format!("ALTER TABLE {FROM} DISABLE CHANGE_TRACKING"));
+    let shown = refused();
+    assert!(shown.contains("aren't tracked"), "{shown}");
+    let statement = "ALTER TABLE [dbo].[hygge_test_changes] ENABLE CHANGE_TRACKING";
+    assert!(shown.contains(statement), "{shown}");
+
+    scene.database.run(&format!(
+        "DROP TABLE {FROM}; CREATE TABLE {FROM} (id int NOT NULL)"
+    ));
+    let shown = refused();
+    assert!(shown.contains("has no primary key"), "{shown}");
+    assert!(shown.contains("ADD PRIMARY KEY"), "{shown}");
+
+    if scene.database.made().is_some() {
+        scene.database.run(&format!(
+            "DROP TABLE {FROM}; CREATE TABLE {FROM} (id int NOT NULL PRIMARY KEY); \
+             ALTER DATABASE CURRENT SET CHANGE_TRACKING = OFF"
+        ));
+        let shown = refused();
+        assert!(shown.contains("doesn't track changes"), "{shown}");
+        assert!(shown.contains("SET CHANGE_TRACKING = ON"), "{shown}");
+    }
+}
+
+#[test]
+fn ends_that_know_no_changes_are_refused_before_anything_runs() {
+    let scene = Scene::new("", "");
+    let refused = |home: &str, store: &str| {
+        scene
+            .project
+            .flow("follow", &format!("home: {home}\nstore: {store}\n"));
+        let outcome = scene.project.hygge("start").run();
+        assert_eq!(outcome.code, Some(2), "{outcome}");
+        outcome.shown()
+    };
+    let tracked = "incremental: {strategy: change_tracking}";
+    let shown = refused(
+        &format!("{{connection: db, table: {FROM}, {tracked}}}"),
+        "lake/x",
+    );
+    assert!(shown.contains("can't take a change stream"), "{shown}");
+    let shown = refused(
+        &format!("{{connection: db, table: {FROM}, {tracked}}}"),
+        &format!(
+            "{{connection: db, table: {TO}}}\ntransforms: [{{type: filter, where: price > 2}}]"
+        ),
+    );
+    assert!(
+        shown.contains("would lose those of deleted rows"),
+        "{shown}"
+    );
+    let shown = refused(
+        &format!("{{connection: db, query: SELECT 1 AS a, {tracked}}}"),
+        &format!("{{connection: db, table: {TO}}}"),
+    );
+    assert!(shown.contains("can't tell what changed"), "{shown}");
+    let shown = refused(
+        &format!(
+            "{{connection: db, table: {FROM}, incremental: {{strategy: change_tracking, column: \
+             id}}}}"
+        ),
+        &format!("{{connection: db, table: {TO}}}"),
+    );
+    assert!(shown.contains("has no use for `column`"), "{shown}");
+}
