@@ -121,7 +121,8 @@ impl Inner {
 impl Home for FilesHome {
     async fn check(&self, cx: &Context) -> Result<Vec<Finding>> {
         let inner = Arc::clone(&self.inner);
-        cx.io(move || Ok(check(&inner))).await
+        let memory = cx.share.whole();
+        cx.io(move || Ok(check(&inner, memory))).await
     }
 
     async fn discover(&self, cx: &Context) -> Result<Vec<Discovered>> {
@@ -157,7 +158,7 @@ impl Home for FilesHome {
     }
 }
 
-fn check(inner: &Inner) -> Vec<Finding> {
+fn check(inner: &Inner, memory: usize) -> Vec<Finding> {
     let bad = |fault: Fault| {
         let advice = fault
             .advice
@@ -178,7 +179,7 @@ fn check(inner: &Inner) -> Vec<Finding> {
         shown(bytes)
     ))];
     if let Some(first) = listing.files.first() {
-        findings.extend(match plan::look(inner, listing.format, first) {
+        findings.extend(match plan::look(inner, listing.format, first, memory) {
             // Whether that is well isn't known here, and is told by who knows.
             Ok(0) => None,
             Ok(1) => Some(Finding::good(format!("{}: 1 column", first.name))),

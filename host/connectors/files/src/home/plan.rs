@@ -94,6 +94,7 @@ pub(crate) async fn splits(
                 rows: sample_rows(inner, 1),
                 column: None,
                 keep: false,
+                memory: cx.share.whole(),
             };
             let facts = look_at(inner, vec![newest], look, cx).await?;
             return Ok(SplitPlan {
@@ -118,6 +119,7 @@ pub(crate) async fn splits(
         rows: sample_rows(inner, files.len()),
         column: request.bounds.as_ref().map(|b| b.column.clone()),
         keep: true,
+        memory: cx.share.whole(),
     };
     let facts = look_at(inner, files, look, cx).await?;
     let (schema, partitions) = schema_of(inner, format, &facts)?;
@@ -212,6 +214,8 @@ struct Look {
     column: Option<String>,
     /// Parquet: whether the footer will be needed again soon.
     keep: bool,
+    /// Text: what a row may take to be decoded.
+    memory: usize,
 }
 
 /// Reads the starts or footers of all files, some at a time.
@@ -262,8 +266,9 @@ fn look_into(inner: &Inner, file: Listed, look: &Look) -> Result<Facts> {
             &inner.csv_for(name),
             inner.settings.columns.as_deref(),
             look.rows,
+            look.memory,
         )?),
-        Format::Ndjson => Inside::Ndjson(ndjson::sample(opened, name, look.rows)?),
+        Format::Ndjson => Inside::Ndjson(ndjson::sample(opened, name, look.rows, look.memory)?),
         Format::Arrow => Inside::Arrow(super::read::guarded(name, || {
             ipc::read_schema(opened, name)
         })?),
@@ -272,12 +277,13 @@ fn look_into(inner: &Inner, file: Listed, look: &Look) -> Result<Facts> {
 }
 
 /// How many columns a file has; for `check`.
-pub(crate) fn look(inner: &Inner, format: Format, file: &Listed) -> Result<usize> {
+pub(crate) fn look(inner: &Inner, format: Format, file: &Listed, memory: usize) -> Result<usize> {
     let look = Look {
         format,
         rows: sample_rows(inner, 1),
         column: None,
         keep: false,
+        memory,
     };
     let facts = look_into(inner, file.clone(), &look)?;
     Ok(schema_of(inner, format, &[facts])?.0.fields().len())

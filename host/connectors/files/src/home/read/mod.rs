@@ -33,6 +33,7 @@ use crate::home::Inner;
 use crate::home::reconcile::Fit;
 use crate::home::spec::{Part, Place};
 use crate::home::{list, partition};
+use crate::size::shown;
 
 /// Rows of one file, and how far it is after them.
 pub(crate) struct Chunk {
@@ -327,12 +328,15 @@ fn open(
     let path = task.root.join(&part.path);
     unchanged(&task.root, part)?;
     let file = open_file(&path, &part.path)?;
+    let memory = cx.share.whole();
     Ok(match task.format {
         Format::Parquet => Box::new(parquet::ParquetSource::open(
             file, path, part, task, at, low, cx,
         )?),
-        Format::Csv => Box::new(csv::CsvSource::open(file, part, task, at.rows)?),
-        Format::Ndjson => Box::new(ndjson::NdjsonSource::open(file, part, task, at.rows)?),
+        Format::Csv => Box::new(csv::CsvSource::open(file, part, task, at.rows, memory)?),
+        Format::Ndjson => Box::new(ndjson::NdjsonSource::open(
+            file, part, task, at.rows, memory,
+        )?),
         Format::Arrow => guarded(&part.path, || {
             Ok(Box::new(ipc::IpcSource::open(file, part, at.rows)?))
         })?,
@@ -381,6 +385,23 @@ pub(crate) fn at_line(name: &str, line: u64, what: &str) -> Fault {
     Fault::new(code::SOURCE_INVALID, format!("{name}, line {line}: {what}"))
         .with("file", name)
         .with("line", line)
+}
+
+/// Whether a row of text takes more to be decoded than `memory`. Its bytes are there three times: as
+/// they were read, taken apart and as Arrow; of JSON, each value has a place and a length besides.
+pub(crate) fn too_long(bytes: usize, values: usize, memory: usize) -> bool {
+    let takes = bytes.saturating_mul(3);
+    takes.saturating_add(values.saturating_mul(24)) > memory
+}
+
+/// The fault for such a row.
+pub(crate) fn over_memory(name: &str, line: u64, what: &str, memory: usize) -> Fault {
+    let memory = shown(memory as u64);
+    let what = format!("a {what} begins here that can't be decoded in the {memory} of memory");
+    Fault {
+        code: code::MEMORY.into(),
+        ..at_line(name, line, &what)
+    }
 }
 
 /// Reading failed below the format.

@@ -412,3 +412,52 @@ proptest! {
         }
     }
 }
+
+/// A row that can't be decoded in the run's memory is refused before it is tried: by its length, and
+/// in JSON also by how many values it has.
+#[test]
+fn a_row_larger_than_the_memory_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    let cx = Context {
+        share: Arc::new(hygge_core::Memory::new(8 << 20).join()),
+        ..Context::inline()
+    };
+    let text = "x".repeat(4 << 20);
+    let numbers = vec!["1"; 500_000].join(",");
+    for (name, content) in [
+        (
+            "text.ndjson",
+            format!("{{\"v\": 1}}\n{{\"w\": \"{text}\"}}\n"),
+        ),
+        (
+            "numbers.ndjson",
+            format!("{{\"v\": 1}}\n{{\"w\": [{numbers}]}}\n"),
+        ),
+        ("text.csv", format!("v\n\"{text}\"\n")),
+        ("quote.csv", format!("\"v\n{text}")),
+    ] {
+        fs::write(root.join(name), content).unwrap();
+        let place = BuildContext {
+            root: root.to_owned(),
+            work: root.join(".hygge"),
+            entity: None,
+            run: None,
+        };
+        let settings = serde_json::from_value(json!({"path": name})).unwrap();
+        let home = FilesHome::new(settings, &place).unwrap();
+        let plan = block_on(home.splits(&SplitRequest::default(), &cx));
+        let fault = plan.unwrap_err();
+        assert_eq!(fault.code, code::MEMORY, "{name}: {fault}");
+        let line = if name == "quote.csv" { 1 } else { 2 };
+        let what = if name.ends_with("csv") { "row" } else { "line" };
+        assert_eq!(
+            fault.message,
+            format!(
+                "{name}, line {line}: a {what} begins here that can't be decoded in the 8.0 MiB of \
+                 memory"
+            )
+        );
+        assert!(fault.advice.is_some_and(|a| a.contains("`options.memory`")));
+    }
+}

@@ -15,15 +15,12 @@ pub(crate) use self::infer::Candidates;
 use self::tokens::{Cutter, Tokens};
 use self::values::Column;
 use super::input::Text;
-use super::{Chunk, Rows, Source, Task, at_line};
+use super::{Chunk, Rows, Source, Task, at_line, over_memory, too_long};
 use crate::config::CsvOptions;
 use crate::home::spec::Part;
 
 /// Bytes handed to the cutter at a time.
 const CHUNK: usize = 128 << 10;
-
-/// A value longer than this is a quote that was never closed, or no CSV at all.
-const LONGEST_ROW: usize = 256 << 20;
 
 /// The rows of one file, cut.
 struct Cut {
@@ -35,10 +32,12 @@ struct Cut {
     from: usize,
     to: usize,
     ended: bool,
+    memory: usize,
 }
 
 impl Cut {
-    fn new(file: File, name: &str, options: &CsvOptions) -> Result<Self> {
+    /// A row must be decoded in `memory`.
+    fn new(file: File, name: &str, options: &CsvOptions, memory: usize) -> Result<Self> {
         Ok(Self {
             name: name.to_owned(),
             text: Text::new(file, name)?,
@@ -47,6 +46,7 @@ impl Cut {
             from: 0,
             to: 0,
             ended: false,
+            memory,
         })
     }
 
@@ -73,12 +73,13 @@ impl Cut {
                 false => &text[..text.len().min(bytes.saturating_sub(tokens.bytes()))],
             };
             self.from += self.cutter.cut(text, tokens, most, &self.name)?;
-            if tokens.data.len() > LONGEST_ROW.max(bytes.saturating_mul(2)) {
-                let line = tokens.lines.last().copied().unwrap_or(1);
-                return Err(
-                    at_line(&self.name, line, "a row of over 256 MiB begins here")
-                        .advise("check `quote` and `delimiter`; is this a CSV file?"),
-                );
+            if too_long(tokens.data.len(), 0, self.memory) {
+                let line = self.cutter.began();
+                let fault = over_memory(&self.name, line, "row", self.memory);
+                return Err(fault.advise(
+                    "check `quote` and `delimiter`; if the row is as it should be, raise \
+                     `options.memory`",
+                ));
             }
         }
     }
@@ -183,8 +184,9 @@ pub(crate) fn sample(
     options: &CsvOptions,
     columns: Option<&[String]>,
     rows: usize,
+    memory: usize,
 ) -> Result<Option<Sample>> {
-    let mut cut = Cut::new(file, name, options)?;
+    let mut cut = Cut::new(file, name, options, memory)?;
     let Some(names) = cut.names(options.header, columns)? else {
         return Ok(None);
     };
@@ -247,10 +249,16 @@ pub(crate) struct CsvSource {
 }
 
 impl CsvSource {
-    pub(crate) fn open(file: File, part: &Part, task: &Task, done: u64) -> Result<Self> {
+    pub(crate) fn open(
+        file: File,
+        part: &Part,
+        task: &Task,
+        done: u64,
+        memory: usize,
+    ) -> Result<Self> {
         let name = &part.path;
         let csv = task.home.csv_for(name);
-        let mut cut = Cut::new(file, name, &csv)?;
+        let mut cut = Cut::new(file, name, &csv, memory)?;
         let names = cut.names(csv.header, task.home.settings.columns.as_deref())?;
         let (names, first) =
             names.map_or_else(|| (Vec::new(), None), |names| (names.names, names.first));

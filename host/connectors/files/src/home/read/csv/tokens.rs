@@ -208,6 +208,11 @@ impl Cutter {
         Ok(at)
     }
 
+    /// The line in which the row began that was cut last, whole or not.
+    pub(super) fn began(&self) -> u64 {
+        self.began
+    }
+
     /// The text has ended: a last row may lack its line end.
     pub(crate) fn finish(&mut self, tokens: &mut Tokens, name: &str) -> Result<()> {
         match self.at {

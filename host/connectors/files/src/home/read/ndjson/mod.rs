@@ -18,15 +18,12 @@ use serde_json::error::Category;
 
 pub(crate) use self::infer::{Keys, Mixed};
 use super::input::Text;
-use super::{Chunk, Rows, Source, Task, at_line, io_fault};
+use super::{Chunk, Rows, Source, Task, at_line, io_fault, over_memory, too_long};
 use crate::home::reconcile::said;
 use crate::home::spec::Part;
 
 /// Bytes read at a time.
 const CHUNK: usize = 128 << 10;
-
-/// A line longer than this is no NDJSON.
-const LONGEST_LINE: usize = 256 << 20;
 
 /// The lines of a file, or those that begin in a range of its bytes, in blocks of whole lines.
 struct Lines {
@@ -45,12 +42,14 @@ struct Lines {
     /// The same file, and where in it the first line of the range begins.
     file: File,
     first: u64,
+    /// What a line may take to be decoded.
+    memory: usize,
 }
 
 impl Lines {
     /// The lines that begin in `range`, which must be a range of a file that isn't compressed;
-    /// without it, all lines.
-    fn new(file: File, name: &str, range: Option<[u64; 2]>) -> Result<Self> {
+    /// without it, all lines. Each must be decoded in `memory`.
+    fn new(file: File, name: &str, range: Option<[u64; 2]>, memory: usize) -> Result<Self> {
         let again = file.try_clone().map_err(|e| io_fault(name, &e))?;
         let (text, at) = match range {
             // The byte before tells whether a line begins right here.
@@ -72,6 +71,7 @@ impl Lines {
             ended: false,
             file: again,
             first: at,
+            memory,
         };
         if range.is_some_and(|[from, _]| from > 0) {
             lines.skip_line()?;
@@ -139,17 +139,31 @@ impl Lines {
             if end.is_some() && looked >= bytes {
                 break;
             }
-            if end.is_none() && looked > LONGEST_LINE.max(bytes.saturating_mul(2)) {
-                let line = self.lines_before()? + self.line;
-                return Err(at_line(&self.name, line, "the line is over 256 MiB long")
-                    .advise("is this a file with one JSON object a line?"));
+            if end.is_none() && too_long(looked, 0, self.memory) {
+                return Err(self.over_memory()?);
             }
             self.read(bytes.clamp(512, CHUNK))?;
         }
         self.used = end.unwrap_or(0);
+        // Only of long lines: others are no more than was asked for.
+        if self.used > bytes.saturating_mul(2).max(CHUNK) {
+            let block = &self.buffer[..self.used];
+            let values = memchr::memchr3_iter(b',', b':', b'{', block).count();
+            if too_long(block.len(), values, self.memory) {
+                return Err(self.over_memory()?);
+            }
+        }
         let block = &self.buffer[..self.used];
         self.line += memchr::memchr_iter(b'\n', block).count() as u64;
         Ok(block)
+    }
+
+    /// The fault for the line that is next.
+    fn over_memory(&self) -> Result<Fault> {
+        let line = self.lines_before()? + self.line;
+        let fault = over_memory(&self.name, line, "line", self.memory);
+        Ok(fault
+            .advise("is this a file with one JSON object a line? If it is, raise `options.memory`"))
     }
 
     /// Lines in front of the range; read only to say where something is wrong.
@@ -261,8 +275,8 @@ pub(crate) struct Sample {
 }
 
 /// Looks at the first rows of a file.
-pub(crate) fn sample(file: File, name: &str, rows: usize) -> Result<Sample> {
-    let mut reader = Lines::new(file, name, None)?;
+pub(crate) fn sample(file: File, name: &str, rows: usize, memory: usize) -> Result<Sample> {
+    let mut reader = Lines::new(file, name, None, memory)?;
     let plain = reader.is_plain();
     let mut keys = Keys::default();
     let mut seen = 0;
@@ -293,7 +307,13 @@ pub(crate) struct NdjsonSource {
 }
 
 impl NdjsonSource {
-    pub(crate) fn open(file: File, part: &Part, task: &Task, skip: u64) -> Result<Self> {
+    pub(crate) fn open(
+        file: File,
+        part: &Part,
+        task: &Task,
+        skip: u64,
+        memory: usize,
+    ) -> Result<Self> {
         // What stands in the path isn't looked for in the lines.
         let fields: Vec<FieldRef> = task
             .schema
@@ -303,7 +323,7 @@ impl NdjsonSource {
             .cloned()
             .collect();
         Ok(Self {
-            reader: Lines::new(file, &part.path, part.range)?,
+            reader: Lines::new(file, &part.path, part.range, memory)?,
             schema: Arc::new(Schema::new(fields)),
             coerce: task.home.coerce(),
             skip,
