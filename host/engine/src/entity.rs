@@ -9,7 +9,7 @@ use std::time::Duration;
 use arrow_schema::SchemaRef;
 use hygge_core::failpoint::hit;
 use hygge_core::{
-    About, Action, Bound as _, Bounds, Context, Fault, Home, Mode, Receipt, Result, Split, SplitId,
+    About, Action, Bound as _, Changes, Bounds, Context, Fault, Home, Mode, Receipt, Result, Split, SplitId,
     SplitPlan, SplitRequest, Store, Strategy, Target, Want, Watermark, code,
 };
 use hygge_project::PlannedEntity;
@@ -126,7 +126,7 @@ impl Mover {
             // Only of a home that was asked for changes: what a plugin says steers nothing.
             Err(Early::Failed(fault))
                 if fault.code == code::POSITION_LOST
-                    && start::changes(&self.planned, start.action) =>
+                    && start::changes(&self.planned, start.action) == Changes::Since =>
             {
                 self.note(true, format!("{}: all rows are read again", fault.message));
                 let start = start.anew();
