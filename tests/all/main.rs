@@ -40,5 +40,6 @@ mod references;
 mod schema_changes;
 mod shipped;
 mod strategies;
+mod transforms;
 mod verbs;
 mod wrong;

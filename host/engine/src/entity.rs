@@ -9,8 +9,8 @@ use std::time::Duration;
 use arrow_schema::SchemaRef;
 use hygge_core::failpoint::hit;
 use hygge_core::{
-    About, Action, Bound as _, Changes, Bounds, Context, Fault, Home, Mode, Receipt, Result, Split, SplitId,
-    SplitPlan, SplitRequest, Store, Strategy, Target, Want, Watermark, code,
+    About, Action, Bound as _, Bounds, Changes, Context, Fault, Home, Mode, Receipt, Result, Split,
+    SplitId, SplitPlan, SplitRequest, Store, Strategy, Target, Want, Watermark, code,
 };
 use hygge_project::PlannedEntity;
 use hygge_state::{Checked, Holder, SplitDone};

@@ -278,11 +278,12 @@ by_type!(
 pub(crate) const HOME_KEYS: [&str; 4] = ["type", "connection", "incremental", "allow_empty"];
 
 /// The keys of every store, whatever its type.
-pub(crate) const STORE_KEYS: [&str; 4] = [
+pub(crate) const STORE_KEYS: [&str; 5] = [
     "type",
     "connection",
     "emptied_by_others",
     "on_schema_change",
+    "polish",
 ];
 
 /// Where a key belongs that was written in a flow or an entity, judged by the keys known there.
@@ -300,7 +301,7 @@ pub(crate) fn belongs(key: &str, known: &[&str]) -> Option<&'static str> {
         "path" | "type" | "format" | "connection" | "table" => {
             Some("this belongs into `home` or `store`")
         }
-        "compression" | "partition_by" | "emptied_by_others" | "on_schema_change" => {
+        "compression" | "partition_by" | "emptied_by_others" | "on_schema_change" | "polish" => {
             Some("this belongs into `store`")
         }
         "concurrency" | "memory" | "retries" | "on_error" => {

@@ -6,6 +6,7 @@ use serde_json::Value as Json;
 use crate::check::Check;
 use crate::config::{HOME_KEYS, IncrementalConfig, STORE_KEYS};
 use crate::node::{Entry, Map, Node, Value};
+use crate::polish::PolishConfig;
 use crate::schema::of;
 use crate::secrecy::Secrets;
 use crate::source::At;
@@ -88,6 +89,7 @@ pub(crate) struct Schemas {
     homes: BTreeMap<String, Json>,
     stores: BTreeMap<String, Json>,
     pub(crate) incremental: Json,
+    pub(crate) polish: Json,
 }
 
 impl Schemas {
@@ -100,6 +102,7 @@ impl Schemas {
         let stores = registry.stores();
         Self {
             incremental: of::<IncrementalConfig>(),
+            polish: of::<PolishConfig>(),
             homes: homes
                 .map(|k| told(k.name(), k.schema(), Role::Home))
                 .collect(),
@@ -160,7 +163,11 @@ pub(crate) fn merge_layers(
                 kept.as_ref() == Some(&entry.key)
                     || matches!(
                         entry.key.as_str(),
-                        "incremental" | "allow_empty" | "emptied_by_others" | "on_schema_change"
+                        "incremental"
+                            | "allow_empty"
+                            | "emptied_by_others"
+                            | "on_schema_change"
+                            | "polish"
                     )
                     || entry.key == "connection"
                         && connection_type(&map_text(entry), connections).is_none()

@@ -14,7 +14,7 @@ use crate::node::{Entry, Map, Node, Value};
 use crate::placeholder::{self, Placeholders};
 use crate::secrecy::Secrets;
 use crate::source::At;
-use crate::{Endpoint, Origin, PlannedEntity, Problem, location};
+use crate::{Endpoint, Origin, PlannedEntity, Problem, location, polish};
 
 /// What entities are made from, besides their flow.
 pub(crate) struct Surroundings<'a> {
@@ -35,6 +35,8 @@ pub(crate) struct Resolved {
     pub(crate) store_at: At,
     pub(crate) incremental: Option<Placed>,
     pub(crate) mode_at: Option<At>,
+    /// Something worth saying that stops nothing.
+    pub(crate) note: Option<String>,
 }
 
 /// The layers of one entity, the least specific first, with whether each is its own.
@@ -130,8 +132,20 @@ pub(crate) fn resolve(
         Some(written) => listed::read(listed, written, &id, around, problems, secrets),
         None => Some(Vec::new()),
     };
-    let transforms = list(Listed::Transforms);
+    let mut transforms = list(Listed::Transforms);
     let checks = list(Listed::Checks);
+    let mut note = None;
+    let polish = store.as_mut().and_then(|store| store.map.take("polish"));
+    if let Some((items, said)) =
+        polish.and_then(|entry| polish::read(entry, &around.schemas.polish, problems))
+    {
+        // It was the last thing that happened to rows.
+        let last = listed::all(Listed::Transforms, &items, &id, around, problems, secrets);
+        transforms = transforms
+            .zip(last)
+            .map(|(first, last)| [first, last].concat());
+        note = Some(format!("{id}: {said}"));
+    }
     let sound = problems.len() == before;
     let shown = format!("`{id}`");
     let mut settle = |merged: Option<Merged>| {
@@ -251,6 +265,7 @@ pub(crate) fn resolve(
         store_at,
         incremental: placed,
         mode_at,
+        note,
     };
     problems.extend(resolved.contradiction(mode));
     Some(resolved)

@@ -24,6 +24,7 @@ mod merge;
 mod node;
 mod placeholder;
 mod plan;
+mod polish;
 mod problem;
 mod quantity;
 mod real;

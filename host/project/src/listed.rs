@@ -99,6 +99,18 @@ pub(crate) fn read(
         // Said when its file was checked.
         _ => return None,
     };
+    all(listed, items, id, around, problems, secrets)
+}
+
+/// Checks items one after the other.
+pub(crate) fn all(
+    listed: Listed,
+    items: &[Node],
+    id: &EntityId,
+    around: &Surroundings<'_>,
+    problems: &mut Vec<Problem>,
+    secrets: &mut Secrets,
+) -> Option<Vec<PlannedItem>> {
     let before = problems.len();
     let mut planned = Vec::new();
     for item in items {

@@ -217,6 +217,7 @@ impl Loading<'_> {
             self.request.selection.takes(&id.flow, &id.entity)
         });
         for entity in &entities {
+            self.warnings.extend(entity.note.clone());
             let planned = &entity.planned;
             if planned.home_plan.many {
                 let (id, what) = (&planned.id, &planned.home_plan.describe);

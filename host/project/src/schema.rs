@@ -5,6 +5,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::config::{EntityFile, FlowFile, IncrementalConfig, ProjectFile};
 use crate::listed::Listed;
+use crate::polish::PolishConfig;
 
 /// The kinds of files in a project.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,7 +71,11 @@ pub fn schema(kind: FileKind, registry: &Registry) -> Json {
         "connection": generic["connection"],
         "emptied_by_others": {"type": "boolean", "description": "Whether somebody takes away what settled, as from a landing folder: incremental runs then go on when the store is empty. Default: false."},
         "on_schema_change": on_schema_change,
+        "polish": {"$ref": "#/$defs/Polish"},
     });
+    let mut polish = of::<PolishConfig>();
+    hoist(&mut polish, "Polish-", &mut defs);
+    defs.insert("Polish".into(), polish);
     by_type("Store", stores, &generic, &mut defs);
     items("Transform", Listed::Transforms.kinds(registry), &mut defs);
     items("Check", Listed::Checks.kinds(registry), &mut defs);

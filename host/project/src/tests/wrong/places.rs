@@ -204,7 +204,7 @@ error: the parquet store has no key `x`
    |
  2 | store: {path: out, x: ***
    |                    ^
-   = help: there are: compression, connection, delimiter, emptied_by_others, on_schema_change, partition_by, path, row_group_rows, type
+   = help: there are: compression, connection, delimiter, emptied_by_others, on_schema_change, partition_by, path, polish, row_group_rows, type
 ");
 
 wrong!(writing_over_the_project, Project::of("flows:\n  a: {home: in, store: .}\n  b: {home: in, store: flows/x}\n  c: {home: in, store: .hygge/c}\n"), @r"
