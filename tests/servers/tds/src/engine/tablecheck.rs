@@ -65,8 +65,16 @@ fn key(
     Ok((key, values))
 }
 
-/// What tells a row apart from others by the primary key, and the key as it is kept.
-pub(crate) fn primary(table: &Table, row: &[u8]) -> Result<Option<(Vec<u8>, Vec<u8>)>, SqlError> {
+/// A row's primary key.
+pub(crate) struct Primary {
+    /// Equal for keys that are equal to SQL Server.
+    pub(crate) key: Vec<u8>,
+    /// As it is kept.
+    pub(crate) kept: Vec<u8>,
+}
+
+/// The primary key of a row, where the table has one.
+pub(crate) fn primary(table: &Table, row: &[u8]) -> Result<Option<Primary>, SqlError> {
     let mut indexes = table.indexes.iter();
     let Some(index) = indexes.find(|index| index.kind == IndexKind::PrimaryKey) else {
         return Ok(None);
@@ -76,7 +84,7 @@ pub(crate) fn primary(table: &Table, row: &[u8]) -> Result<Option<(Vec<u8>, Vec<
     for ((at, _), value) in index.columns.iter().zip(&values) {
         value::put(&mut kept, &table.columns[*at].ty, value)?;
     }
-    Ok(Some((key, kept)))
+    Ok(Some(Primary { key, kept }))
 }
 
 fn duplicate(table: &Table, index: &Index, values: &[Value]) -> SqlError {

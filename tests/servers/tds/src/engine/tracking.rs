@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
-use super::tablecheck::primary;
+use super::tablecheck::{Primary, primary};
 use crate::fault::SqlError;
 use crate::reply::Outcome;
 use crate::sql::names;
@@ -108,10 +108,13 @@ pub(crate) fn follow(before: &Snapshot, after: &mut Snapshot, version: &mut i64)
     }
 }
 
-fn rows(table: &Table) -> Result<BTreeMap<Vec<u8>, (Vec<u8>, &[u8])>, SqlError> {
+/// Rows by what tells them apart, with their keys as they are kept.
+type Keyed<'a> = BTreeMap<Vec<u8>, (Vec<u8>, &'a [u8])>;
+
+fn rows(table: &Table) -> Result<Keyed<'_>, SqlError> {
     let mut rows = BTreeMap::new();
     for row in table.rows.iter() {
-        if let Some((key, kept)) = primary(table, row)? {
+        if let Some(Primary { key, kept }) = primary(table, row)? {
             rows.insert(key, (kept, row));
         }
     }

@@ -53,7 +53,7 @@ pub(crate) enum Alter {
         nullable: Option<bool>,
     },
     SwitchTo(ObjectName),
-    /// ENABLE or DISABLE CHANGE_TRACKING.
+    /// `ENABLE CHANGE_TRACKING`, or `DISABLE`.
     Track(bool),
     /// Rebuilds, checks and lock escalation: known, with nothing to do.
     Nothing,
