@@ -2,7 +2,7 @@ use std::fmt;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use hygge_core::{Fault, Result, Workers};
+use hygge_core::{Fault, Result, Workers, code};
 use tokio::runtime::Handle;
 
 type Job = Box<dyn FnOnce() + Send>;
@@ -25,7 +25,7 @@ impl Threads {
             std::thread::Builder::new()
                 .name(format!("cpu-{n}"))
                 .spawn(move || work(&taken))
-                .map_err(|e| Fault::internal(format!("can't start a thread: {e}")))?;
+                .map_err(|e| no_thread(&e))?;
         }
         Ok(Arc::new(Self {
             jobs: Mutex::new(jobs),
@@ -33,6 +33,14 @@ impl Threads {
             runtime,
         }))
     }
+}
+
+/// What the system gives a process is bounded, and so is what a container gives all of its own.
+fn no_thread(error: &std::io::Error) -> Fault {
+    Fault::new(code::MEMORY, format!("can't start a thread: {error}")).advise(
+        "give hygge more: `ulimit -v` bounds its memory, `ulimit -u` its threads, and a container \
+         may bound both",
+    )
 }
 
 /// Takes jobs until the sender is gone.
