@@ -130,8 +130,9 @@ impl Mover {
             {
                 self.note(true, format!("{}: all rows are read again", fault.message));
                 let start = start.anew();
-                let split = self.split(home.as_ref(), &start, chain.whole(), &cx);
-                (start, split.await?)
+                let again = self.split(home.as_ref(), &start, chain.whole(), &cx);
+                let plan = again.await?;
+                (start, plan)
             }
             plan => (start, plan?),
         };

@@ -197,6 +197,14 @@ fn items(item: &str, kinds: Vec<(String, String, Json)>, defs: &mut Map<String, 
     };
     let mut names = Vec::new();
     let mut choices = Vec::new();
+    if kinds.is_empty() {
+        // JSON Schema takes no empty list of choices.
+        defs.insert(
+            item.to_owned(),
+            json!({"description": description, "not": {}}),
+        );
+        return;
+    }
     for (name, summary, mut settings) in kinds {
         hoist(&mut settings, &format!("{item}-{name}-"), defs);
         if let Some(object) = settings.as_object_mut() {

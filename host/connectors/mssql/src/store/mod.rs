@@ -398,6 +398,20 @@ impl Store for MssqlStore {
             }
             None => columns::made(write, &rows)?,
         };
+        if write.direct
+            && columns
+                .iter()
+                .any(|column| column.add || column.widen.is_some())
+        {
+            return Err(Fault::new(
+                code::CONFIG,
+                format!(
+                    "`direct` loads rows as they come, so {name} can't be changed for them \
+                     (`on_schema_change`)"
+                ),
+            )
+            .advise("change the table first, or leave `direct` out"));
+        }
         if let (true, Some(table)) = (write.direct, &table) {
             // INSERT BULK names them so.
             let place = |name: &str| table.columns.iter().position(|own| own.name == name);

@@ -270,12 +270,6 @@ impl StoreSettings {
                  `direct` out",
             ),
             (
-                self.on_schema_change == Some(OnSchemaChange::Additive),
-                "/on_schema_change",
-                format!("`on_schema_change: additive` {unknown}"),
-                "add the columns first, or leave `direct` out",
-            ),
-            (
                 self.order.is_some(),
                 "/order",
                 "rows are loaded in the order they come in: the driver can't give INSERT BULK an \
