@@ -195,6 +195,7 @@ async fn what_was_loaded_is_gone_with_its_session() {
             action,
             key: Vec::new(),
             latest_by: None,
+            on_schema_change: hygge_core::OnSchemaChange::default(),
             memory: None,
             begun: record.begun.clone(),
         };
