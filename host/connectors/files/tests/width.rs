@@ -220,6 +220,7 @@ fn settle(folder: &Path, number: u64, action: Action, rows: Vec<RecordBatch>) ->
         action,
         key: vec!["c0".to_owned()],
         latest_by: None,
+        on_schema_change: hygge_core::OnSchemaChange::default(),
         memory: fs::read(&kept).ok(),
         begun: serde_json::Value::Null,
     };
