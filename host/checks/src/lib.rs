@@ -8,7 +8,6 @@
 mod accepted_values;
 mod freshness;
 mod kind;
-mod lines;
 mod not_null;
 mod range;
 mod regex;
@@ -26,7 +25,6 @@ use std::sync::Arc;
 use hygge_core::Registry;
 
 pub use kind::{Kind, Spec};
-pub use lines::lines;
 pub use rowwise::{Part, RowWise, row_wise};
 
 /// Makes the built-in checks known, but for those that evaluate SQL.

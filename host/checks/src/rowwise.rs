@@ -3,10 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::lines::utc;
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch};
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
-use hygge_core::{About, BoundCheck, Context, Fault, Looking, Result, Verdict};
+use hygge_core::{About, BoundCheck, Context, Fault, Looking, Result, Verdict, in_utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -160,7 +159,7 @@ fn plain(failing: BooleanArray) -> BooleanArray {
 fn show(column: &ArrayRef, failing: &BooleanArray, seen: &mut Seen) -> Result<()> {
     let options = FormatOptions::default().with_null("NULL");
     let unshown = |error| Fault::internal(format!("a value can't be shown: {error}"));
-    let column = utc(column).map_err(unshown)?;
+    let column = in_utc(column).map_err(unshown)?;
     let formatter = ArrayFormatter::try_new(column.as_ref(), &options).map_err(unshown)?;
     for row in failing.values().set_indices() {
         if seen.examples.len() == EXAMPLES {

@@ -154,18 +154,6 @@ fn settings_that_are_for_all() {
     }
 }
 
-#[test]
-fn rows_that_fail_are_written_as_they_are() {
-    let failed = arrow_array::BooleanArray::from(vec![true, false, true, true]);
-    let lines = crate::lines(&rows(), &failed, 2).unwrap();
-    assert_eq!(lines.len(), 2);
-    assert_eq!(
-        lines[0],
-        "{\"id\":1,\"state\":\"paid\",\"price\":1.5,\"mail\":\"a@b.c\",\"at\":\"2026-11-15T12:00:00Z\"}\n"
-    );
-    assert!(lines[1].contains("\"mail\":null"), "{}", lines[1]);
-}
-
 /// Keys that need the file, too: three times what is held in memory.
 #[test]
 fn many_keys_are_counted_through_a_file() {

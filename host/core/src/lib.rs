@@ -38,6 +38,7 @@ mod usage;
 mod veil;
 mod watermark;
 mod widen;
+mod zone;
 
 pub use action::{Action, Contradiction, Mode, Strategy, action};
 pub use batch::{Batch, Encoded, OPERATION_COLUMN, Operation, Step};
@@ -69,6 +70,7 @@ pub use usage::{Egress, Metered, PoolUsage, Pooled, Usage};
 pub use veil::Veil;
 pub use watermark::{Watermark, WatermarkType};
 pub use widen::{widen, widen_field};
+pub use zone::in_utc;
 
 /// Boxed connectors and their futures are passed around by these names.
 pub use async_trait::async_trait;

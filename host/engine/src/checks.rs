@@ -14,6 +14,8 @@ use hygge_state::Checked;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::rejects;
+
 /// Rows of a check that are kept for looking at.
 const REJECTS: usize = 1_000;
 
@@ -248,7 +250,7 @@ impl SplitChecks {
                 false => 0,
             };
             if let (Some(failed), 1..) = (failed, room) {
-                for line in hygge_checks::lines(batch, &failed, room)? {
+                for line in rejects::lines(batch, &failed, room)? {
                     looked.bytes += line.len();
                     looked.lines.push(line);
                 }

@@ -27,6 +27,7 @@ mod preview;
 mod progress;
 mod queue;
 mod recover;
+mod rejects;
 mod retry;
 mod rowhash;
 mod run;

@@ -1,0 +1,92 @@
+//! Rows that failed a check, as lines of JSON.
+
+use std::sync::Arc;
+
+use arrow_array::{Array as _, BooleanArray, RecordBatch};
+use arrow_json::WriterBuilder;
+use arrow_json::writer::LineDelimited;
+use arrow_schema::{ArrowError, Field, FieldRef, Schema};
+use arrow_select::filter::filter_record_batch;
+use hygge_core::{Fault, Result, code, in_utc};
+
+/// The rows of a batch that failed, `most` of them at most, each with its newline.
+pub(crate) fn lines(
+    batch: &RecordBatch,
+    failed: &BooleanArray,
+    most: usize,
+) -> Result<Vec<String>> {
+    written(batch, failed, most).map_err(|error| {
+        Fault::new(
+            code::SCHEMA,
+            format!("rows that failed a check can't be kept as JSON: {error}"),
+        )
+        .advise("take `rejects` out of the check")
+    })
+}
+
+fn written(
+    batch: &RecordBatch,
+    failed: &BooleanArray,
+    most: usize,
+) -> std::result::Result<Vec<String>, ArrowError> {
+    // What isn't written isn't filtered either.
+    let end = failed.values().set_indices().take(most).last();
+    let Some(end) = end else {
+        return Ok(Vec::new());
+    };
+    let rows = filter_record_batch(&batch.slice(0, end + 1), &failed.slice(0, end + 1))?;
+    let mut bytes = Vec::new();
+    let builder = WriterBuilder::new().with_explicit_nulls(true);
+    let mut writer = builder.build::<_, LineDelimited>(&mut bytes);
+    writer.write(&shown(&rows)?)?;
+    writer.finish()?;
+    drop(writer);
+    let text = String::from_utf8(bytes).map_err(|e| ArrowError::JsonError(e.to_string()))?;
+    Ok(text.split_inclusive('\n').map(str::to_owned).collect())
+}
+
+/// With moments in named zones as those in UTC.
+fn shown(rows: &RecordBatch) -> std::result::Result<RecordBatch, ArrowError> {
+    let schema = rows.schema();
+    let mut fields: Vec<FieldRef> = Vec::with_capacity(schema.fields().len());
+    let mut columns = Vec::with_capacity(schema.fields().len());
+    for (field, column) in schema.fields().iter().zip(rows.columns()) {
+        let column = in_utc(column)?;
+        let field = Field::clone(field).with_data_type(column.data_type().clone());
+        fields.push(Arc::new(field));
+        columns.push(column);
+    }
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::{ArrayRef, Int64Array, StringArray, TimestampMicrosecondArray};
+
+    use super::*;
+
+    #[test]
+    fn rows_that_fail_are_written_as_they_are() {
+        let ids: ArrayRef = Arc::new(Int64Array::from(vec![Some(1), Some(2), None, Some(4)]));
+        let mails: ArrayRef = Arc::new(StringArray::from(vec![Some("a@b.c"), None, None, None]));
+        let times = TimestampMicrosecondArray::from(vec![1_000_000; 4]);
+        let times: ArrayRef = Arc::new(times.with_timezone("Europe/Berlin"));
+        let rows = [("id", ids), ("mail", mails), ("at", times)];
+        let rows = rows.map(|(name, column)| (name, column, true));
+        let rows = RecordBatch::try_from_iter_with_nullable(rows).unwrap();
+        let failed = BooleanArray::from(vec![true, false, true, true]);
+        let lines = lines(&rows, &failed, 2).unwrap();
+        let at = "\"at\":\"1970-01-01T00:00:01Z\"";
+        assert_eq!(
+            lines,
+            [
+                format!("{{\"id\":1,\"mail\":\"a@b.c\",{at}}}\n"),
+                format!("{{\"id\":null,\"mail\":null,{at}}}\n"),
+            ]
+        );
+        let none = BooleanArray::from(vec![false; 4]);
+        assert_eq!(super::lines(&rows, &none, 2).unwrap(), Vec::<String>::new());
+    }
+}
