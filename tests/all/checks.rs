@@ -157,6 +157,8 @@ fn what_cannot_be_checked_is_said_before_rows_move() {
         "{columns: id}",
         "{type: sql, expression: \"SUM(id) > 1\"}",
         "{type: not_null, columns: id, severity: warning}",
+        "{type: not_null, columns: id, rejects: data/bad}",
+        "{type: not_null, columns: id, rejects: lake}",
     ];
     let mut said = String::new();
     for check in checks {
