@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
-use hygge_core::{Bound, BuildContext, Context, Fault, Registry, Result, Transform, async_trait};
+use hygge_core::{
+    Bound, BuildContext, Context, Fault, OPERATION_COLUMN, Registry, Result, Transform,
+    async_trait, code,
+};
 use hygge_project::PlannedEntity;
 
 /// The transforms of an entity, not yet bound to what its Home gives.
@@ -63,8 +66,20 @@ impl Chain {
                 .bind(&schema, cx)
                 .await
                 .map_err(|fault| fault.with("transform", &name))?;
+            let changes = has_operations(&schema);
             schema = bound.schema();
-            links.push(Link { name, bound });
+            if changes && !has_operations(&schema) {
+                let message =
+                    format!("{kind} takes away what happened to the rows of a change stream");
+                return Err(Fault::new(code::SCHEMA, message).with("transform", &name));
+            }
+            links.push(Link {
+                name,
+                bound,
+                changes,
+                given: 0,
+                gave: 0,
+            });
         }
         Ok(BoundChain {
             links,
@@ -97,10 +112,20 @@ pub(crate) struct BoundChain {
 struct Link {
     name: String,
     bound: Box<dyn Bound>,
+    /// Whether its rows are a change stream's, of which none may be lost.
+    changes: bool,
+    given: u64,
+    gave: u64,
+}
+
+/// Whether rows say what happened to them.
+fn has_operations(schema: &SchemaRef) -> bool {
+    schema.column_with_name(OPERATION_COLUMN).is_some()
 }
 
 impl Link {
     async fn apply(&mut self, batch: RecordBatch) -> Result<Vec<RecordBatch>> {
+        self.given += batch.num_rows() as u64;
         let out = self.bound.apply(batch).await;
         self.announced(out)
     }
@@ -112,15 +137,29 @@ impl Link {
 
     async fn rest(&mut self) -> Result<Option<Vec<RecordBatch>>> {
         match self.bound.rest().await {
-            Ok(None) => Ok(None),
+            Ok(None) => self.kept().map(|()| None),
             Ok(Some(out)) => self.announced(Ok(out)).map(Some),
             Err(fault) => self.announced(Err(fault)).map(Some),
         }
     }
 
+    /// Once it gave all: a change that is left out would be one that never happened.
+    fn kept(&self) -> Result<()> {
+        if !self.changes || self.given == self.gave {
+            return Ok(());
+        }
+        let message = format!(
+            "{} gave {} rows for the {} of a change stream",
+            self.name, self.gave, self.given
+        );
+        Err(Fault::new(code::SCHEMA, message)
+            .with("transform", &self.name)
+            .advise("a transform of changes keeps every row: choose rows in the home (`where`)"))
+    }
+
     /// A transform that changes its mind about the schema would corrupt what the next one, or
     /// the writer, makes of it.
-    fn announced(&self, out: Result<Vec<RecordBatch>>) -> Result<Vec<RecordBatch>> {
+    fn announced(&mut self, out: Result<Vec<RecordBatch>>) -> Result<Vec<RecordBatch>> {
         let out = out.map_err(|fault| fault.with("transform", &self.name))?;
         let schema = self.bound.schema();
         for batch in &out {
@@ -131,6 +170,7 @@ impl Link {
                 )
                 .with("transform", &self.name));
             }
+            self.gave += batch.num_rows() as u64;
         }
         Ok(out)
     }

@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use arrow_array::RecordBatch;
+use arrow_array::{BooleanArray, RecordBatch};
 use arrow_schema::{Schema, SchemaRef};
+use arrow_select::filter::filter_record_batch;
 use hygge_core::{
-    About, BoundCheck, BuildContext, Context, EntityId, Fault, Looking, Registry, Result, Severity,
-    Verdict, code,
+    About, BoundCheck, BuildContext, Context, EntityId, Fault, Looking, Operation, Registry,
+    Result, Severity, Verdict, code,
 };
 use hygge_project::PlannedEntity;
 use hygge_state::Checked;
@@ -240,6 +241,8 @@ struct Looked {
 impl SplitChecks {
     /// On a CPU thread.
     pub(crate) fn take(&mut self, batch: &RecordBatch) -> Result<()> {
+        let standing = standing(batch)?;
+        let batch = standing.as_ref().unwrap_or(batch);
         for looked in &mut self.0 {
             let Some(looking) = &mut looked.looking else {
                 continue;
@@ -274,6 +277,21 @@ impl SplitChecks {
         serde_json::to_value(kept)
             .map_err(|error| Fault::internal(format!("what checks saw can't be kept: {error}")))
     }
+}
+
+/// The rows without those that are deleted, of which only the key is known; none when all stay.
+fn standing(batch: &RecordBatch) -> Result<Option<RecordBatch>> {
+    let Some(operations) = Operation::column(batch) else {
+        return Ok(None);
+    };
+    let deleted = Operation::Delete.as_str();
+    let stands: BooleanArray = operations
+        .iter()
+        .map(|operation| Some(operation != Some(deleted)))
+        .collect();
+    filter_record_batch(batch, &stands)
+        .map(Some)
+        .map_err(|error| Fault::internal(format!("rows can't be told apart: {error}")))
 }
 
 /// How many rows earlier runs of the entity committed that did the same, the newest first.

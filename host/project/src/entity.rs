@@ -195,16 +195,18 @@ pub(crate) fn resolve(
     let tracked = placed
         .as_ref()
         .filter(|placed| placed.value.strategy == Strategy::ChangeTracking);
+    // What a plugin leaves out is found when it does.
+    let chooses =
+        |item: &&PlannedItem| matches!(&*item.kind, "filter" | "sql" | "dedupe" | "unnest");
     if let Some(placed) = tracked
-        && transforms
-            .iter()
-            .any(|transform| transform.kind == "filter")
+        && let Some(chooser) = transforms.iter().find(chooses)
     {
         problems.push(
             Problem::at(
                 &placed.strategy,
                 format!(
-                    "{shown} follows changes, and its `filter` would lose those of deleted rows"
+                    "{shown} follows changes, and its `{}` would lose those of deleted rows",
+                    chooser.kind
                 ),
             )
             .advise("of them only the key is known: use `where` in the home instead")
