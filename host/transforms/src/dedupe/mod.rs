@@ -113,7 +113,7 @@ impl Spec for Dedupe {
         let fields = columns
             .iter()
             .map(|index| SortField::new(input.field(*index).data_type().clone()));
-        let converter = RowConverter::new(fields.collect()).map_err(internal)?;
+        let converter = RowConverter::new(fields.collect()).map_err(|error| internal(&error))?;
         let stays = match self.keep {
             Which::First => Stays::Least,
             Which::Last => Stays::Greatest,
@@ -145,7 +145,7 @@ fn unfit(column: &str, what: &str, whose: &str) -> Fault {
         .advise(advice)
 }
 
-fn internal(error: ArrowError) -> Fault {
+fn internal(error: &ArrowError) -> Fault {
     Fault::internal(format!("rows weren't deduped: {error}"))
 }
 
@@ -171,7 +171,10 @@ impl Form {
             .iter()
             .map(|index| Arc::clone(batch.column(*index)));
         let columns: Vec<ArrayRef> = columns.collect();
-        let all = self.converter.convert_columns(&columns).map_err(internal)?;
+        let all = self
+            .converter
+            .convert_columns(&columns)
+            .map_err(|error| internal(&error))?;
         let mut key = Vec::new();
         for (index, row) in all.iter().enumerate() {
             key.clear();
@@ -190,13 +193,16 @@ impl Form {
     fn give(&self, kept: &mut dyn Iterator<Item = &[u8]>) -> Result<RecordBatch> {
         let parser = self.converter.parser();
         let kept = kept.map(|row| parser.parse(row));
-        let columns = self.converter.convert_rows(kept).map_err(internal)?;
+        let columns = self
+            .converter
+            .convert_rows(kept)
+            .map_err(|error| internal(&error))?;
         let made = columns.into_iter().skip(self.before);
         // Dictionaries come back as the values that they stand for.
         let typed = made.zip(self.schema.fields()).map(|(column, field)| {
             match column.data_type() == field.data_type() {
                 true => Ok(column),
-                false => cast(&column, field.data_type()).map_err(internal),
+                false => cast(&column, field.data_type()).map_err(|error| internal(&error)),
             }
         });
         rows(&self.schema, typed.collect::<Result<_>>()?)
