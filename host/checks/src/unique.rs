@@ -291,7 +291,7 @@ impl Looking for Hashing {
         let uncompared = |error| Fault::internal(format!("keys can't be compared: {error}"));
         let columns = self.columns.iter();
         let columns: Vec<_> = columns.map(|at| Arc::clone(batch.column(*at))).collect();
-        let nulls: Vec<_> = columns.iter().filter_map(|c| c.logical_nulls()).collect();
+        let nulls: Vec<_> = columns.iter().filter_map(Array::logical_nulls).collect();
         let converter = match &mut self.converter {
             Some(converter) => converter,
             none => none.insert(RowConverter::new(self.fields.to_vec()).map_err(uncompared)?),

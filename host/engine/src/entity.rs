@@ -163,8 +163,7 @@ impl Mover {
         };
         let pipeline = self.pipeline(
             Arc::clone(&home),
-            chain,
-            Arc::clone(&checks),
+            (chain, Arc::clone(&checks)),
             Arc::clone(&store),
             &target,
             start.bounds.clone(),
@@ -501,8 +500,7 @@ impl Mover {
     fn pipeline(
         &self,
         home: Arc<dyn Home>,
-        chain: Chain,
-        checks: Arc<Checks>,
+        (chain, checks): (Chain, Arc<Checks>),
         store: Arc<dyn Store>,
         target: &Target,
         bounds: Option<Bounds>,

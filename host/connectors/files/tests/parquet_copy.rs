@@ -464,7 +464,7 @@ fn what_cannot_be_copied_says_why() {
         ..plain()
     });
     assert!(
-        matches!(layout.takes(&other), Err(Why::SchemaDiffers { what }) if what == "column c2")
+        matches!(layout.takes(&other), Err(Why::SchemaDiffers { what }) if what == "column \"c2\"")
     );
     let group = check_row_group(&other, 0, Verify::Pages).unwrap();
     let mut writer = ParquetWriter::create(Vec::new(), layout, Vec::new()).unwrap();

@@ -482,7 +482,7 @@ fn old_timestamps_become_nanoseconds_but_never_wrap_around() {
         .unwrap_err()
         .to_string();
     assert!(
-        error.contains("column t: an INT96 timestamp is out of the range"),
+        error.contains("column \"t\": an INT96 timestamp is out of the range"),
         "{error}"
     );
 }

@@ -19,7 +19,7 @@ fn the_table_of_actions_is_what_core_decides() {
         .filter(|line| line.starts_with("| full |") || line.starts_with("| incremental |"))
         .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
         .collect();
-    assert_eq!(rows.len(), 2 * 4, "every mode with every strategy");
+    assert_eq!(rows.len(), 2 * 5, "every mode with every strategy");
     for row in rows {
         let [mode, strategy, first, later, abilities] = row[..] else {
             panic!("{row:?}");

@@ -93,8 +93,15 @@ fn one_row_of_each_key_stays() {
         (Some(2), None, None),
     ]);
     let of = |keep| {
-        let mut kept =
-            plain(&dedupe(settings(keep), &[given.clone()], PLENTY, folder.path()).unwrap());
+        let mut kept = plain(
+            &dedupe(
+                settings(keep),
+                std::slice::from_ref(&given),
+                PLENTY,
+                folder.path(),
+            )
+            .unwrap(),
+        );
         kept.sort();
         kept
     };
@@ -193,7 +200,7 @@ fn all_types_come_back_from_the_file() {
         let columns = keys.columns().iter().cloned().chain([data]).collect();
         let given = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap();
         let order = json!({"key": "key", "order_by": "x"});
-        let kept = dedupe(order, &[given.clone()], 4096, folder.path()).unwrap();
+        let kept = dedupe(order, std::slice::from_ref(&given), 4096, folder.path()).unwrap();
         assert_eq!((kept.num_rows(), kept.schema()), (200, given.schema()));
     }
 }

@@ -125,7 +125,7 @@ async fn every_fixed_length_column_may_be_not_null() {
             "table": TABLE, "direct": direct, "adopt": true, "write_strategy": "truncate_insert",
         });
         let store = scene.store(&settings);
-        write(store.as_ref(), &[rows.clone()], Action::Replace)
+        write(store.as_ref(), std::slice::from_ref(&rows), Action::Replace)
             .await
             .unwrap();
         let names: Vec<_> = rows

@@ -197,11 +197,6 @@ fn what_says_nothing_without_another_setting_is_refused() {
              lengths of new columns aren't known before",
         ),
         (
-            json!({"direct": true, "on_schema_change": "additive"}),
-            "`on_schema_change: additive` follows the rows that were staged, and `direct` stages \
-             none: the lengths of new columns aren't known before",
-        ),
-        (
             json!({"direct": true, "order": "n"}),
             "rows are loaded in the order they come in: the driver can't give INSERT BULK an order",
         ),
