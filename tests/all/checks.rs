@@ -94,7 +94,10 @@ fn what_was_seen_before_a_kill_counts() {
     let events = Events::of(&failed);
     assert_eq!(events.all("recovered").count(), 1, "{failed}");
     assert_eq!(checked(&events), [("not_null customer".into(), false)]);
-    assert_eq!(events.fault("sales.sales"), "check");
+    assert_eq!(
+        events.fault("sales.sales"),
+        "a check failed: \"customer\" is NULL in 1 row"
+    );
     let kept = std::fs::read_to_string(project.path("bad/sales.sales.1-not_null.ndjson"));
     assert_eq!(kept.unwrap(), "{\"id\":1,\"customer\":null}\n");
     assert!(!project.path("lake/sales").exists());
@@ -128,7 +131,10 @@ fn nothing_is_judged_as_well() {
     project.hygge("start").succeed();
     std::fs::remove_file(project.path("data/a.csv")).unwrap();
     let failed = project.hygge("start --output json").run();
-    assert_eq!(Events::of(&failed).fault("sales.sales"), "check");
+    assert_eq!(
+        Events::of(&failed).fault("sales.sales"),
+        "a check failed: 0 rows would be committed, not at least 1"
+    );
     assert_eq!(project.content("lake/sales").rows, 1);
 }
 
