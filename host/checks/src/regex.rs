@@ -52,7 +52,11 @@ impl Spec for Matches {
                 self.column,
                 type_name(&to)
             );
-            return Err(Fault::new(code::SCHEMA, message).with("column", &self.column));
+            return Err(Fault::new(code::SCHEMA, message)
+                .with("column", &self.column)
+                .advise(
+                    "`cast` it to string in a transform, or use `range` or `accepted_values`",
+                ));
         }
         let pattern = Regex::new(&self.pattern)
             .map_err(|error| Fault::new(code::CONFIG, format!("the regex check: {error}")))?;

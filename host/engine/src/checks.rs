@@ -31,9 +31,16 @@ pub(crate) struct Checks(Vec<One>);
 struct One {
     describe: String,
     severity: Severity,
-    /// The file that its failing rows go to.
-    rejects: Option<PathBuf>,
+    rejects: Option<Rejects>,
     bound: Arc<dyn BoundCheck>,
+}
+
+/// The file that failing rows go to.
+#[derive(Debug, Clone)]
+struct Rejects {
+    file: PathBuf,
+    /// From the project's root, where it stands in it.
+    shown: String,
 }
 
 impl Checks {
@@ -55,7 +62,10 @@ impl Checks {
             let file = |folder: String| {
                 let (id, nth) = (&planned.id, at + 1);
                 let name = format!("{}.{}.{nth}-{}.ndjson", id.flow, id.entity, item.kind);
-                place.root.join(folder).join(name.replace('/', "_"))
+                let file = place.root.join(folder).join(name.replace('/', "_"));
+                let within = file.strip_prefix(&place.root).unwrap_or(&file);
+                let shown = within.display().to_string();
+                Rejects { file, shown }
             };
             all.push(One {
                 describe: item.describe.clone(),
@@ -137,7 +147,7 @@ impl Checks {
             let (bound, about) = (Arc::clone(&one.bound), about.clone());
             let verdict = cx.cpu(move || bound.judge(&seen, &about)).await?;
             let rejects = match &one.rejects {
-                Some(file) => keep(file.clone(), lines, cx).await?,
+                Some(rejects) => keep(rejects.clone(), lines, cx).await?,
                 None => None,
             };
             let (rows, why) = match verdict {
@@ -187,8 +197,8 @@ pub(crate) fn refusal(checked: &[Checked]) -> Option<Fault> {
 }
 
 /// Writes the rows that failed, or takes away those of an earlier run.
-async fn keep(file: PathBuf, lines: Vec<String>, cx: &Context) -> Result<Option<String>> {
-    let shown = file.display().to_string();
+async fn keep(rejects: Rejects, lines: Vec<String>, cx: &Context) -> Result<Option<String>> {
+    let Rejects { file, shown } = rejects;
     let kept = !lines.is_empty();
     let path = shown.clone();
     cx.io(move || {
