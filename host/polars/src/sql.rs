@@ -29,7 +29,7 @@ pub(crate) struct Sql {
 /// Where a column's values come from.
 enum Values {
     Same(usize),
-    Made(Evaluation),
+    Made(Box<Evaluation>),
 }
 
 impl Spec for Sql {
@@ -117,7 +117,7 @@ fn columns(items: Vec<Item>, input: &SchemaRef) -> Result<(Vec<FieldRef>, Vec<Va
                     None => fault.with("column", &alias),
                 })?;
                 let field = Field::new(alias, made.data_type.clone(), true);
-                out.push((Arc::new(field), Values::Made(made)));
+                out.push((Arc::new(field), Values::Made(Box::new(made))));
             }
         }
     }
