@@ -37,7 +37,8 @@ fn the_table_of_actions_is_what_core_decides() {
                 replace: has(Action::Replace),
                 append: has(Action::Append),
                 upsert: has(Action::Upsert),
-                operations: false,
+                // Which stores follow deletes is no question of the table.
+                operations: true,
                 single: false,
                 encoded: None,
             };
