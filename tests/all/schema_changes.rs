@@ -98,7 +98,7 @@ fn types_become_wider_and_stay_so() {
         project.flow(
             "f",
             &format!(
-                "home: {{type: csv, path: data/in.csv, schema: {{amount: {amount}}}}}\n\
+                "home: {{type: csv, path: data/in.csv, schema: {{amount: \"{amount}\"}}}}\n\
                  store: {{type: csv, path: out/all.csv, on_schema_change: evolve}}\n"
             ),
         );

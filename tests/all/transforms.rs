@@ -17,51 +17,6 @@ fn flow(transform: &str) -> String {
     )
 }
 
-/// Each transform names itself, the column and a way out, and nothing settles.
-#[test]
-fn what_does_not_fit_is_told_and_nothing_settles() {
-    let mut shown = String::new();
-    for transform in [
-        "type: select, columns: [price, custommerName]",
-        "type: exclude, columns: [prize]",
-        "type: exclude, columns: [price, Order ID, customerName]",
-        "type: rename, columns: {price: customerName}",
-        "type: rename, case: kebab",
-        "type: cast, columns: {price: float64}",
-        "type: cast, columns: {price: flaot64}",
-        "type: filter, where: prize > 1",
-        "type: filter, where: price",
-        "type: filter, where: SUM(price) > 1",
-        "type: derive, columns: {twice: CAST(price AS DOUBLE) * 2}",
-        "type: fill_null, columns: {price: many}",
-        "type: fill_null, columns: {prize: many}",
-        "type: dedupe, key: price",
-        "type: dedupe, key: prize, order_by: price",
-        "type: dedupe, key: [price, price], order_by: []",
-        "type: constant, columns: {price: 1}",
-        "type: run_columns, run_id: price",
-        "type: run_columns",
-        "type: hash, columns: [prize], into: key",
-        "type: hash, columns: [price], into: price",
-        "type: flatten, columns: [price]",
-        "type: unnest, column: price",
-        "type: sql, query: 'SELECT prize FROM self'",
-        "type: sql, query: 'SELECT price, price FROM self'",
-        "type: sql, query: 'SELECT price FROM self ORDER BY price'",
-        "type: sql, query: 'SELECT price FROM selv'",
-        "type: sql, query: 'SELECT price FORM self'",
-        "type: dedup, key: price, order_by: price",
-    ] {
-        let project = shop();
-        project.flow("f", &flow(transform));
-        let outcome = project.hygge("start --quiet").run();
-        assert_ne!(outcome.code, Some(0), "{transform}: {outcome}");
-        assert!(!project.path("out").exists(), "{transform}");
-        shown.push_str(&format!("- {transform}\n{}\n", outcome.shown()));
-    }
-    insta::assert_snapshot!(shown);
-}
-
 #[test]
 fn polish_is_read_as_transforms_with_a_note() {
     let project = shop();

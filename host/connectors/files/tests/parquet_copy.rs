@@ -473,7 +473,7 @@ fn what_cannot_be_copied_says_why() {
             .append_checked(group)
             .unwrap_err()
             .to_string()
-            .contains("schema differs (column c2)")
+            .contains("schema differs (column \"c2\")")
     );
     // Refused before anything was written: the file can go on.
     writer
