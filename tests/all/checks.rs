@@ -87,7 +87,7 @@ fn what_was_seen_before_a_kill_counts() {
     project.write("data/c.csv", "id,customer\n3,eve\n");
     let killed = project
         .hygge("start --concurrency 1")
-        .failpoints("receipt.stored=kill@2")
+        .failpoints("receipt.stored=kill")
         .run();
     assert!(killed.was_killed(), "{killed}");
     let failed = project.hygge("start --output json").run();

@@ -1,4 +1,4 @@
-//! What transforms say of what doesn't fit, and the names that they had in the Python original.
+//! The names that transforms had in the Python original.
 
 use crate::harness::Project;
 
@@ -9,12 +9,6 @@ fn shop() -> Project {
         "Order ID,customerName,price\n1,Ada,12.5\n2,,7\n3,Grace,n/a\n",
     );
     project
-}
-
-fn flow(transform: &str) -> String {
-    format!(
-        "home: data/orders.csv\nstore: {{type: csv, path: out/orders.csv}}\ntransforms:\n- {{{transform}}}\n"
-    )
 }
 
 #[test]
