@@ -215,14 +215,15 @@ fn killed_at_every_point<const N: usize>(ways: [Way; N], into: Into) -> BTreeSet
     std::thread::scope(|scope| {
         let ways = ways.map(|way| {
             scope.spawn(move || {
+                let passes = Scene::new(way, into).start().passes();
                 let mut reached = BTreeSet::new();
                 for point in POINTS {
+                    let passes = passes.get(*point).copied().unwrap_or_default();
                     // Later passes matter where a point is passed once a split or file.
-                    for nth in [1, 2, 5] {
-                        if !killed_at(way, into, point, nth) {
-                            break;
+                    for nth in [1, 2, 5].into_iter().take_while(|nth| *nth <= passes) {
+                        if killed_at(way, into, point, nth) {
+                            reached.insert(*point);
                         }
-                        reached.insert(*point);
                     }
                 }
                 reached

@@ -4,7 +4,8 @@
 //! `HYGGE_FAILPOINTS` holds a list like `commit.swapped=kill;state.receipt=error@3`: at that
 //! point (the third time it is passed, with `@3`) the process kills itself with SIGKILL, or the
 //! call fails (`error`, or `retryable`), or (`pause`) it creates a file of the point's name in
-//! the folder `HYGGE_FAILPOINT_PAUSES` and waits until somebody removes it.
+//! the folder `HYGGE_FAILPOINT_PAUSES` and waits until somebody removes it. What is passed is
+//! written, a name a line, to the file `HYGGE_FAILPOINTS_PASSED`, if there is one.
 
 /// Every point there is; a crash test goes through all of them.
 pub const POINTS: &[&str] = &[
@@ -97,6 +98,7 @@ mod armed {
             POINTS.contains(&name),
             "{name} is not in the list of failpoints"
         );
+        note(name);
         let what = {
             let mut points = armed().lock().unwrap_or_else(PoisonError::into_inner);
             let Some(point) = points.get_mut(name) else {
@@ -133,6 +135,22 @@ mod armed {
     /// What a test puts in the place of something that nobody can set.
     pub fn stand_in(name: &str) -> Option<String> {
         std::env::var(format!("HYGGE_STAND_IN_{name}")).ok()
+    }
+
+    /// Tells the test that the point was passed.
+    fn note(name: &str) {
+        use std::io::Write;
+        static PASSED: OnceLock<Option<std::fs::File>> = OnceLock::new();
+        let passed = PASSED.get_or_init(|| {
+            let path = std::env::var_os("HYGGE_FAILPOINTS_PASSED")?;
+            let opened = std::fs::File::options().append(true).open(path);
+            Some(opened.expect("a file to note in"))
+        });
+        if let Some(mut file) = passed.as_ref() {
+            // At once, as the next line may kill the process.
+            file.write_all(format!("{name}\n").as_bytes())
+                .expect("room to note in");
+        }
     }
 
     /// Tells the test that the point is reached, and waits for it.

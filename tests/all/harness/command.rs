@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::io::Read;
@@ -62,6 +63,17 @@ impl Command {
     /// Arms failpoints: `commit.swapped=kill`.
     pub(crate) fn failpoints(self, list: &str) -> Self {
         self.env("HYGGE_FAILPOINTS", list)
+    }
+
+    /// Runs it to its end, and says how often it passes each failpoint.
+    pub(crate) fn passes(self) -> BTreeMap<String, u32> {
+        let file = tempfile::NamedTempFile::with_prefix("hygge-passed-").unwrap();
+        self.env("HYGGE_FAILPOINTS_PASSED", file.path()).succeed();
+        let mut passes = BTreeMap::new();
+        for name in std::fs::read_to_string(file.path()).unwrap().lines() {
+            *passes.entry(name.to_owned()).or_default() += 1;
+        }
+        passes
     }
 
     /// Lets the program have at most that many files open (as `ulimit -n` does).
