@@ -174,6 +174,7 @@ async fn connect(config: &Config, login: &Login) -> tiberius::Result<Client<Comp
         .with_time(KEEPALIVE)
         .with_interval(Duration::from_secs(5));
     socket2::SockRef::from(&stream).set_tcp_keepalive(&probes)?;
+    one_tls();
     Client::connect(config.clone(), stream.compat_write()).await
 }
 
@@ -258,4 +259,11 @@ impl bb8::ManageConnection for Manager {
     fn has_broken(&self, session: &mut Statements) -> bool {
         session.broken()
     }
+}
+
+/// Makes tiberius use the implementation of TLS that the rest of hygge does. Its own gathers
+/// entropy from the jitter of the clock before the first byte, in every process anew.
+fn one_tls() {
+    // Whoever came first has decided, and that is as well.
+    drop(rustls::crypto::ring::default_provider().install_default());
 }
