@@ -294,6 +294,35 @@ fn truncated_parquet_fails_and_changes_nothing() {
     }
 }
 
+/// However it is read, what is damaged has a place, and the message a way out.
+#[test]
+fn a_damaged_page_is_told_with_its_column() {
+    let name = "parquet-testing/data/datapage_v1-uncompressed-checksum.parquet";
+    let mut flipped = fs::read(fixture(name)).unwrap();
+    flipped[5_000] ^= 1;
+    for (home, store) in [
+        ("path: data", "path: lake/"),
+        ("path: data", "path: lake/, rewrite: true"),
+        ("path: data, incremental: {column: a}", "path: lake/"),
+    ] {
+        let project = Project::new();
+        project.flow(
+            "sales",
+            &format!("home: {{type: parquet, {home}}}\nstore: {{type: parquet, {store}}}\n"),
+        );
+        project.write("data/a.parquet", &flipped);
+        let failed = project.hygge("start").run();
+        assert_eq!(failed.code, Some(1), "{failed}");
+        for said in [
+            "\n      data/a.parquet",
+            "row group 0, column \"a\": ",
+            "next: the file is damaged; write or fetch it again",
+        ] {
+            assert!(failed.stdout.contains(said), "{failed}");
+        }
+    }
+}
+
 /// A flip in pages that carry a checksum is always found; elsewhere it need only never panic,
 /// and never break what stood there.
 #[test]

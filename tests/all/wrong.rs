@@ -152,6 +152,33 @@ fn values_of_the_wrong_kind() {
             ),
         ),
         flow(
+            "sizes that are none, and more, all at once",
+            format!(
+                "{HOME}store: {{type: parquet, path: lake/orders, file_size: true, row_group_bytes: many, verify: 3}}\n"
+            ),
+        ),
+        file(
+            "less memory than none",
+            "hygge.yml",
+            "options: {memory: -4}\n",
+        ),
+        Wrong {
+            what: "times that are none",
+            files: vec![
+                (
+                    "hygge.yml",
+                    "connections: {db: {type: mssql, server: a, connect_timeout: soon, \
+                     command_timeout: -1}}\n"
+                        .into(),
+                ),
+                (
+                    FLOW,
+                    format!("{HOME}store: {{connection: db, table: dbo.t}}\n")
+                ),
+            ],
+            arguments: "start",
+        },
+        flow(
             "a mode that doesn't exist",
             format!("mode: sometimes\n{HOME}{STORE}")
         ),

@@ -104,6 +104,7 @@ impl Mover {
         self.lent.quiet().await?;
         if let Err(fault) = &result
             && let Err(left) = self.after_failure(fault).await
+            && left.message != fault.message
         {
             // What went wrong before is the news.
             self.note(
@@ -506,11 +507,17 @@ impl Mover {
         bounds: Option<Bounds>,
         follow: Option<Arc<Follow>>,
     ) -> Pipeline {
-        let looked_at = follow.is_some() || !chain.is_empty() || checks.looks();
-        let encoded = match looked_at {
-            true => None,
-            false => self.planned.store_plan.capabilities.encoded,
-        };
+        let looks = [
+            (follow.is_some(), "a watermark is followed"),
+            (!chain.is_empty(), "transforms change them"),
+            (checks.looks(), "checks look at them"),
+        ];
+        let mut encoded = self.planned.store_plan.capabilities.encoded;
+        if let Some((_, why)) = looks.iter().find(|(looks, _)| *looks)
+            && encoded.take().is_some()
+        {
+            self.note(false, format!("rows are decoded, not copied: {why}"));
+        }
         Pipeline {
             home,
             chain,

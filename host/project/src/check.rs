@@ -1,3 +1,4 @@
+use regex::Regex;
 use serde_json::Value as Json;
 
 use crate::config::belongs;
@@ -10,8 +11,8 @@ use crate::{Problem, nearest, yaml};
 /// someone who never heard of JSON Schema.
 ///
 /// Understands what schemars makes of config types: `type`, `properties`, `required`,
-/// `additionalProperties`, `items`, `enum`, `const`, `anyOf`, `oneOf`, `allOf`, `$ref`, bounds.
-/// On the way, values that came whole from a variable become the type that is wanted, numbers
+/// `additionalProperties`, `items`, `enum`, `const`, `anyOf`, `oneOf`, `allOf`, `$ref`, bounds, and a `pattern`
+/// that says by `x-form` what it is called. On the way, values that came whole from a variable become the type that is wanted, numbers
 /// become text where only text will do, and fields with `format: password` are marked secret.
 pub(crate) struct Check<'a> {
     /// Where `$ref` starts from.
@@ -356,7 +357,9 @@ impl<'a> Check<'a> {
                     } else if length > most {
                         Some(format!("at most {most} characters"))
                     } else {
-                        None
+                        form(part)
+                            .filter(|(form, _)| !form.is_match(text))
+                            .map(|(_, what)| what)
                     }
                 }
                 Value::List(items) => bound("minItems")
@@ -367,7 +370,7 @@ impl<'a> Check<'a> {
             };
             if let Some(wrong) = wrong {
                 let mut message = format!("{} must be {wrong}", self.subject(name));
-                if matches!(node.value, Value::Number(..)) {
+                if matches!(node.value, Value::Number(..)) || part.get("x-form").is_some() {
                     message.push_str(&not(node));
                 }
                 self.problems.push(about(node, key, message));
@@ -460,6 +463,14 @@ impl<'a> Check<'a> {
 fn alternatives(schema: &Json) -> Option<&[Json]> {
     let found = schema.get("anyOf").or_else(|| schema.get("oneOf"))?;
     found.as_array().map(Vec::as_slice)
+}
+
+/// What a text must look like, and what that is called. A pattern without a name is no matter of
+/// a person who writes YAML: it is left to whoever takes the value.
+fn form(schema: &Json) -> Option<(Regex, String)> {
+    let called = schema.get("x-form")?.as_str()?;
+    let pattern = Regex::new(schema.get("pattern")?.as_str()?).ok()?;
+    Some((pattern, called.to_owned()))
 }
 
 fn types(schema: &Json) -> Option<Vec<&str>> {

@@ -280,7 +280,12 @@ impl Loading<'_> {
         let memory = node
             .get("options")
             .and_then(|options| options.get("memory"));
-        if let Some(memory) = memory.filter(|memory| memory.as_text().is_some())
+        // What isn't one of these is told already.
+        let size = |memory: &&Node| match &memory.value {
+            Value::Number(number, _) => number.is_u64(),
+            value => matches!(value, Value::Text { .. }),
+        };
+        if let Some(memory) = memory.filter(size)
             && let Err(error) = serde_json::from_value::<Size>(memory.json().0)
         {
             self.problems

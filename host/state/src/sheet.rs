@@ -135,6 +135,9 @@ impl Sheet {
             let line = good.iter().filter(|b| **b == b'\n').count() + 1;
             damaged(path, Some(line as u64), "not UTF-8", advice(entity))
         })?;
+        if text.trim().is_empty() {
+            return Err(damaged(path, None, "it is empty", advice(entity)));
+        }
         // The version first: a newer format needn't have any of the other keys.
         let besides: Result<Besides> = parse(path, text, entity);
         let version = match &besides {

@@ -184,6 +184,7 @@ impl JsonSchema for Bytes {
             "type": ["integer", "string"],
             "minimum": 0,
             "pattern": r"^\s*[0-9][0-9_]*(\.[0-9]+)?\s*([kKmMgGtT]?[iI]?[bB])?\s*$",
+            "x-form": "a number of bytes, such as 256 MiB",
         })
     }
 }

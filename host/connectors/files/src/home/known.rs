@@ -1,6 +1,6 @@
 //! Which files earlier runs took, for `strategy: files`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hygge_core::{Fault, Position, Result, code};
 
@@ -54,6 +54,16 @@ impl Known {
             Some(was) if *was == (file.size, file.modified) => News::Old,
             Some(_) => News::Changed,
         }
+    }
+
+    /// The files that aren't there any more, by size and time of change.
+    pub(crate) fn gone(&self, there: &[Listed]) -> BTreeMap<(u64, i64), String> {
+        let there: BTreeSet<&str> = there.iter().map(|file| file.name.as_str()).collect();
+        self.files
+            .iter()
+            .filter(|(name, _)| !there.contains(name.as_str()))
+            .map(|(name, stamp)| (*stamp, name.clone()))
+            .collect()
     }
 
     pub(crate) fn add(&mut self, file: &Listed) {

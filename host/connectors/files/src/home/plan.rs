@@ -68,9 +68,19 @@ pub(crate) async fn splits(
         };
         let newest = files.iter().max_by_key(|f| f.modified).cloned();
         if request.only_new {
+            let gone = known.gone(&files);
             files.retain(|file| match known.news(file) {
                 News::Old => false,
-                News::New => true,
+                News::New => {
+                    if let Some(old) = gone.get(&(file.size, file.modified)) {
+                        warnings.push(format!(
+                            "{} has the size and time of {old}, which is gone; if it was only \
+                             renamed, its rows are read twice",
+                            file.name
+                        ));
+                    }
+                    true
+                }
                 News::Changed => {
                     warnings.push(format!(
                         "{} changed since it was read; all its rows are read again",

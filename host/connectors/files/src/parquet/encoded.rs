@@ -14,7 +14,7 @@ pub const PARQUET: &str = "parquet";
 /// A Parquet file that was opened, and whose footer was read.
 #[derive(Debug)]
 pub struct Source {
-    /// Where it is, for messages.
+    /// Where it is, as messages say it.
     pub path: PathBuf,
     /// Its bytes. Read by position only: every row group of the file shares the descriptor.
     pub file: File,

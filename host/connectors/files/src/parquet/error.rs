@@ -6,6 +6,9 @@ use parquet::errors::ParquetError;
 
 use crate::size::shown_both;
 
+/// What to do about pages that contradict themselves or their footer.
+pub(crate) const DAMAGED: &str = "the file is damaged; write or fetch it again";
+
 /// A Parquet file that can't be read, doesn't agree with itself, or can't be written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -29,7 +29,7 @@ pub use copy::{CheckedRowGroup, LeftOut, Verify, check_row_group};
 pub use decide::{Want, Why, can_copy};
 pub use encode::{EncodeOptions, EncodedRowGroup, Encoder};
 pub use encoded::{PARQUET, RowGroup, Source};
-pub(crate) use error::words;
+pub(crate) use error::{DAMAGED, words};
 pub use error::{Error, Result};
 pub use form::declared;
 pub(crate) use form::{declared_field, roomy};

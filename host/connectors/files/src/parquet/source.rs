@@ -5,7 +5,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use parquet::errors::ParquetError;
 use parquet::file::metadata::{FooterTail, KeyValue, ParquetMetaData, ParquetMetaDataReader};
 use parquet::schema::types::SchemaDescPtr;
 
@@ -220,7 +219,7 @@ impl SourceFile {
 
     /// Says where decoding row groups failed, and whether the file or what it lies on is to
     /// blame.
-    pub fn undecodable(&self, row_groups: Range<usize>, error: &ParquetError) -> Error {
+    pub fn undecodable(&self, row_groups: Range<usize>, error: &dyn std::fmt::Display) -> Error {
         let file = self.name.to_string();
         if let Some(source) = self.input.refused() {
             return Error::Read { file, source };

@@ -374,12 +374,12 @@ pub(crate) fn create(folder: &Path) -> Result<()> {
             Ok(()) => return Ok(()),
             Err(error) if error.kind() == io::ErrorKind::NotFound && tries < 100 => tries += 1,
             Err(error) => {
-                return Err(Fault::io(
-                    code::DESTINATION_IO,
-                    "can't create the folder",
-                    folder,
-                    &error,
-                ));
+                let what = "can't create the folder";
+                let mut fault = Fault::io(code::DESTINATION_IO, what, folder, &error);
+                fault.advice.get_or_insert_with(|| {
+                    "no folder can be made there: name another place in the store's `path`".into()
+                });
+                return Err(fault);
             }
         }
     }

@@ -16,7 +16,9 @@ use parquet::arrow::arrow_reader::{
 use parquet::basic::{BrotliLevel, Compression, GzipLevel, Type};
 use parquet::errors::ParquetError;
 
-use crate::parquet::{Error, MORE_MEMORY, Source, SourceFile, Want, can_copy, roomy};
+use crate::parquet::{
+    DAMAGED, Error, MORE_MEMORY, Source, SourceFile, Want, can_copy, decode, roomy,
+};
 
 /// A Parquet file that row groups are taken from.
 #[derive(Debug, Clone)]
@@ -189,17 +191,14 @@ impl Origin {
 
     /// Decodes some row groups.
     pub(crate) fn decode(&self, groups: Range<usize>) -> Result<Vec<RecordBatch>> {
+        let name = self.file.name();
         let broken = |error: &dyn std::fmt::Display| {
-            Fault::new(
-                code::SOURCE_INVALID,
-                format!("{}: {error}", self.file.name()),
-            )
-            .with("file", self.file.name())
+            fault(damage(&self.file, groups.clone(), error), &self.source.path).with("file", name)
         };
         let metadata = self.footer()?;
         let input = self.file.input().clone();
         ParquetRecordBatchReaderBuilder::new_with_metadata(input, metadata)
-            .with_row_groups(groups.collect())
+            .with_row_groups(groups.clone().collect())
             .build()
             .map_err(|error| broken(&error))?
             .map(|batch| batch.map_err(|error| broken(&error)))
@@ -216,6 +215,19 @@ fn stamp(source: &Source) -> Result<(u64, Option<SystemTime>)> {
         .map_err(|error| Fault::io(code::SOURCE_IO, "can't look at", &source.path, &error))
 }
 
+/// What is wrong with row groups that can't be decoded: the column, where one is to blame.
+pub(crate) fn damage(
+    file: &SourceFile,
+    groups: Range<usize>,
+    error: &dyn std::fmt::Display,
+) -> Error {
+    let found = groups.clone().find_map(|group| {
+        let tried = decode(file, group).err();
+        tried.filter(|found| matches!(found, Error::Column { .. } | Error::Read { .. }))
+    });
+    found.unwrap_or_else(|| file.undecodable(groups, error))
+}
+
 /// The fault for a failure below the level of rows. `written` is the file being written.
 pub(crate) fn fault(error: Error, written: &Path) -> Fault {
     let write = |error: &io::Error| Fault::io(code::DESTINATION_IO, "can't write", written, error);
@@ -228,7 +240,13 @@ pub(crate) fn fault(error: Error, written: &Path) -> Fault {
         | Error::Encrypted { .. }
         | Error::RowGroup { .. }
         | Error::RowGroups { .. }
-        | Error::Column { .. } => Fault::new(code::SOURCE_INVALID, error.to_string()),
+        | Error::Column { .. } => {
+            let fault = Fault::new(code::SOURCE_INVALID, error.to_string());
+            match error {
+                Error::Encrypted { .. } => fault,
+                _ => fault.advise(DAMAGED),
+            }
+        }
         Error::TooLarge { .. } => Fault::new(code::MEMORY, error.to_string()).advise(MORE_MEMORY),
         Error::Parquet(ParquetError::External(inner)) => match inner.downcast_ref::<io::Error>() {
             Some(error) => write(error),

@@ -11,6 +11,7 @@ use arrow_array::RecordBatch;
 use futures::future::BoxFuture;
 use futures::stream::{FuturesOrdered, StreamExt as _};
 use hygge_core::{Context, Fault, Level, Result, code};
+use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
 
 use super::origin::{self, Origin};
@@ -321,7 +322,7 @@ impl ParquetPart {
                     pages_fit(&file, groups.clone(), most)
                         .and_then(|()| {
                             let encoded = recoder.encode(&part);
-                            encoded.map_err(|error| file.undecodable(groups, &error))
+                            encoded.map_err(|error| origin::damage(&file, groups, &error))
                         })
                         .map_err(|error| origin::fault(error, &destined).with("file", file.name()))
                 })?;
@@ -423,7 +424,8 @@ impl ParquetPart {
             let invalid = |error: Error| origin::fault(error, &destined).with("file", file.name());
             guarded(file.name(), || {
                 pages_fit(file, groups.clone(), most).map_err(invalid)?;
-                let broken = |error| invalid(file.undecodable(groups.clone(), &error));
+                let broken =
+                    |error: ParquetError| invalid(origin::damage(file, groups.clone(), &error));
                 let recoder = Recoder::new(encoder, file.input().clone(), file.metadata());
                 let recoder = recoder.map_err(broken)?;
                 recoder

@@ -141,7 +141,8 @@ impl JsonSchema for Seconds {
         schemars::json_schema!({
             "anyOf": [
                 { "type": "integer", "minimum": 0 },
-                { "type": "string", "pattern": "^\\s*[0-9]+\\s*[smh]?\\s*$" },
+                { "type": "string", "pattern": "^\\s*[0-9]+\\s*[smh]?\\s*$",
+                  "x-form": "a time like 30s, 5m or 2h, or a number of seconds" },
             ]
         })
     }

@@ -330,9 +330,7 @@ fn open(
     let file = open_file(&path, &part.path)?;
     let memory = cx.share.whole();
     Ok(match task.format {
-        Format::Parquet => Box::new(parquet::ParquetSource::open(
-            file, path, part, task, at, low, cx,
-        )?),
+        Format::Parquet => Box::new(parquet::ParquetSource::open(file, part, task, at, low, cx)?),
         Format::Csv => Box::new(csv::CsvSource::open(file, part, task, at.rows, memory)?),
         Format::Ndjson => Box::new(ndjson::NdjsonSource::open(
             file, part, task, at.rows, memory,

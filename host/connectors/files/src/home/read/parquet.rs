@@ -21,12 +21,9 @@ use super::{Chunk, Rows, Source, Task, guarded, io_fault, note};
 use crate::home::reconcile::said;
 use crate::home::spec::{Part, Place};
 use crate::parquet::{
-    Error, Input, Int96, MORE_MEMORY, OUT_OF_RANGE, RowGroup, Sizes, Source as Opened, SourceFile,
-    Unturned, Why, can_copy, decode, sizes,
+    DAMAGED, Error, Input, Int96, MORE_MEMORY, OUT_OF_RANGE, RowGroup, Sizes, Source as Opened,
+    SourceFile, Unturned, Why, can_copy, decode, sizes,
 };
-
-/// What to do about pages that contradict themselves or their footer.
-const DAMAGED: &str = "the file is damaged; write or fetch it again";
 
 /// Reads the row groups of one part.
 pub(crate) struct ParquetSource {
@@ -69,7 +66,6 @@ struct Group {
 impl ParquetSource {
     pub(crate) fn open(
         file: File,
-        path: PathBuf,
         part: &Part,
         task: &Task,
         at: &Place,
@@ -107,7 +103,7 @@ impl ParquetSource {
             .and_then(Input::from_file)
             .map_err(|e| io_fault(&name, &e))?;
         let opened = Opened {
-            path,
+            path: PathBuf::from(&name),
             file,
             metadata: Arc::clone(footer.metadata()),
             // What differs is metadata of the file as a whole.

@@ -228,4 +228,15 @@ fn only_new_files_are_read() {
         planned.warnings,
         ["in/a.csv changed since it was read; all its rows are read again"]
     );
+    let at = |name: &str| folder.path().join("in").join(name);
+    fs::rename(at("b.csv"), at("c.csv")).unwrap();
+    let (read, planned) = run(planned.memory);
+    assert_eq!(read, [Some(2)]);
+    assert_eq!(
+        planned.warnings,
+        [
+            "in/c.csv has the size and time of in/b.csv, which is gone; if it was only renamed, its \
+          rows are read twice"
+        ]
+    );
 }
