@@ -191,7 +191,7 @@ fn the_rows_of_a_transform_are_those_of_its_flow() {
     folder.flow(
         "orders",
         "home: {type: parquet, path: orders.parquet}\n\
-         transforms: [{type: mask, columns: {customer: {how: redact}}}]\n\
+         transforms: [{type: sandboxed-mask, columns: {customer: {how: redact}}}]\n\
          store: {type: parquet, path: lake}\n",
     );
     shipped::hygge(&folder, "start").succeed();

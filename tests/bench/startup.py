@@ -40,7 +40,7 @@ def medians(measured):
 
 
 plain = project("plain", "[]")
-masked = project("masked", "[{type: mask, columns: {name: {how: truncate, keep: 1}}}]")
+masked = project("masked", "[{type: sandboxed-mask, columns: {name: {how: truncate, keep: 1}}}]")
 (masked / "plugins").mkdir()
 shutil.copy(wasm, masked / "plugins/mask.wasm")
 first = run(masked, "start", "--quiet")

@@ -366,6 +366,10 @@ impl<'a> Check<'a> {
                     .and_then(Json::as_u64)
                     .filter(|least| (items.len() as u64) < *least)
                     .map(|least| format!("a list of at least {least}")),
+                Value::Map(map) => bound("minProperties")
+                    .and_then(Json::as_u64)
+                    .filter(|least| (map.entries.len() as u64) < *least)
+                    .map(|least| format!("a map of at least {least}")),
                 _ => None,
             };
             if let Some(wrong) = wrong {

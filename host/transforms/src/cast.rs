@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow_schema::{Field, SchemaRef};
+use arrow_schema::{DataType, Field, SchemaRef};
 use hygge_core::{Bound, Context, Fault, Problem, Result, TYPE_NAMES, code, nearest, parse_type};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -88,6 +88,7 @@ impl Spec for Cast {
                     format!("cast can't make {why} of column {name}"),
                 )
                 .with("column", name)
+                .advise(instead(field.data_type(), &to))
             })?;
             let (fail, column) = (self.on_failure == OnFailure::Fail, name.clone());
             // What was said of the old type isn't true of the new one.
@@ -103,5 +104,19 @@ impl Spec for Cast {
             };
         }
         column_wise(Self::NAME, columns, input, cx)
+    }
+}
+
+/// Another way to where a cast doesn't lead.
+fn instead(from: &DataType, to: &DataType) -> &'static str {
+    use DataType as T;
+    match (from, to) {
+        (T::Struct(_), _) => "`flatten` makes columns of its fields, which can be cast",
+        (T::List(_) | T::LargeList(_), _) => "`unnest` makes rows of its items, which can be cast",
+        (T::Timestamp(..), T::Timestamp(..)) => {
+            "say which zone is meant where it is read: in the query or `schema` of the home"
+        }
+        (T::Timestamp(..), _) => "cast it to `timestamp[us, UTC]` before",
+        _ => "cast it to `string` before, or compute it with `derive`",
     }
 }

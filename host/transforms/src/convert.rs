@@ -62,7 +62,10 @@ impl Conversion {
         let float = matches!(to, DataType::Float32 | DataType::Float64);
         Ok(Self {
             // A float that is asked to be a shorter one is asked to be rounded.
-            exact: from.is_numeric() && to.is_numeric() && !(from.is_floating() && float),
+            exact: from.is_numeric()
+                && to.is_numeric()
+                && !(from.is_floating() && float)
+                && !same_or_null(from, to),
             through,
             last,
             to: to.clone(),
@@ -116,6 +119,23 @@ impl Conversion {
             true => nullif(&made, &differs),
             false => Ok(made),
         }
+    }
+}
+
+/// Whether Arrow gives the same number or NULL, and never another: where there is no rounding,
+/// nothing needs to be converted back.
+fn same_or_null(from: &DataType, to: &DataType) -> bool {
+    let places = |data_type: &DataType| match data_type {
+        DataType::Decimal32(_, scale)
+        | DataType::Decimal64(_, scale)
+        | DataType::Decimal128(_, scale)
+        | DataType::Decimal256(_, scale) => Some(*scale),
+        whole if whole.is_integer() => Some(0),
+        _ => None,
+    };
+    match (places(from), places(to)) {
+        (Some(before), Some(after)) => before <= after,
+        _ => false,
     }
 }
 

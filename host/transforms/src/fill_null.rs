@@ -51,11 +51,17 @@ impl Spec for FillNull {
 fn one(name: &str, value: &Scalar, data_type: &DataType) -> Result<ArrayRef> {
     let wrong = || {
         let of = type_name(data_type);
-        let message = format!("fill_null has a value for {name} that isn't {of}");
-        Fault::new(code::SCHEMA, message).with("column", name)
+        let message = format!("fill_null has a value for column {name} that isn't {of}");
+        let advice = match data_type {
+            other if other.is_nested() => "flatten or unnest it before",
+            _ => "write one of the column's type, or cast the column before",
+        };
+        Fault::new(code::SCHEMA, message)
+            .with("column", name)
+            .advise(advice)
     };
     if matches!(data_type, DataType::Dictionary(..) | DataType::Null) {
-        return Err(wrong().advise("cast the column to the type you want before"));
+        return Err(wrong());
     }
     let text: ArrayRef = Arc::new(StringArray::from(vec![value.text()]));
     let conversion = Conversion::new(&DataType::Utf8, data_type).map_err(|_| wrong())?;

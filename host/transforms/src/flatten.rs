@@ -57,7 +57,13 @@ impl Spec for Flatten {
                     "flatten needs a struct, and {name} is {}",
                     type_name(data_type)
                 );
-                return Err(Fault::new(code::SCHEMA, message).with("column", name));
+                let advice = match data_type {
+                    DataType::List(_) | DataType::LargeList(_) => "a list is for `unnest`",
+                    _ => "leave it out of `columns`: it passes as it is",
+                };
+                return Err(Fault::new(code::SCHEMA, message)
+                    .with("column", name)
+                    .advise(advice));
             }
             asked.push(index);
         }

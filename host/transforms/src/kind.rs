@@ -67,7 +67,7 @@ pub(crate) fn column_wise(
         .unzip();
     if fields.is_empty() {
         let message = format!("{transform} leaves no column");
-        return Err(Fault::new(code::SCHEMA, message));
+        return Err(Fault::new(code::SCHEMA, message).advise("keep at least one"));
     }
     let schema = Schema::new_with_metadata(fields, input.metadata().clone());
     let schema = Arc::new(schema);
@@ -188,7 +188,13 @@ impl<S: Spec> TransformKind for Kind<S> {
                 advice: None,
             }]
         })?;
-        let problems = spec.problems();
+        let mut problems = spec.problems();
+        for problem in &mut problems {
+            // Another of its kind may stand in the same list, and the place alone names neither.
+            if !problem.message.starts_with(S::NAME) {
+                problem.message = format!("{}: {}", S::NAME, problem.message);
+            }
+        }
         match problems.is_empty() {
             true => Ok(spec.describe()),
             false => Err(problems),

@@ -16,6 +16,7 @@ mod fill_null;
 mod flatten;
 mod hash;
 pub mod kind;
+mod mask;
 mod rename;
 mod run_columns;
 mod scalar;
@@ -40,6 +41,7 @@ pub fn register(registry: &mut Registry) {
     registry.add_transform(Arc::new(Kind::<fill_null::FillNull>::default()));
     registry.add_transform(Arc::new(Kind::<flatten::Flatten>::default()));
     registry.add_transform(Arc::new(Kind::<hash::Hash>::default()));
+    registry.add_transform(Arc::new(Kind::<mask::Mask>::default()));
     registry.add_transform(Arc::new(Kind::<rename::Rename>::default()));
     registry.add_transform(Arc::new(Kind::<run_columns::RunColumns>::default()));
     registry.add_transform(Arc::new(Kind::<unnest::Unnest>::default()));

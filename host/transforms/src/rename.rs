@@ -19,6 +19,10 @@ pub(crate) struct Rename {
     columns: Option<BTreeMap<String, String>>,
     /// How every name is written; characters other than letters and digits part its words.
     case: Option<Case>,
+    /// `true`: characters other than letters, digits and `_` go from every name, spaces too; the rest
+    /// stays as it is written.
+    #[serde(default)]
+    remove_special: bool,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
@@ -52,27 +56,41 @@ impl Spec for Rename {
     const SUMMARY: &'static str = "gives columns other names";
 
     fn problems(&self) -> Vec<Problem> {
-        match (&self.columns, self.case) {
-            (Some(columns), None) => {
-                let empty = columns.iter().filter(|(_, new)| new.is_empty());
-                let told = empty.map(|(old, _)| {
-                    let at = crate::kind::at("columns", old);
-                    problem(&at, format!("{old} needs a name"), None)
-                });
-                told.collect()
+        let given = [
+            ("columns", self.columns.is_some()),
+            ("case", self.case.is_some()),
+            ("remove_special", self.remove_special),
+        ];
+        let given = given.into_iter().filter(|(_, is)| *is).map(|(key, _)| key);
+        match given.collect::<Vec<_>>()[..] {
+            [one, other, ..] => {
+                let advice = match other {
+                    "case" => "write two: the first with `case`, the second with `columns`",
+                    _ if one == "case" => "`case` takes such characters away as well: leave it out",
+                    _ => "write two: the first with `remove_special`, the second with `columns`",
+                };
+                let message = format!("rename takes `{one}` or `{other}`, not both");
+                return vec![problem(other, message, Some(advice.to_owned()))];
             }
-            (None, Some(_)) => Vec::new(),
-            (Some(_), Some(_)) => vec![problem(
-                "case",
-                "rename takes `columns` or `case`, not both",
-                Some("write two: the first with `case`, the second with `columns`".to_owned()),
-            )],
-            (None, None) => vec![Problem {
-                pointer: String::new(),
-                message: "rename needs `columns` or `case`".to_owned(),
-                advice: Some("`columns: {old: new}`, or `case: snake`".to_owned()),
-            }],
+            [_] => {}
+            [] => {
+                return vec![Problem {
+                    pointer: String::new(),
+                    message: "rename needs `columns`, `case` or `remove_special`".to_owned(),
+                    advice: Some("`columns: {old: new}`, or `case: snake`".to_owned()),
+                }];
+            }
         }
+        let empty = self
+            .columns
+            .iter()
+            .flatten()
+            .filter(|(_, new)| new.is_empty());
+        let told = empty.map(|(old, _)| {
+            let at = crate::kind::at("columns", old);
+            problem(&at, format!("{old} needs a name"), None)
+        });
+        told.collect()
     }
 
     fn describe(&self) -> String {
@@ -85,18 +103,31 @@ impl Spec for Rename {
             (None, Some(Case::Snake)) => "rename to snake case".to_owned(),
             (None, Some(Case::Pascal)) => "rename to pascal case".to_owned(),
             (None, Some(Case::Camel)) => "rename to camel case".to_owned(),
-            (None, None) => "rename".to_owned(),
+            (None, None) => "rename without special characters".to_owned(),
         }
     }
 
     fn bind(&self, input: &SchemaRef, cx: &Context) -> Result<Box<dyn Bound>> {
         let mut names: Vec<String> = input.fields().iter().map(|f| f.name().clone()).collect();
         for (old, new) in self.columns.iter().flatten() {
+            if new == OPERATION_COLUMN {
+                let message =
+                    format!("rename can't make {new} of {old}: it says what becomes of each row");
+                return Err(Fault::new(code::CONFIG, message)
+                    .with("column", old)
+                    .advise("choose another name"));
+            }
             names[find(Self::NAME, old, input)?].clone_from(new);
         }
-        if let Some(case) = self.case {
+        if self.case.is_some() || self.remove_special {
             for name in names.iter_mut().filter(|name| *name != OPERATION_COLUMN) {
-                let new = case.of(name);
+                let new = match self.case {
+                    Some(case) => case.of(name),
+                    None => name
+                        .chars()
+                        .filter(|c| c.is_alphanumeric() || *c == '_')
+                        .collect(),
+                };
                 if new.is_empty() {
                     let message = format!("rename leaves nothing of the column {name:?}");
                     return Err(Fault::new(code::SCHEMA, message)

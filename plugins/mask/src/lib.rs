@@ -184,7 +184,7 @@ impl Bound for Bind {
 }
 
 hygge_sdk::export! {
-    name: "mask",
+    name: "sandboxed-mask",
     summary: "Hides what stands in columns: hashed, redacted, truncated or tokenised",
     transform: Mask,
 }

@@ -54,13 +54,13 @@ fn masked(rows: i64, key: &str) -> Content {
     Content::of_batches(&batch.schema(), &[masked])
 }
 
-fn flow(project: &Project, key: &str) {
+fn flow(project: &Project, kind: &str, key: &str) {
     project.flow(
         "people",
         &format!(
             "home: {{type: parquet, path: data/people.parquet}}\n\
              transforms:\n\
-             - type: mask\n\
+             - type: {kind}\n\
              \x20 {key}\n\
              \x20 columns:\n\
              \x20   email: {{how: hash}}\n\
@@ -75,7 +75,7 @@ fn flow(project: &Project, key: &str) {
 fn hides_columns_between_parquet_and_parquet() {
     let project = project("mask");
     project.write("data/people.parquet", parquet(&people(50_000)));
-    flow(&project, "key: ${MASK_KEY}");
+    flow(&project, "sandboxed-mask", "key: ${MASK_KEY}");
     let started = hygge(&project, "start")
         .env("MASK_KEY", "a long secret")
         .succeed();
@@ -83,6 +83,11 @@ fn hides_columns_between_parquet_and_parquet() {
     // Another key, other hashes.
     hygge(&project, "start").env("MASK_KEY", "other").succeed();
     assert_eq!(project.content("lake"), masked(50_000, "other"));
+    // The built-in one gives the same.
+    flow(&project, "mask", "key: ${MASK_KEY}");
+    let built_in = hygge(&project, "start").env("MASK_KEY", "a long secret");
+    built_in.succeed();
+    assert_eq!(project.content("lake"), masked(50_000, "a long secret"));
 
     // The key is nowhere but in the environment.
     assert!(!started.stdout.contains("a long secret") && !started.stderr.contains("a long secret"));
@@ -99,30 +104,30 @@ fn hides_columns_between_parquet_and_parquet() {
 fn what_cannot_be_masked_is_refused_and_leaves_what_stood_there() {
     let project = project("mask");
     project.write("data/people.parquet", parquet(&people(100)));
-    flow(&project, "key: ${MASK_KEY}");
+    flow(&project, "sandboxed-mask", "key: ${MASK_KEY}");
     hygge(&project, "start").env("MASK_KEY", "k").succeed();
     let before = project.content("lake");
 
-    flow(&project, "");
+    flow(&project, "sandboxed-mask", "");
     let no_key = hygge(&project, "start").run();
     assert_eq!(no_key.code, Some(1), "{no_key}");
     insta::assert_snapshot!("no_key", no_key.shown());
 
-    flow(&project, "key: ${MASK_KEY}");
+    flow(&project, "sandboxed-mask", "key: ${MASK_KEY}");
     let unset = hygge(&project, "start").run();
     assert_eq!(unset.code, Some(2), "{unset}");
 
     project.flow(
         "people",
         "home: {type: parquet, path: data/people.parquet}\n\
-         transforms: [{type: mask, columns: {Email: {how: redact}}}]\n\
+         transforms: [{type: sandboxed-mask, columns: {Email: {how: redact}}}]\n\
          store: {type: parquet, path: lake}\n",
     );
     insta::assert_snapshot!("no_column", hygge(&project, "start").run().shown());
     project.flow(
         "people",
         "home: {type: parquet, path: data/people.parquet}\n\
-         transforms: [{type: mask, columns: {email: {how: shred}}}]\n\
+         transforms: [{type: sandboxed-mask, columns: {email: {how: shred}}}]\n\
          store: {type: parquet, path: lake}\n",
     );
     insta::assert_snapshot!("no_such_way", hygge(&project, "start").run().shown());
@@ -135,9 +140,6 @@ fn the_first_project_shows_a_line_that_works() {
     let folder = Project::bare();
     hygge(&folder, "init demo").succeed();
     let project = |arguments: &str| hygge(&folder, &format!("--project demo {arguments}"));
-    let file = super::file("mask");
-    let add = project("plugin add").argument(file.to_str().unwrap());
-    add.argument("--name").argument("mask").succeed();
     let planes = "demo/flows/nycflights/entities/planes.yml";
     let text = std::fs::read_to_string(folder.path(planes)).unwrap();
     let shown = text.replace("\n# transforms:", "\ntransforms:");

@@ -16,7 +16,10 @@ pub(crate) fn measure(guests: &Path, rows: &Path, work: &Path) {
     let mut spent = [0.0, 0.0];
     // The first round compiles the plugin, and isn't counted.
     for round in 0..4 {
-        for (kind, spent) in ["mask-native", "mask"].into_iter().zip(&mut spent) {
+        for (kind, spent) in ["mask-native", "sandboxed-mask"]
+            .into_iter()
+            .zip(&mut spent)
+        {
             let project = work.join(format!("flow-{kind}"));
             drop(std::fs::remove_dir_all(project.join("lake")));
             drop(std::fs::remove_dir_all(project.join(".hygge")));
@@ -44,7 +47,7 @@ pub(crate) fn measure(guests: &Path, rows: &Path, work: &Path) {
 
 fn write(kind: &str, guests: &Path, rows: &Path, project: &Path) {
     std::fs::create_dir_all(project.join("plugins")).unwrap();
-    if kind == "mask" {
+    if kind == "sandboxed-mask" {
         std::fs::copy(guests.join("mask.wasm"), project.join("plugins/mask.wasm")).unwrap();
     }
     let mut transform = mask::settings();
@@ -61,7 +64,7 @@ fn write(kind: &str, guests: &Path, rows: &Path, project: &Path) {
 pub(crate) fn run(kind: &str, _: &Path, project: &Path) {
     let mut registry = hygge::registry();
     registry.add_transform(Arc::new(mask::NativeKind));
-    if kind == "mask" {
+    if kind == "sandboxed-mask" {
         registry = mask::shelf(project, registry);
     }
     let root = hygge_project::root(project).unwrap();

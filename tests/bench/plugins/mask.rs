@@ -90,7 +90,7 @@ pub(crate) fn measure(guests: &Path, rows: &Path, work: &Path) {
         if !guests.join(format!("{guest}.wasm")).exists() {
             continue;
         }
-        let transform = sandboxed(guests, guest, "mask", settings(), work);
+        let transform = sandboxed(guests, guest, "sandboxed-mask", settings(), work);
         let sandboxed = time(transform.as_ref(), &batches, 10);
         let ratio = native / sandboxed;
         println!("  {guest:<10} in wasm   {sandboxed:6.2}   {ratio:.2}x of native's speed");

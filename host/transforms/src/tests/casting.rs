@@ -231,7 +231,9 @@ fn nulls_are_filled_with_a_value_of_the_column_s_type() {
     ] {
         let fault = run("fill_null", json!({"columns": {column: value}}), &given).unwrap_err();
         assert!(
-            fault.message.starts_with("fill_null has a value for"),
+            fault
+                .message
+                .starts_with("fill_null has a value for column"),
             "{fault:?}"
         );
         assert!(!format!("{fault:?}").contains("secret"));

@@ -3,7 +3,8 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use arrow_array::{Float64Array, Int64Array, StringArray};
+use arrow_array::{Decimal128Array, Float64Array, Int64Array, StringArray};
+use arrow_cast::display::array_value_to_string;
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -34,7 +35,10 @@ proptest! {
             ("select", json!({"columns": ["s", "i"]})),
             ("exclude", json!({"columns": ["f"]})),
             ("rename", json!({"case": "pascal"})),
+            ("rename", json!({"remove_special": true})),
             ("constant", json!({"columns": {"x": "y"}})),
+            ("hash", json!({"columns": ["f", "s", "i"], "into": "h"})),
+            ("mask", json!({"key": "k", "columns": {"s": {"how": "tokenise"}, "i": {"how": "hash"}, "f": {"how": "redact"}}})),
             ("fill_null", json!({"columns": {"i": 0, "f": 0.5, "s": ""}})),
             ("cast", json!({"columns": {"i": "float64", "f": "int64", "s": "int64"}, "on_failure": "set_null"})),
         ] {
@@ -64,6 +68,38 @@ proptest! {
             let pairs = before.as_primitive::<Int64Type>().iter().zip(after.as_primitive::<Int64Type>());
             for (before, after) in pairs {
                 prop_assert!(after.is_none() || before == after);
+            }
+        }
+    }
+
+    /// Whole numbers and decimals become the same number or NULL, whatever their widths.
+    #[test]
+    fn a_number_stays_the_same_or_becomes_null(
+        wholes in prop::collection::vec(prop_oneof![any::<i64>(), -300_i64..300], 1..20),
+        decimals in prop::collection::vec(prop_oneof![any::<i64>().prop_map(i128::from), -300_i128..300], 1..20),
+        scale in 0_i8..9,
+    ) {
+        let decimals = Decimal128Array::from(decimals).with_precision_and_scale(38, scale).unwrap();
+        let wholes: ArrayRef = Arc::new(Int64Array::from(wholes));
+        for given in [wholes, Arc::new(decimals)] {
+            let given = batch(vec![("c", given)]);
+            for to in [
+                "int8", "int16", "int32", "int64", "uint8", "uint32", "uint64", "decimal(3, 1)",
+                "decimal(9, 2)", "decimal(20, 6)", "decimal(38, 0)", "decimal(60, 9)",
+            ] {
+                let settings = json!({"columns": {"c": to}, "on_failure": "set_null"});
+                let made = run("cast", settings, &given).unwrap();
+                for row in 0..given.num_rows() {
+                    let number = |batch: &RecordBatch| {
+                        let text = array_value_to_string(batch.column(0), row).unwrap();
+                        match text.contains('.') {
+                            true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+                            false => text,
+                        }
+                    };
+                    let (before, after) = (number(&given), number(&made));
+                    prop_assert!(after.is_empty() || before == after, "{before} to {to} is {after}");
+                }
             }
         }
     }

@@ -10,6 +10,7 @@ use serde_json::Value;
 mod casting;
 mod deduping;
 mod laws;
+mod masking;
 mod naming;
 mod shaping;
 

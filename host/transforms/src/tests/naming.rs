@@ -91,6 +91,30 @@ fn names_are_written_in_one_case() {
 }
 
 #[test]
+fn special_characters_go_and_the_rest_stays_as_it_is_written() {
+    let out = run("rename", json!({"remove_special": true}), &orders()).unwrap();
+    assert_eq!(names(&out), ["OrderID", "customerName", "price"]);
+    assert_eq!(out.schema().field(0).metadata()["origin"], "Order ID");
+    let given = batch(vec![
+        ("a_b", Arc::new(Int64Array::from(vec![1]))),
+        ("a_ b", Arc::new(Int64Array::from(vec![2]))),
+    ]);
+    let fault = run("rename", json!({"remove_special": true}), &given).unwrap_err();
+    assert_eq!(fault.message, "rename gives a_b and a_ b one name: a_b");
+}
+
+/// A column of that name would say what becomes of each row.
+#[test]
+fn no_column_becomes_the_operation_of_a_row() {
+    let columns = json!({"Order ID": OPERATION_COLUMN});
+    let fault = run("rename", json!({"columns": columns}), &orders()).unwrap_err();
+    assert_eq!(
+        fault.message,
+        "rename can't make __hygge_operation of Order ID: it says what becomes of each row"
+    );
+}
+
+#[test]
 fn two_columns_never_get_one_name() {
     let given = batch(vec![
         ("a b", Arc::new(Int64Array::from(vec![1]))),
@@ -150,22 +174,26 @@ fn constants_have_the_type_of_what_is_written() {
 fn settings_that_contradict_themselves_are_problems_with_a_place() {
     assert_eq!(
         problems("select", json!({"columns": ["a", "b", "a"]})),
-        ["/columns/2: a is named twice"]
+        ["/columns/2: select: a is named twice"]
     );
     assert_eq!(
         problems("rename", json!({})),
-        [": rename needs `columns` or `case`"]
+        [": rename needs `columns`, `case` or `remove_special`"]
     );
     assert_eq!(
         problems("rename", json!({"case": "snake", "columns": {"a": "b"}})),
         ["/case: rename takes `columns` or `case`, not both"]
     );
     assert_eq!(
+        problems("rename", json!({"case": "snake", "remove_special": true})),
+        ["/remove_special: rename takes `case` or `remove_special`, not both"]
+    );
+    assert_eq!(
         problems("rename", json!({"columns": {"a/b": ""}})),
-        ["/columns/a~1b: a/b needs a name"]
+        ["/columns/a~1b: rename: a/b needs a name"]
     );
     assert_eq!(
         problems("cast", json!({"columns": {"a": "int46"}})),
-        ["/columns/a: \"int46\" is not a type"]
+        ["/columns/a: cast: \"int46\" is not a type"]
     );
 }
