@@ -2,6 +2,7 @@
 
 mod best;
 mod keep;
+mod order;
 mod scratch;
 
 use std::path::PathBuf;
@@ -10,7 +11,7 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_cast::cast;
 use arrow_row::{RowConverter, SortField};
-use arrow_schema::{ArrowError, SchemaRef};
+use arrow_schema::{ArrowError, SchemaRef, SortOptions};
 use hygge_core::{
     Bound, BuildContext, Context, Fault, OPERATION_COLUMN, OneOrMany, Problem, Result, async_trait,
     code, type_name,
@@ -21,6 +22,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use self::best::{Row, Stays};
 use self::keep::{Keep, Kept};
+use self::order::{By, Order};
 use crate::bytes::Values;
 use crate::columns::twice_in;
 use crate::kind::{Spec, find, rows};
@@ -33,10 +35,11 @@ pub(crate) struct Dedupe {
     #[schemars(with = "OneOrMany")]
     key: Vec<String>,
     /// The columns that put the rows of a key in order, the least first and NULL before all: a name,
-    /// or a list. The whole row decides between those that are alike in them.
-    #[serde(deserialize_with = "OneOrMany::read")]
-    #[schemars(with = "OneOrMany")]
-    order_by: Vec<String>,
+    /// or a list. `{name: desc}` in the place of a name turns its order round. The whole row decides
+    /// between those that are alike in them.
+    #[serde(deserialize_with = "By::read")]
+    #[schemars(with = "Order")]
+    order_by: Vec<By>,
     /// Which row of a key stays. Default: `last`.
     #[serde(default)]
     keep: Which,
@@ -61,8 +64,9 @@ impl Spec for Dedupe {
 
     fn problems(&self) -> Vec<Problem> {
         let mut problems = twice_in("key", &self.key);
-        problems.extend(twice_in("order_by", &self.order_by));
-        for (key, names) in [("key", &self.key), ("order_by", &self.order_by)] {
+        let order: Vec<String> = self.order_by.iter().map(|by| by.column.clone()).collect();
+        problems.extend(twice_in("order_by", &order));
+        for (key, names) in [("key", &self.key), ("order_by", &order)] {
             if names.is_empty() {
                 let message = format!("dedupe needs a column in `{key}`");
                 problems.push(crate::kind::problem(key, message, None));
@@ -76,7 +80,8 @@ impl Spec for Dedupe {
             Which::First => "first",
             Which::Last => "last",
         };
-        let (key, order) = (self.key.join(", "), self.order_by.join(", "));
+        let order: Vec<String> = self.order_by.iter().map(By::shown).collect();
+        let (key, order) = (self.key.join(", "), order.join(", "));
         format!("keep the {which} row of each {key} by {order}")
     }
 
@@ -99,8 +104,8 @@ impl Spec for Dedupe {
             key.push(index);
         }
         let mut order = Vec::new();
-        for name in &self.order_by {
-            order.push(find(Self::NAME, name, input)?);
+        for by in &self.order_by {
+            order.push(find(Self::NAME, &by.column, input)?);
         }
         for field in input.fields() {
             if !RowConverter::supports_fields(&[SortField::new(field.data_type().clone())]) {
@@ -110,9 +115,11 @@ impl Spec for Dedupe {
         }
         let columns = order.iter().copied().chain(0..input.fields().len());
         let columns: Vec<usize> = columns.collect();
-        let fields = columns
-            .iter()
-            .map(|index| SortField::new(input.field(*index).data_type().clone()));
+        let ways = self.order_by.iter().map(By::options);
+        let ways = ways.chain(std::iter::repeat(SortOptions::default()));
+        let fields = columns.iter().zip(ways).map(|(index, way)| {
+            SortField::new_with_options(input.field(*index).data_type().clone(), way)
+        });
         let converter = RowConverter::new(fields.collect()).map_err(|error| internal(&error))?;
         let stays = match self.keep {
             Which::First => Stays::Least,

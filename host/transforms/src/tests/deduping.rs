@@ -128,6 +128,44 @@ fn one_row_of_each_key_stays() {
 }
 
 #[test]
+fn each_column_orders_its_own_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let given = rows(&[
+        (Some(1), Some(5), text("a")),
+        (Some(1), Some(5), text("b")),
+        (Some(1), Some(9), None),
+        (Some(1), None, text("z")),
+    ]);
+    let of = |order: Value, keep: &str| {
+        let settings = json!({"key": "key", "order_by": order, "keep": keep});
+        let kept = dedupe(
+            settings,
+            std::slice::from_ref(&given),
+            PLENTY,
+            folder.path(),
+        );
+        plain(&kept.unwrap()).remove(0)
+    };
+    let (a, b) = ((Some(1), Some(5), text("a")), (Some(1), Some(5), text("b")));
+    let newest = (Some(1), Some(9), None);
+    let oldest = (Some(1), None, text("z"));
+    assert_eq!(of(json!({"at": "desc"}), "first"), newest);
+    assert_eq!(of(json!([{"at": "desc"}]), "last"), oldest);
+    assert_eq!(of(json!({"at": "asc"}), "first"), oldest);
+    assert_eq!(of(json!([{"text": "desc"}, "at"]), "first"), oldest);
+    assert_eq!(of(json!([{"text": "desc"}, "at"]), "last"), newest);
+    assert_eq!(of(json!([{"at": "desc"}, "text"]), "first"), newest);
+    let given = rows(&[a.clone(), b.clone()]);
+    let of = |order: Value| {
+        let settings = json!({"key": "key", "order_by": order, "keep": "first"});
+        let given = std::slice::from_ref(&given);
+        plain(&dedupe(settings, given, PLENTY, folder.path()).unwrap()).remove(0)
+    };
+    assert_eq!(of(json!(["at", "text"])), a);
+    assert_eq!(of(json!(["at", {"text": "desc"}])), b);
+}
+
+#[test]
 fn a_key_with_many_rows_takes_the_memory_of_one() {
     let folder = tempfile::tempdir().unwrap();
     let work = folder.path().join("none");
@@ -211,7 +249,7 @@ fn what_can_t_be_is_told() {
     assert_eq!(
         wrong(json!({"key": ["a", "a"], "order_by": []})),
         [
-            "/key/1: a is named twice",
+            "/key/1: dedupe: a is named twice",
             "/order_by: dedupe needs a column in `order_by`"
         ]
     );
@@ -242,6 +280,30 @@ fn what_can_t_be_is_told() {
     );
 }
 
+/// No file has them, and no database; a plugin may.
+#[test]
+fn what_it_can_t_keep_is_told_before_rows_move() {
+    let folder = tempfile::tempdir().unwrap();
+    let fields = vec![Field::new("a", DataType::Int64, true)];
+    let within = DataType::Struct(fields.into());
+    let odd = DataType::Dictionary(Box::new(DataType::Int32), Box::new(within));
+    for data_type in [odd.clone(), DataType::new_list(odd, true)] {
+        let fields = vec![
+            Field::new("key", DataType::Int64, true),
+            Field::new("u", data_type, true),
+        ];
+        let given = RecordBatch::new_empty(Arc::new(Schema::new(fields)));
+        let settings = json!({"key": "key", "order_by": "key"});
+        let fault = dedupe(settings, &[given], PLENTY, folder.path()).unwrap_err();
+        let said = told(&fault);
+        assert!(said.starts_with("dedupe can't put by "), "{said}");
+        assert!(
+            said.ends_with(" of column u\nflatten, cast or exclude it before"),
+            "{said}"
+        );
+    }
+}
+
 fn some() -> impl Strategy<Value = Vec<Plain>> {
     let row = (
         prop::option::of(-20_i64..20),
@@ -260,9 +322,12 @@ proptest! {
         size in 1_usize..20,
         memory in prop_oneof![Just(1_usize), Just(40 << 10), Just(PLENTY)],
         last in any::<bool>(),
+        desc in any::<bool>(),
     ) {
         let folder = tempfile::tempdir().unwrap();
-        let settings = settings(if last { "last" } else { "first" });
+        let way = if desc { "desc" } else { "asc" };
+        let keep = if last { "last" } else { "first" };
+        let settings = json!({"key": "key", "order_by": {"at": way}, "keep": keep});
         let whole = dedupe(settings.clone(), &[rows(&given)], PLENTY, folder.path()).unwrap();
         let parts: Vec<RecordBatch> = other.chunks(size).map(rows).collect();
         let parts = dedupe(settings, &parts, memory, folder.path()).unwrap();
@@ -270,7 +335,12 @@ proptest! {
 
         let mut naive: BTreeMap<Option<i64>, Plain> = BTreeMap::new();
         for row in given {
-            let rank = |row: &Plain| (row.1, row.2.clone());
+            // None is before all, and last of all the other way round.
+            let at = |row: &Plain| row.1.map_or(-100, |at| at + 100);
+            let rank = |row: &Plain| {
+                let at = if desc { -at(row) } else { at(row) };
+                (at, row.1, row.2.clone())
+            };
             let better = naive.get(&row.0).is_none_or(|there| {
                 if last { rank(&row) > rank(there) } else { rank(&row) < rank(there) }
             });

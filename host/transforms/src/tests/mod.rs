@@ -13,6 +13,7 @@ mod laws;
 mod masking;
 mod naming;
 mod shaping;
+mod types;
 
 fn place() -> BuildContext {
     BuildContext {

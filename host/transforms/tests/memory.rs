@@ -1,0 +1,105 @@
+//! What `dedupe` holds doesn't grow with the rows: counted by the allocator, since resident memory
+//! depends on what else goes on.
+#![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use futures::executor::block_on;
+use hygge_core::{BuildContext, Context, Memory, Registry, Settings};
+use serde_json::json;
+
+/// The system's allocator, which counts what is held.
+struct Counting;
+
+static HELD: AtomicUsize = AtomicUsize::new(0);
+static MOST: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: every call is handed on as it came; `realloc` and the zeroing one come through these.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let held = HELD.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
+        MOST.fetch_max(held, Ordering::Relaxed);
+        // SAFETY: the caller's promise is the same.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        HELD.fetch_sub(layout.size(), Ordering::Relaxed);
+        // SAFETY: the caller's promise is the same.
+        unsafe { System.dealloc(at, layout) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+/// Its share of the run's memory.
+const SHARE: usize = 8 << 20;
+
+/// Rows of about 100 bytes, `of` different keys in no order, each key twice.
+fn rows(from: i64, to: i64, of: i64) -> RecordBatch {
+    let key = |row: i64| (row.wrapping_mul(2_654_435_761) % of).abs();
+    let keys: Int64Array = (from..to).map(|row| Some(key(row))).collect();
+    let ats: Int64Array = (from..to).map(Some).collect();
+    let texts = (from..to).map(|row| Some(format!("{row:064}")));
+    let texts: StringArray = texts.collect();
+    let columns: [(&str, ArrayRef); 3] = [
+        ("key", Arc::new(keys)),
+        ("at", Arc::new(ats)),
+        ("text", Arc::new(texts)),
+    ];
+    RecordBatch::try_from_iter(columns).unwrap()
+}
+
+/// How many rows were kept, and how many bytes were held at once.
+fn most(all: i64) -> (usize, usize) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut registry = Registry::default();
+    hygge_transforms::register(&mut registry);
+    let place = BuildContext {
+        root: folder.path().to_owned(),
+        work: folder.path().join("work"),
+        entity: None,
+        run: None,
+    };
+    let settings = Settings::new(json!({"key": "key", "order_by": {"at": "desc"}}), []);
+    let kind = registry.transform("dedupe").unwrap();
+    let transform = kind.build(&settings, &place).unwrap();
+    let cx = Context {
+        share: Arc::new(Memory::new(SHARE).join()),
+        ..Context::inline()
+    };
+    let before = HELD.load(Ordering::Relaxed);
+    MOST.store(before, Ordering::Relaxed);
+    let kept = block_on(async {
+        let schema = rows(0, 0, 1).schema();
+        let mut bound = transform.bind(&schema, &cx).await.unwrap();
+        for from in (0..all).step_by(5000) {
+            let came = bound.apply(rows(from, from + 5000, all / 2)).await.unwrap();
+            assert!(came.is_empty());
+        }
+        let mut kept = 0;
+        let mut more = Some(bound.finish().await.unwrap());
+        while let Some(batches) = more {
+            kept += batches.iter().map(RecordBatch::num_rows).sum::<usize>();
+            drop(batches);
+            more = bound.rest().await.unwrap();
+        }
+        kept
+    });
+    (kept, MOST.load(Ordering::Relaxed) - before)
+}
+
+#[test]
+fn a_dedupe_holds_its_share_however_many_rows_come() {
+    let (kept, few) = most(200_000);
+    assert_eq!(kept, 100_000);
+    let (kept, many) = most(800_000);
+    assert_eq!(kept, 400_000);
+    // The rows alone would be 80 MB, and those that stay 40.
+    assert!(many < SHARE, "{many} bytes were held");
+    assert!(many < few + few / 2, "{few} and {many} bytes were held");
+}
