@@ -13,6 +13,7 @@ use polars_plan::prelude::{Expr, IR, is_elementwise_rec};
 use crate::carried::{inward, outward};
 use crate::exchange::{Refused, to_arrow, to_polars, type_of};
 use crate::expression::{Expression, first_line, quoted};
+use crate::failure;
 
 /// Refuses what doesn't fit, where rounding would be silent.
 const STRICT: CastOptions<'_> = CastOptions {
@@ -57,7 +58,7 @@ impl Evaluation {
         let empty = RecordBatch::new_empty(std::sync::Arc::new(input.clone()));
         let planned = bound.query(&empty)?.to_alp();
         let unfit = |error: PolarsError| {
-            let fault = bound.fault(code::SCHEMA, &first_line(&error));
+            let fault = bound.fault(code::SCHEMA, &failure::words(&first_line(&error)));
             fault.advise(bound.types(input))
         };
         let planned = planned.map_err(unfit)?;
@@ -159,7 +160,13 @@ impl Evaluation {
     }
 
     fn failed(&self, why: &str) -> Fault {
-        let fault = self.fault(code::SOURCE_INVALID, why);
+        let fault = match failure::read(why) {
+            // What Polars calls a column may be a part of the expression.
+            Some(told) if self.inputs.iter().any(|input| input.name == told.column) => self
+                .fault(code::SOURCE_INVALID, &told.message)
+                .with("column", told.column),
+            _ => self.fault(code::SOURCE_INVALID, why),
+        };
         fault.advise("`TRY_CAST(… AS …)` gives NULL for what doesn't fit")
     }
 

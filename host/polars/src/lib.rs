@@ -11,6 +11,7 @@ mod derive;
 mod evaluate;
 mod exchange;
 mod expression;
+mod failure;
 mod filter;
 mod query;
 mod sql;

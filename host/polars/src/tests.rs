@@ -192,11 +192,11 @@ fn what_can_t_be_is_a_problem_with_a_place() {
         ("row_number() OVER (ORDER BY id) = 1", format!("the expression `row_number() OVER (ORDER BY id) = 1` uses a window function: {rows}")),
         ("state IN (id)", "the expression `state IN (id)` has something else than written values in a list\n-".to_owned()),
     ] {
-        assert_eq!(place(text), format!("/where: {expected}"));
+        assert_eq!(place(text), format!("/where: filter: {expected}"));
     }
     assert_eq!(
         problem("derive", json!({"columns": {"a/b": "1 +"}})),
-        "/columns/a~1b: the expression `1 +` can't be read: expected an expression, found its end\n-"
+        "/columns/a~1b: derive: the expression `1 +` can't be read: expected an expression, found its end\n-"
     );
 }
 
@@ -216,7 +216,7 @@ fn what_doesn_t_fit_the_columns_is_told_before_rows_move() {
         ),
         (
             "state > 8",
-            "filter can't evaluate `state > 8`: cannot compare string with numeric type (i32)\n\
+            "filter can't evaluate `state > 8`: cannot compare string with numeric type (int32)\n\
                        state is string; `CAST(… AS …)` gives another type",
         ),
     ] {
@@ -243,10 +243,12 @@ fn what_doesn_t_fit_the_columns_is_told_before_rows_move() {
         );
     }
     let fault = derive("CAST(state AS INT)", &given).unwrap_err();
-    assert!(
-        told(&fault).starts_with("derive can't compute made as `CAST(state AS INT)`: conversion"),
-        "{fault:?}"
+    assert_eq!(
+        fault.message,
+        "derive can't compute made as `CAST(state AS INT)`: it meets \"paid\" in column state, which \
+         is string, and int32 can't hold it"
     );
+    assert_eq!(fault.attribute("column"), Some("state"));
     assert_eq!(
         fault.advice.as_deref(),
         Some("`TRY_CAST(… AS …)` gives NULL for what doesn't fit")

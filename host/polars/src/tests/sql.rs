@@ -148,7 +148,7 @@ fn what_needs_all_rows_is_refused_with_the_reason() {
     ] {
         assert_eq!(
             of(query),
-            format!("/query: the query `{query}` has {what}: {all}\n{advice}")
+            format!("/query: sql: the query `{query}` has {what}: {all}\n{advice}")
         );
     }
     let together = "its value would depend on which rows happen to pass together\n\
@@ -170,7 +170,7 @@ fn what_needs_all_rows_is_refused_with_the_reason() {
         ("SELECT id FROM self WHERE id IN (SELECT id FROM self)", format!("the expression `id IN (SELECT id FROM self)` has a query of its own: {all}\n{home}")),
         ("SELECT id FROM self WHERE EXISTS (SELECT 1 FROM self)", format!("the expression `EXISTS (SELECT 1 FROM self)` has a query of its own: {all}\n{home}")),
     ] {
-        assert_eq!(of(query), format!("/query: {expected}"));
+        assert_eq!(of(query), format!("/query: sql: {expected}"));
     }
 }
 
@@ -201,7 +201,7 @@ fn what_does_not_fit_the_columns_names_them() {
         ),
         (
             "SELECT CAST(state AS INT) AS n FROM self",
-            "sql can't compute n as `CAST(state AS INT)`: conversion from `str` to `i32` failed in column 'state' for 3 out of 4 values: [\"paid\", \"open\", \"paid\"]\n`TRY_CAST(… AS …)` gives NULL for what doesn't fit",
+            "sql can't compute n as `CAST(state AS INT)`: it meets \"paid\" in column state, which is string, and int32 can't hold it\n`TRY_CAST(… AS …)` gives NULL for what doesn't fit",
         ),
     ] {
         assert_eq!(of(query), expected, "{query}");

@@ -1,0 +1,99 @@
+//! What Polars says of a value that doesn't fit, in hygge's words: the value, its column and the type
+//! that was asked for, without counts, which depend on the batch.
+
+/// A cast that met what it can't take.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Failure<'a> {
+    pub(crate) column: &'a str,
+    pub(crate) message: String,
+}
+
+/// Reads ``conversion from `str` to `i32` failed in column 'state' for 3 out of 4 values: ["paid", …]``;
+/// none for anything else.
+pub(crate) fn read(why: &str) -> Option<Failure<'_>> {
+    let (from, rest) = why
+        .strip_prefix("conversion from `")?
+        .split_once("` to `")?;
+    let (to, rest) = rest.split_once("` failed in column '")?;
+    let (column, rest) = rest.split_once("' for ")?;
+    let (_, values) = rest.split_once(" values: [")?;
+    let value = match values.strip_prefix('"') {
+        Some(text) => {
+            let end = ["\", \"", "\", …", "\"]"].into_iter();
+            let end = end.filter_map(|end| text.find(end)).min()?;
+            format!("{:?}", text[..end].chars().take(40).collect::<String>())
+        }
+        None => values.split([',', ']']).next()?.trim().to_owned(),
+    };
+    let (from, to) = (name(from), name(to));
+    Some(Failure {
+        column,
+        message: format!(
+            "it meets {value} in column {column}, which is {from}, and {to} can't hold it"
+        ),
+    })
+}
+
+/// A sentence of Polars with the names that types have elsewhere.
+pub(crate) fn words(why: &str) -> String {
+    let marks = ['(', ')', '`', ' '];
+    let each = why.split_inclusive(marks).map(|part| {
+        let plain = part.trim_end_matches(marks);
+        let sized = plain.strip_prefix(['i', 'u', 'f']).unwrap_or_default();
+        match plain == "str" || sized.parse::<u8>().is_ok() {
+            true => format!("{}{}", name(plain), &part[plain.len()..]),
+            false => part.to_owned(),
+        }
+    });
+    each.collect()
+}
+
+/// The name of a type as it is said elsewhere.
+fn name(polars: &str) -> String {
+    let sized = |prefix: &str| {
+        let bits = polars.strip_prefix(prefix)?;
+        bits.bytes().all(|b| b.is_ascii_digit()).then_some(bits)
+    };
+    match (polars, sized("i"), sized("u"), sized("f")) {
+        ("str", ..) => "string".to_owned(),
+        (_, Some(bits), ..) => format!("int{bits}"),
+        (_, _, Some(bits), _) => format!("uint{bits}"),
+        (_, _, _, Some(bits)) => format!("float{bits}"),
+        (other, ..) => {
+            let name = other.replace("datetime[", "timestamp[").replace("μs", "us");
+            match name.strip_prefix("decimal[") {
+                Some(digits) => format!("decimal({}", digits.replace(']', ")").replace(',', ", ")),
+                None => name,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_value_is_told_in_words() {
+        let of = |why: &str| read(why).map(|failure| failure.message);
+        assert_eq!(
+            of("conversion from `str` to `i32` failed in column 'state' for 3 out of 4 values: [\"paid\", \"open\", \"paid\"]").as_deref(),
+            Some("it meets \"paid\" in column state, which is string, and int32 can't hold it")
+        );
+        assert_eq!(
+            of("conversion from `i64` to `u32` failed in column 'a b' for 1 out of 1 values: [-5]")
+                .as_deref(),
+            Some("it meets -5 in column a b, which is int64, and uint32 can't hold it")
+        );
+        let other = "cannot compare string with numeric type (i32)";
+        assert_eq!(of(other), None);
+        assert_eq!(
+            words(other),
+            "cannot compare string with numeric type (int32)"
+        );
+        assert_eq!(
+            words("`str` and `f64`, in a fit"),
+            "`string` and `float64`, in a fit"
+        );
+    }
+}
