@@ -40,6 +40,7 @@ mod references;
 mod schema_changes;
 mod shipped;
 mod strategies;
+mod transform_errors;
 mod transforms;
 mod verbs;
 mod wrong;

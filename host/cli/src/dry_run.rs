@@ -62,7 +62,11 @@ fn text(previews: &[Preview], width: Option<usize>, paint: Paint) -> String {
             notes.push("finishes the commit of an earlier run first".to_owned());
         }
         if !preview.transforms.is_empty() {
-            notes.push(preview.transforms.join(", then "));
+            let each = preview.transforms.join(", then ");
+            let id = &preview.id;
+            notes.push(format!(
+                "{each} (`hygge schema {id}` shows the columns after each)"
+            ));
         }
         if !preview.checks.is_empty() {
             notes.push(format!("checks {}", preview.checks.join(", ")));
