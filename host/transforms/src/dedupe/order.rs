@@ -35,8 +35,8 @@ pub(super) enum Written {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub(super) enum Order {
-    Many(Vec<Written>),
     One(Written),
+    Many(Vec<Written>),
 }
 
 impl By {
