@@ -22,6 +22,10 @@ enum Way {
     Mirror,
     /// A full run that replaces the partitions which come.
     Parts,
+    /// An append straight into the table.
+    Straight,
+    /// A full run straight into the table.
+    StraightFull,
 }
 
 impl Way {
@@ -35,8 +39,16 @@ impl Way {
 
     const ON_REQUEST: [Self; 3] = [Self::Statement, Self::Mirror, Self::Parts];
 
+    /// Nothing is staged: what a process loaded dies with it.
+    const STRAIGHT: [Self; 2] = [Self::Straight, Self::StraightFull];
+
     fn all() -> impl Iterator<Item = Self> {
-        Self::PLAIN.into_iter().chain(Self::ON_REQUEST)
+        let staged = Self::PLAIN.into_iter().chain(Self::ON_REQUEST);
+        staged.chain(Self::STRAIGHT)
+    }
+
+    fn stages(self) -> bool {
+        !Self::STRAIGHT.contains(&self)
     }
 
     fn merges(self) -> bool {
@@ -50,7 +62,9 @@ impl Way {
 
     fn incremental(self) -> &'static str {
         match self {
-            Self::Append => "  incremental: {column: updated_at, strategy: append}\n",
+            Self::Append | Self::Straight => {
+                "  incremental: {column: updated_at, strategy: append}\n"
+            }
             _ if self.merges() => {
                 "  incremental: {column: updated_at, strategy: merge, key: [id]}\n"
             }
@@ -66,6 +80,7 @@ impl Way {
             Self::Statement => "  write_strategy: merge\n  merge_statement: true\n",
             Self::Mirror => "  write_strategy: merge\n  delete_missing: true\n  key: id\n",
             Self::Parts => "  write_strategy: delete_insert\n  partition_by: version\n",
+            Self::Straight | Self::StraightFull => "  direct: true\n",
         }
     }
 
@@ -73,6 +88,8 @@ impl Way {
     fn publishes(self) -> &'static [&'static str] {
         match self {
             Self::First | Self::Full => &["TRUNCATE"],
+            Self::Straight => &["INSERT BULK", "BULK LOAD"],
+            Self::StraightFull => &["TRUNCATE", "INSERT BULK", "BULK LOAD"],
             Self::Append => &["INSERT INTO [dbo].[hygge_test_cut"],
             Self::Merge => &["UPDATE t", "INSERT INTO [dbo].[hygge_test_cut"],
             Self::Statement => &["MERGE"],
@@ -95,6 +112,10 @@ struct Scene {
 
 const FILE: i64 = 600;
 
+/// What the rows of [`Orders`] are, for a table that must be there.
+const COLUMNS: &str =
+    "id bigint, customer nvarchar(50), amount float, version bigint, updated_at datetime2(6)";
+
 impl Scene {
     fn new(way: Way, name: &str) -> Self {
         let database = Database::start();
@@ -105,11 +126,19 @@ impl Scene {
             "there",
             &format!(
                 "home:\n  type: parquet\n  path: data/orders\n{}\
-                 store:\n  connection: db\n  table: dbo.{table}\n  create: if_missing\n{}",
+                 store:\n  connection: db\n  table: dbo.{table}\n{}{}",
                 way.incremental(),
+                if way.stages() {
+                    "  create: if_missing\n"
+                } else {
+                    ""
+                },
                 way.settings(),
             ),
         );
+        if !way.stages() {
+            database.run(&format!("CREATE TABLE dbo.{table} ({COLUMNS})"));
+        }
         project.flow(
             "back",
             &format!(
@@ -279,6 +308,12 @@ fn killed_at_every_point_a_table_is_whole() {
 #[test]
 fn killed_while_it_merges_by_request_a_table_is_whole() {
     killed_at_all_of(&Way::ON_REQUEST, publishing());
+}
+
+/// Also before all is loaded: no receipt of what a dead process loaded counts.
+#[test]
+fn killed_while_it_loads_straight_into_it_a_table_is_whole() {
+    killed_at_all_of(&Way::STRAIGHT, POINTS);
 }
 
 #[test]
@@ -521,4 +556,32 @@ fn a_pool_that_is_too_small_is_said_before_anything_runs() {
         "{said}"
     );
     assert!(!said.contains("hunter2"), "{said}");
+}
+
+#[test]
+fn what_needs_staged_rows_or_several_workers_is_no_direct_load() {
+    let project = Project::new();
+    project.write(
+        "hygge.yml",
+        "name: test\nconnections:\n  db: {type: mssql, server: db.invalid, user: ann, password: p}\n",
+    );
+    for (home, expected) in [
+        (
+            "{connection: db, table: dbo.a, splits: 4}",
+            "is read in 4 splits, and the store takes all rows through one writer",
+        ),
+        (
+            "{connection: db, table: dbo.a, incremental: {column: at, strategy: merge, key: id}}",
+            "this store can't merge by key",
+        ),
+    ] {
+        project.flow(
+            "copy",
+            &format!("home: {home}\nstore: {{connection: db, table: dbo.b, direct: true}}\n"),
+        );
+        let refused = project.hygge("list").run();
+        assert_eq!(refused.code, Some(2), "{refused}");
+        let said = refused.shown();
+        assert!(said.contains(expected), "{said}");
+    }
 }

@@ -78,6 +78,12 @@ pub trait Store: Send + Sync + fmt::Debug {
         false
     }
 
+    /// Whether rows are staged, so that a commit that was decided on will come about. Not where
+    /// they wait in an open transaction, which is lost with its session.
+    fn stages(&self) -> bool {
+        true
+    }
+
     /// The run is given up before its commit, and these are the receipts that are known: throws
     /// away what they name. [`cleanup`](Self::cleanup) follows and finds it too; this is for
     /// Stores that would have to search for it. Idempotent.

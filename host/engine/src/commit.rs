@@ -158,7 +158,7 @@ impl Mover {
         );
         let (state, _) = carried.await.map_err(|fault| match store.undone(&fault) {
             true => Early::Undone(fault),
-            false => Early::Failed(decided(fault)),
+            false => Early::Failed(decided(fault, store.stages())),
         })?;
         let moved = Moved {
             action: target.action,
@@ -173,13 +173,21 @@ impl Mover {
 }
 
 /// What went wrong after the commit was decided on doesn't undo it.
-fn decided(fault: Fault) -> Fault {
+fn decided(fault: Fault, staged: bool) -> Fault {
     // These say so themselves, and what else to do.
     if matches!(&*fault.code, code::COMMIT_LOST | code::DESTINATION_FOREIGN) {
         return fault;
     }
-    let next = "its rows are staged and its commit is decided: the next `hygge start` finishes it \
-                before anything else";
+    let next = match staged {
+        true => {
+            "its rows are staged and its commit is decided: the next `hygge start` finishes it \
+             before anything else"
+        }
+        false => {
+            "whether its commit came about isn't known: the next `hygge start` asks before anything \
+             else, and moves the rows again if it didn't"
+        }
+    };
     let advice = match &fault.advice {
         Some(advice) => format!("{advice}; {next}"),
         None => next.to_owned(),

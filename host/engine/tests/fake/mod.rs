@@ -304,6 +304,10 @@ impl Store for FakeStore {
         self.0.undoes && fault.code == code::COMMIT_UNDONE
     }
 
+    fn stages(&self) -> bool {
+        !self.0.undoes
+    }
+
     async fn abort(&self, target: &Target, receipts: Vec<Receipt>, _: &Context) -> Result<()> {
         let mut shelf = self.0.shelf.lock().unwrap();
         for receipt in receipts {

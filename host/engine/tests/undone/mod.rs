@@ -66,7 +66,15 @@ async fn its_rows_are_moved_again_by_another_run() {
     let cut = Fault::new(code::DESTINATION_IO, "cut off");
     let to = Arc::new(failing(vec![cut, undone()], true));
     let mut project = Project::new().flow("a", &source, &to).incremental();
-    assert_eq!(project.run().await.count(Outcome::Fail), 1);
+    let failed = project.run().await;
+    let fault = failed.entities[0].fault.as_ref().unwrap();
+    assert_eq!(
+        fault.advice.as_deref(),
+        Some(
+            "whether its commit came about isn't known: the next `hygge start` asks before \
+             anything else, and moves the rows again if it didn't"
+        )
+    );
     assert!(waits(&project).await);
     source.splits.lock().unwrap().push(vec![100]);
     let summary = project.run().await;

@@ -612,6 +612,10 @@ impl Store for MssqlStore {
         fault.code == code::COMMIT_UNDONE
     }
 
+    fn stages(&self) -> bool {
+        !self.write.direct
+    }
+
     fn read_back(&self) -> Option<Arc<dyn Home>> {
         let Write { login, table, .. } = &self.write;
         let connection = Arc::clone(&self.connection);
