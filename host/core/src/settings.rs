@@ -16,6 +16,7 @@ pub const REDACTED: &str = "***";
 pub struct Settings {
     value: Value,
     secrets: BTreeSet<String>,
+    connection: Option<String>,
 }
 
 impl Settings {
@@ -24,7 +25,19 @@ impl Settings {
         Self {
             value,
             secrets: secrets.into_iter().collect(),
+            connection: None,
         }
+    }
+
+    /// The same, of a connection that has a name.
+    #[must_use]
+    pub fn of_connection(self, connection: Option<String>) -> Self {
+        Self { connection, ..self }
+    }
+
+    /// The name of the connection whose settings are among these, where it has one.
+    pub fn connection(&self) -> Option<&str> {
+        self.connection.as_deref()
     }
 
     /// The settings as the connector's own type. A fault has the JSON pointer of what is wrong as

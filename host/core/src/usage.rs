@@ -49,7 +49,7 @@ pub struct Egress {
 /// What the sessions of one connection came to in a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PoolUsage {
-    /// Where it leads, for people.
+    /// Its name in hygge.yml; where it leads, when it has none.
     pub connection: String,
     /// The most sessions that it has at once.
     pub size: u64,
@@ -80,6 +80,6 @@ pub trait Pooled: Send + Sync {
     /// The figures as they stand, of each connection that was used.
     fn pools(&self) -> Vec<PoolUsage>;
 
-    /// Lets go of all sessions that rest, and of what was counted: who comes next opens their own.
+    /// Lets go of all sessions that rest: who comes next opens their own. What was counted stays.
     fn forget(&self);
 }

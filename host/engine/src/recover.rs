@@ -164,7 +164,8 @@ fn with_secrets(recorded: &Value, planned: Option<&PlannedEntity>) -> Result<Set
         )
         .advise("put the entity back into the project: `hygge start` finishes what it left"));
     }
-    Ok(Settings::new(value, secrets))
+    let connection = planned.and_then(|planned| planned.store.connection.clone());
+    Ok(Settings::new(value, secrets).of_connection(connection))
 }
 
 /// The entity's resolved configuration, without secrets, for the record.

@@ -445,7 +445,7 @@ impl Merged {
             return None;
         }
         let (json, pointers) = node.json();
-        let settings = Settings::new(json, pointers);
+        let settings = Settings::new(json, pointers).of_connection(self.connection.clone());
         let cx = &cx.of(id);
         let plan = match self.role {
             Role::Home => registry

@@ -1,6 +1,8 @@
 //! What the sessions of a connection came to.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use hygge_core::PoolUsage;
@@ -8,6 +10,8 @@ use hygge_core::PoolUsage;
 /// Counters of one connection, from its beginning.
 #[derive(Debug, Default)]
 pub(super) struct Figures {
+    /// What it is called in hygge.yml.
+    names: Mutex<BTreeSet<String>>,
     opened: AtomicU64,
     opening_us: AtomicU64,
     reused: AtomicU64,
@@ -25,6 +29,12 @@ fn micros(time: Duration) -> u64 {
 }
 
 impl Figures {
+    /// Whoever uses it calls it so.
+    pub(super) fn called(&self, name: &str) {
+        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        names.insert(name.to_owned());
+    }
+
     pub(super) fn opened(&self, took: Duration) {
         add(&self.opened, 1);
         add(&self.opening_us, micros(took));
@@ -43,13 +53,19 @@ impl Figures {
         add(&self.broken, 1);
     }
 
-    /// The figures as they stand; none when no session was asked for.
-    pub(super) fn read(&self, connection: String, size: usize) -> Option<PoolUsage> {
+    /// The figures as they stand; none when no session was asked for. A connection without a name
+    /// is called by where it leads.
+    pub(super) fn read(&self, leads: String, size: usize) -> Option<PoolUsage> {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let (opened, reused) = (read(&self.opened), read(&self.reused));
         if opened == 0 && read(&self.waits) == 0 {
             return None;
         }
+        let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        let connection = match names.is_empty() {
+            true => leads,
+            false => names.iter().cloned().collect::<Vec<_>>().join(", "),
+        };
         let opening = read(&self.opening_us);
         // Each that was open already would have taken as long as one that wasn't.
         let saved = opening.saturating_mul(reused) / opened.max(1);
@@ -95,5 +111,10 @@ mod tests {
             saved_ms: 120,
         };
         assert_eq!(read, expected);
+        for name in ["dw", "copy", "dw"] {
+            figures.called(name);
+        }
+        let named = figures.read("db".to_owned(), 8).unwrap();
+        assert_eq!(named.connection, "copy, dw");
     }
 }

@@ -41,27 +41,46 @@ use self::who::Who;
 
 /// All connections of this process, by what they are opened with.
 #[derive(Debug, Default)]
-pub(crate) struct Connections(Mutex<HashMap<Login, Arc<Connection>>>);
+pub(crate) struct Connections(Mutex<HashMap<Login, Kept>>);
+
+/// What is kept of a connection: its sessions until they are let go of, what they came to for ever.
+#[derive(Debug, Default)]
+struct Kept {
+    connection: Option<Arc<Connection>>,
+    figures: Arc<Figures>,
+}
 
 impl Connections {
-    pub(crate) fn get(&self, login: &Login) -> Arc<Connection> {
+    /// The connection of that login, and how hygge.yml calls it.
+    pub(crate) fn get(&self, login: &Login, name: Option<&str>) -> Arc<Connection> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let made = || Arc::new(Connection::new(login.clone()));
-        Arc::clone(all.entry(login.clone()).or_insert_with(made))
+        let Kept {
+            connection,
+            figures,
+        } = all.entry(login.clone()).or_default();
+        if let Some(name) = name {
+            figures.called(name);
+        }
+        let made = || Arc::new(Connection::new(login.clone(), Arc::clone(figures)));
+        Arc::clone(connection.get_or_insert_with(made))
     }
 }
 
 impl Pooled for Connections {
     fn pools(&self) -> Vec<PoolUsage> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut pools: Vec<_> = all.values().filter_map(|each| each.usage()).collect();
+        let usage = |(login, kept): (&Login, &Kept)| {
+            let figures = &kept.figures;
+            figures.read(login.describe(), login.pool_size)
+        };
+        let mut pools: Vec<_> = all.iter().filter_map(usage).collect();
         pools.sort_by(|a, b| a.connection.cmp(&b.connection));
         pools
     }
 
     fn forget(&self) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.clear();
+        all.values_mut().for_each(|kept| kept.connection = None);
     }
 }
 
@@ -79,7 +98,7 @@ pub(crate) struct Connection {
     ahead: tokio::sync::Mutex<()>,
     holders: Mutex<BTreeMap<u64, String>>,
     next: AtomicU64,
-    figures: Figures,
+    figures: Arc<Figures>,
     tokens: OnceCell<Tokens>,
     shown: OnceCell<Result<Shown, String>>,
     pub(crate) runs: crate::store::Runs,
@@ -105,7 +124,7 @@ pub(crate) fn readers(pool_size: usize) -> usize {
 }
 
 impl Connection {
-    fn new(login: Login) -> Self {
+    fn new(login: Login, figures: Arc<Figures>) -> Self {
         Self {
             all: Arc::new(Semaphore::new(login.pool_size)),
             readers: Arc::new(Semaphore::new(readers(login.pool_size))),
@@ -115,7 +134,7 @@ impl Connection {
             ahead: tokio::sync::Mutex::default(),
             holders: Mutex::default(),
             next: AtomicU64::new(0),
-            figures: Figures::default(),
+            figures,
             tokens: OnceCell::new(),
             shown: OnceCell::new(),
             runs: crate::store::Runs::default(),
@@ -139,10 +158,6 @@ impl Connection {
     /// Whether the server's certificate is taken unseen.
     pub(crate) fn trusts(&self) -> bool {
         self.login.trust
-    }
-
-    fn usage(&self) -> Option<PoolUsage> {
-        self.figures.read(self.describe(), self.login.pool_size)
     }
 
     /// A session to run statements in; `who` is told to those who wait for one.

@@ -65,7 +65,7 @@ impl HomeKind for MssqlHomeKind {
             Some(id) => format!("reading {id}"),
             None => format!("reading {}", read.source.describe()),
         };
-        let connection = self.connections.get(&read.login);
+        let connection = self.connections.get(&read.login, settings.connection());
         Ok(Arc::new(MssqlHome {
             read,
             connection,

@@ -68,7 +68,7 @@ impl StoreKind for MssqlStoreKind {
             Some(id) => format!("writing {id}"),
             None => format!("writing {}", write.table),
         };
-        let connection = self.connections.get(&write.login);
+        let connection = self.connections.get(&write.login, settings.connection());
         Ok(Arc::new(MssqlStore::new(write, connection, who)))
     }
 }
