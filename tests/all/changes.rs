@@ -1,7 +1,7 @@
 //! Change tracking of SQL Server: what was inserted, updated and deleted between runs arrives, also
 //! when a run dies on its way, and a version that is too old gives way to all rows.
 
-use crate::harness::{Database, Outcome, Project};
+use crate::harness::{Database, Events, Outcome, Project};
 
 const FROM: &str = "dbo.hygge_test_changes";
 const TO: &str = "dbo.hygge_test_changed";
@@ -184,6 +184,89 @@ fn a_version_that_is_too_old_gives_way_to_all_rows() {
         .run(&format!("DELETE FROM {FROM} WHERE id = 5"));
     scene.run();
     scene.check("");
+}
+
+/// They are thrown away once they are read, before anybody can know that they were all of them.
+#[test]
+fn changes_that_are_thrown_away_while_they_are_read_fail_the_run() {
+    let scene = Scene::new("", "");
+    scene.run();
+    let before = scene.rows(TO, "");
+    scene.change();
+    let paused = scene.project.hygge("start").spawn_to("split.opened");
+    scene.database.run(&format!(
+        "ALTER TABLE {FROM} DISABLE CHANGE_TRACKING; ALTER TABLE {FROM} ENABLE CHANGE_TRACKING"
+    ));
+    let outcome = paused.go_on();
+    assert_eq!(outcome.code, Some(1), "{outcome}");
+    let shown = outcome.shown();
+    let expected = "were thrown away by the server while they were read";
+    assert!(shown.contains(expected), "{shown}");
+    assert!(shown.contains("the next run reads all rows"), "{shown}");
+    assert_eq!(scene.rows(TO, ""), before);
+    let again = scene.run();
+    assert!(again.shown().contains("all rows are read again"), "{again}");
+    scene.check("");
+}
+
+/// A snapshot for the statement that reads: what it isn't allowed is an error of the server's.
+#[test]
+fn changes_are_read_in_a_snapshot_where_that_is_asked_for() {
+    let scene = Scene::new("  isolation: snapshot\n", "");
+    let allow = "ALTER DATABASE CURRENT SET ALLOW_SNAPSHOT_ISOLATION ON";
+    scene.database.run(allow);
+    scene.run();
+    scene.check("");
+    scene.change();
+    // What others do once it has begun isn't seen, and is what the next run begins with.
+    let paused = scene.project.hygge("start").spawn_to("split.batch");
+    scene.database.run(&format!(
+        "UPDATE {FROM} SET name = N'late' WHERE id = 1; DELETE FROM {FROM} WHERE id = 2"
+    ));
+    assert_eq!(paused.go_on().code, Some(0));
+    scene.run();
+    scene.check("");
+}
+
+#[test]
+fn every_table_of_a_pattern_is_followed() {
+    let database = Database::start();
+    let of = |name: &str| format!("dbo.hygge_test_followed_{name}");
+    let to = |name: &str| format!("dbo.hygge_copy_hygge_test_followed_{name}");
+    tracking(&database);
+    for name in ["a", "b"] {
+        database.without(&[&of(name), &to(name)]);
+        database.run(&format!(
+            "CREATE TABLE {0} (id int NOT NULL PRIMARY KEY, name nvarchar(20) NULL); \
+             ALTER TABLE {0} ENABLE CHANGE_TRACKING; \
+             INSERT INTO {0} (id, name) VALUES (1, N'{name}'), (2, N'two')",
+            of(name)
+        ));
+    }
+    let project = database.project(4);
+    project.flow(
+        "all",
+        "home:\n  connection: db\n  tables: dbo.hygge_test_followed_*\n  incremental: {strategy: \
+         change_tracking}\nstore: {connection: db, table: 'dbo.hygge_copy_{entity}', create: \
+         if_missing}\n",
+    );
+    project.hygge("start").succeed();
+    // Versions are the database's: each table has what is its own.
+    database.run(&format!(
+        "UPDATE {} SET name = N'new' WHERE id = 1; DELETE FROM {} WHERE id = 2",
+        of("a"),
+        of("b")
+    ));
+    let outcome = project.hygge("start --output json").succeed();
+    let events = Events::of(&outcome);
+    for (name, expected) in [("a", ["1|new", "2|two"].as_slice()), ("b", &["1|b"])] {
+        assert_eq!(events.rows(&format!("all.hygge_test_followed_{name}")), 1);
+        let rows = database.run(&format!(
+            "SELECT CONCAT(id, '|', name) FROM {} ORDER BY id",
+            to(name)
+        ));
+        assert_eq!(rows, expected, "{name}");
+    }
 }
 
 #[test]

@@ -230,3 +230,45 @@ pub(super) fn statement(
         parameters: vec![parameter],
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_goes_on_only_where_all_changes_since_are_known() {
+        let table = TableName::parse("dbo.t").unwrap();
+        let mark = |version, table: &str, server: &str| Mark {
+            version,
+            table: table.to_owned(),
+            server: server.to_owned(),
+        };
+        let now = mark(20, "[dbo].[t]", "db/a");
+        let from = |before: Mark| {
+            let before = Position(serde_json::to_value(before).unwrap());
+            goes_on(&table, &now, 10, &before)
+        };
+        for version in [10, 15, 20] {
+            assert_eq!(from(mark(version, "[dbo].[t]", "db/a")).unwrap(), version);
+        }
+        let lost = |before| {
+            let fault = from(before).unwrap_err();
+            assert_eq!(fault.code, code::POSITION_LOST);
+            fault.message
+        };
+        assert_eq!(
+            lost(mark(9, "[dbo].[t]", "db/a")),
+            "changes of dbo.t are known since version 10, and the last run came to 9"
+        );
+        assert_eq!(
+            lost(mark(21, "[dbo].[t]", "db/a")),
+            "dbo.t is at version 20, and the last run came to 21: the database was put back"
+        );
+        let elsewhere = [mark(15, "[dbo].[u]", "db/a"), mark(15, "[dbo].[t]", "db/b")];
+        for before in elsewhere {
+            assert!(lost(before).starts_with("the version that is remembered is of "));
+        }
+        let none = goes_on(&table, &now, 10, &Position(serde_json::json!({})));
+        assert_eq!(none.unwrap_err().code, code::POSITION_LOST);
+    }
+}
