@@ -71,7 +71,17 @@ fn advice(number: u32) -> Option<&'static str> {
         18452 | 18456 => {
             "look at `user` and `password` of the connection, or whether its `access_token` has expired"
         }
-        4060 | 911 => "look at `database` of the connection, and whether the login may open it",
+        18486 | 18487 | 18488 | 18470 => {
+            "the login is locked or disabled, or its password has expired: somebody who may has to \
+             reset it"
+        }
+        40_615 | 47_073 => {
+            "let this machine's address through the server's firewall, or reach it over its private \
+             endpoint"
+        }
+        4060 | 911 | 916 => {
+            "look at `database` of the connection, and whether the login may open it"
+        }
         208 | 4902 => "look at the table's name and schema, and whether the login may see it",
         207 => "look at the names of the columns",
         229 | 230 | 262 | 297 | 300 | 1088 | 2760 => {
@@ -82,8 +92,24 @@ fn advice(number: u32) -> Option<&'static str> {
         547 => "the rows break a constraint of the destination",
         1105 | 9002 | 1101 => "free some space in the database or its log, then run again",
         1204 => "the server ran out of locks; run fewer splits at once",
+        1205 => "others work on the same rows: run when they don't, or with fewer `workers`",
         1222 => "somebody else holds the table; run again when they are done",
-        40544 => "the database has reached its size quota",
+        3952 => {
+            "run `ALTER DATABASE CURRENT SET ALLOW_SNAPSHOT_ISOLATION ON`, or leave `isolation` out"
+        }
+        2628 | 8152 => "make the column wider, or shorten the values in the source",
+        4712 => "drop those foreign keys, or merge: it leaves rows in their place",
+        13_609 => "the column takes JSON, and a value is none",
+        42_204 => "the column takes vectors of another length",
+        22_105 => "run `ALTER TABLE … ENABLE CHANGE_TRACKING` on the table",
+        10_928 | 10_929 | 10_936 => {
+            "the database is at its limit of sessions or workers: a smaller `pool_size`, or a larger \
+             size of the database"
+        }
+        40_197 | 40_501 | 40_613 | 49_918 | 49_919 | 49_920 => {
+            "Azure is busy, or is moving the database: run again in some minutes"
+        }
+        40_544 => "the database has reached its size quota",
         _ => return None,
     })
 }
@@ -197,6 +223,25 @@ mod tests {
         for number in [18456, 229, 547, 2627, 245, 8152, 2628, 208] {
             assert!(!reported(number).retryable, "{number}");
         }
+    }
+
+    /// docs/connectors/mssql.md lists what is told here.
+    #[test]
+    fn every_number_with_advice_is_on_the_page() {
+        let path = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../../docs/connectors/mssql.md"
+        );
+        let page = std::fs::read_to_string(path).unwrap();
+        let (_, section) = page.split_once("\n## When something is wrong\n").unwrap();
+        let listed: Vec<u32> = section
+            .split(|c: char| !c.is_ascii_digit())
+            .filter_map(|digits| digits.parse().ok())
+            .collect();
+        let advised = (0..100_000).filter(|number| advice(*number).is_some());
+        let unlisted = advised.chain(TRANSIENT.iter().copied());
+        let unlisted: Vec<u32> = unlisted.filter(|n| !listed.contains(n)).collect();
+        assert!(unlisted.is_empty(), "{unlisted:?}");
     }
 
     #[test]

@@ -335,7 +335,9 @@ impl Write {
     pub(crate) fn needs(&self) -> Needs {
         use WriteStrategy as S;
         let strategy = self.write_strategy;
-        let alters = self.keep_identity;
+        // Also to load past constraints and triggers.
+        let past = self.direct && !(self.check_constraints && self.fire_triggers);
+        let alters = self.keep_identity || past;
         Needs {
             update: match strategy {
                 Some(S::Merge) => Need::Always,
