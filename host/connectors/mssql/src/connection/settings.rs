@@ -188,10 +188,9 @@ impl ConnectionSettings {
         let mut problems = Vec::new();
         let given = match &self.connection_string {
             None => text::Given::default(),
-            Some(written) => text::read(written.expose()).unwrap_or_else(|why| {
-                problems.push(problem("/connection_string", why, None));
-                text::Given::default()
-            }),
+            // What it doesn't say isn't known, so nothing else can be told to be missing.
+            Some(written) => text::read(written.expose())
+                .map_err(|why| vec![problem("/connection_string", why, None)])?,
         };
         let server = self.server.clone().or(given.server.clone());
         let server = match server.as_deref().map(Server::parse) {
@@ -427,7 +426,21 @@ mod tests {
         let string = |how: &str| json!({"connection_string": format!("Server=db;Authentication=Active Directory {how}")});
         let login = asked(string("Managed Identity;User Id=c")).unwrap();
         assert!(matches!(login.who, Who::Entra(own) if own.client.as_deref() == Some("c")));
-        assert!(asked(string("Interactive")).is_err());
+        assert_eq!(
+            said(string("Interactive")),
+            [
+                "/connection_string \"Authentication\" asks for a login that hygge doesn't have; \
+                 `auth` beside the string says those that it has"
+            ]
+        );
+        assert_eq!(
+            said(json!({"connection_string": "Server=db;Trusted_Connection=yes"})),
+            [
+                "/connection_string \"Trusted_Connection\" asks for Windows logins, which hygge \
+                 doesn't have: give a SQL login (`User ID`, `Password`), or say `auth` beside the \
+                 string, as Entra ID knows you"
+            ]
+        );
     }
 
     #[test]
