@@ -38,7 +38,7 @@ pub(crate) struct Table {
 }
 
 const COLUMNS: &str = "\
-SELECT c.name, COALESCE(b.name, t.name) AS type_name, c.max_length, c.precision, c.scale, \
+SELECT c.name, CASE WHEN t.is_user_defined = 1 AND b.name IS NOT NULL THEN b.name ELSE t.name END AS type_name, c.max_length, c.precision, c.scale, \
 c.is_nullable, c.is_identity, c.is_computed, c.collation_name, c.default_object_id, \
 d.definition \
 FROM sys.columns AS c \

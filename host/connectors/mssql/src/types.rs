@@ -36,7 +36,10 @@ pub(crate) enum SqlType {
     Int,
     BigInt,
     Bit,
-    Decimal { precision: u8, scale: u8 },
+    Decimal {
+        precision: u8,
+        scale: u8,
+    },
     Money,
     SmallMoney,
     Real,
@@ -59,6 +62,8 @@ pub(crate) enum SqlType {
     UniqueIdentifier,
     Xml,
     Json,
+    /// So many dimensions. Its values are read and written as the text of a JSON array.
+    Vector(u16),
     RowVersion,
     SqlVariant,
     HierarchyId,
@@ -145,6 +150,7 @@ impl SqlType {
             | Self::UniqueIdentifier
             | Self::Xml
             | Self::Json
+            | Self::Vector(_)
             | Self::SqlVariant => DataType::Utf8,
             Self::Binary(_)
             | Self::VarBinary(_)
@@ -290,6 +296,7 @@ impl SqlType {
             "uniqueidentifier" => plain(Self::UniqueIdentifier),
             "xml" => plain(Self::Xml),
             "json" => plain(Self::Json),
+            "vector" => Some(Self::Vector(inside?.parse().ok()?)),
             "rowversion" | "timestamp" => plain(Self::RowVersion),
             "sql_variant" => plain(Self::SqlVariant),
             "hierarchyid" => plain(Self::HierarchyId),
@@ -307,7 +314,7 @@ impl SqlType {
         precision: u8,
         scale: u8,
     ) -> Option<Self> {
-        let wide = matches!(name, "nchar" | "nvarchar");
+        let wide = matches!(name, "nchar" | "nvarchar" | "sysname");
         let length = match max_length {
             -1 => Length::Max,
             bytes => Length::Of(u16::try_from(bytes).ok()? / if wide { 2 } else { 1 }),
@@ -327,6 +334,8 @@ impl SqlType {
             "time" => Self::Time(scale),
             "datetime2" => Self::DateTime2(scale),
             "datetimeoffset" => Self::DateTimeOffset(scale),
+            // Eight bytes, then four for each dimension.
+            "vector" => Self::Vector(fixed.checked_sub(8)? / 4),
             other => Self::parse(other)?,
         })
     }
@@ -351,6 +360,7 @@ impl fmt::Display for SqlType {
             Self::Time(digits) => write!(f, "time({digits})"),
             Self::DateTime2(digits) => write!(f, "datetime2({digits})"),
             Self::DateTimeOffset(digits) => write!(f, "datetimeoffset({digits})"),
+            Self::Vector(dimensions) => write!(f, "vector({dimensions})"),
             Self::TinyInt => f.write_str("tinyint"),
             Self::SmallInt => f.write_str("smallint"),
             Self::Int => f.write_str("int"),
@@ -414,6 +424,7 @@ pub(crate) const EVERY: &[SqlType] = &[
     SqlType::UniqueIdentifier,
     SqlType::Xml,
     SqlType::Json,
+    SqlType::Vector(1536),
     SqlType::RowVersion,
     SqlType::SqlVariant,
     SqlType::HierarchyId,
@@ -458,6 +469,14 @@ mod tests {
             SqlType::of_catalogue("varbinary", -1, 0, 0),
             Some(SqlType::VarBinary(Length::Max))
         );
-        assert_eq!(SqlType::of_catalogue("vector", 20, 0, 0), None);
+        assert_eq!(
+            SqlType::of_catalogue("sysname", 256, 0, 0),
+            Some(SqlType::NVarChar(Length::Of(128)))
+        );
+        assert_eq!(
+            SqlType::of_catalogue("vector", 20, 0, 0),
+            Some(SqlType::Vector(3))
+        );
+        assert_eq!(SqlType::of_catalogue("cursor", 20, 0, 0), None);
     }
 }

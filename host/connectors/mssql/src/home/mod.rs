@@ -459,11 +459,16 @@ impl Home for MssqlHome {
         let known = self.know().await?;
         let mut warnings = Vec::new();
         for column in &known.columns {
-            if column.sql_type.0 == SqlType::SqlVariant {
-                warnings.push(format!(
-                    "column {:?} is sql_variant: its values are read as text",
-                    column.name
-                ));
+            let name = &column.name;
+            match column.sql_type.0 {
+                SqlType::SqlVariant => warnings.push(format!(
+                    "column {name:?} is sql_variant: its values are read as text"
+                )),
+                SqlType::Vector(_) => warnings.push(format!(
+                    "column {name:?} is vector: its values are read as the text that the server \
+                     makes of them, with eight digits"
+                )),
+                _ => {}
             }
         }
         let mut session = self.connection.statements(&self.who).await?;

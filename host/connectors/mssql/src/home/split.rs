@@ -102,6 +102,8 @@ pub(super) fn selected(column: &SpecColumn, of: &str) -> String {
         SqlType::HierarchyId | SqlType::Geometry | SqlType::Geography => {
             format!("CAST({of}{dot}{name} AS varbinary(max)) AS {name}")
         }
+        // As text, which is the same whatever the numbers in it are made of.
+        SqlType::Vector(_) => format!("CAST({of}{dot}{name} AS nvarchar(max)) AS {name}"),
         _ => format!("{of}{dot}{name}"),
     }
 }

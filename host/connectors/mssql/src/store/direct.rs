@@ -123,6 +123,7 @@ pub(super) fn unfit(begun: &Begun) -> Result<()> {
                 | S::Image
                 | S::Xml
                 | S::Json
+                | S::Vector(_)
                 | S::SqlVariant
                 | S::HierarchyId
                 | S::Geometry

@@ -205,6 +205,8 @@ fn declared(name: &str, length: i64, precision: i64, scale: i64) -> String {
         "nvarchar" => sized(length),
         "decimal" | "numeric" => format!("{name}({precision},{scale})"),
         "time" | "datetime2" | "datetimeoffset" => format!("{name}({scale})"),
+        // Eight bytes, then four for each dimension.
+        "vector" => format!("vector({})", (length - 8) / 4),
         // The catalogue knows it by the name it had in the first versions.
         "timestamp" => "rowversion".to_owned(),
         _ => name.to_owned(),
@@ -374,6 +376,7 @@ mod tests {
             ("datetime2", 8, 27, 7, "datetime2(7)"),
             ("timestamp", 8, 0, 0, "rowversion"),
             ("money", 8, 19, 4, "money"),
+            ("vector", 20, 0, 0, "vector(3)"),
             ("xml", -1, 0, 0, "xml"),
         ] {
             assert_eq!(declared(name, length, precision, scale), expected);

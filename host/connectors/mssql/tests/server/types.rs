@@ -7,7 +7,7 @@ use arrow_array::{
     Int16Array, Int32Array, Int64Array, RecordBatch, StringArray, Time64MicrosecondArray,
     TimestampMicrosecondArray, UInt8Array,
 };
-use hygge_core::Action;
+use hygge_core::{Action, SplitRequest};
 use serde_json::json;
 
 use crate::scene::*;
@@ -269,6 +269,81 @@ async fn every_type_in_every_place_comes_back() {
         }
         columns.rotate_left(1);
     }
+}
+
+/// Both are texts to hygge, and the server takes only those that are what they say.
+#[tokio::test(flavor = "multi_thread")]
+async fn json_and_vectors_come_back_as_text() {
+    let scene = Scene::new();
+    let known = "SELECT name FROM sys.types WHERE name IN ('json', 'vector')";
+    if execute(&scene, known).await.len() < 2 {
+        eprintln!("SKIPPED: this server has no json or no vector");
+        return;
+    }
+    let table = "dbo.hygge_test_documents";
+    execute(&scene, &format!("DROP TABLE IF EXISTS {table}")).await;
+    let texts =
+        |values: [Option<&str>; 3]| -> ArrayRef { Arc::new(StringArray::from_iter(values)) };
+    let columns = |vector| {
+        batch(&[
+            (
+                "n",
+                "int",
+                Arc::new(Int32Array::from(vec![1, 2, 3])) as ArrayRef,
+            ),
+            (
+                "j",
+                "json",
+                texts([Some("{\"a\":[1,null]}"), None, Some("[]")]),
+            ),
+            (
+                "v",
+                "vector(3)",
+                texts([Some("[1, -0.5, 200]"), None, vector]),
+            ),
+        ])
+    };
+    let store = scene.store(&json!({"table": table, "create": "if_missing"}));
+    let good = columns(Some("[0,0,1e-3]"));
+    write(store.as_ref(), &[good.clone()], Action::Replace)
+        .await
+        .unwrap();
+    let home = scene.home(&json!({"table": table}));
+    let plan = home.splits(&SplitRequest::default(), &context()).await;
+    let plan = plan.unwrap();
+    assert_eq!(
+        plan.warnings,
+        [
+            "column \"v\" is vector: its values are read as the text that the server makes of them, \
+             with eight digits"
+        ]
+    );
+    let declared = |n: usize| plan.schema.field(n).metadata()[hygge_mssql::TYPE_KEY].clone();
+    assert_eq!([declared(1), declared(2)], ["json", "vector(3)"]);
+    let found = read(home.as_ref()).await.unwrap();
+    let found = arrow_select::concat::concat_batches(&found[0].schema(), &found).unwrap();
+    assert_eq!(found.column(1), good.column(1));
+    let vectors = found.column(2).as_any().downcast_ref::<StringArray>();
+    let numbers = vectors.unwrap().iter().map(|text| {
+        let text = text?;
+        Some(serde_json::from_str::<Vec<f32>>(text).unwrap())
+    });
+    assert_eq!(
+        numbers.collect::<Vec<_>>(),
+        [
+            Some(vec![1.0, -0.5, 200.0]),
+            None,
+            Some(vec![0.0, 0.0, 0.001])
+        ]
+    );
+    // One number too few.
+    let bad = columns(Some("[1,2]"));
+    let refused = write(store.as_ref(), &[bad], Action::Append).await;
+    let fault = refused.unwrap_err();
+    assert!(!fault.retryable, "{fault}");
+    assert_eq!(fault.attribute("sql_error"), Some("42204"), "{fault}");
+    let again = read(home.as_ref()).await.unwrap();
+    assert_eq!(again.iter().map(RecordBatch::num_rows).sum::<usize>(), 3);
 }
 
 /// A value that doesn't fit is an error that names column, row and value, and nothing arrives.

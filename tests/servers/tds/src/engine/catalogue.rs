@@ -138,7 +138,8 @@ pub(super) fn type_id(ty: &SqlType) -> i64 {
         Kind::Numeric => 108,
         Kind::SmallMoney => 122,
         Kind::BigInt => 127,
-        Kind::VarBinary => 165,
+        // What a vector is kept as.
+        Kind::VarBinary | Kind::Vector => 165,
         Kind::VarChar => 167,
         Kind::Binary => 173,
         Kind::Char => 175,
@@ -147,6 +148,7 @@ pub(super) fn type_id(ty: &SqlType) -> i64 {
         Kind::NChar => 239,
         Kind::HierarchyId | Kind::Geometry | Kind::Geography => 240,
         Kind::Xml => 241,
+        Kind::Json => 244,
     }
 }
 
@@ -155,11 +157,12 @@ fn user_type_id(ty: &SqlType) -> i64 {
         Kind::HierarchyId => 128,
         Kind::Geometry => 129,
         Kind::Geography => 130,
+        Kind::Vector => 255,
         _ => type_id(ty),
     }
 }
 
-const ALL_KINDS: [Kind; 33] = [
+const ALL_KINDS: [Kind; 35] = [
     Kind::TinyInt,
     Kind::SmallInt,
     Kind::Int,
@@ -189,6 +192,8 @@ const ALL_KINDS: [Kind; 33] = [
     Kind::DateTimeOffset,
     Kind::UniqueIdentifier,
     Kind::Xml,
+    Kind::Json,
+    Kind::Vector,
     Kind::Variant,
     Kind::HierarchyId,
     Kind::Geometry,
@@ -214,7 +219,7 @@ fn precision(ty: &SqlType) -> i64 {
 }
 
 fn collation(ty: &SqlType) -> Cell {
-    if ty.is_text() && ty.kind != Kind::Xml {
+    if ty.is_text() && !ty.is_document() {
         ty.collation.name().into()
     } else {
         Cell::Null

@@ -9,7 +9,6 @@ use crate::reply::{Outcome, Reply};
 use crate::sql::ast::{Kind as Statement, Statement as Read};
 use crate::sql::parse;
 use crate::store::table::Table;
-use crate::types::Kind;
 use crate::wire::token::Column;
 
 const COLUMNS: [(&str, &str); 18] = [
@@ -76,7 +75,7 @@ impl Engine {
                 }),
                 Cell::Int(i64::from(ty.precision)),
                 Cell::Int(i64::from(ty.scale)),
-                if ty.is_text() && ty.kind != Kind::Xml {
+                if ty.is_text() && !ty.is_document() {
                     Cell::Text(ty.collation.name())
                 } else {
                     Cell::Null
@@ -135,7 +134,7 @@ impl Engine {
         let name = self.own_name(&parts)?;
         let table = self.lookup(&name).ok_or_else(|| Self::no_object(&parts))?;
         let rows = table.columns.iter().map(|column| {
-            let is_text = column.ty.is_text() && column.ty.kind != Kind::Xml;
+            let is_text = column.ty.is_text() && !column.ty.is_document();
             let (bytes, collation) = if is_text {
                 let bytes = column.ty.collation.bytes().to_vec();
                 (Cell::Bytes(bytes), Cell::Text(column.ty.collation.name()))

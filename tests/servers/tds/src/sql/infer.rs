@@ -100,7 +100,7 @@ fn rank(ty: &SqlType) -> u8 {
     match ty.kind {
         Kind::HierarchyId | Kind::Geometry | Kind::Geography => 31,
         Kind::Variant => 30,
-        Kind::Xml => 29,
+        Kind::Xml | Kind::Json | Kind::Vector => 29,
         Kind::DateTimeOffset => 28,
         Kind::DateTime2 => 27,
         Kind::DateTime => 26,

@@ -179,6 +179,11 @@ pub(crate) fn parse_type(text: &str) -> Result<SqlType> {
         "datetimeoffset" => timed(Kind::DateTimeOffset)?,
         "uniqueidentifier" => SqlType::plain(Kind::UniqueIdentifier),
         "xml" => SqlType::plain(Kind::Xml),
+        "json" => SqlType::plain(Kind::Json),
+        "vector" => match number(0)? {
+            Some(dimensions @ 1..=1998) => SqlType::vector(dimensions),
+            _ => return Err(unknown()),
+        },
         "sql_variant" => SqlType::plain(Kind::Variant),
         "hierarchyid" => SqlType::plain(Kind::HierarchyId),
         "geometry" => SqlType::plain(Kind::Geometry),

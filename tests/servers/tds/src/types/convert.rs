@@ -1,7 +1,7 @@
 //! Values from one type to another, as CAST, CONVERT and assignments do it.
 
 use super::show::{hex, parse_guid, parse_hex, show};
-use super::{Decimal, Kind, SqlType, Value, clock};
+use super::{Decimal, Kind, SqlType, Value, clock, document};
 use crate::fault::{Result, SqlError};
 
 /// Whether what is too long is cut (a cast) or refused (an assignment to a column).
@@ -11,7 +11,7 @@ pub(crate) enum How {
     Assign,
 }
 
-fn failed(value: &Value, from: &SqlType, to: &SqlType) -> SqlError {
+pub(super) fn failed(value: &Value, from: &SqlType, to: &SqlType) -> SqlError {
     if to.is_dated() {
         return SqlError::new(
             241,
@@ -96,6 +96,8 @@ pub(crate) fn convert(
         | Kind::Text
         | Kind::NText
         | Kind::Xml => text(value, from, to, style, how),
+        Kind::Json => document::json(&value, from, to),
+        Kind::Vector => document::vector(&value, from, to),
         Kind::Binary
         | Kind::VarBinary
         | Kind::Image

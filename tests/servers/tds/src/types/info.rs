@@ -52,7 +52,8 @@ fn token(ty: &SqlType, fixed: bool) -> u8 {
         (Kind::VarChar, _) => 0xA7,
         (Kind::Binary | Kind::RowVersion, _) => 0xAD,
         (Kind::Char, _) => 0xAF,
-        (Kind::NVarChar, _) => 0xE7,
+        // As to all clients that don't say that they know more.
+        (Kind::NVarChar | Kind::Json | Kind::Vector, _) => 0xE7,
         (Kind::NChar, _) => 0xEF,
         (Kind::Xml, _) => 0xF1,
         (Kind::HierarchyId | Kind::Geometry | Kind::Geography, _) => 0xF0,
@@ -82,6 +83,10 @@ pub(crate) fn put(out: &mut Vec<u8>, ty: &SqlType, nullable: bool) {
         }
         Kind::Char | Kind::VarChar | Kind::NChar | Kind::NVarChar => {
             out.extend(ty.length.to_le_bytes());
+            out.extend(ty.collation.bytes());
+        }
+        Kind::Json | Kind::Vector => {
+            out.extend(MAX.to_le_bytes());
             out.extend(ty.collation.bytes());
         }
         Kind::Binary | Kind::VarBinary | Kind::RowVersion => out.extend(ty.length.to_le_bytes()),

@@ -4,6 +4,7 @@ pub(crate) mod clock;
 pub(crate) mod collation;
 pub(crate) mod convert;
 pub(crate) mod decimal;
+mod document;
 pub(crate) mod info;
 pub(crate) mod show;
 pub(crate) mod text;
@@ -45,6 +46,8 @@ pub(crate) enum Kind {
     DateTimeOffset,
     UniqueIdentifier,
     Xml,
+    Json,
+    Vector,
     Variant,
     HierarchyId,
     Geometry,
@@ -109,6 +112,8 @@ impl SqlType {
             | Kind::NText
             | Kind::Image
             | Kind::Xml
+            | Kind::Json
+            | Kind::Vector
             | Kind::HierarchyId
             | Kind::Geometry
             | Kind::Geography => (MAX, 0, 0),
@@ -173,7 +178,12 @@ impl SqlType {
         match self.kind {
             Kind::Text | Kind::NText | Kind::Image => Layout::Pointer,
             Kind::Variant => Layout::Long,
-            Kind::Xml | Kind::HierarchyId | Kind::Geometry | Kind::Geography => Layout::Chunked,
+            Kind::Xml
+            | Kind::Json
+            | Kind::Vector
+            | Kind::HierarchyId
+            | Kind::Geometry
+            | Kind::Geography => Layout::Chunked,
             Kind::VarChar | Kind::NVarChar | Kind::VarBinary if self.length == MAX => {
                 Layout::Chunked
             }
@@ -262,7 +272,7 @@ impl SqlType {
     pub(crate) fn is_unicode(&self) -> bool {
         matches!(
             self.kind,
-            Kind::NChar | Kind::NVarChar | Kind::NText | Kind::Xml
+            Kind::NChar | Kind::NVarChar | Kind::NText | Kind::Xml | Kind::Json | Kind::Vector
         )
     }
 
@@ -305,6 +315,20 @@ impl SqlType {
         }
     }
 
+    /// A vector of so many numbers: four bytes each, after a head of eight.
+    pub(crate) fn vector(dimensions: u16) -> Self {
+        Self::sized(Kind::Vector, 8 + 4 * dimensions)
+    }
+
+    pub(crate) fn dimensions(&self) -> usize {
+        usize::from(self.length.saturating_sub(8) / 4)
+    }
+
+    /// Texts that are more than texts, and so have no collation.
+    pub(crate) fn is_document(&self) -> bool {
+        matches!(self.kind, Kind::Xml | Kind::Json | Kind::Vector)
+    }
+
     /// The name that `sys.types` has for it.
     pub(crate) fn name(&self) -> &'static str {
         match self.kind {
@@ -337,6 +361,8 @@ impl SqlType {
             Kind::DateTimeOffset => "datetimeoffset",
             Kind::UniqueIdentifier => "uniqueidentifier",
             Kind::Xml => "xml",
+            Kind::Json => "json",
+            Kind::Vector => "vector",
             Kind::Variant => "sql_variant",
             Kind::HierarchyId => "hierarchyid",
             Kind::Geometry => "geometry",
@@ -361,6 +387,7 @@ impl SqlType {
                 Some(count) => format!("{name}({count})"),
                 None => format!("{name}(max)"),
             },
+            Kind::Vector => format!("{name}({})", self.dimensions()),
             _ => name.to_owned(),
         }
     }

@@ -239,7 +239,7 @@ pub(crate) fn parse(ty: &SqlType, data: &[u8]) -> Result<Value> {
         Kind::Char | Kind::VarChar | Kind::Text => {
             return Ok(Value::Text(text::from_narrow(data, ty.collation)));
         }
-        Kind::NChar | Kind::NVarChar | Kind::NText => {
+        Kind::NChar | Kind::NVarChar | Kind::NText | Kind::Json | Kind::Vector => {
             if !data.len().is_multiple_of(2) {
                 return Err(SqlError::protocol("a text has half a character"));
             }
@@ -353,9 +353,7 @@ pub(crate) fn data(ty: &SqlType, value: &Value) -> Result<Vec<u8>> {
         (Kind::Char | Kind::VarChar | Kind::Text, Value::Text(text)) => {
             text::to_narrow(text, ty.collation)
         }
-        (Kind::NChar | Kind::NVarChar | Kind::NText | Kind::Xml, Value::Text(text)) => {
-            text::to_utf16(text)
-        }
+        (_, Value::Text(text)) if ty.is_unicode() => text::to_utf16(text),
         (_, Value::Bytes(bytes)) if ty.is_binary() => bytes.clone(),
         (Kind::Variant, value) => variant::data(value)?,
         _ if ty.layout() == Layout::Byte => {

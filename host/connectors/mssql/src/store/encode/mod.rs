@@ -52,7 +52,9 @@ pub(super) fn staged_as(sql_type: SqlType) -> SqlType {
         SqlType::NChar(n) => SqlType::NVarChar(Length::Of(n)),
         SqlType::Binary(n) => SqlType::VarBinary(Length::Of(n)),
         SqlType::Text => SqlType::VarChar(Length::Max),
-        SqlType::NText | SqlType::Xml | SqlType::Json => SqlType::NVarChar(Length::Max),
+        SqlType::NText | SqlType::Xml | SqlType::Json | SqlType::Vector(_) => {
+            SqlType::NVarChar(Length::Max)
+        }
         SqlType::SqlVariant => SqlType::NVarChar(Length::Of(4_000)),
         SqlType::Image | SqlType::HierarchyId | SqlType::Geometry | SqlType::Geography => {
             SqlType::VarBinary(Length::Max)
