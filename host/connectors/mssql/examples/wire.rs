@@ -2,7 +2,8 @@
 //!
 //! A million rows of 10 columns go from the test server into Arrow, on to Parquet, and from Parquet
 //! into INSERT BULK. The server is another process, so the CPU seconds are the client's alone: user
-//! and system time of all its threads. `wire serve` is that server.
+//! and system time of all its threads. `wire serve` is that server. `WAY` is `arrow`, `parquet`, `bulk`
+//! or `all`; `hold` only fills the table, tells where it is, and waits: for `tests/bench/wire.py`.
 #![expect(clippy::unwrap_used, reason = "a measuring tool: stops where it fails")]
 #![expect(clippy::print_stdout, reason = "what was measured is printed")]
 
@@ -178,6 +179,7 @@ fn rows(first: i64, count: i64) -> RecordBatch {
 /// The server, in a process of its own.
 struct Other {
     child: Child,
+    port: String,
     connection: String,
 }
 
@@ -193,12 +195,16 @@ impl Other {
         BufReader::new(child.stdout.take().unwrap())
             .read_line(&mut line)
             .unwrap();
+        let port = line.trim().to_owned();
         let connection = format!(
-            "Server=127.0.0.1,{};Database=test;User ID={USER};Password={PASSWORD};Encrypt=true;\
-             TrustServerCertificate=true",
-            line.trim()
+            "Server=127.0.0.1,{port};Database=test;User ID={USER};Password={PASSWORD};Encrypt=true;\
+             TrustServerCertificate=true"
         );
-        Self { child, connection }
+        Self {
+            child,
+            port,
+            connection,
+        }
     }
 }
 
@@ -394,7 +400,6 @@ async fn measure(count: i64, splits: usize, packet: u16, way: &str) {
         packet,
         splits,
     };
-    println!("{splits} at once, packets of {packet} bytes");
     let (table, into_table) = bench.table();
     let (files, into_files) = bench.files();
     // The table, in as many splits as are read later.
@@ -416,6 +421,13 @@ async fn measure(count: i64, splits: usize, packet: u16, way: &str) {
     }
     committed(into_table.as_ref(), target, receipts).await;
 
+    if way == "hold" {
+        println!("{} {USER} {PASSWORD}", other.port);
+        // Until whoever wanted it is gone.
+        std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
+        return;
+    }
+    println!("{splits} at once, packets of {packet} bytes");
     let wanted = |name: &str| way == "all" || way == name;
     if wanted("arrow") {
         let clock = Clock::start();
