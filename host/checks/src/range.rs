@@ -59,6 +59,20 @@ impl Spec for Range {
                 .transpose()
         };
         let (min, max) = (bound(&self.min)?, bound(&self.max)?);
+        if let (Some(least), Some(most)) = (&min, &max) {
+            let none = gt(least, most)
+                .map_err(|error| Fault::internal(format!("can't compare: {error}")))?;
+            if none.has_true() {
+                let message = format!(
+                    "the range check of {:?} lets nothing through: no value is {}",
+                    self.column,
+                    self.bounds()
+                );
+                return Err(Fault::new(code::SCHEMA, message)
+                    .with("column", &self.column)
+                    .advise("`min` is the least value, `max` the greatest"));
+            }
+        }
         Ok(row_wise(vec![Part {
             said: format!("{:?} isn't {} in {{rows}}", self.column, self.bounds()),
             shown: Some(column),

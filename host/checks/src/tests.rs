@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::types::Int32Type;
 use arrow_array::{
-    ArrayRef, DictionaryArray, Float64Array, Int64Array, RecordBatch, StringArray,
+    ArrayRef, Decimal128Array, DictionaryArray, Float64Array, Int64Array, RecordBatch, StringArray,
     TimestampMicrosecondArray,
 };
 use hygge_core::{
@@ -131,6 +131,38 @@ fn each_check_says_what_it_found() {
     ]
     .map(|check| format!("{check}\n    {}", said(&check)));
     insta::assert_snapshot!(said.join("\n"));
+}
+
+/// A bound that was rounded would let through what it was written against.
+#[test]
+fn bounds_are_what_was_written() {
+    let prices = Decimal128Array::from(vec![Some(0), Some(1), None]);
+    let prices: ArrayRef = Arc::new(prices.with_precision_and_scale(9, 2).unwrap());
+    let rows = RecordBatch::try_from_iter_with_nullable([("price", prices, true)]).unwrap();
+    let of = |check: Value| {
+        let judged = judged(&check, &[vec![rows.clone()]]);
+        match judged {
+            Ok(Verdict::Passed) => "-".to_owned(),
+            Ok(Verdict::Failed { why, .. }) => why,
+            Err(fault) => fault.message,
+        }
+    };
+    assert_eq!(
+        of(json!({"type": "range", "column": "price", "min": 0.005})),
+        "the range check of \"price\" can't take \"0.005\": the column is decimal(9, 2)"
+    );
+    assert_eq!(
+        of(json!({"type": "accepted_values", "column": "price", "values": ["0.00", "0.014"]})),
+        "the accepted_values check of \"price\" can't take \"0.014\": the column is decimal(9, 2)"
+    );
+    assert_eq!(
+        of(json!({"type": "range", "column": "price", "min": "0.010"})),
+        "\"price\" isn't at least 0.010 in 1 row, such as 0.00"
+    );
+    assert_eq!(
+        of(json!({"type": "range", "column": "price", "min": 5, "max": 1})),
+        "the range check of \"price\" lets nothing through: no value is between 5 and 1"
+    );
 }
 
 #[test]

@@ -63,7 +63,7 @@ pub(crate) fn scalar(check: &str, written: &Written, field: &Field) -> Result<Sc
     let to = plain(field.data_type());
     let text = written.text();
     let one: ArrayRef = Arc::new(StringArray::from(vec![text.as_str()]));
-    let cast = cast_with_options(&one, &to, &STRICT).map_err(|_| {
+    let refused = || {
         let message = format!(
             "the {check} check of {:?} can't take {text:?}: the column is {}",
             field.name(),
@@ -72,6 +72,17 @@ pub(crate) fn scalar(check: &str, written: &Written, field: &Field) -> Result<Sc
         Fault::new(code::SCHEMA, message)
             .with("column", field.name())
             .advise("write it as a value of that type, or `cast` the column in a transform")
-    })?;
-    Ok(Scalar::new(cast))
+    };
+    let cast = |given: &ArrayRef, to: &DataType| {
+        cast_with_options(given, to, &STRICT).map_err(|_| refused())
+    };
+    let made = cast(&one, &to)?;
+    if matches!(to, DataType::Decimal128(..) | DataType::Decimal256(..)) {
+        // Arrow rounds a text to a decimal's places without a word.
+        let exact = DataType::Decimal256(76, 38);
+        if cast(&one, &exact)?.as_ref() != cast(&made, &exact)?.as_ref() {
+            return Err(refused());
+        }
+    }
+    Ok(Scalar::new(made))
 }
