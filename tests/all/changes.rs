@@ -186,6 +186,68 @@ fn a_version_that_is_too_old_gives_way_to_all_rows() {
     scene.check("");
 }
 
+/// Also when more happened since than had happened before, so that its version says nothing.
+#[test]
+fn a_database_that_was_put_back_is_read_again() {
+    const TABLE: &str = "dbo.hygge_test_restored";
+    for more in [0, 20] {
+        let (erp, dw) = (Database::start(), Database::start());
+        let Some(server) = erp.made() else {
+            return;
+        };
+        tracking(&erp);
+        erp.run(&format!(
+            "CREATE TABLE {TABLE} (id int NOT NULL PRIMARY KEY, name nvarchar(20) NULL); \
+             ALTER TABLE {TABLE} ENABLE CHANGE_TRACKING; \
+             INSERT INTO {TABLE} (id, name) VALUES (1, N'one'), (2, N'two')"
+        ));
+        let project = Project::new();
+        let connection = |database: &Database| {
+            let string = database.connection_string().replace('\'', "''");
+            format!("{{type: mssql, connection_string: '{string}', pool_size: 4}}")
+        };
+        project.write(
+            "hygge.yml",
+            format!(
+                "name: test\nconnections:\n  erp: {}\n  dw: {}\n",
+                connection(&erp),
+                connection(&dw)
+            ),
+        );
+        project.flow(
+            "follow",
+            &format!(
+                "home: {{connection: erp, table: {TABLE}, incremental: {{strategy: \
+                 change_tracking}}}}\nstore: {{connection: dw, table: {TABLE}, create: if_missing}}\n"
+            ),
+        );
+        let rows = |database: &Database| {
+            database.run(&format!(
+                "SELECT CONCAT(id, '|', name) FROM {TABLE} ORDER BY id"
+            ))
+        };
+        let backup = server.backup();
+        project.hygge("start").succeed();
+        erp.run(&format!(
+            "INSERT INTO {TABLE} (id, name) VALUES (3, N'three'); DELETE FROM {TABLE} WHERE id = 1"
+        ));
+        project.hygge("start").succeed();
+        assert_eq!(rows(&dw), ["2|two", "3|three"]);
+        server.restore(&backup);
+        for id in 10..10 + more {
+            erp.run(&format!(
+                "INSERT INTO {TABLE} (id, name) VALUES ({id}, N'after')"
+            ));
+        }
+        let outcome = project.hygge("start").succeed();
+        let shown = outcome.shown();
+        assert!(shown.contains("was put back"), "{shown}");
+        assert!(shown.contains("all rows are read again"), "{shown}");
+        assert_eq!(rows(&dw), rows(&erp));
+        assert_eq!(rows(&dw).len(), 2 + more);
+    }
+}
+
 /// They are thrown away once they are read, before anybody can know that they were all of them.
 #[test]
 fn changes_that_are_thrown_away_while_they_are_read_fail_the_run() {

@@ -66,6 +66,11 @@ impl Database {
         project
     }
 
+    /// How one connects to it.
+    pub(crate) fn connection_string(&self) -> &str {
+        &self.string
+    }
+
     /// Runs statements and gives the first column of every row as text.
     pub(crate) fn run(&self, sql: &str) -> Vec<String> {
         let runtime = tokio::runtime::Builder::new_current_thread()

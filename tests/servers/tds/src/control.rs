@@ -11,7 +11,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use crate::faults::{Fault, Faults};
 use crate::session;
-use crate::store::Databases;
+use crate::store::{Backup, Databases};
 
 /// What the server says of encryption when it is asked (MS-TDS 2.2.6.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,6 +157,16 @@ impl Server {
             shared,
             listener: Some(listener),
         })
+    }
+
+    /// What the first database holds now.
+    pub fn backup(&self) -> Backup {
+        self.shared.databases.first().backup()
+    }
+
+    /// Puts the first database back to what it held. Nobody may be at work in it.
+    pub fn restore(&self, backup: &Backup) {
+        self.shared.databases.first().restore(backup);
     }
 
     /// Where it listens.

@@ -18,6 +18,7 @@ mod wire;
 pub use control::{Encryption, Logged, Open, Options, PASSWORD, Server, USER};
 pub use fault::SqlError;
 pub use faults::{Effect, Fault};
+pub use store::Backup;
 
 /// What the server calls itself in messages.
 pub(crate) const SERVER_NAME: &str = "HYGGE-TEST";

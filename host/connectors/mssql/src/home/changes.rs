@@ -31,6 +31,10 @@ struct Mark {
     /// Versions of one table say nothing of another's.
     table: String,
     server: String,
+    /// Nor do those of a database before it was put back from a backup, when another life of it
+    /// begins. Not every server tells, and not everybody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    fork: Option<String>,
 }
 
 /// What is wanted of a table's changes, once it is known that they are tracked.
@@ -45,6 +49,18 @@ pub(super) struct Tracked {
 struct Versions {
     now: Option<i64>,
     least: Option<i64>,
+}
+
+/// Which life of the database this is. What it needs to be seen, and whether a server has the view,
+/// differs; where it can't be, nothing is known.
+async fn fork(session: &mut Statements, table: &TableName) -> Result<Option<String>> {
+    const SQL: &str = "BEGIN TRY EXEC(N'SELECT CAST(recovery_fork_guid AS varchar(36)) FROM \
+                       sys.database_recovery_status WHERE database_id = DB_ID()') END TRY \
+                       BEGIN CATCH SELECT CAST(NULL AS varchar(36)) END CATCH";
+    let what = format!("can't ask which life of its database {table} is in");
+    let found = session.query(&what, Doing::Reading, SQL, &[]).await?;
+    let row = found.iter().flatten().next();
+    Ok(row.and_then(|row| describe::text(row, 0)))
 }
 
 async fn versions(session: &mut Statements, table: &TableName) -> Result<Versions> {
@@ -98,6 +114,7 @@ pub(super) async fn begin(
         version: now,
         table: name,
         server,
+        fork: fork(session, table).await?,
     };
     let since = match (changes, before) {
         (Changes::Since, Some(before)) => Some(Since {
@@ -143,11 +160,18 @@ fn goes_on(table: &TableName, now: &Mark, least: i64, before: &Position) -> Resu
     let Ok(mark) = serde_json::from_value::<Mark>(before.0.clone()) else {
         return lost(format!("no version of {table} is remembered"));
     };
-    let Mark { version, .. } = mark;
+    let version = mark.version;
     if mark.table != now.table || mark.server != now.server {
         return lost(format!(
             "the version that is remembered is of {} of {}",
             mark.table, mark.server
+        ));
+    }
+    if let (Some(before), Some(now)) = (&mark.fork, &now.fork)
+        && before != now
+    {
+        return lost(format!(
+            "the database of {table} was put back since the last run"
         ));
     }
     if version < least {
@@ -242,6 +266,7 @@ mod tests {
             version,
             table: table.to_owned(),
             server: server.to_owned(),
+            fork: None,
         };
         let now = mark(20, "[dbo].[t]", "db/a");
         let from = |before: Mark| {
@@ -267,6 +292,21 @@ mod tests {
         let elsewhere = [mark(15, "[dbo].[u]", "db/a"), mark(15, "[dbo].[t]", "db/b")];
         for before in elsewhere {
             assert!(lost(before).starts_with("the version that is remembered is of "));
+        }
+        let forked = |before: &str, now: &str| {
+            let of = |fork: &str| Mark {
+                fork: (!fork.is_empty()).then(|| fork.to_owned()),
+                ..mark(15, "[dbo].[t]", "db/a")
+            };
+            let before = Position(serde_json::to_value(of(before)).unwrap());
+            goes_on(&table, &of(now), 10, &before)
+        };
+        assert_eq!(
+            forked("a", "b").unwrap_err().message,
+            "the database of dbo.t was put back since the last run"
+        );
+        for (before, now) in [("a", "a"), ("", "b"), ("a", "")] {
+            assert_eq!(forked(before, now).unwrap(), 15);
         }
         let none = goes_on(&table, &now, 10, &Position(serde_json::json!({})));
         assert_eq!(none.unwrap_err().code, code::POSITION_LOST);

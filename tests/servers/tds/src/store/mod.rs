@@ -78,6 +78,8 @@ pub(crate) struct Database {
     pub(crate) read_committed_snapshot: AtomicBool,
     /// The version of the last commit that changed a tracked table, once changes are tracked.
     tracked: Mutex<Option<i64>>,
+    /// How often it was put back from a backup.
+    restored: AtomicU64,
     /// Unique keys of tables, by object.
     pub(crate) keys: Mutex<HashMap<i64, Keys>>,
 }
@@ -94,6 +96,7 @@ impl Database {
             active: Mutex::default(),
             read_committed_snapshot: AtomicBool::new(options.read_committed_snapshot),
             tracked: Mutex::default(),
+            restored: AtomicU64::new(0),
             keys: Mutex::default(),
         })
     }
@@ -131,6 +134,29 @@ impl Database {
         Ok(())
     }
 
+    pub(crate) fn backup(&self) -> Backup {
+        let current = locked(&self.current);
+        Backup {
+            tables: Arc::clone(&current),
+            version: *locked(&self.tracked),
+        }
+    }
+
+    /// Puts it back, versions of its changes included.
+    pub(crate) fn restore(&self, backup: &Backup) {
+        let mut current = locked(&self.current);
+        *current = Arc::clone(&backup.tables);
+        *locked(&self.tracked) = backup.version;
+        locked(&self.keys).clear();
+        self.restored.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Its `recovery_fork_guid`: another one after it was put back.
+    pub(crate) fn recovery_fork(&self) -> String {
+        let restored = self.restored.load(Ordering::SeqCst);
+        format!("{:08X}-0000-4000-8000-{restored:012X}", self.id)
+    }
+
     pub(crate) fn object_id(&self) -> i64 {
         self.next_object.fetch_add(16, Ordering::SeqCst)
     }
@@ -158,6 +184,12 @@ impl Database {
     pub(crate) fn last_rowversion(&self) -> u64 {
         self.rowversion.load(Ordering::SeqCst)
     }
+}
+
+/// What a database held.
+pub struct Backup {
+    tables: Arc<Snapshot>,
+    version: Option<i64>,
 }
 
 pub(crate) struct Databases {

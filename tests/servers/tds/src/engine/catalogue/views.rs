@@ -461,6 +461,16 @@ impl Engine {
                 ],
                 Vec::new(),
             ),
+            "database_recovery_status" => view(
+                &[
+                    ("database_id", "int"),
+                    ("recovery_fork_guid", "varchar(36)"),
+                ],
+                vec![vec![
+                    self.database.id.into(),
+                    self.database.recovery_fork().as_str().into(),
+                ]],
+            ),
             "change_tracking_databases" => view(
                 &[("database_id", "int"), ("is_auto_cleanup_on", "bit")],
                 match self.database.tracked_version() {
