@@ -46,6 +46,11 @@ fn printed(project: &Project, commands: &[&str]) -> BTreeSet<String> {
 #[test]
 fn as_documented() {
     let project = Project::new();
+    project.write(
+        "hygge.yml",
+        "name: test\nconnections: {db: {type: sqlite, path: seeds.db}}\n",
+    );
+    project.write("seeds.sql", "CREATE TABLE seeds (id int);\n");
     project.flow(
         "sales",
         "entities: [orders]\n\
@@ -68,6 +73,7 @@ fn as_documented() {
     holds("hygge list --discover", &["list --discover"], &[]);
     holds("hygge schema diff", &["schema diff sales.orders"], &[]);
     holds("hygge debug", &["debug"], &[]);
+    holds("hygge apply", &["apply seeds.sql --connection db"], &[]);
     project.hygge("start").run();
     holds(
         "hygge state",

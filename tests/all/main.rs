@@ -9,6 +9,7 @@
     reason = "in a test a panic is the report, also outside of #[test] functions"
 )]
 
+mod apply;
 mod changes;
 mod checks;
 mod crash;

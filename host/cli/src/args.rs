@@ -57,6 +57,7 @@ pub(crate) enum Verb {
     Peek(verb::peek::PeekArgs),
     Schema(verb::schema::SchemaArgs),
     Generate(verb::generate::GenerateArgs),
+    Apply(verb::apply::ApplyArgs),
     Plugin(verb::plugin::PluginArgs),
     State(verb::state::StateArgs),
     Runs(verb::runs::RunsArgs),

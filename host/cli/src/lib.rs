@@ -13,6 +13,7 @@
 mod args;
 mod complaint;
 mod console;
+mod database;
 mod desk;
 mod diagnostics;
 mod discover;

@@ -7,11 +7,12 @@ use serde_json::Value;
 
 use crate::unknown;
 
-/// Every type of Home, Store and transform this program knows: one line a crate.
+/// Every type of Home, Store, transform and database this program knows: one line a crate.
 pub fn registry() -> Registry {
     let mut registry = Registry::default();
     hygge_files::register(&mut registry);
     hygge_mssql::register(&mut registry);
+    hygge_sqlite::register(&mut registry);
     hygge_checks::register(&mut registry);
     hygge_polars::register(&mut registry);
     hygge_transforms::register(&mut registry);

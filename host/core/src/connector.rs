@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::{
-    CheckKind, EntityId, Home, Metered, Place, PoolUsage, Pooled, Result, RunId, Settings, Store,
-    TransformKind, Usage,
+    CheckKind, DatabaseKind, EntityId, Home, Metered, Place, PoolUsage, Pooled, Result, RunId,
+    Settings, Store, TransformKind, Usage,
 };
 
 /// A type of Home: what `home: {type: …}` names. Planning looks only at the settings; building
@@ -147,13 +147,14 @@ pub struct Problem {
     pub advice: Option<String>,
 }
 
-/// Every type of Home, Store, transform and check there is, by name. Filled in one place, by the front end.
+/// Every type of Home, Store, transform, check and database there is, by name. Filled in one place, by the front end.
 #[derive(Clone, Default)]
 pub struct Registry {
     homes: BTreeMap<String, Arc<dyn HomeKind>>,
     stores: BTreeMap<String, Arc<dyn StoreKind>>,
     transforms: BTreeMap<String, Arc<dyn TransformKind>>,
     checks: BTreeMap<String, Arc<dyn CheckKind>>,
+    databases: BTreeMap<String, Arc<dyn DatabaseKind>>,
     metered: Vec<Arc<dyn Metered>>,
     pooled: Vec<Arc<dyn Pooled>>,
 }
@@ -178,6 +179,12 @@ impl Registry {
     /// Adds a type of check; the first of a name stays.
     pub fn add_check(&mut self, kind: Arc<dyn CheckKind>) {
         self.checks.entry(kind.name().to_owned()).or_insert(kind);
+    }
+
+    /// Adds a type of database; the first of a name stays.
+    pub fn add_database(&mut self, kind: Arc<dyn DatabaseKind>) {
+        let name = kind.name().to_owned();
+        self.databases.entry(name).or_insert(kind);
     }
 
     /// Adds something whose use is counted over a run.
@@ -229,6 +236,16 @@ impl Registry {
         self.checks.get(name)
     }
 
+    /// The database type of a name.
+    pub fn database(&self, name: &str) -> Option<&Arc<dyn DatabaseKind>> {
+        self.databases.get(name)
+    }
+
+    /// All database types, by name.
+    pub fn databases(&self) -> impl Iterator<Item = &Arc<dyn DatabaseKind>> {
+        self.databases.values()
+    }
+
     /// All check types, by name.
     pub fn checks(&self) -> impl Iterator<Item = &Arc<dyn CheckKind>> {
         self.checks.values()
@@ -256,6 +273,7 @@ impl fmt::Debug for Registry {
             .field("homes", &self.homes.keys())
             .field("stores", &self.stores.keys())
             .field("transforms", &self.transforms.keys())
+            .field("databases", &self.databases.keys())
             .field("checks", &self.checks.keys())
             .finish()
     }

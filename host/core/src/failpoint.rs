@@ -7,7 +7,7 @@
 //! the folder `HYGGE_FAILPOINT_PAUSES` and waits until somebody removes it. What is passed is
 //! written, a name a line, to the file `HYGGE_FAILPOINTS_PASSED`, if there is one.
 
-/// Every point there is; a crash test goes through all of them.
+/// Every point on the way of a run; a crash test goes through all of them.
 pub const POINTS: &[&str] = &[
     "entity.locked",
     "store.begun",
@@ -33,6 +33,16 @@ pub const POINTS: &[&str] = &[
     "entity.cleaned",
 ];
 
+/// The points on the way of `hygge apply`.
+pub const APPLY_POINTS: &[&str] = &[
+    "apply.begun",
+    "apply.batch",
+    "apply.ran",
+    "apply.recorded",
+    "apply.committing",
+    "apply.committed",
+];
+
 /// Passes the point of that name.
 #[cfg(not(feature = "failpoints"))]
 #[inline(always)]
@@ -56,7 +66,7 @@ mod armed {
     use std::collections::HashMap;
     use std::sync::{Mutex, OnceLock, PoisonError};
 
-    use super::POINTS;
+    use super::{APPLY_POINTS, POINTS};
     use crate::{Fault, Result};
 
     struct Armed {
@@ -65,6 +75,10 @@ mod armed {
     }
 
     static ARMED: OnceLock<Mutex<HashMap<String, Armed>>> = OnceLock::new();
+
+    fn known(name: &str) -> bool {
+        POINTS.contains(&name) || APPLY_POINTS.contains(&name)
+    }
 
     fn armed() -> &'static Mutex<HashMap<String, Armed>> {
         ARMED.get_or_init(|| {
@@ -78,7 +92,7 @@ mod armed {
                         .split_once('=')
                         .unwrap_or((entry.trim(), "kill"));
                     let (what, nth) = what.split_once('@').unwrap_or((what, "1"));
-                    assert!(POINTS.contains(&name), "unknown failpoint {name}");
+                    assert!(known(name), "unknown failpoint {name}");
                     let passes_left = nth.parse().unwrap_or(1);
                     (
                         name.to_owned(),
@@ -94,10 +108,7 @@ mod armed {
 
     /// Passes the point of that name.
     pub fn hit(name: &'static str) -> Result<()> {
-        assert!(
-            POINTS.contains(&name),
-            "{name} is not in the list of failpoints"
-        );
+        assert!(known(name), "{name} is not in the list of failpoints");
         note(name);
         let what = {
             let mut points = armed().lock().unwrap_or_else(PoisonError::into_inner);

@@ -16,12 +16,14 @@ mod check;
 mod column;
 mod connector;
 mod context;
+mod database;
 pub mod failpoint;
 mod fault;
 mod home;
 mod id;
 mod near;
 mod one_or_many;
+mod pattern;
 mod place;
 mod position;
 mod receipt;
@@ -49,11 +51,16 @@ pub use connector::{
     StorePlan,
 };
 pub use context::{Context, InlineWorkers, Level, Memory, Notes, Share, Silent, Stop, Workers};
+pub use database::{
+    Applied, Applying, BatchFault, CatalogueColumn, CatalogueKey, CatalogueTable, Database,
+    DatabaseKind, Moment, ScriptSyntax,
+};
 pub use fault::{Fault, Result, code};
 pub use home::{Discovered, Finding, Home, Reader, Want};
 pub use id::{EntityId, RunId, SplitId};
 pub use near::nearest;
 pub use one_or_many::OneOrMany;
+pub use pattern::fits_pattern;
 pub use place::Place;
 pub use position::Position;
 pub use receipt::{CommitRecord, Receipt, Settled};

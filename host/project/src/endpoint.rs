@@ -305,14 +305,17 @@ pub(crate) fn unused(
     let Some(text) = kind.value.as_text() else {
         return Vec::new();
     };
+    let database = registry.database(text).map(|kind| kind.schema());
     let known: Vec<&Json> = [Role::Home, Role::Store]
         .into_iter()
         .filter_map(|role| schemas.get(role, text))
+        .chain(&database)
         .collect();
     if known.is_empty() {
         let mut names = Role::Home.names(registry);
         names.extend(Role::Store.names(registry));
-        let message = format!("there is no home or store of type `{text}`");
+        names.extend(registry.databases().map(|kind| kind.name().to_owned()));
+        let message = format!("there is no home, store or database of type `{text}`");
         let problem = Problem::at(kind.value.place(&kind.at), message);
         return vec![match nearest(text, names.iter().map(String::as_str)) {
             Some(near) => problem.advise(format!("did you mean `{near}`?")),
@@ -378,6 +381,16 @@ fn decide_type(
     let name = entry.value.as_text().unwrap_or_default();
     if role.has(registry, name) {
         return Ok(name.to_owned());
+    }
+    if registry.database(name).is_some() {
+        let message = format!("a {name} connection is no {}", role.key());
+        return Err(vec![
+            Problem::at(entry.value.place(&entry.at), message).advise(format!(
+                "it is for `hygge apply` and `hygge generate entities`; a {} can be: {}",
+                role.key(),
+                known.join(", ")
+            )),
+        ]);
     }
     let message = match entry.value.as_text() {
         Some(name) => format!("there is no {} of type `{name}`", role.key()),

@@ -11,6 +11,7 @@ mod alone;
 mod check;
 mod config;
 mod conflict;
+mod database;
 mod discover;
 mod endpoint;
 mod entity;
@@ -38,6 +39,7 @@ mod wording;
 mod yaml;
 
 pub use alone::{Filled, fill};
+pub use database::{Connected, database};
 pub use discover::{PROJECT_FILE, root};
 pub use load::{Load, Wild, flows_dir, granted, load, readable};
 pub use plan::{

@@ -137,7 +137,7 @@ fn key<T: DeserializeOwned>(project: &Node, key: &str) -> Option<T> {
 }
 
 /// Looks a variable up, and keeps what is secret.
-fn watched<'a>(
+pub(crate) fn watched<'a>(
     env: Lookup<'a>,
     seen: &'a RefCell<Vec<String>>,
 ) -> impl Fn(&str) -> Option<String> + 'a {
@@ -476,7 +476,7 @@ fn unknown_entity(flow: &WrittenFlow, node: &Node) -> Option<Problem> {
     })
 }
 
-fn connections(project: &Node) -> Connections {
+pub(crate) fn connections(project: &Node) -> Connections {
     let map = project.get("connections").and_then(Node::as_map);
     map.into_iter()
         .flat_map(|map| &map.entries)

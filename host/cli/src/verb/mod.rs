@@ -1,5 +1,6 @@
 //! One file a verb.
 
+pub(crate) mod apply;
 pub(crate) mod completions;
 pub(crate) mod debug;
 pub(crate) mod generate;
@@ -31,6 +32,7 @@ pub(crate) fn run(cli: Cli, console: &std::sync::Arc<Console>) -> Ended {
         Verb::Peek(args) => peek::run(&args, &global, console),
         Verb::Schema(args) => schema::run(&args, &global, console),
         Verb::Generate(args) => generate::run(&args, &global, console),
+        Verb::Apply(args) => apply::run(&args, &global, console),
         Verb::Plugin(args) => plugin::run(&args, &global, console),
         Verb::State(args) => state::run(&args, &global, console),
         Verb::Runs(args) => runs::run(&args, &global, console),

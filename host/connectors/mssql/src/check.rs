@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use hygge_core::{Discovered, Finding, Result};
 
+use crate::apply;
 use crate::connection::{Connection, Shown, Statements};
 use crate::describe::{text, whole};
 use crate::fault::Doing;
@@ -72,6 +73,11 @@ WHERE o.type IN ('U', 'V') \
 GROUP BY s.name, o.name, o.type \
 ORDER BY s.name, o.name";
 
+/// hygge's own tables are nobody's source.
+pub(crate) fn is_own(table: &str) -> bool {
+    matches!(table, "hygge_commits" | apply::TABLE) || table.starts_with("hygge_stage_")
+}
+
 /// The tables and views that the login may see, with about how many rows they have; or the tables
 /// that a wildcard takes.
 pub(crate) async fn tables(
@@ -83,8 +89,6 @@ pub(crate) async fn tables(
     let what = format!("can't list the tables of {}", connection.describe());
     let found = session.query(&what, Doing::Reading, TABLES, &[]).await?;
     let rows = found.into_iter().next().unwrap_or_default();
-    // hygge's own are nobody's source.
-    let own = |name: &str| name == "hygge_commits" || name.starts_with("hygge_stage_");
     let mut tables = Vec::new();
     for row in &rows {
         let name = TableName {
@@ -93,7 +97,7 @@ pub(crate) async fn tables(
         };
         let is_table = text(row, 3).is_some_and(|kind| kind.trim() == "U");
         let taken = wildcard.is_none_or(|wildcard| is_table && wildcard.takes(&name));
-        if own(&name.table) || !taken {
+        if is_own(&name.table) || !taken {
             continue;
         }
         tables.push(Discovered {

@@ -8,9 +8,12 @@
 // The drivers' futures are nested deeper than the compiler looks by default.
 #![recursion_limit = "256"]
 
+mod apply;
 mod bound;
+mod catalogue;
 mod check;
 mod connection;
+mod database;
 mod describe;
 mod fault;
 pub mod home;
@@ -36,6 +39,9 @@ pub fn register(registry: &mut Registry) {
     let connections = Arc::new(connection::Connections::default());
     registry.add_home(Arc::new(home::MssqlHomeKind::new(Arc::clone(&connections))));
     registry.add_store(Arc::new(store::MssqlStoreKind::new(Arc::clone(
+        &connections,
+    ))));
+    registry.add_database(Arc::new(database::MssqlDatabaseKind::new(Arc::clone(
         &connections,
     ))));
     registry.add_pooled(connections);

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use futures::future::FutureExt;
+use futures::stream::TryStreamExt;
 use hygge_core::{Fault, Result};
 use tiberius::{AuthMethod, Client, Config, EncryptionLevel, Row, SqlBrowser, ToSql};
 use tokio::net::TcpStream;
@@ -73,6 +74,39 @@ impl Statements {
         }
     }
 
+    /// Runs a batch of anything; what it selects is of no interest. An error comes with the line of
+    /// the batch that the server names.
+    pub(crate) async fn script(
+        &mut self,
+        what: &str,
+        sql: &str,
+    ) -> Result<(), (Fault, Option<usize>)> {
+        self.dirty = true;
+        let limit = self.command_timeout;
+        let client = &mut self.client;
+        let running = async {
+            let mut stream = client.simple_query(sql).await?;
+            while stream.try_next().await?.is_some() {}
+            Ok(())
+        };
+        let ran = match limit {
+            None => running.boxed().await,
+            Some(limit) => tokio::time::timeout(limit, running.boxed())
+                .await
+                .map_err(|_| (too_slow(what, Doing::Writing, limit), None))?,
+        };
+        ran.map_err(|error: tiberius::error::Error| {
+            let line = match &error {
+                tiberius::error::Error::Server(said) => usize::try_from(said.line()).ok(),
+                _ => None,
+            };
+            (fault::statement(what, Doing::Writing, &error), line)
+        })?;
+        self.dirty = false;
+        self.rested_since = Instant::now();
+        Ok(())
+    }
+
     async fn ask(
         &mut self,
         what: &str,
@@ -93,14 +127,9 @@ impl Statements {
         };
         let answer = match limit {
             None => asking.await,
-            Some(limit) => tokio::time::timeout(limit, asking).await.map_err(|_| {
-                Fault::new(
-                    doing.code(),
-                    format!("{what}: no answer within {}s", limit.as_secs()),
-                )
-                .retryable()
-                .advise("a longer `command_timeout` of the connection waits longer")
-            })?,
+            Some(limit) => tokio::time::timeout(limit, asking)
+                .await
+                .map_err(|_| too_slow(what, doing, limit))?,
         };
         match answer {
             Ok(rows) => {
@@ -121,6 +150,15 @@ impl Statements {
     pub(super) fn broken(&self) -> bool {
         self.dirty || self.changed
     }
+}
+
+fn too_slow(what: &str, doing: Doing, limit: Duration) -> Fault {
+    Fault::new(
+        doing.code(),
+        format!("{what}: no answer within {}s", limit.as_secs()),
+    )
+    .retryable()
+    .advise("a longer `command_timeout` of the connection waits longer")
 }
 
 fn config(login: &Login, token: Option<&str>) -> Config {

@@ -1,5 +1,6 @@
 //! Many tables at once: those whose names fit a pattern.
 
+use hygge_core::fits_pattern;
 use serde_json::{Value, json};
 
 use crate::name::TableName;
@@ -30,7 +31,8 @@ impl Wildcard {
 
     pub(crate) fn takes(&self, table: &TableName) -> bool {
         let fits = |pattern: &TableName| {
-            fits(&pattern.schema, &table.schema) && fits(&pattern.table, &table.table)
+            fits_pattern(&pattern.schema, &table.schema)
+                && fits_pattern(&pattern.table, &table.table)
         };
         self.tables.iter().any(fits) && !self.except.iter().any(fits)
     }
@@ -55,34 +57,6 @@ impl Wildcard {
         let names: Vec<String> = self.tables.iter().map(ToString::to_string).collect();
         format!("tables {}", names.join(", "))
     }
-}
-
-/// Names are compared as most servers do, without regard to case.
-fn fits(pattern: &str, name: &str) -> bool {
-    let lower = |text: &str| text.to_lowercase().chars().collect::<Vec<char>>();
-    let (pattern, name) = (lower(pattern), lower(name));
-    let (mut p, mut n) = (0, 0);
-    // Where the last star stands, and up to where of the name it reaches so far.
-    let mut star: Option<(usize, usize)> = None;
-    while n < name.len() {
-        match pattern.get(p) {
-            Some('*') => {
-                star = Some((p, n));
-                p += 1;
-            }
-            Some(c) if *c == '?' || *c == name[n] => {
-                (p, n) = (p + 1, n + 1);
-            }
-            _ => {
-                let Some((at, reached)) = star else {
-                    return false;
-                };
-                (p, n) = (at + 1, reached + 1);
-                star = Some((at, reached + 1));
-            }
-        }
-    }
-    pattern[p..].iter().all(|c| *c == '*')
 }
 
 #[cfg(test)]

@@ -148,7 +148,7 @@ error: `path` of the parquet store of flow `f` holds a secret
 ");
 
 wrong!(an_unused_connection, Project::of("connections:\n  a: {type: sqk}\n  b: {type: sql, hots: x}\nflows: {f: {home: in, store: out}}\n"), @r"
-error: there is no home or store of type `sqk`
+error: there is no home, store or database of type `sqk`
   --> hygge.yml:2:13
    |
  2 |   a: {type: sqk}

@@ -1,0 +1,242 @@
+//! A script's batches, which lines with nothing but `GO` part.
+
+use hygge_core::ScriptSyntax;
+
+/// What is sent to the database at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Batch {
+    /// Its text.
+    pub sql: String,
+    /// The line of the file that it begins at, from 1.
+    pub line: usize,
+    /// The line of its first word: what comes before is empty, or comments.
+    pub first: usize,
+    /// How often it is run.
+    pub times: usize,
+}
+
+/// Something that begins and never ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unclosed {
+    /// What it is.
+    pub what: &'static str,
+    /// The line it begins at, from 1.
+    pub line: usize,
+}
+
+/// Where the reader is.
+enum Within {
+    Statements,
+    /// A text or name, up to this character; twice it is one of its letters.
+    Quoted(char, &'static str),
+    /// A comment, and how deep.
+    Comment(usize),
+}
+
+/// Parts a script at lines that hold `GO` and, maybe, how often; in any case, and not within a text, a
+/// quoted name or a comment. Batches of nothing but comments are left out.
+pub fn batches(script: &str, syntax: ScriptSyntax) -> Result<Vec<Batch>, Unclosed> {
+    let mut found = Vec::new();
+    let mut within = Within::Statements;
+    // Where what is open began.
+    let mut opened = 0;
+    let (mut sql, mut begins, mut first) = (String::new(), 1, None);
+    for (nth, line) in script.split_inclusive('\n').enumerate() {
+        let number = nth + 1;
+        if let (Within::Statements, Some(times)) = (&within, parted(line)) {
+            let sql = std::mem::take(&mut sql);
+            if let Some(first) = first.take() {
+                found.push(Batch {
+                    sql,
+                    line: begins,
+                    first,
+                    times,
+                });
+            }
+            begins = number + 1;
+            continue;
+        }
+        sql.push_str(line);
+        let mut letters = line.chars().peekable();
+        while let Some(letter) = letters.next() {
+            let next = letters.peek().copied();
+            match (&within, letter, next) {
+                (Within::Statements, '-', Some('-')) => break,
+                (Within::Statements, '/', Some('*')) => {
+                    letters.next();
+                    (within, opened) = (Within::Comment(1), number);
+                }
+                (Within::Statements, _, _) => {
+                    if let Some((closing, what)) = opens(letter, syntax) {
+                        (within, opened) = (Within::Quoted(closing, what), number);
+                    }
+                    // Nothing but semicolons is nothing to run.
+                    if !letter.is_whitespace() && letter != ';' {
+                        first.get_or_insert(number);
+                    }
+                }
+                (Within::Quoted(closing, _), _, _) if letter == *closing => {
+                    if next == Some(*closing) {
+                        letters.next();
+                    } else {
+                        within = Within::Statements;
+                    }
+                }
+                (Within::Comment(depth), '*', Some('/')) => {
+                    letters.next();
+                    within = match depth {
+                        1 => Within::Statements,
+                        more => Within::Comment(more - 1),
+                    };
+                }
+                (Within::Comment(depth), '/', Some('*')) if syntax.nested_comments => {
+                    letters.next();
+                    within = Within::Comment(depth + 1);
+                }
+                _ => {}
+            }
+        }
+    }
+    let what = match within {
+        Within::Statements => None,
+        Within::Quoted(_, what) => Some(what),
+        Within::Comment(_) => Some("a comment"),
+    };
+    if let Some(what) = what {
+        return Err(Unclosed { what, line: opened });
+    }
+    if let Some(first) = first {
+        found.push(Batch {
+            sql,
+            line: begins,
+            first,
+            times: 1,
+        });
+    }
+    Ok(found)
+}
+
+/// What a letter opens: what closes it, and what it is.
+fn opens(letter: char, syntax: ScriptSyntax) -> Option<(char, &'static str)> {
+    Some(match letter {
+        '\'' => ('\'', "a text"),
+        '"' => ('"', "a name in quotes"),
+        '[' => (']', "a name in brackets"),
+        '`' if syntax.backticks => ('`', "a name in backticks"),
+        _ => return None,
+    })
+}
+
+/// How often a line says that the batch before it is run, if it parts any.
+fn parted(line: &str) -> Option<usize> {
+    let line = match line.split_once("--") {
+        Some((line, _)) => line,
+        None => line,
+    };
+    let mut words = line.split_whitespace();
+    if !words.next()?.eq_ignore_ascii_case("go") {
+        return None;
+    }
+    let times = match words.next() {
+        Some(times) => times.parse().ok()?,
+        None => 1,
+    };
+    words.next().is_none().then_some(times)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const TSQL: ScriptSyntax = ScriptSyntax {
+        nested_comments: true,
+        backticks: false,
+    };
+
+    fn read(script: &str) -> Vec<(String, usize, usize, usize)> {
+        let found = batches(script, TSQL).unwrap();
+        let each = |batch: Batch| (batch.sql, batch.line, batch.first, batch.times);
+        found.into_iter().map(each).collect()
+    }
+
+    fn texts(script: &str) -> Vec<String> {
+        read(script).into_iter().map(|batch| batch.0).collect()
+    }
+
+    #[test]
+    fn lines_of_go_part_batches() {
+        let script =
+            "-- first\n\nSELECT 1\nGO\n  go 3 -- thrice\nselect 2;\n\tGo\t2\nSELECT go\nGO";
+        assert_eq!(
+            read(script),
+            [
+                ("-- first\n\nSELECT 1\n".to_owned(), 1, 3, 1),
+                ("select 2;\n".to_owned(), 6, 6, 2),
+                ("SELECT go\n".to_owned(), 8, 8, 1),
+            ]
+        );
+        assert_eq!(texts("a\r\nGO\r\nb"), ["a\r\n", "b"]);
+        assert_eq!(texts("\n-- nothing\nGO\n/* and nothing */ ;\n"), [""; 0]);
+        assert_eq!(texts(""), [""; 0]);
+    }
+
+    #[test]
+    fn what_only_looks_like_go_parts_nothing() {
+        for script in [
+            "SELECT 'a\nGO\nit''s\nGO\n'",
+            "SELECT \"a\nGO\n\"\"\nGO\n\"",
+            "SELECT [a\nGO\n]]\nGO\n]",
+            "/* a\nGO\n/* b */\nGO\n*/ SELECT 1",
+            "SELECT 1 -- 'it\nGOTO x",
+            "SELECT 1\nGO x",
+            "SELECT 1\nGO 1 2",
+            "SELECT 1\nGO;",
+            "SELECT 1\nGO -1",
+            "a GO",
+        ] {
+            assert_eq!(texts(script), [script], "{script}");
+        }
+        // A quote in a comment opens nothing, and dashes in a text are its own.
+        assert_eq!(texts("-- it's\nSELECT 1\nGO\nb").len(), 2);
+        assert_eq!(texts("SELECT '--'\nGO\nb").len(), 2);
+        assert_eq!(texts("SELECT 1 /* -- */\nGO\nb").len(), 2);
+    }
+
+    #[test]
+    fn what_is_never_closed_is_named_where_it_begins() {
+        let wrong = |script| batches(script, TSQL).unwrap_err();
+        let unclosed = |what, line| Unclosed { what, line };
+        assert_eq!(wrong("a\nb '\nGO\n"), unclosed("a text", 2));
+        assert_eq!(wrong("a\n\n/* /* */ b"), unclosed("a comment", 3));
+        assert_eq!(wrong("[a]]"), unclosed("a name in brackets", 1));
+        // SQLite's comments end at the first end.
+        let sqlite = ScriptSyntax {
+            nested_comments: false,
+            backticks: true,
+        };
+        let found = batches("/* /* */ b\nGO\n`c\nGO\n`", sqlite).unwrap();
+        assert_eq!(found.len(), 2);
+    }
+
+    proptest! {
+        /// Whatever batches hold, they come back; and nothing of them is lost.
+        #[test]
+        fn batches_come_back(
+            written in prop::collection::vec(
+                prop::collection::vec("SELECT 1|'GO\nit''s'|\\[GO\n\\]\\]a\\]|\"\n\"|/\\*\nGO\n/\\* \\*/ \\*/|-- it's \\[\n|\nGOTO", 1..5),
+                1..5,
+            ),
+        ) {
+            let written: Vec<String> = written.iter().map(|parts| format!("x {}\n", parts.join(" "))).collect();
+            let script = written.join("GO\n");
+            prop_assert_eq!(texts(&script), written);
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused(script in "(?s).*") {
+            drop(batches(&script, TSQL));
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Runs scripts in one transaction.
+
+use hygge_core::failpoint::hit;
+use hygge_core::{Applied, Applying, Fault, Result};
+
+use crate::batch::Batch;
+use crate::file::Script;
+use crate::plan::{Step, What};
+
+/// Runs what is to be run, and makes it last together with the record of it; `began` is told of each
+/// script that is run. On an error nothing is left of any.
+pub async fn run(
+    mut database: Box<dyn Applying>,
+    steps: &[Step<'_>],
+    began: &mut (dyn FnMut(&Script) + Send),
+) -> Result<()> {
+    hit("apply.begun")?;
+    let mut changes = false;
+    for step in steps {
+        let script = step.script;
+        match &step.what {
+            What::Unchanged(_) => continue,
+            What::Renamed(_) => {}
+            What::Apply | What::Again(_) => {
+                began(script);
+                database.file().await?;
+                for batch in &script.batches {
+                    for _ in 0..batch.times {
+                        hit("apply.batch")?;
+                        let ran = database.batch(&batch.sql).await;
+                        ran.map_err(|wrong| placed(wrong.fault, wrong.line, batch, script))?;
+                        hit("apply.ran")?;
+                    }
+                }
+            }
+        }
+        changes = true;
+        let applied = Applied {
+            file: script.name.clone(),
+            checksum: script.checksum.clone(),
+            batches: script.batches.len(),
+            at: String::new(),
+        };
+        database.record(&applied).await?;
+        hit("apply.recorded")?;
+    }
+    if changes {
+        hit("apply.committing")?;
+        database.commit().await?;
+        hit("apply.committed")?;
+    }
+    Ok(())
+}
+
+/// Says where in the file it went wrong.
+fn placed(mut fault: Fault, line: Option<usize>, batch: &Batch, script: &Script) -> Fault {
+    let lines = batch.sql.lines().count();
+    // A procedure counts its own lines, and some errors have none.
+    let line = match line.filter(|line| (1..=lines).contains(line)) {
+        Some(line) => (batch.line + line - 1).max(batch.first),
+        None => batch.first,
+    };
+    fault.message = format!("{}:{line}: {}", script.shown, fault.message);
+    fault.advice = Some(match fault.advice.take() {
+        Some(advice) => format!("{advice}; nothing was applied"),
+        None => "mend it, and apply again: nothing was applied".to_owned(),
+    });
+    fault.with("file", &script.name).with("line", line)
+}

@@ -1,0 +1,227 @@
+//! Scripts in one transaction, and the table that says which were applied.
+//!
+//! The trade-off settled here: a script may hold anything, also a COMMIT of its own, and nothing on
+//! the server forbids one. So the transaction is begun several times over, which makes such a COMMIT
+//! end nothing, and after each batch it is asked whether all is as it was. The lock that keeps others
+//! from applying is the transaction's, so it can be seen whether it is still the same one.
+
+use std::sync::Arc;
+
+use hygge_core::{Applied, Applying, BatchFault, Fault, Result, async_trait, code};
+use tiberius::Row;
+
+use crate::connection::{Connection, StatementSession, Statements};
+use crate::describe::{text, whole};
+use crate::fault::Doing;
+
+/// Where the record is, in the connection's database.
+pub(crate) const TABLE: &str = "hygge_applied";
+
+const THERE: &str = "SELECT OBJECT_ID(N'[dbo].[hygge_applied]', N'U')";
+
+const CREATE: &str = "\
+IF OBJECT_ID(N'[dbo].[hygge_applied]', N'U') IS NULL \
+CREATE TABLE [dbo].[hygge_applied] (\
+[id] int IDENTITY(1,1) NOT NULL PRIMARY KEY, \
+[file_name] nvarchar(2000) NOT NULL, \
+[checksum] varchar(64) NOT NULL, \
+[batches] int NOT NULL, \
+[applied_at] datetime2(0) NOT NULL)";
+
+const SELECT: &str = "\
+SELECT [file_name], [checksum], [batches], CONVERT(varchar(19), [applied_at], 120) \
+FROM [dbo].[hygge_applied] ORDER BY [id]";
+
+const INSERT: &str = "\
+INSERT INTO [dbo].[hygge_applied] ([file_name], [checksum], [batches], [applied_at]) \
+VALUES (@P1, @P2, @P3, SYSUTCDATETIME())";
+
+/// A session may have been left waiting by somebody who just died.
+const LOCK: &str = "\
+DECLARE @taken int; \
+EXEC @taken = sp_getapplock @Resource = N'hygge:apply', @LockMode = 'Exclusive', \
+@LockOwner = 'Transaction', @LockTimeout = 2000; \
+SELECT @taken";
+
+/// As often as the transaction is begun.
+const DEPTH: i64 = 8;
+
+/// What every file finds, as in the tools that such scripts are written with.
+/// The first error of a batch ends it.
+const OPTIONS: &str = "\
+SET ANSI_NULLS ON; SET ANSI_PADDING ON; SET ANSI_WARNINGS ON; SET ARITHABORT ON; \
+SET CONCAT_NULL_YIELDS_NULL ON; SET QUOTED_IDENTIFIER ON; SET NUMERIC_ROUNDABORT OFF; \
+SET IMPLICIT_TRANSACTIONS OFF; SET XACT_ABORT ON";
+
+const STANDING: &str = "\
+SELECT @@TRANCOUNT, XACT_STATE(), APPLOCK_MODE('public', N'hygge:apply', 'Transaction'), DB_NAME()";
+
+/// What was applied, in order.
+pub(crate) async fn applied(session: &mut Statements, describe: &str) -> Result<Vec<Applied>> {
+    let what = format!("can't look up what was applied to {describe}");
+    let found = session.query(&what, Doing::Reading, THERE, &[]).await?;
+    if first(&found).and_then(|row| whole(row, 0)).is_none() {
+        return Ok(Vec::new());
+    }
+    let found = session.query(&what, Doing::Reading, SELECT, &[]).await?;
+    let each = |row: &Row| Applied {
+        file: text(row, 0).unwrap_or_default(),
+        checksum: text(row, 1).unwrap_or_default(),
+        batches: whole(row, 2)
+            .and_then(|n| usize::try_from(n).ok())
+            .unwrap_or_default(),
+        at: text(row, 3).unwrap_or_default(),
+    };
+    Ok(found.iter().flatten().map(each).collect())
+}
+
+fn first(found: &[Vec<Row>]) -> Option<&Row> {
+    found.first()?.first()
+}
+
+/// A transaction that nobody else applies beside.
+pub(crate) struct Transaction {
+    session: StatementSession,
+    describe: String,
+    database: String,
+}
+
+impl Transaction {
+    pub(crate) async fn begin(connection: &Arc<Connection>) -> Result<Self> {
+        let describe = connection.describe();
+        let mut session = connection.statements("applying scripts").await?;
+        // Scripts may leave anything behind in it.
+        session.keep_to_oneself();
+        let what = format!("can't begin to apply to {describe}");
+        session.unhurried(&what, OPTIONS).await?;
+        for _ in 0..DEPTH {
+            session.unhurried(&what, "BEGIN TRANSACTION").await?;
+        }
+        let found = session.query(&what, Doing::Writing, LOCK, &[]).await?;
+        let taken = first(&found).and_then(|row| whole(row, 0));
+        if !taken.is_some_and(|taken| taken >= 0) {
+            return Err(Fault::new(
+                code::LOCKED,
+                format!("{what}: another `hygge apply` is at work there"),
+            )
+            .retryable()
+            .advise("run again when it is done"));
+        }
+        let sql = "SELECT DB_NAME()";
+        let found = session.query(&what, Doing::Writing, sql, &[]).await?;
+        let database = first(&found).and_then(|row| text(row, 0));
+        Ok(Self {
+            session,
+            describe,
+            database: database.unwrap_or_default(),
+        })
+    }
+
+    /// How often the transaction is begun, when it is the one that it was and fit to go on.
+    async fn depth(&mut self) -> Result<i64> {
+        let what = "can't run this";
+        let found = self.session.query(what, Doing::Writing, STANDING, &[]);
+        let found = found.await?;
+        let Some(row) = first(&found) else {
+            return Err(Fault::new(
+                code::DESTINATION_UNSUPPORTED,
+                "can't run this: nothing is run any more after it",
+            )
+            .advise("leave SET NOEXEC, SET PARSEONLY and SET FMTONLY out"));
+        };
+        let (depth, state) = (whole(row, 0).unwrap_or(0), whole(row, 1).unwrap_or(0));
+        if depth < DEPTH || text(row, 2).as_deref() != Some("Exclusive") {
+            return Err(Fault::new(
+                code::DESTINATION_UNSUPPORTED,
+                "can't run this: it ends the transaction that all of the scripts are in",
+            )
+            .advise(
+                "leave COMMIT and ROLLBACK out that end no transaction of the script's own; what fails \
+                 is undone anyway",
+            ));
+        }
+        if state != 1 {
+            return Err(Fault::new(
+                code::DESTINATION_IO,
+                "can't run this: after an error that it caught nothing can be committed any more",
+            ));
+        }
+        let database = text(row, 3).unwrap_or_default();
+        if database != self.database {
+            return Err(Fault::new(
+                code::DESTINATION_UNSUPPORTED,
+                format!(
+                    "can't run this: it goes on in the database {database}, and what is applied is \
+                     recorded in {}",
+                    self.database
+                ),
+            )
+            .advise("leave USE out, and apply over a connection to that database"));
+        }
+        Ok(depth)
+    }
+}
+
+/// Says what to do about an error that comes of the transaction.
+fn advised(fault: Fault) -> Fault {
+    match fault.attribute("sql_error") {
+        // A statement that isn't allowed in a transaction.
+        Some("226" | "574" | "3021" | "3906" | "5011" | "7698" | "15002" | "46518") => fault.advise(
+            "all that is applied is one transaction, which this statement can't be in; run it by \
+             itself, with a tool such as sqlcmd",
+        ),
+        _ => fault,
+    }
+}
+
+#[async_trait]
+impl Applying for Transaction {
+    async fn applied(&mut self) -> Result<Vec<Applied>> {
+        applied(&mut self.session, &self.describe).await
+    }
+
+    async fn file(&mut self) -> Result<()> {
+        let what = format!("can't apply to {}", self.describe);
+        self.session.unhurried(&what, OPTIONS).await
+    }
+
+    async fn batch(&mut self, sql: &str) -> Result<(), BatchFault> {
+        let ran = self.session.script("can't run this", sql).await;
+        ran.map_err(|(fault, line)| BatchFault {
+            fault: advised(fault),
+            line,
+        })?;
+        match self.depth().await {
+            Ok(_) => Ok(()),
+            Err(fault) => Err(BatchFault { fault, line: None }),
+        }
+    }
+
+    async fn record(&mut self, applied: &Applied) -> Result<()> {
+        if self.depth().await? > DEPTH {
+            return Err(Fault::new(
+                code::DESTINATION_UNSUPPORTED,
+                format!("{} begins a transaction that it doesn't end", applied.file),
+            )
+            .advise("leave BEGIN TRANSACTION out: all that is applied is one transaction"));
+        }
+        let what = format!("can't record what was applied to {}", self.describe);
+        self.session.unhurried(&what, CREATE).await?;
+        let batches = i32::try_from(applied.batches).unwrap_or(i32::MAX);
+        let parameters: [&dyn tiberius::ToSql; 3] = [&applied.file, &applied.checksum, &batches];
+        let added = self.session.execute(&what, INSERT, &parameters).await?;
+        match added {
+            1 => Ok(()),
+            _ => Err(Fault::internal(format!("{what}: the record took no row"))),
+        }
+    }
+
+    async fn commit(mut self: Box<Self>) -> Result<()> {
+        let what = format!("can't commit what was applied to {}", self.describe);
+        let sql = "WHILE @@TRANCOUNT > 0 COMMIT TRANSACTION";
+        let committed = self.session.unhurried(&what, sql).await;
+        committed.map_err(|fault| {
+            fault.advise("run it again: what was committed is recorded there, and is not run twice")
+        })
+    }
+}

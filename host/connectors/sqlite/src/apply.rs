@@ -1,0 +1,244 @@
+//! Scripts in one transaction, and the table that says which were applied.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use hygge_core::{Applied, Applying, BatchFault, Fault, Result, async_trait, code};
+use rusqlite::fallible_iterator::FallibleIterator as _;
+use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
+use rusqlite::{Batch, Connection, Error};
+
+use crate::fault;
+
+const THERE: &str =
+    "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'hygge_applied'";
+
+const CREATE: &str = "\
+CREATE TABLE IF NOT EXISTS main.hygge_applied (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    file_name TEXT NOT NULL,
+    checksum TEXT NOT NULL,
+    batches INTEGER NOT NULL,
+    applied_at TEXT NOT NULL
+)";
+
+const SELECT: &str =
+    "SELECT file_name, checksum, batches, applied_at FROM main.hygge_applied ORDER BY id";
+
+const INSERT: &str = "\
+INSERT INTO main.hygge_applied (file_name, checksum, batches, applied_at)
+VALUES (?1, ?2, ?3, strftime('%Y-%m-%d %H:%M:%S', 'now'))";
+
+/// What was applied, in order.
+pub(crate) fn applied(connection: &Connection, shown: &str) -> Result<Vec<Applied>> {
+    let read = || {
+        let there: i64 = connection.query_row(THERE, [], |row| row.get(0))?;
+        if there == 0 {
+            return Ok(Vec::new());
+        }
+        let mut statement = connection.prepare(SELECT)?;
+        let rows = statement.query_map([], |row| {
+            Ok(Applied {
+                file: row.get(0)?,
+                checksum: row.get(1)?,
+                batches: usize::try_from(row.get::<_, i64>(2)?).unwrap_or_default(),
+                at: row.get(3)?,
+            })
+        })?;
+        rows.collect::<Result<Vec<_>, Error>>()
+    };
+    read().map_err(|error| {
+        fault::of(
+            &format!("can't look up what was applied to {shown}"),
+            &error,
+        )
+    })
+}
+
+/// A transaction that nobody else writes beside.
+pub(crate) struct Transaction {
+    connection: Connection,
+    shown: String,
+    /// A script runs, which must leave the transaction alone.
+    guarded: Arc<AtomicBool>,
+    /// It didn't.
+    refused: Arc<AtomicBool>,
+}
+
+impl Transaction {
+    pub(crate) fn begin(mut connection: Connection, shown: &str) -> Result<Self> {
+        let (guarded, refused) = (Arc::default(), Arc::default());
+        let begun = (|| {
+            connection.authorizer(Some(guard(&guarded, &refused)))?;
+            connection.execute_batch("PRAGMA foreign_keys = ON; BEGIN IMMEDIATE")
+        })();
+        begun.map_err(|error| {
+            let fault = fault::of(&format!("can't begin to apply to {shown}"), &error);
+            match fault.code.as_ref() {
+                code::LOCKED => fault.advise(
+                    "another `hygge apply`, or somebody else, writes to it; run again when they are done",
+                ),
+                _ => fault,
+            }
+        })?;
+        Ok(Self {
+            connection,
+            shown: shown.to_owned(),
+            guarded,
+            refused,
+        })
+    }
+
+    fn execute(&self, sql: &str, what: &str) -> Result<()> {
+        let ran = self.connection.execute_batch(sql);
+        ran.map_err(|error| fault::of(&format!("{what} {}", self.shown), &error))
+    }
+
+    /// Runs the statements of a text; an error comes with where its statement, or the word that is
+    /// wrong, begins.
+    fn run(&self, sql: &str) -> Result<(), (Error, usize)> {
+        let mut statements = Batch::new(&self.connection, sql);
+        let mut at = 0;
+        loop {
+            let begins = at + blank(&sql[at..]);
+            let next = statements.next().map_err(|error| {
+                let word = match &error {
+                    Error::SqlInputError {
+                        sql: rest, offset, ..
+                    } => usize::try_from(*offset)
+                        .ok()
+                        .map(|offset| sql.len() - rest.len() + offset),
+                    _ => None,
+                };
+                (error, word.unwrap_or(begins))
+            })?;
+            let Some(mut statement) = next else {
+                return Ok(());
+            };
+            // With what stands before it.
+            let text = statement.expanded_sql().unwrap_or_default();
+            let mut step = || {
+                let mut rows = statement.query([])?;
+                while rows.next()?.is_some() {}
+                Ok(())
+            };
+            step().map_err(|error| (error, begins))?;
+            if let Some(found) = sql[at..].find(&text) {
+                at += found + text.len();
+            }
+        }
+    }
+}
+
+/// Lets a script do what it likes, but for ending the transaction that it runs in.
+fn guard(
+    guarded: &Arc<AtomicBool>,
+    refused: &Arc<AtomicBool>,
+) -> impl for<'c> FnMut(AuthContext<'c>) -> Authorization + Send + 'static {
+    let (guarded, refused) = (Arc::clone(guarded), Arc::clone(refused));
+    move |asked| match asked.action {
+        AuthAction::Transaction { .. } if guarded.load(Ordering::Relaxed) => {
+            refused.store(true, Ordering::Relaxed);
+            Authorization::Deny
+        }
+        _ => Authorization::Allow,
+    }
+}
+
+/// How much of a text comes before its first word.
+fn blank(text: &str) -> usize {
+    let mut rest = text;
+    loop {
+        rest = rest.trim_start_matches(|c: char| c.is_whitespace() || c == ';');
+        let after = if let Some(comment) = rest.strip_prefix("--") {
+            comment.split_once('\n').map(|(_, after)| after)
+        } else if let Some(comment) = rest.strip_prefix("/*") {
+            comment.split_once("*/").map(|(_, after)| after)
+        } else {
+            return text.len() - rest.len();
+        };
+        rest = after.unwrap_or_default();
+    }
+}
+
+#[async_trait]
+impl Applying for Transaction {
+    async fn applied(&mut self) -> Result<Vec<Applied>> {
+        applied(&self.connection, &self.shown)
+    }
+
+    async fn file(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    async fn batch(&mut self, sql: &str) -> Result<(), BatchFault> {
+        self.guarded.store(true, Ordering::Relaxed);
+        let ran = self.run(sql);
+        self.guarded.store(false, Ordering::Relaxed);
+        let (error, at) = match ran {
+            // Some errors, and RAISE(ROLLBACK) of a trigger, end it as well.
+            Ok(()) if self.connection.is_autocommit() => (
+                Error::SqliteFailure(
+                    rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_ABORT),
+                    Some("the transaction was ended".to_owned()),
+                ),
+                0,
+            ),
+            Ok(()) => return Ok(()),
+            Err(wrong) => wrong,
+        };
+        let line = Some(1 + sql[..at.min(sql.len())].matches('\n').count());
+        let fault = fault::of("can't run this", &error);
+        let unfit = [
+            "within a transaction",
+            "within transaction",
+            "inside a transaction",
+        ];
+        let fault = if self.refused.load(Ordering::Relaxed) {
+            Fault::new(
+                code::DESTINATION_UNSUPPORTED,
+                "can't run this: all that is applied is one transaction, which no script begins or ends",
+            )
+            .advise("leave BEGIN, COMMIT and ROLLBACK out; what fails is undone anyway")
+        } else if unfit.iter().any(|end| fault.message.ends_with(end)) {
+            fault.advise(
+                "all that is applied is one transaction, which this statement can't be in; run it by \
+                 itself, with the tool sqlite3",
+            )
+        } else {
+            fault
+        };
+        Err(BatchFault { fault, line })
+    }
+
+    async fn record(&mut self, applied: &Applied) -> Result<()> {
+        let what = "can't record what was applied to";
+        self.execute(CREATE, what)?;
+        let batches = i64::try_from(applied.batches).unwrap_or(i64::MAX);
+        let values = rusqlite::params![applied.file, applied.checksum, batches];
+        let ran = self.connection.execute(INSERT, values);
+        ran.map_err(|error| fault::of(&format!("{what} {}", self.shown), &error))?;
+        Ok(())
+    }
+
+    async fn commit(self: Box<Self>) -> Result<()> {
+        self.execute("COMMIT", "can't commit what was applied to")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_before_a_word_is_known() {
+        for (text, word) in [
+            ("x", "x"),
+            (" -- a\n ;\n/* b * */ x y", "x y"),
+            ("-- a", ""),
+            ("/* a", ""),
+        ] {
+            assert_eq!(&text[blank(text)..], word);
+        }
+    }
+}

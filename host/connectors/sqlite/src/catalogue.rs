@@ -1,0 +1,135 @@
+//! What tables there are, and of which columns.
+
+use hygge_core::{
+    CatalogueColumn, CatalogueKey, CatalogueTable, Fault, Moment, Result, code, fits_pattern,
+};
+use rusqlite::{Connection, Error};
+
+use crate::fault;
+
+const TABLES: &str = "\
+SELECT name, type FROM main.sqlite_master
+WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name <> 'hygge_applied'
+ORDER BY name";
+
+const COLUMNS: &str =
+    "SELECT name, type, \"notnull\", pk FROM pragma_table_xinfo(?1) WHERE hidden <> 1 ORDER BY cid";
+
+const UNIQUE: &str = "\
+SELECT name FROM pragma_index_list(?1) WHERE \"unique\" = 1 AND origin <> 'pk' AND partial = 0
+ORDER BY name";
+
+const INDEXED: &str = "SELECT name FROM pragma_index_info(?1) ORDER BY seqno";
+
+/// The tables and views that fit a pattern.
+pub(crate) fn tables(
+    connection: &Connection,
+    patterns: &[String],
+    shown: &str,
+) -> Result<Vec<CatalogueTable>> {
+    let patterns = patterns
+        .iter()
+        .map(|pattern| plain(pattern))
+        .collect::<Result<Vec<&str>>>()?;
+    let read = || {
+        let mut statement = connection.prepare(TABLES)?;
+        let names = statement.query_map([], |row| {
+            Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
+        })?;
+        let mut found = Vec::new();
+        for each in names {
+            let (name, kind) = each?;
+            if patterns.iter().any(|pattern| fits_pattern(pattern, &name)) {
+                found.push(table(connection, name, kind == "view")?);
+            }
+        }
+        Ok(found)
+    };
+    read()
+        .map_err(|error: Error| fault::of(&format!("can't look up the tables of {shown}"), &error))
+}
+
+/// A pattern without the one schema that a file has.
+fn plain(pattern: &str) -> Result<&str> {
+    match pattern.split_once('.') {
+        None => Ok(pattern),
+        Some((schema, table)) if fits_pattern(schema, "main") => Ok(table),
+        Some((schema, table)) => Err(Fault::new(
+            code::CONFIG,
+            format!("SQLite has no schema {schema:?}"),
+        )
+        .advise(format!("write the name alone: --tables '{table}'"))),
+    }
+}
+
+fn table(connection: &Connection, name: String, view: bool) -> Result<CatalogueTable, Error> {
+    let mut columns = Vec::new();
+    let mut primary: Vec<(i64, String)> = Vec::new();
+    let mut statement = connection.prepare(COLUMNS)?;
+    let mut rows = statement.query([&name])?;
+    while let Some(row) = rows.next()? {
+        let (column, type_name): (String, String) = (row.get(0)?, row.get(1)?);
+        let (not_null, nth): (bool, i64) = (row.get(2)?, row.get(3)?);
+        if nth > 0 {
+            primary.push((nth, column.clone()));
+        }
+        columns.push(CatalogueColumn {
+            moment: moment(&type_name),
+            nullable: !not_null,
+            moves: true,
+            name: column,
+            type_name,
+        });
+    }
+    primary.sort();
+    let primary: Vec<String> = primary.into_iter().map(|(_, column)| column).collect();
+    let key = match primary.is_empty() {
+        false => Some(CatalogueKey {
+            columns: primary,
+            primary: true,
+        }),
+        true => unique(connection, &name, &columns)?,
+    };
+    Ok(CatalogueTable {
+        schema: None,
+        written: name.clone(),
+        name,
+        view,
+        columns,
+        key,
+    })
+}
+
+/// The narrowest unique index over columns that take no NULL.
+fn unique(
+    connection: &Connection,
+    table: &str,
+    columns: &[CatalogueColumn],
+) -> Result<Option<CatalogueKey>, Error> {
+    let texts = |sql: &str, of: &str| {
+        let mut statement = connection.prepare(sql)?;
+        let found = statement.query_map([of], |row| row.get::<_, Option<String>>(0))?;
+        found.collect::<Result<Vec<_>, Error>>()
+    };
+    let mut found: Vec<Vec<String>> = Vec::new();
+    for index in texts(UNIQUE, table)?.into_iter().flatten() {
+        // An expression has no name.
+        let of: Option<Vec<String>> = texts(INDEXED, &index)?.into_iter().collect();
+        let sure = |name: &String| columns.iter().any(|c| c.name == *name && !c.nullable);
+        found.extend(of.filter(|of| !of.is_empty() && of.iter().all(sure)));
+    }
+    found.sort_by_key(Vec::len);
+    Ok(found.into_iter().next().map(|columns| CatalogueKey {
+        columns,
+        primary: false,
+    }))
+}
+
+/// SQLite has no type for moments, but people declare them.
+fn moment(type_name: &str) -> Moment {
+    let declared = type_name.to_ascii_lowercase();
+    match declared.contains("date") || declared.contains("time") {
+        true => Moment::Time,
+        false => Moment::No,
+    }
+}

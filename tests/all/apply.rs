@@ -1,0 +1,345 @@
+//! SQL files in a database, each once: there, killed anywhere, side by side, and refused.
+
+use hygge_core::failpoint::APPLY_POINTS;
+use hygge_tds_server::{Effect, Fault, SqlError};
+
+use crate::harness::{Database, Project};
+
+/// A database that scripts are applied to, of either kind.
+enum Target {
+    Sqlite,
+    Mssql(Database),
+}
+
+impl Target {
+    fn both() -> [Self; 2] {
+        [Self::Sqlite, Self::Mssql(Database::start())]
+    }
+
+    /// A project with a connection `db`, and a table's and its rows' scripts.
+    fn project(&self) -> Project {
+        let project = match self {
+            Self::Sqlite => {
+                let project = Project::bare();
+                let yaml = "name: test\nconnections:\n  db: {type: sqlite, path: seeds.db}\n";
+                project.write("hygge.yml", yaml);
+                project
+            }
+            Self::Mssql(database) => {
+                database.without(&["dbo.hygge_test_seeds", "dbo.hygge_applied"]);
+                database.project(5)
+            }
+        };
+        project.write(
+            "schema/1.sql",
+            "-- The table.\nCREATE TABLE hygge_test_seeds (id int NOT NULL PRIMARY KEY, name varchar(20) NULL);\nGO\n\
+             INSERT INTO hygge_test_seeds VALUES (1, 'GO');\n",
+        );
+        project.write(
+            "schema/2.sql",
+            "INSERT INTO hygge_test_seeds VALUES (2, 'a\nGO\nb');\ngo\n\nINSERT INTO hygge_test_seeds (id) \
+             SELECT MAX(id) + 1 FROM hygge_test_seeds;\nGO 3\n",
+        );
+        project
+    }
+
+    /// The ids in the table, and the files that were applied; `[]` where there is no table.
+    fn holds(&self, project: &Project) -> (Vec<String>, Vec<String>) {
+        match self {
+            Self::Sqlite => {
+                let database = rusqlite::Connection::open(project.path("seeds.db")).unwrap();
+                let column = |sql: &str| {
+                    let Ok(mut statement) = database.prepare(sql) else {
+                        return Vec::new();
+                    };
+                    let rows = statement
+                        .query_map([], |row| row.get::<_, String>(0))
+                        .unwrap();
+                    rows.map(Result::unwrap).collect()
+                };
+                (
+                    column("SELECT CAST(id AS TEXT) FROM hygge_test_seeds ORDER BY id"),
+                    column("SELECT file_name FROM hygge_applied ORDER BY id"),
+                )
+            }
+            Self::Mssql(database) => {
+                let column = |table: &str, column: &str| {
+                    let there = database.run(&format!(
+                        "SELECT name FROM sys.objects WHERE name = '{table}'"
+                    ));
+                    match there.is_empty() {
+                        true => Vec::new(),
+                        false => {
+                            database.run(&format!("SELECT {column} FROM dbo.{table} ORDER BY id"))
+                        }
+                    }
+                };
+                (
+                    column("hygge_test_seeds", "id"),
+                    column("hygge_applied", "file_name"),
+                )
+            }
+        }
+    }
+}
+
+const APPLY: &str = "apply schema/1.sql schema/2.sql --connection db";
+
+fn all() -> (Vec<String>, Vec<String>) {
+    let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+    (
+        owned(&["1", "2", "3", "4", "5"]),
+        owned(&["schema/1.sql", "schema/2.sql"]),
+    )
+}
+
+fn nothing() -> (Vec<String>, Vec<String>) {
+    (Vec::new(), Vec::new())
+}
+
+#[test]
+fn each_file_is_applied_once() {
+    for target in Target::both() {
+        let project = target.project();
+        let kind = match target {
+            Target::Sqlite => "sqlite",
+            Target::Mssql(_) => "mssql",
+        };
+        let shown = |name: &str, command: &str| {
+            let said = project.hygge(command).run().shown();
+            let port = regex::Regex::new(r"127\.0\.0\.1,\d+").unwrap();
+            let said = port.replace_all(&said, "[SERVER]");
+            insta::assert_snapshot!(format!("{kind}_{name}"), said);
+        };
+        shown("dry", &format!("{APPLY} --dry-run"));
+        assert_eq!(target.holds(&project), nothing());
+        shown("first", APPLY);
+        assert_eq!(target.holds(&project), all());
+        shown("second", APPLY);
+        assert_eq!(target.holds(&project), all());
+        // On another machine, with other ends of lines, from another folder.
+        let text = std::fs::read_to_string(project.path("schema/1.sql")).unwrap();
+        project.write("schema/1.sql", text.replace('\n', "\r\n"));
+        std::fs::rename(project.path("schema/2.sql"), project.path("schema/02.sql")).unwrap();
+        let again = project
+            .hygge("apply 1.sql 02.sql --connection db --output json")
+            .in_folder(project.path("schema"));
+        let said = again.succeed().shown();
+        insta::assert_snapshot!(format!("{kind}_renamed"), said);
+        assert_eq!(target.holds(&project).0, all().0);
+        // Edited, it is refused, and nothing beside it is run.
+        project.write(
+            "schema/1.sql",
+            "DELETE FROM hygge_test_seeds WHERE id > 3\n",
+        );
+        project.write("schema/3.sql", "DELETE FROM hygge_test_seeds\n");
+        let edited = "apply schema/1.sql schema/3.sql --connection db";
+        shown("edited", edited);
+        shown("edited_dry", &format!("{edited} --dry-run"));
+        assert_eq!(target.holds(&project).0, all().0);
+        shown(
+            "allowed",
+            "apply schema/1.sql --connection db --allow-edited",
+        );
+        assert_eq!(target.holds(&project).0, ["1", "2", "3"]);
+        shown(
+            "allowed_once",
+            "apply schema/1.sql --connection db --allow-edited",
+        );
+    }
+}
+
+#[test]
+fn an_error_undoes_all_and_names_its_line() {
+    for target in Target::both() {
+        let project = target.project();
+        project.write(
+            "schema/2.sql",
+            "INSERT INTO hygge_test_seeds VALUES (2, 'b');\nGO\n\n-- Twice.\nINSERT INTO hygge_test_seeds VALUES (3, 'c');\n\
+             INSERT INTO\n  hygge_test_seeds VALUES (1, 'a');\nGO\n",
+        );
+        let outcome = project.hygge(APPLY).run();
+        assert_eq!(outcome.code, Some(1), "{outcome}");
+        assert!(outcome.stderr.contains("schema/2.sql:6: "), "{outcome}");
+        assert!(outcome.stderr.contains("nothing was applied"), "{outcome}");
+        assert_eq!(target.holds(&project), nothing());
+        // A word that is wrong.
+        project.write(
+            "schema/2.sql",
+            "SELECT 1;\nGO\n\n\nSELECT nothing_at_all\nFROM hygge_test_seeds;\n",
+        );
+        let outcome = project.hygge(APPLY).run();
+        assert!(outcome.stderr.contains("schema/2.sql:5: "), "{outcome}");
+        assert_eq!(target.holds(&project), nothing());
+    }
+}
+
+#[test]
+fn killed_anywhere_the_next_apply_ends_the_same() {
+    for target in Target::both() {
+        let project = target.project();
+        for point in APPLY_POINTS {
+            for nth in 1..=9 {
+                if let Target::Mssql(database) = &target {
+                    database.without(&["dbo.hygge_test_seeds", "dbo.hygge_applied"]);
+                } else {
+                    drop(std::fs::remove_file(project.path("seeds.db")));
+                }
+                let killed = project
+                    .hygge(APPLY)
+                    .failpoints(&format!("{point}=kill@{nth}"))
+                    .run();
+                if !killed.was_killed() {
+                    assert!(nth > 1, "{point} isn't reached: {killed}");
+                    break;
+                }
+                let held = target.holds(&project);
+                let whole = *point == "apply.committed";
+                assert_eq!(held, if whole { all() } else { nothing() }, "{point}@{nth}");
+                project.hygge(APPLY).succeed();
+                assert_eq!(target.holds(&project), all(), "{point}@{nth}");
+            }
+        }
+    }
+}
+
+#[test]
+fn two_at_once_are_one_after_the_other() {
+    for target in Target::both() {
+        let project = target.project();
+        let first = project.hygge(APPLY).spawn_to("apply.ran");
+        let second = project.hygge(APPLY).run();
+        assert_eq!(second.code, Some(1), "{second}");
+        assert!(second.stderr.contains("another `hygge apply`"), "{second}");
+        let first = first.go_on();
+        assert_eq!(first.code, Some(0), "{first}");
+        assert_eq!(target.holds(&project), all());
+        project.hygge(APPLY).succeed();
+        assert_eq!(target.holds(&project), all());
+    }
+}
+
+#[test]
+fn a_script_ends_no_transaction_but_its_own() {
+    for target in Target::both() {
+        let project = target.project();
+        for (script, line) in [
+            (
+                "INSERT INTO hygge_test_seeds (id) VALUES (7);\nCOMMIT;\n",
+                "schema/2.sql:",
+            ),
+            ("SELECT 1;\nGO\nROLLBACK;\n", "schema/2.sql:3: "),
+        ] {
+            project.write("schema/2.sql", script);
+            let outcome = project.hygge(APPLY).run();
+            assert_eq!(outcome.code, Some(1), "{outcome}");
+            assert!(outcome.stderr.contains(line), "{outcome}");
+            assert!(outcome.stderr.contains("transaction"), "{outcome}");
+            assert_eq!(target.holds(&project), nothing());
+        }
+    }
+    let target = Target::Mssql(Database::start());
+    let project = target.project();
+    let own = "BEGIN TRANSACTION\nGO\nINSERT INTO hygge_test_seeds (id) VALUES (7)\nGO\n";
+    project.write("schema/2.sql", own);
+    let outcome = project.hygge(APPLY).run();
+    assert!(
+        outcome
+            .stderr
+            .contains("begins a transaction that it doesn't end"),
+        "{outcome}"
+    );
+    assert_eq!(target.holds(&project), nothing());
+    project.write("schema/2.sql", format!("{own}COMMIT\n"));
+    project.hygge(APPLY).succeed();
+    assert_eq!(target.holds(&project).0, ["1", "7"]);
+}
+
+#[test]
+fn what_no_transaction_takes_is_refused() {
+    let project = Target::Sqlite.project();
+    project.write("schema/2.sql", "VACUUM;\n");
+    insta::assert_snapshot!("vacuum", project.hygge(APPLY).run().shown());
+    assert_eq!(Target::Sqlite.holds(&project), nothing());
+    let target = Target::Mssql(Database::start());
+    let project = target.project();
+    let Target::Mssql(database) = &target else {
+        unreachable!()
+    };
+    let said = "CREATE DATABASE statement not allowed within multi-statement transaction.";
+    let refused = Fault::at(
+        "CREATE TABLE later",
+        Effect::Error(SqlError::new(226, said)),
+    );
+    if database.fault(refused) {
+        project.write("schema/2.sql", "\nCREATE TABLE later (id int);\n");
+        insta::assert_snapshot!("create_database", project.hygge(APPLY).run().shown());
+        assert_eq!(target.holds(&project), nothing());
+    }
+}
+
+#[test]
+fn a_line_that_is_cut_leaves_nothing_or_all() {
+    let target = Target::Mssql(Database::start());
+    let project = target.project();
+    let Target::Mssql(database) = &target else {
+        unreachable!()
+    };
+    let commit = "COMMIT TRANSACTION";
+    for (fault, whole) in [
+        (
+            Fault::at("INSERT INTO hygge_test_seeds", Effect::DropBefore),
+            false,
+        ),
+        (Fault::at(commit, Effect::DropBefore), false),
+        // Seven of them end nothing.
+        (Fault::at(commit, Effect::DropAfter).nth(7), false),
+        (Fault::at(commit, Effect::DropBefore).nth(8), false),
+        (Fault::at(commit, Effect::DropAfter).nth(8), true),
+    ] {
+        let what = format!("{fault:?}");
+        if !database.fault(fault) {
+            return;
+        }
+        let outcome = project.hygge(APPLY).run();
+        assert_eq!(outcome.code, Some(1), "{outcome}");
+        let held = target.holds(&project);
+        assert_eq!(held, if whole { all() } else { nothing() }, "{what}");
+        let outcome = project.hygge(APPLY).succeed();
+        assert_eq!(target.holds(&project), all(), "{outcome}");
+        database.without(&["dbo.hygge_test_seeds", "dbo.hygge_applied"]);
+    }
+}
+
+#[test]
+fn wrongly() {
+    let project = Target::Sqlite.project();
+    project.write("open.sql", "SELECT 1;\n/* never\n");
+    project.write("latin.sql", b"SELECT 'caf\xe9'");
+    project.write("flows/f/flow.yml", "home: {connection: db}\nstore: lake\n");
+    for (name, arguments) in [
+        ("no_connection", "apply schema/1.sql --connection dv"),
+        ("no_file", "apply nothing.sql --connection db"),
+        ("twice", "apply schema/1.sql ./schema/1.sql --connection db"),
+        ("open", "apply open.sql --connection db"),
+        ("latin", "apply latin.sql --connection db"),
+        ("no_home", "list"),
+        ("json", "apply nothing.sql --connection db --output json"),
+    ] {
+        insta::assert_snapshot!(name, project.hygge(arguments).run().shown());
+    }
+    project.write("hygge.yml", "connections:\n  db: {type: sqlite, pfad: x}\n  dc: {type: parquet}\n  de: {type: sqlite, path: no/where.db}\n");
+    for (name, connection) in [
+        ("no_path", "db"),
+        ("no_database", "dc"),
+        ("no_folder", "de"),
+    ] {
+        let arguments = format!("apply schema/1.sql --connection {connection}");
+        insta::assert_snapshot!(name, project.hygge(&arguments).run().shown());
+    }
+    project.write(
+        "hygge.yml",
+        "connections:\n  db: {type: sqlite, path: hygge.yml}\n",
+    );
+    insta::assert_snapshot!("something_else", project.hygge(APPLY).run().shown());
+}
