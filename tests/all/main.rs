@@ -39,6 +39,7 @@ mod projects;
 mod recovery;
 mod references;
 mod schema_changes;
+mod seeds;
 mod shipped;
 mod strategies;
 mod transform_errors;

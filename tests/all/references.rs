@@ -60,6 +60,8 @@ fn cli() {
         "schema",
         "generate",
         "generate ddl",
+        "generate entities",
+        "apply",
         "plugin",
         "plugin list",
         "plugin inspect",

@@ -1,6 +1,6 @@
 //! The statement: columns in line, what was seen in comments, the key at the end.
 
-use arrow_schema::{Field, Schema};
+use arrow_schema::{DataType, Field, Schema};
 use hygge_core::{Fault, Result, code};
 
 use crate::dialect::Dialect;
@@ -149,7 +149,10 @@ fn declared(field: &Field, wanted: &Wanted<'_>) -> Result<Column, String> {
             said.push(long("bytes", seen.longest_bytes));
         }
         if seen.digits > 0 {
-            said.push(format!("at most {} digits", seen.digits));
+            said.push(match roomy(field, seen.digits) {
+                Some(type_name) => format!("at most {} digits: {type_name}?", seen.digits),
+                None => format!("at most {} digits", seen.digits),
+            });
         }
     }
     Ok(Column {
@@ -158,6 +161,20 @@ fn declared(field: &Field, wanted: &Wanted<'_>) -> Result<Column, String> {
         null: if must { "NOT NULL" } else { "NULL" },
         comment: (!said.is_empty()).then(|| said.join("; ")),
     })
+}
+
+/// A narrower type that would still have room, for decimals of at most that many digits: two digits
+/// more, and then as many as take no more bytes.
+fn roomy(field: &Field, digits: u8) -> Option<String> {
+    let (DataType::Decimal128(precision, scale) | DataType::Decimal256(precision, scale)) =
+        field.data_type()
+    else {
+        return None;
+    };
+    let before = digits.saturating_sub(u8::try_from(*scale).ok()?);
+    let wanted = before + 2 + u8::try_from(*scale).ok()?;
+    let room = [9, 18, 28, 38].into_iter().find(|room| wanted <= *room)?;
+    (room < *precision).then(|| format!("decimal({room},{scale})"))
 }
 
 fn put_together(columns: &[Column], wanted: &Wanted<'_>) -> String {

@@ -1,16 +1,15 @@
-use std::fs;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_schema::Schema;
 use clap::{Args, ValueEnum};
-use hygge_core::{BuildContext, Context, code};
+use hygge_core::{BuildContext, Context, OneOrMany, code};
 use hygge_ddl::{Dialect, Form, Profile, Wanted};
 use hygge_engine::{Looker, look_through, look_through_entity};
 use hygge_project::PlannedEntity;
 use tempfile::TempDir;
 
+use super::kept::{Made, file_name, keep};
 use crate::args::{Global, SelectArgs, VarArgs};
 use crate::complaint::{Complaint, Exit};
 use crate::console::Console;
@@ -28,7 +27,7 @@ Examples:
   hygge generate ddl --flow sales --dialect postgres --table 'raw.{entity}'
 
 Types are those that the columns had where they came from, where that is known. Nothing is run in
-any database: look the statements over, edit them, and run them there.";
+any database: look the statements over, edit them, and `hygge apply` them.";
 
 /// Write CREATE TABLE statements from a file, or from what the entities of flows give
 #[derive(Debug, Args)]
@@ -54,7 +53,8 @@ pub(crate) struct DdlArgs {
     /// Read all rows, for the lengths of texts and for what has no nulls
     #[arg(long)]
     profile: bool,
-    /// The columns of the primary key [default: the key of the flow's `incremental`]
+    /// The columns of the primary key [default: the `key` of the flow's `incremental`, or of its
+    /// store]
     #[arg(long, value_delimiter = ',', value_name = "COLUMNS")]
     key: Vec<String>,
     /// How SQL Server stores the rows
@@ -139,25 +139,19 @@ pub(super) fn run(args: &DdlArgs, global: &Global, console: &Arc<Console>) -> En
                 Some(_) => output.clone(),
                 None => output.join(format!("{}.sql", file_name(&each.table))),
             };
-            for each in &statements {
-                keep(each, &file(each), args.force, console)?;
-            }
-            console.out("next: look it over, edit it, and run it in your database\n");
+            let made: Vec<Made> = statements
+                .iter()
+                .map(|each| Made {
+                    file: file(each),
+                    text: each.text.clone(),
+                    holds: units::many(each.columns as u64, "column", "columns"),
+                })
+                .collect();
+            keep(&made, args.force, console)?;
+            console.out("next: look it over, edit it, and `hygge apply` it\n");
         }
     }
     Ok(Exit::Well)
-}
-
-/// A name that can stand in a folder.
-fn file_name(table: &str) -> String {
-    let plain = |c: char| {
-        if c.is_control() || "/\\:".contains(c) {
-            '_'
-        } else {
-            c
-        }
-    };
-    table.chars().map(plain).collect()
 }
 
 async fn of_file(args: &DdlArgs, file: &Path, cx: &Context) -> Result<Statement, Complaint> {
@@ -208,10 +202,8 @@ async fn of_entities(
             complaint
         })?;
         let source = format!("flow {}, entity {}", planned.id.flow, planned.id.entity);
-        let key = match (&args.key[..], &planned.incremental) {
-            ([], Some(incremental)) => &incremental.key,
-            (given, _) => given,
-        };
+        let own = key_of(planned);
+        let key = if args.key.is_empty() { &own } else { &args.key };
         let table = table_of(planned);
         let made = args.statement(&schema, &profile, &table, key, &source)?;
         if let Some(other) = statements.iter().find(|each| each.table == made.table) {
@@ -232,6 +224,20 @@ fn table_of(planned: &PlannedEntity) -> String {
     match written.and_then(|table| table.as_str()) {
         Some(table) if planned.store.kind == "mssql" => table.to_owned(),
         _ => format!("\"{}\"", planned.id.entity.replace('"', "\"\"")),
+    }
+}
+
+/// What tells an entity's rows apart: the `key` of its `incremental`, or of its store.
+fn key_of(planned: &PlannedEntity) -> Vec<String> {
+    let followed = planned.incremental.as_ref().map(|each| each.key.clone());
+    let followed = followed.filter(|key| !key.is_empty());
+    let stored = || {
+        let key = planned.store.settings.expose().get("key")?;
+        serde_json::from_value::<OneOrMany>(key.clone()).ok()
+    };
+    match followed {
+        Some(key) => key,
+        None => stored().map(OneOrMany::into_vec).unwrap_or_default(),
     }
 }
 
@@ -265,8 +271,17 @@ impl DdlArgs {
                     "write SCHEMA.TABLE; odd names in brackets or quotes: [my schema].[a.b]",
                 )
             })?;
-        if self.dialect == Named::Mssql && parts.len() == 1 {
-            parts.insert(0, "dbo".to_owned());
+        match (self.dialect, parts.len(), &self.table) {
+            (Named::Mssql, 1, _) => parts.insert(0, "dbo".to_owned()),
+            // A file has no schemas; that of another database's table says nothing about it.
+            (Named::Sqlite, 2, None) => drop(parts.remove(0)),
+            (Named::Sqlite, 2, Some(_)) => {
+                return Err(Complaint::usage(format!(
+                    "SQLite has no schema {:?}: write the table's name alone",
+                    parts[0]
+                )));
+            }
+            _ => {}
         }
         let wanted = Wanted {
             dialect: self.dialect.dialect(),
@@ -286,42 +301,4 @@ impl DdlArgs {
             columns: schema.fields().len(),
         })
     }
-}
-
-/// Writes a statement into a file, unless somebody's own work is in the way.
-fn keep(
-    statement: &Statement,
-    file: &Path,
-    force: bool,
-    console: &Console,
-) -> Result<(), Complaint> {
-    let unwritten = |error| Complaint::failed(format!("can't write {}: {error}", file.display()));
-    let there = match fs::read_to_string(file) {
-        Ok(there) => Some(there),
-        Err(error) if error.kind() == ErrorKind::NotFound => None,
-        Err(error) => return Err(unwritten(error)),
-    };
-    let said = match &there {
-        Some(there) if *there == statement.text => "Unchanged",
-        Some(_) if !force => {
-            return Err(Complaint::usage(format!(
-                "{} is there and says something else",
-                file.display()
-            ))
-            .advise("if nobody edited it, write over it with --force"));
-        }
-        _ => {
-            if let Some(folder) = file.parent() {
-                fs::create_dir_all(folder).map_err(unwritten)?;
-            }
-            fs::write(file, &statement.text).map_err(unwritten)?;
-            "Wrote"
-        }
-    };
-    console.out(&format!(
-        "{said} {} ({})\n",
-        file.display(),
-        units::many(statement.columns as u64, "column", "columns")
-    ));
-    Ok(())
 }

@@ -1,0 +1,166 @@
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+use hygge_core::CatalogueTable;
+
+use super::kept::{Made, file_name, keep};
+use crate::args::Global;
+use crate::complaint::{Complaint, Exit};
+use crate::console::Console;
+use crate::registry::registry;
+use crate::verb::Ended;
+use crate::{database, diagnostics, project, registry as plugins, runtime, units};
+
+const EXAMPLES: &str = "\
+Examples:
+  hygge generate entities --connection erp --tables 'dbo.*'                Print them
+  hygge generate entities --connection erp --tables 'dbo.*' --flow erp     Into the flow's entities
+  hygge generate entities --connection erp --tables 'dbo.*,sales.o*' --output drafts
+
+A file says where its table is read, what tells rows apart and, in a comment where the catalogue
+can't be sure, which column says that a row changed. Look them over.";
+
+/// Write entity files from the tables of a database
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct EntitiesArgs {
+    /// The connection of hygge.yml to look up tables over
+    #[arg(long, value_name = "NAME")]
+    connection: String,
+    /// The tables; * and ? are wildcards (repeatable, comma-separated)
+    #[arg(
+        long,
+        value_name = "SCHEMA.TABLE",
+        required = true,
+        value_delimiter = ','
+    )]
+    tables: Vec<String>,
+    /// Views as well
+    #[arg(long)]
+    views: bool,
+    /// Write them among the entities of this flow
+    #[arg(long, value_name = "FLOW", conflicts_with = "output")]
+    flow: Option<String>,
+    /// The folder to write them to [default: print]
+    #[arg(long, value_name = "DIR")]
+    output: Option<PathBuf>,
+    /// Write over files that are there and say something else
+    #[arg(long)]
+    force: bool,
+}
+
+pub(super) fn run(args: &EntitiesArgs, global: &Global, console: &Arc<Console>) -> Ended {
+    diagnostics::begin(global.verbose, console, None)?;
+    let root = project::root(global)?;
+    let flow = match &args.flow {
+        Some(flow) => Some(folder(&root, flow)?),
+        None => None,
+    };
+    let registry = registry();
+    let connected = database::of_connection(&root, &args.connection, &registry, console)?;
+    let database = &connected.database;
+    let (runtime, _threads) = runtime::whole()?;
+    let found = runtime.block_on(database.tables(&args.tables));
+    registry.forget_sessions();
+    let mut tables = found?;
+    tables.retain(|table| args.views || !table.view);
+    tables.sort_by(|a, b| a.written.cmp(&b.written));
+    if tables.is_empty() {
+        return Err(Complaint::failed(format!(
+            "{} has no {} that {} fits",
+            database.describe(),
+            if args.views { "table or view" } else { "table" },
+            args.tables.join(", ")
+        ))
+        .advise(
+            "look at --tables, at what the login may see, and whether it is a view (--views)",
+        ));
+    }
+    let readable = registry.home(&connected.kind).is_some();
+    let into = flow.as_ref().map(|flow| flow.join("entities"));
+    let made = files(
+        &tables,
+        &args.connection,
+        into.or_else(|| args.output.clone()).as_deref(),
+    )?;
+    if args.flow.is_none() && args.output.is_none() {
+        let texts: Vec<&str> = made.iter().map(|each| each.text.as_str()).collect();
+        console.out(&texts.join("---\n"));
+    } else {
+        keep(&made, args.force, console)?;
+        console.out(&match flow.filter(|flow| !flow.join("flow.yml").exists()) {
+            Some(flow) => format!(
+                "next: look them over, and write {}, which says where they settle\n",
+                project::shown(&flow.join("flow.yml"))
+            ),
+            None => "next: look them over, then `hygge debug`\n".to_owned(),
+        });
+    }
+    if !readable {
+        let word = console.paint_err().warn("warning:");
+        console.err(&format!(
+            "{word} hygge reads no home of type {}: give these entities another\n",
+            connected.kind
+        ));
+    }
+    Ok(Exit::Well)
+}
+
+/// The folder of a flow, which may be still to come.
+fn folder(root: &Path, flow: &str) -> Result<PathBuf, Complaint> {
+    if flow.is_empty()
+        || flow.starts_with('.')
+        || file_name(flow) != flow
+        || flow.contains(['*', '?'])
+    {
+        return Err(Complaint::usage(format!(
+            "{flow:?} can't be the name of a flow"
+        )));
+    }
+    Ok(root.join(plugins::flows(root)).join(flow))
+}
+
+fn files(
+    tables: &[CatalogueTable],
+    connection: &str,
+    folder: Option<&Path>,
+) -> Result<Vec<Made>, Complaint> {
+    // With its schema in front where there are several.
+    let schema = tables.first().and_then(|table| table.schema.as_ref());
+    let one = tables.iter().all(|table| table.schema.as_ref() == schema);
+    let mut made: Vec<Made> = Vec::new();
+    // Some file systems don't tell upper from lower case.
+    let mut names: BTreeMap<String, &str> = BTreeMap::new();
+    for table in tables {
+        let called = match &table.schema {
+            Some(schema) if !one => format!("{schema}.{}", table.name),
+            _ => table.name.clone(),
+        };
+        let entity = plain(&called);
+        if let Some(other) = names.insert(entity.to_lowercase(), &table.written) {
+            return Err(Complaint::failed(format!(
+                "{other} and {} would both be entity {entity}",
+                table.written
+            ))
+            .advise("name them one by one with --tables, into folders of their own"));
+        }
+        made.push(Made {
+            file: folder
+                .unwrap_or(Path::new(""))
+                .join(format!("{entity}.yml")),
+            text: hygge_ddl::entity(table, folder.is_none().then_some(&entity), connection),
+            holds: units::many(table.columns.len() as u64, "column", "columns"),
+        });
+    }
+    Ok(made)
+}
+
+/// A table's name as that of an entity, which can't have every character.
+fn plain(name: &str) -> String {
+    let odd = |c: char| c.is_control() || "/\\*?[]{}\"<>|:,$".contains(c);
+    let name: String = name.chars().take(100).collect();
+    let name = name.trim_start_matches(['.', ' ', '-']);
+    name.trim_end_matches(['.', ' ']).replace(odd, "_")
+}
