@@ -166,6 +166,28 @@ fn a_file_that_comes_while_rows_move_holds_the_commit_up_until_it_is_moved_away(
     assert_eq!(project.content("lake/orders"), more.content());
 }
 
+/// What a run would do goes by the commit that it finishes first.
+#[test]
+fn a_dry_run_sees_past_a_commit_that_waits() {
+    let project = project("incremental", APPEND);
+    project.orders("data/orders/a.parquet", &Orders::new(0..500));
+    let killed = project
+        .hygge("start")
+        .failpoints("intent.stored=kill")
+        .run();
+    assert!(killed.was_killed(), "{killed}");
+    let would = project.hygge("start --dry-run --output json").succeed();
+    let would: serde_json::Value = serde_json::from_str(would.stdout.trim()).unwrap();
+    assert_eq!(would["recovers"], true, "{would}");
+    assert_eq!(would["action"], "append", "{would}");
+    assert_eq!(would["watermark"]["column"], "updated_at", "{would}");
+    assert_eq!(would["staged"], 0, "{would}");
+    let run = project.hygge("start --output json").succeed();
+    let events = Events::of(&run);
+    assert_eq!(events.all("recovered").count(), 1, "{run}");
+    assert_eq!(events.rows("sales.sales"), 0, "{run}");
+}
+
 /// A project whose first run took 1,000 rows, and that has 200 more since.
 fn once_run(incremental: &str) -> (Project, Orders, Orders) {
     let project = project("incremental", incremental);

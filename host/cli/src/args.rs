@@ -42,7 +42,7 @@ pub(crate) struct Global {
         help_heading = "Global options"
     )]
     pub(crate) project: Option<PathBuf>,
-    /// Say more, also on stderr (as `HYGGE_LOG=debug` does)
+    /// Say more: also what otherwise only the run's log has
     #[arg(long, short, global = true, help_heading = "Global options")]
     pub(crate) verbose: bool,
 }
@@ -102,7 +102,8 @@ pub(crate) struct SelectArgs {
     /// Only these flows (repeatable, comma-separated, * and ? as wildcards)
     #[arg(long = "flow", value_name = "FLOW")]
     pub(crate) flows: Vec<String>,
-    /// Only these entities, as FLOW.ENTITY (repeatable, comma-separated, wildcards)
+    /// Only these entities, beside those of `--flow`, as FLOW.ENTITY (repeatable, comma-separated,
+    /// wildcards)
     #[arg(long = "entity", value_name = "FLOW.ENTITY")]
     pub(crate) entities: Vec<String>,
 }

@@ -1,7 +1,7 @@
 use arrow_schema::SchemaRef;
 use hygge_core::{
     Action, Bound as _, Context, Discovered, EntityId, Fault, Finding, Home, Registry, Result,
-    RunId, SplitRequest, Store, code, quoted,
+    RunId, SplitRequest, Standing, Store, code, quoted,
 };
 use hygge_project::{Filler, Plan, PlannedEntity};
 use hygge_state::StateStore;
@@ -142,7 +142,29 @@ impl Rehearsal<'_> {
         let start = start::decide(self.planned, &self.plan.place, self.state).await?;
         // What it may say besides isn't about what is wrong.
         let _known = start::compare(self.planned, &start, store, self.cx).await?;
+        if start.action == Action::Replace {
+            self.stands_alone(&start, store).await?;
+        }
         Ok(Ok(start))
+    }
+
+    /// No Store replaces what others wrote, unless it was told to.
+    async fn stands_alone(&self, start: &Start, store: &dyn Store) -> Result<()> {
+        let id = &self.planned.id;
+        let standing = store.inspect(id, start.memory.as_deref(), self.cx);
+        match standing.await? {
+            Standing::Foreign {
+                example,
+                adopted: false,
+            } => Err(Fault::new(
+                code::DESTINATION_FOREIGN,
+                format!("hygge didn't write {example} for {id}, and a run would replace it"),
+            )
+            .advise(
+                "move it away, settle elsewhere, or say `adopt: true` in the store to take it over",
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// The schema that reaches the Store; none when the source is empty, and may be.

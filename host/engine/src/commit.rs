@@ -232,7 +232,7 @@ pub(crate) async fn tidy(store: &dyn Store, id: &EntityId, cx: &Context) {
 }
 
 /// The state an intent leads to.
-fn state_after(intent: &Intent, settled: &Settled, status: &str) -> EntityState {
+pub(crate) fn state_after(intent: &Intent, settled: &Settled, status: &str) -> EntityState {
     let CommitRecord {
         entity,
         run,

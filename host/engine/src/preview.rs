@@ -1,9 +1,10 @@
-use hygge_core::{Action, BuildContext, EntityId, Fault, Mode, Result, Watermark};
+use hygge_core::{Action, BuildContext, EntityId, Fault, Mode, Result, Settled, Watermark};
 use hygge_project::{Plan, PlannedEntity};
 use hygge_state::StateStore;
 use serde::Serialize;
 
-use crate::{increment, start};
+use crate::start::{self, Remembered};
+use crate::{commit, increment};
 
 /// What a run would do with one entity. Nothing is connected to or created to find out.
 #[derive(Debug, Clone, Serialize)]
@@ -88,8 +89,26 @@ async fn look(
     state: &dyn StateStore,
     preview: &mut Preview,
 ) -> Result<()> {
-    preview.recovers = state.intent(&planned.id).await?.is_some();
-    let start = start::decide(planned, place, state).await?;
+    let id = &planned.id;
+    let intent = state.intent(id).await?;
+    preview.recovers = intent.is_some();
+    let start = match &intent {
+        // The run comes after that commit, and goes by what it leaves.
+        Some(intent) => {
+            let settled = Settled {
+                location: planned.store_plan.describe.clone(),
+                parts: 0,
+                memory: state.memory(id, "store").await?,
+            };
+            let known = Remembered {
+                state: Some(commit::state_after(intent, &settled, "committed")),
+                files: true,
+                memory: settled.memory,
+            };
+            start::decide_by(planned, place, known)?
+        }
+        None => start::decide(planned, place, state).await?,
+    };
     preview.action = Some(start.action);
     preview.warnings = start.warnings;
     preview.watermark = start.low.map(|low| low.watermark);
@@ -98,7 +117,10 @@ async fn look(
         let future = increment::in_the_future(watermark, now);
         preview.warnings.extend(future);
     }
-    if let Some((_, splits)) = state.attempt(&planned.id).await? {
+    // What is staged beside an intent is that commit's.
+    if intent.is_none()
+        && let Some((_, splits)) = state.attempt(id).await?
+    {
         preview.staged = splits.len() as u64;
     }
     Ok(())

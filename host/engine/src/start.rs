@@ -57,6 +57,15 @@ pub(crate) fn followed(planned: &PlannedEntity) -> Option<&Incremental> {
     }
 }
 
+/// What earlier runs left to go by.
+pub(crate) struct Remembered {
+    pub(crate) state: Option<EntityState>,
+    /// Whether the files that were read are known.
+    pub(crate) files: bool,
+    /// The Store's own memory.
+    pub(crate) memory: Option<Vec<u8>>,
+}
+
 /// Reads the state and decides what a run does. Opens nothing.
 pub(crate) async fn decide(
     planned: &PlannedEntity,
@@ -64,14 +73,32 @@ pub(crate) async fn decide(
     remembered: &dyn StateStore,
 ) -> Result<Start> {
     let id = &planned.id;
-    let state = remembered.load(id).await?;
+    let known = Remembered {
+        state: remembered.load(id).await?,
+        files: remembered.memory(id, "home").await?.is_some(),
+        memory: remembered.memory(id, "store").await?,
+    };
+    decide_by(planned, place, known)
+}
+
+/// Decides what a run does that goes by this.
+pub(crate) fn decide_by(
+    planned: &PlannedEntity,
+    place: &BuildContext,
+    known: Remembered,
+) -> Result<Start> {
+    let Remembered {
+        state,
+        files,
+        mut memory,
+    } = known;
     let incremental = followed(planned);
     let low = match incremental {
         Some(incremental) => Low::of(incremental, state.as_ref())?,
         None => None,
     };
     let first = match incremental.map(|i| i.strategy) {
-        Some(Strategy::Files) => remembered.memory(id, "home").await?.is_none(),
+        Some(Strategy::Files) => !files,
         Some(Strategy::ChangeTracking) => {
             let position = state.as_ref().and_then(|state| state.position.as_ref());
             position.is_none_or(hygge_core::Position::is_start)
@@ -87,7 +114,6 @@ pub(crate) async fn decide(
     .map_err(|c| Fault::new(code::CONFIG, c.message).advise(c.advice))?;
 
     let mut warnings = Vec::new();
-    let mut memory = remembered.memory(id, "store").await?;
     let mut moved = false;
     if let Some((state, before)) = state.as_ref().and_then(|s| Some((s, s.ends.as_ref()?))) {
         let now = ends(planned, place, false);

@@ -51,12 +51,19 @@ fn what_a_run_would_refuse() {
             "sales",
             &format!("home:\n  type: parquet\n  path: data/orders\n{home}{store}\n"),
         );
-        let before = project.tree();
-        let wrong = project.hygge("debug").run();
-        assert_eq!(wrong.code, Some(1), "{wrong}");
-        insta::assert_snapshot!(format!("refuse_{name}"), wrong.shown());
-        assert_eq!(project.tree(), before, "something was written");
+        refuses(&project, name);
     }
+    let project = orders("");
+    project.write("lake/orders/theirs.csv", "id\n1\n");
+    refuses(&project, "foreign");
+}
+
+fn refuses(project: &Project, name: &str) {
+    let before = project.tree();
+    let wrong = project.hygge("debug").run();
+    assert_eq!(wrong.code, Some(1), "{wrong}");
+    insta::assert_snapshot!(format!("refuse_{name}"), wrong.shown());
+    assert_eq!(project.tree(), before, "something was written");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod kind;
 mod known;
 mod list;
+mod mixed;
 mod partition;
 mod plan;
 mod read;

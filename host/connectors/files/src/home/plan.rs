@@ -21,7 +21,7 @@ use super::read::prune::Outline;
 use super::read::{csv, ipc, ndjson, open_file};
 use super::reconcile::Merged;
 use super::spec::{self, Part, Piece, Spec};
-use super::{INFER_ROWS, Inner, SPLIT_SIZE, partition};
+use super::{INFER_ROWS, Inner, SPLIT_SIZE, mixed, partition};
 use crate::config::Format;
 
 /// Takes the entity apart.
@@ -402,12 +402,14 @@ fn schema_inside(
         }
         Format::Ndjson => {
             let mut keys = ndjson::Keys::default();
+            let mut files = Vec::new();
             for each in facts {
                 if let Inside::Ndjson(own) = &each.inside {
                     keys.join(own.keys.clone());
+                    files.push((each.file.name.as_str(), &own.keys));
                 }
             }
-            json_schema(inner, &keys, partitions)
+            json_schema(inner, &keys, &files, partitions)
         }
     }
 }
@@ -437,22 +439,19 @@ fn declared_exist(inner: &Inner, found: &[&str]) -> Result<()> {
     .advise(format!("the columns are {list}")))
 }
 
-fn json_schema(inner: &Inner, keys: &ndjson::Keys, partitions: &[&str]) -> Result<SchemaRef> {
+fn json_schema(
+    inner: &Inner,
+    keys: &ndjson::Keys,
+    files: &[(&str, &ndjson::Keys)],
+    partitions: &[&str],
+) -> Result<SchemaRef> {
     let mut fields: Vec<Field> = Vec::with_capacity(keys.shapes.len());
     for (name, shape) in &keys.shapes {
         let data_type: DataType = match inner.declared.get(name) {
             Some(declared) => declared.clone(),
-            None => shape.data_type(name).map_err(|mixed| {
-                let ndjson::Mixed { path, what } = mixed;
-                Fault::new(
-                    code::SCHEMA,
-                    format!("{}: column {path:?} holds {what}", inner.settings.path),
-                )
-                .with("column", name)
-                .advise(format!(
-                    "declare the column, for example `schema: {{{name}: string}}`"
-                ))
-            })?,
+            None => shape
+                .data_type(name)
+                .map_err(|why| mixed::fault(name, shape, &why, files))?,
         };
         fields.push(Field::new(name, data_type, true));
     }

@@ -212,6 +212,11 @@ impl Shape {
         }
     }
 
+    /// Whether a text could hold every value seen.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.list.is_none() && self.object.is_none()
+    }
+
     /// The type that holds every value seen.
     pub(crate) fn data_type(&self, path: &str) -> Result<DataType, Mixed> {
         let mixed = |what: &str| Mixed {

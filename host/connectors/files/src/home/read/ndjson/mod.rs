@@ -16,7 +16,7 @@ use hygge_core::{Fault, Result, code};
 use memchr::{memchr, memrchr};
 use serde_json::error::Category;
 
-pub(crate) use self::infer::{Keys, Mixed};
+pub(crate) use self::infer::{Keys, Mixed, Shape};
 use super::input::Text;
 use super::{Chunk, Rows, Source, Task, at_line, io_fault, over_memory, too_long};
 use crate::home::reconcile::said;
@@ -413,8 +413,8 @@ impl NdjsonSource {
                 return not_an_object(name, number, line, &error);
             }
             return at_line(name, number, &why).advise(
-                "declare the column in `schema:`, or raise `infer_rows` so that more rows are \
-                 looked at",
+                "declare the column in `schema:` (with another type, if it is), or raise \
+                 `infer_rows` so that more rows are looked at",
             );
         }
         Fault::new(
