@@ -99,6 +99,7 @@ fn nothing() -> (Vec<String>, Vec<String>) {
 
 #[test]
 fn each_file_is_applied_once() {
+    let port = regex::Regex::new(r"127\.0\.0\.1,\d+").unwrap();
     for target in Target::both() {
         let project = target.project();
         let kind = match target {
@@ -107,7 +108,6 @@ fn each_file_is_applied_once() {
         };
         let shown = |name: &str, command: &str| {
             let said = project.hygge(command).run().shown();
-            let port = regex::Regex::new(r"127\.0\.0\.1,\d+").unwrap();
             let said = port.replace_all(&said, "[SERVER]");
             insta::assert_snapshot!(format!("{kind}_{name}"), said);
         };

@@ -99,7 +99,7 @@ impl Transaction {
         }
         let found = session.query(&what, Doing::Writing, LOCK, &[]).await?;
         let taken = first(&found).and_then(|row| whole(row, 0));
-        if !taken.is_some_and(|taken| taken >= 0) {
+        if taken.is_none_or(|taken| taken < 0) {
             return Err(Fault::new(
                 code::LOCKED,
                 format!("{what}: another `hygge apply` is at work there"),

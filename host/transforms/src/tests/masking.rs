@@ -27,7 +27,7 @@ fn people() -> RecordBatch {
     ])
 }
 
-fn masked(column: &str, how: Value) -> Result<ArrayRef, Fault> {
+fn masked(column: &str, how: &Value) -> Result<ArrayRef, Fault> {
     let settings = json!({"key": "k", "columns": {column: how}});
     let out = run("mask", settings, &people())?;
     Ok(Arc::clone(out.column_by_name(column).unwrap()))
@@ -43,7 +43,7 @@ fn shown(column: &ArrayRef) -> Vec<Option<String>> {
 /// another program: BLAKE3, keyed with `derive_key(context, key)`.
 #[test]
 fn hashes_stay_what_they_are() {
-    let hashed = masked("email", json!({"how": "hash"})).unwrap();
+    let hashed = masked("email", &json!({"how": "hash"})).unwrap();
     let expected = "4b25c5962a9a5815181865b776290c14".to_owned();
     assert_eq!(shown(&hashed), [Some(expected), None]);
 }
@@ -68,17 +68,17 @@ fn a_number_has_one_hash_whatever_its_width() {
 
 #[test]
 fn each_way_keeps_what_it_says() {
-    let cut = masked("phone", json!({"how": "truncate", "keep": 5})).unwrap();
+    let cut = masked("phone", &json!({"how": "truncate", "keep": 5})).unwrap();
     assert_eq!(shown(&cut), [Some("+49 (".to_owned()), None]);
     assert_eq!(cut.data_type(), &DataType::Utf8View);
-    let fixed = masked("email", json!({"how": "redact", "with": "***"})).unwrap();
+    let fixed = masked("email", &json!({"how": "redact", "with": "***"})).unwrap();
     assert_eq!(shown(&fixed), [Some("***".to_owned()), None]);
-    let gone = masked("price", json!({"how": "redact"})).unwrap();
+    let gone = masked("price", &json!({"how": "redact"})).unwrap();
     assert_eq!(
         (gone.null_count(), gone.data_type()),
         (2, &DataType::Float64)
     );
-    let token = masked("phone", json!({"how": "tokenise"})).unwrap();
+    let token = masked("phone", &json!({"how": "tokenise"})).unwrap();
     let token = shown(&token).remove(0).unwrap();
     let shape = token.chars().map(|c| match c {
         '0'..='9' => '9',
@@ -127,7 +127,7 @@ fn what_does_not_fit_is_told_before_rows_move() {
              use `how: redact`, or cast it before",
         ),
     ] {
-        assert_eq!(told(&masked(column, how).unwrap_err()), expected);
+        assert_eq!(told(&masked(column, &how).unwrap_err()), expected);
     }
     let given =
         RecordBatch::try_from_iter([("id", Arc::new(Int64Array::from(vec![1])) as ArrayRef)]);
