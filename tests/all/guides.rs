@@ -19,6 +19,28 @@ fn the_examples_of_transforms_run() {
 }
 
 #[test]
+fn the_transforms_of_the_configuration_page_run() {
+    let page = page("docs/configuration.md");
+    let (_, after) = page.split_once("\n## Transforms\n").unwrap();
+    let block = after.split("```yaml\n").nth(1).unwrap();
+    let transforms = block.split("```").next().unwrap();
+    let project = Project::new();
+    project.write("people.csv", "id,email\n1,ann@example.com\n");
+    project.flow(
+        "people",
+        &format!("home: people.csv\nstore: {{type: csv, path: out/people}}\n{transforms}"),
+    );
+    let start = project.hygge("start").env("MASK_KEY", "a long random text");
+    start.succeed();
+    let peek = project.hygge("peek people.people --format csv");
+    let shown = peek.env("MASK_KEY", "a long random text").succeed().stdout;
+    assert!(
+        shown.starts_with("id,email\n1,") && !shown.contains("ann"),
+        "{shown}"
+    );
+}
+
+#[test]
 fn rows_are_checked() {
     let folder = Project::bare();
     folder.write("hygge.yml", "name: shop\n");

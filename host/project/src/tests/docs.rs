@@ -120,9 +120,6 @@ fn the_projects_in_the_docs_are_right() {
             .plan()
     };
     with_store(long);
-    let with_transforms = format!("home: in\nstore: out\n{}", block(2));
-    super::Project::of("")
-        .file("flows/f/flow.yml", &with_transforms)
-        .plan();
+    // The one before has a real transform; `tests/all/guides.rs` runs it.
     with_store(block(3));
 }
