@@ -5,6 +5,7 @@
 //! every writer independent of every other, and the publish one short transaction that can be
 //! found out about afterwards.
 
+mod begin;
 mod change;
 mod columns;
 mod ddl;
@@ -16,6 +17,7 @@ mod publish;
 mod record;
 mod runs;
 mod settings;
+mod standing;
 mod strategy;
 mod twin;
 mod wider;
@@ -28,7 +30,7 @@ pub use self::columns::declared;
 use self::direct::{Direct, Open, waits_in};
 use self::record::{Begun, BegunColumn, StagedRows};
 pub(crate) use self::runs::{RunLock, Runs};
-use self::settings::{Create, Ordered, Write, WriteStrategy};
+use self::settings::{Create, Write, WriteStrategy};
 use self::writer::{Desk, TableWriter};
 use crate::connection::{Connection, StatementSession};
 use crate::describe::{self, Table, Written, text};
@@ -37,8 +39,8 @@ use crate::home::MssqlHome;
 use arrow_schema::SchemaRef;
 use hygge_core::failpoint::hit;
 use hygge_core::{
-    Action, CommitRecord, Context, EntityId, Fault, Finding, Home, Level, OnSchemaChange, Receipt,
-    Result, RunId, Settled, SplitId, Standing, Store, Target, Writer, async_trait, code,
+    CommitRecord, Context, EntityId, Fault, Finding, Home, Receipt, Result, RunId, Settled,
+    SplitId, Standing, Store, Target, Writer, async_trait, code,
 };
 
 #[cfg(test)]
@@ -84,70 +86,6 @@ impl MssqlStore {
 
     async fn table(&self, session: &mut StatementSession) -> Result<Option<Table>> {
         describe::table(session, &self.write.table, Doing::Writing).await
-    }
-
-    async fn is_empty(&self, session: &mut StatementSession) -> Result<bool> {
-        let sql = format!("SELECT TOP (1) 1 FROM {}", self.write.table.quoted());
-        let what = format!("can't look into {}", self.write.table);
-        let found = session.query(&what, Doing::Writing, &sql, &[]).await?;
-        Ok(found.first().is_none_or(Vec::is_empty))
-    }
-
-    async fn standing(
-        &self,
-        session: &mut StatementSession,
-        entity: &EntityId,
-        memory: Option<&[u8]>,
-    ) -> Result<Standing> {
-        if self.table(session).await?.is_none() || self.is_empty(session).await? {
-            return Ok(Standing::Vacant);
-        }
-        if memory.is_some_and(|memory| memory == self.memory()) {
-            return Ok(Standing::Ours);
-        }
-        if let Some(run) = self.marked(session, entity).await? {
-            return Ok(Standing::Marked { run });
-        }
-        Ok(Standing::Foreign {
-            example: self.write.table.to_string(),
-            adopted: self.write.adopt,
-        })
-    }
-
-    /// The last run of the entity that committed to the table, when `hygge_commits` knows one.
-    async fn marked(
-        &self,
-        session: &mut StatementSession,
-        entity: &EntityId,
-    ) -> Result<Option<Option<RunId>>> {
-        let table = &self.write.table;
-        let commits = publish::commits(table);
-        if describe::table(session, &commits, Doing::Writing)
-            .await?
-            .is_none()
-        {
-            return Ok(None);
-        }
-        let sql = format!(
-            "SELECT MAX(run) FROM {} WHERE flow = @P1 AND entity = @P2 AND destination = @P3 \
-             AND row_count >= 0",
-            commits.quoted()
-        );
-        let what = format!("can't look who filled {table}");
-        let shown = table.to_string();
-        let parameters: [&dyn tiberius::ToSql; 3] = [&entity.flow, &entity.entity, &shown];
-        let found = session
-            .query(&what, Doing::Writing, &sql, &parameters)
-            .await?;
-        let run = found.first().and_then(|rows| rows.first());
-        let run = run.and_then(|row| text(row, 0));
-        Ok(run.map(|run| RunId::parse(&run)))
-    }
-
-    /// What is remembered once something was committed: where.
-    fn memory(&self) -> Vec<u8> {
-        let at = format!("{} of {}", self.write.table, self.connection.describe());
-        at.into_bytes()
     }
 
     /// Drops the staging tables of runs that nobody works on any more.
@@ -228,68 +166,6 @@ impl MssqlStore {
         }
         Ok(())
     }
-
-    /// The columns that tell rows apart in this run.
-    fn key<'a>(&'a self, target: &'a Target, strategy: WriteStrategy) -> Result<&'a [String]> {
-        let own = &self.write.key;
-        if !own.is_empty() && !target.key.is_empty() && *own != target.key {
-            return Err(Fault::new(
-                code::CONFIG,
-                format!(
-                    "the store's `key` is {}, and that of `incremental` {}",
-                    own.join(", "),
-                    target.key.join(", ")
-                ),
-            )
-            .advise("leave the store's out"));
-        }
-        if strategy != WriteStrategy::Merge || !target.key.is_empty() {
-            return Ok(&target.key);
-        }
-        if own.is_empty() {
-            return Err(Fault::new(
-                code::CONFIG,
-                "`delete_missing` needs a key to tell by which rows are gone",
-            )
-            .advise("name the column or columns that tell rows apart: `key: id` in the store"));
-        }
-        Ok(own)
-    }
-
-    /// The columns to partition by, where a run may replace whole partitions: an incremental one
-    /// takes all of a partition only if that is what it follows.
-    fn partition(&self, target: &Target, strategy: WriteStrategy) -> Result<&[String]> {
-        let partition = &self.write.partition_by;
-        if strategy != WriteStrategy::DeleteInsert || partition.is_empty() {
-            return Ok(&[]);
-        }
-        if target.action == Action::Upsert && partition.iter().ne(target.latest_by.iter()) {
-            return Err(Fault::new(
-                code::CONFIG,
-                format!(
-                    "an incremental run by another column than `partition_by: {}` doesn't take \
-                     all rows of a partition, so it would lose the others",
-                    partition.join(", ")
-                ),
-            )
-            .advise("partition by the column of `incremental`, or use `mode: full`"));
-        }
-        Ok(partition)
-    }
-}
-
-/// What a column is called in the table.
-fn named(columns: &[BegunColumn], name: &str) -> Result<String> {
-    let found = columns.iter().find(|column| column.from == *name);
-    found.map(|column| column.name.clone()).ok_or_else(|| {
-        Fault::new(
-            code::SCHEMA,
-            format!(
-                "column {name:?}, which the store or the key names, isn't written to the table"
-            ),
-        )
-        .with("column", name)
-    })
 }
 
 #[async_trait]
@@ -352,140 +228,7 @@ impl Store for MssqlStore {
     }
 
     async fn begin(&self, target: &Target, cx: &Context) -> Result<serde_json::Value> {
-        let write = &self.write;
-        let name = &write.table;
-        // First the lock, then anything that only a holder of it may do.
-        self.hold(&target.run).await?;
-        let mut session = self.session().await?;
-        let table = self.table(&mut session).await?;
-        let strategy = self
-            .strategy(&mut session, target.action, table.is_some(), &*cx.notes)
-            .await?;
-        if target.action == Action::Replace {
-            let standing = self
-                .standing(&mut session, &target.entity, target.memory.as_deref())
-                .await?;
-            if let Standing::Foreign { adopted: false, .. } = standing {
-                return Err(Fault::new(
-                    code::DESTINATION_FOREIGN,
-                    format!(
-                        "{name} holds rows that hygge didn't write for {}",
-                        target.entity
-                    ),
-                )
-                .advise(
-                    "write to another table, or say `adopt: true` in the store to let this run \
-                     replace them",
-                ));
-            }
-        }
-        // What happened to a row is no column of the table.
-        let (rows, operations) = operation::apart(&target.schema);
-        let mut columns = match &table {
-            Some(table) if table.view => {
-                return Err(Fault::new(
-                    code::DESTINATION_UNSUPPORTED,
-                    format!("{name} is a view, and rows are loaded into tables"),
-                ));
-            }
-            Some(table) => columns::matched(write, target.on_schema_change, &rows, table)?,
-            None if write.create == Create::Never => {
-                return Err(Fault::new(
-                    code::DESTINATION_IO,
-                    format!("there is no table {name} in {}", self.connection.describe()),
-                )
-                .advise("make it, or say `create: if_missing` in the store"));
-            }
-            None => columns::made(write, &rows)?,
-        };
-        if write.direct
-            && columns
-                .iter()
-                .any(|column| column.add || column.widen.is_some())
-        {
-            return Err(Fault::new(
-                code::CONFIG,
-                format!(
-                    "`direct` loads rows as they come, so {name} can't be changed for them \
-                     (`on_schema_change`)"
-                ),
-            )
-            .advise("change the table first, or leave `direct` out"));
-        }
-        if let (true, Some(table)) = (write.direct, &table) {
-            // INSERT BULK names them so.
-            let place = |name: &str| table.columns.iter().position(|own| own.name == name);
-            columns.sort_by_key(|column| place(&column.name));
-        }
-        if target.on_schema_change == OnSchemaChange::IgnoreExtra {
-            let left: Vec<&str> = rows
-                .fields()
-                .iter()
-                .map(|field| field.name().as_str())
-                .filter(|name| !columns.iter().any(|column| column.from == *name))
-                .collect();
-            if !left.is_empty() {
-                cx.notes.note(
-                    Level::Warning,
-                    &format!("{name} has no column for {}: left out", left.join(", ")),
-                );
-            }
-        }
-        let identity = table.as_ref().is_some_and(|table| {
-            let identities = table.columns.iter().filter(|column| column.identity);
-            identities
-                .into_iter()
-                .any(|identity| columns.iter().any(|column| column.name == identity.name))
-        });
-        let what = format!("can't make {}", publish::commits(name));
-        let sql = ddl::commits(&publish::commits(name));
-        session.unhurried(&what, &sql).await?;
-        let named = |name: &String| named(&columns, name);
-        let keys = self.key(target, strategy)?.iter();
-        let key = keys.map(named).collect::<Result<Vec<_>>>()?;
-        if operations {
-            operation::suits(target.action, &key)?;
-        }
-        let parts = self.partition(target, strategy)?.iter();
-        let partition = parts.map(named).collect::<Result<_>>()?;
-        let ordered = write.order.iter().map(|ordered| {
-            Ok(Ordered {
-                column: named(&ordered.column)?,
-                descending: ordered.descending,
-            })
-        });
-        let order = ordered.collect::<Result<_>>()?;
-        let merge_statement = strategy == WriteStrategy::Merge && write.merge_statement;
-        if merge_statement {
-            self.can_merge().await?;
-        }
-        let latest_by = target.latest_by.as_ref().and_then(|latest_by| {
-            let found = columns.iter().find(|column| column.from == *latest_by);
-            found.map(|column| column.name.clone())
-        });
-        let begun = Begun {
-            schema: name.schema.clone(),
-            table: name.table.clone(),
-            strategy,
-            columns,
-            key,
-            latest_by,
-            create: table.is_none(),
-            identity,
-            on_overflow: write.on_overflow,
-            or_else: write.write_strategy.is_none(),
-            hints: write.table_hints.clone(),
-            order,
-            merge_statement,
-            operations,
-            delete_missing: target.action == Action::Replace && strategy == WriteStrategy::Merge,
-            partition,
-            lock_timeout: u64::try_from(write.lock_timeout.as_millis()).unwrap_or(u64::MAX),
-        };
-        if write.direct {
-            direct::unfit(&begun)?;
-        }
-        record::written(&begun)
+        record::written(&self.decide(target, cx).await?)
     }
 
     async fn open_writer(

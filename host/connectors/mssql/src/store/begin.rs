@@ -1,0 +1,209 @@
+//! What a run writes to the table, and how, decided before the first row.
+
+use hygge_core::{Action, Context, Fault, Level, OnSchemaChange, Result, Standing, Target, code};
+
+use super::record::{Begun, BegunColumn};
+use super::settings::{Create, Ordered, WriteStrategy};
+use super::{MssqlStore, columns, ddl, direct, operation, publish};
+
+impl MssqlStore {
+    /// What a run writes, and how: what its writers and its commit go by, in this process or another.
+    pub(super) async fn decide(&self, target: &Target, cx: &Context) -> Result<Begun> {
+        let write = &self.write;
+        let name = &write.table;
+        // First the lock, then anything that only a holder of it may do.
+        self.hold(&target.run).await?;
+        let mut session = self.session().await?;
+        let table = self.table(&mut session).await?;
+        let strategy = self
+            .strategy(&mut session, target.action, table.is_some(), &*cx.notes)
+            .await?;
+        if target.action == Action::Replace {
+            let standing = self
+                .standing(&mut session, &target.entity, target.memory.as_deref())
+                .await?;
+            if let Standing::Foreign { adopted: false, .. } = standing {
+                return Err(Fault::new(
+                    code::DESTINATION_FOREIGN,
+                    format!(
+                        "{name} holds rows that hygge didn't write for {}",
+                        target.entity
+                    ),
+                )
+                .advise(
+                    "write to another table, or say `adopt: true` in the store to let this run \
+                     replace them",
+                ));
+            }
+        }
+        // What happened to a row is no column of the table.
+        let (rows, operations) = operation::apart(&target.schema);
+        let mut columns = match &table {
+            Some(table) if table.view => {
+                return Err(Fault::new(
+                    code::DESTINATION_UNSUPPORTED,
+                    format!("{name} is a view, and rows are loaded into tables"),
+                ));
+            }
+            Some(table) => columns::matched(write, target.on_schema_change, &rows, table)?,
+            None if write.create == Create::Never => {
+                return Err(Fault::new(
+                    code::DESTINATION_IO,
+                    format!("there is no table {name} in {}", self.connection.describe()),
+                )
+                .advise("make it, or say `create: if_missing` in the store"));
+            }
+            None => columns::made(write, &rows)?,
+        };
+        if write.direct
+            && columns
+                .iter()
+                .any(|column| column.add || column.widen.is_some())
+        {
+            return Err(Fault::new(
+                code::CONFIG,
+                format!(
+                    "`direct` loads rows as they come, so {name} can't be changed for them \
+                     (`on_schema_change`)"
+                ),
+            )
+            .advise("change the table first, or leave `direct` out"));
+        }
+        if let (true, Some(table)) = (write.direct, &table) {
+            // INSERT BULK names them so.
+            let place = |name: &str| table.columns.iter().position(|own| own.name == name);
+            columns.sort_by_key(|column| place(&column.name));
+        }
+        if target.on_schema_change == OnSchemaChange::IgnoreExtra {
+            let left: Vec<&str> = rows
+                .fields()
+                .iter()
+                .map(|field| field.name().as_str())
+                .filter(|name| !columns.iter().any(|column| column.from == *name))
+                .collect();
+            if !left.is_empty() {
+                cx.notes.note(
+                    Level::Warning,
+                    &format!("{name} has no column for {}: left out", left.join(", ")),
+                );
+            }
+        }
+        let identity = table.as_ref().is_some_and(|table| {
+            let identities = table.columns.iter().filter(|column| column.identity);
+            identities
+                .into_iter()
+                .any(|identity| columns.iter().any(|column| column.name == identity.name))
+        });
+        let what = format!("can't make {}", publish::commits(name));
+        let sql = ddl::commits(&publish::commits(name));
+        session.unhurried(&what, &sql).await?;
+        let named = |name: &String| named(&columns, name);
+        let keys = self.key(target, strategy)?.iter();
+        let key = keys.map(named).collect::<Result<Vec<_>>>()?;
+        if operations {
+            operation::suits(target.action, &key)?;
+        }
+        let parts = self.partition(target, strategy)?.iter();
+        let partition = parts.map(named).collect::<Result<_>>()?;
+        let ordered = write.order.iter().map(|ordered| {
+            Ok(Ordered {
+                column: named(&ordered.column)?,
+                descending: ordered.descending,
+            })
+        });
+        let order = ordered.collect::<Result<_>>()?;
+        let merge_statement = strategy == WriteStrategy::Merge && write.merge_statement;
+        if merge_statement {
+            self.can_merge().await?;
+        }
+        let latest_by = target.latest_by.as_ref().and_then(|latest_by| {
+            let found = columns.iter().find(|column| column.from == *latest_by);
+            found.map(|column| column.name.clone())
+        });
+        let begun = Begun {
+            schema: name.schema.clone(),
+            table: name.table.clone(),
+            strategy,
+            columns,
+            key,
+            latest_by,
+            create: table.is_none(),
+            identity,
+            on_overflow: write.on_overflow,
+            or_else: write.write_strategy.is_none(),
+            hints: write.table_hints.clone(),
+            order,
+            merge_statement,
+            operations,
+            delete_missing: target.action == Action::Replace && strategy == WriteStrategy::Merge,
+            partition,
+            lock_timeout: u64::try_from(write.lock_timeout.as_millis()).unwrap_or(u64::MAX),
+        };
+        if write.direct {
+            direct::unfit(&begun)?;
+        }
+        Ok(begun)
+    }
+
+    /// The columns that tell rows apart in this run.
+    fn key<'a>(&'a self, target: &'a Target, strategy: WriteStrategy) -> Result<&'a [String]> {
+        let own = &self.write.key;
+        if !own.is_empty() && !target.key.is_empty() && *own != target.key {
+            return Err(Fault::new(
+                code::CONFIG,
+                format!(
+                    "the store's `key` is {}, and that of `incremental` {}",
+                    own.join(", "),
+                    target.key.join(", ")
+                ),
+            )
+            .advise("leave the store's out"));
+        }
+        if strategy != WriteStrategy::Merge || !target.key.is_empty() {
+            return Ok(&target.key);
+        }
+        if own.is_empty() {
+            return Err(Fault::new(
+                code::CONFIG,
+                "`delete_missing` needs a key to tell by which rows are gone",
+            )
+            .advise("name the column or columns that tell rows apart: `key: id` in the store"));
+        }
+        Ok(own)
+    }
+
+    /// The columns to partition by, where a run may replace whole partitions: an incremental one
+    /// takes all of a partition only if that is what it follows.
+    fn partition(&self, target: &Target, strategy: WriteStrategy) -> Result<&[String]> {
+        let partition = &self.write.partition_by;
+        if strategy != WriteStrategy::DeleteInsert || partition.is_empty() {
+            return Ok(&[]);
+        }
+        if target.action == Action::Upsert && partition.iter().ne(target.latest_by.iter()) {
+            return Err(Fault::new(
+                code::CONFIG,
+                format!(
+                    "an incremental run by another column than `partition_by: {}` doesn't take \
+                     all rows of a partition, so it would lose the others",
+                    partition.join(", ")
+                ),
+            )
+            .advise("partition by the column of `incremental`, or use `mode: full`"));
+        }
+        Ok(partition)
+    }
+}
+
+/// What a column is called in the table.
+fn named(columns: &[BegunColumn], name: &str) -> Result<String> {
+    let found = columns.iter().find(|column| column.from == *name);
+    found.map(|column| column.name.clone()).ok_or_else(|| {
+        Fault::new(
+            code::SCHEMA,
+            format!(
+                "column {name:?}, which the store or the key names, isn't written to the table"
+            ),
+        )
+        .with("column", name)
+    })
+}
