@@ -1,4 +1,5 @@
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
@@ -31,6 +32,9 @@ impl Watermark {
         self.kind.ordinal(&self.value)
     }
 }
+
+/// What a column of integers can hold, with a sign or without.
+const INTEGERS: RangeInclusive<i128> = i64::MIN as i128..=u64::MAX as i128;
 
 /// The types a watermark can have. Every value maps to an `i128` that orders the same: the
 /// integer itself, days for a date, ticks since 1970 for a timestamp, the unscaled number for
@@ -181,7 +185,7 @@ impl WatermarkType {
     pub fn ordinal(self, text: &str) -> Result<i128> {
         let text = text.trim();
         let read = match self {
-            Self::Integer => text.parse().ok(),
+            Self::Integer => text.parse().ok().filter(|number| INTEGERS.contains(number)),
             Self::Date => match text.strip_suffix('d') {
                 Some(days) => days.parse().ok(),
                 // A day, and not the day of a moment, whose time would be dropped.
@@ -484,6 +488,9 @@ mod tests {
         assert_eq!(cents.show(-5), "-0.05");
         assert_eq!(cents.ordinal("12").unwrap(), 1_200);
         assert!(cents.ordinal("1.234").is_err());
+        let integer = |text| WatermarkType::Integer.ordinal(text).is_ok();
+        assert!(integer("18446744073709551615") && integer("-9223372036854775808"));
+        assert!(!integer("18446744073709551616") && !integer("-9223372036854775809"));
     }
 
     #[test]
