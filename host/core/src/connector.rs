@@ -15,6 +15,11 @@ pub trait HomeKind: Send + Sync {
     fn name(&self) -> &str;
     /// One line for lists.
     fn summary(&self) -> &str;
+    /// What tells its code from other code of that name: what one staged is of no use to another.
+    /// None where hygge's own version says it.
+    fn edition(&self) -> Option<String> {
+        None
+    }
     /// The JSON Schema of the settings, without `type`, `connection` and `incremental`.
     fn schema(&self) -> serde_json::Value;
     /// The setting that holds a path or table name, to which the entity's name is added when a
@@ -32,6 +37,10 @@ pub trait StoreKind: Send + Sync {
     fn name(&self) -> &str;
     /// One line for lists.
     fn summary(&self) -> &str;
+    /// As [`HomeKind::edition`].
+    fn edition(&self) -> Option<String> {
+        None
+    }
     /// The JSON Schema of the settings, without `type` and `connection`.
     fn schema(&self) -> serde_json::Value;
     /// As [`HomeKind::location`].

@@ -79,6 +79,13 @@ impl Settings {
         values.filter_map(Value::as_str).filter(|v| v.len() >= 4)
     }
 
+    /// Whether anything in them is a secret.
+    pub fn has_secrets(&self) -> bool {
+        self.secrets
+            .iter()
+            .any(|at| self.value.pointer(at).is_some())
+    }
+
     /// JSON pointers to the secret values.
     pub fn secrets(&self) -> impl Iterator<Item = &str> {
         self.secrets.iter().map(String::as_str)

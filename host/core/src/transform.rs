@@ -47,6 +47,10 @@ pub trait TransformKind: Send + Sync {
     fn name(&self) -> &str;
     /// One line for lists.
     fn summary(&self) -> &str;
+    /// As [`HomeKind::edition`](crate::HomeKind::edition).
+    fn edition(&self) -> Option<String> {
+        None
+    }
     /// The JSON Schema of the settings, without `type`.
     fn schema(&self) -> serde_json::Value;
     /// Checks what the schema can't, and says in a few words what it will do

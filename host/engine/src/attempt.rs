@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use hygge_core::{Action, Bounds, Result, SplitId, SplitPlan};
+use hygge_core::{Action, Bounds, Registry, Result, SplitId, SplitPlan};
 use hygge_project::PlannedEntity;
 use hygge_state::{Attempt, SplitDone, Staged};
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::checks::Checks;
 use crate::shared::Shared;
 use crate::{Event, recover};
 
@@ -22,15 +23,27 @@ pub(crate) struct Begun {
 
 /// A digest of all that shapes what is staged: with another, staged splits are of no use.
 pub(crate) fn digest(
+    registry: &Registry,
     planned: &PlannedEntity,
     action: Action,
     bounds: Option<&Bounds>,
     plan: &SplitPlan,
 ) -> String {
+    let home = registry.home(&planned.home.kind);
+    let store = registry.store(&planned.store.kind);
+    let editions = (
+        env!("CARGO_PKG_VERSION"),
+        home.and_then(|kind| kind.edition()),
+        store.and_then(|kind| kind.edition()),
+    );
     let transforms: Vec<_> = planned
         .transforms
         .iter()
-        .map(|each| (&each.kind, each.settings.redacted()))
+        .map(|each| {
+            let kind = registry.transform(&each.kind);
+            let edition = kind.and_then(|kind| kind.edition());
+            (&each.kind, edition, each.settings.redacted())
+        })
         .collect();
     let checks: Vec<_> = planned
         .checks
@@ -38,7 +51,7 @@ pub(crate) fn digest(
         .map(|each| (&each.kind, each.settings.redacted()))
         .collect();
     let shaping = format!(
-        "{}|{}|{transforms:?}|{checks:?}|{}|{}|{:?}|{:?}|{action}|{bounds:?}|{:?}|{:?}",
+        "{editions:?}|{}|{}|{transforms:?}|{checks:?}|{}|{}|{:?}|{:?}|{action}|{bounds:?}|{:?}|{:?}",
         planned.home.kind,
         planned.home.settings.redacted(),
         planned.store.kind,
@@ -49,6 +62,19 @@ pub(crate) fn digest(
         plan.splits,
     );
     format!("{:016x}", xxh3_64(shaping.as_bytes()))
+}
+
+/// Why an attempt that died is begun anew, whatever it staged.
+pub(crate) fn anew(planned: &PlannedEntity, checks: &Checks) -> Option<&'static str> {
+    if !checks.storable() {
+        return Some("the unique check has to see all rows at once");
+    }
+    // No secret is kept, not as a digest either, so nobody can tell whether it is the same.
+    let secret = planned
+        .transforms
+        .iter()
+        .any(|each| each.settings.has_secrets());
+    secret.then_some("a transform has a secret setting, which may be another")
 }
 
 /// Goes on with the attempt an earlier run left when neither the source nor the configuration

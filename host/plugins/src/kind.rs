@@ -144,6 +144,10 @@ impl HomeKind for PluginHomeKind {
         &self.0.plugin.description.summary
     }
 
+    fn edition(&self) -> Option<String> {
+        Some(self.0.plugin.digest.to_string())
+    }
+
     fn schema(&self) -> Value {
         self.0.part.config.clone()
     }
@@ -197,6 +201,10 @@ impl StoreKind for PluginStoreKind {
 
     fn summary(&self) -> &str {
         &self.0.plugin.description.summary
+    }
+
+    fn edition(&self) -> Option<String> {
+        Some(self.0.plugin.digest.to_string())
     }
 
     fn schema(&self) -> Value {
@@ -254,6 +262,10 @@ impl TransformKind for PluginTransformKind {
 
     fn summary(&self) -> &str {
         &self.0.plugin.description.summary
+    }
+
+    fn edition(&self) -> Option<String> {
+        Some(self.0.plugin.digest.to_string())
     }
 
     fn schema(&self) -> Value {

@@ -4,7 +4,7 @@ use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use parquet::arrow::ArrowWriter;
 
 use super::{hygge, project};
-use crate::harness::{Content, Project};
+use crate::harness::{Content, Events, Project};
 
 /// Some people, again and again.
 fn people(rows: i64) -> RecordBatch {
@@ -151,4 +151,71 @@ fn the_first_project_shows_a_line_that_works() {
     let masked = folder.content("demo/data/lake/planes");
     assert_eq!(masked.rows, plain.rows);
     assert_ne!(masked, plain);
+}
+
+/// Four files of people, masked one after the other by a run that is killed when two are staged.
+fn died_half_way(project: &Project, settings: &str) {
+    for n in 0..4 {
+        project.write(&format!("data/people/{n}.parquet"), parquet(&people(1_000)));
+    }
+    project.flow(
+        "people",
+        &format!(
+            "home: {{type: parquet, path: data/people, split_size: 1}}\n\
+             transforms: [{{type: sandboxed-mask, {settings}}}]\n\
+             store: {{type: parquet, path: lake}}\n"
+        ),
+    );
+    let killed = hygge(project, "start --concurrency 1")
+        .env("MASK_KEY", "one")
+        .failpoints("receipt.stored=kill@2")
+        .run();
+    assert!(killed.was_killed(), "{killed}");
+}
+
+/// How many splits the next run keeps, and what it notes.
+fn goes_on(project: &Project, key: &str) -> (u64, String) {
+    let run = hygge(project, "start --output json").env("MASK_KEY", key);
+    let events = Events::of(&run.succeed());
+    let started = events.all("entity_started").next().unwrap();
+    let notes = events.all("note").map(|note| note["message"].to_string());
+    (
+        started["resumed"].as_u64().unwrap(),
+        notes.collect::<Vec<_>>().join("\n"),
+    )
+}
+
+#[test]
+fn what_was_masked_with_one_key_is_not_settled_beside_another() {
+    let project = project("mask");
+    let settings = "key: \"${MASK_KEY}\", columns: {email: {how: hash}}";
+    died_half_way(&project, settings);
+    let (kept, notes) = goes_on(&project, "two");
+    assert_eq!(kept, 0, "{notes}");
+    assert!(
+        notes.contains("a transform has a secret setting"),
+        "{notes}"
+    );
+    let with_one_key = project.content("lake");
+    hygge(&project, "start").env("MASK_KEY", "two").succeed();
+    assert_eq!(with_one_key, project.content("lake"));
+}
+
+#[test]
+fn what_one_plugin_masked_is_not_settled_beside_what_another_did() {
+    let project = project("mask");
+    let settings = "columns: {note: {how: redact}}";
+    died_half_way(&project, settings);
+    let (kept, notes) = goes_on(&project, "none");
+    assert_eq!(kept, 2, "{notes}");
+
+    died_half_way(&project, settings);
+    // The same code, and one section more that nobody reads.
+    let mut other = std::fs::read(project.path("plugins/mask.wasm")).unwrap();
+    other.extend_from_slice(&[0, 2, 1, b'x']);
+    project.write("plugins/mask.wasm", other);
+    hygge(&project, "plugin trust mask").succeed();
+    let (kept, notes) = goes_on(&project, "none");
+    assert_eq!(kept, 0, "{notes}");
+    assert!(notes.contains("the configuration changed"), "{notes}");
 }

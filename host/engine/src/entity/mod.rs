@@ -2,33 +2,33 @@
 //! visible. docs/architecture.md draws it; each named point below is one at which the crash
 //! tests kill the process.
 
-use std::collections::BTreeSet;
+mod begin;
+mod failure;
+mod splits;
+
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arrow_schema::SchemaRef;
 use hygge_core::failpoint::hit;
 use hygge_core::{
-    About, Action, Bound as _, Bounds, Changes, Context, Fault, Home, Mode, Receipt, Result, Split,
-    SplitId, SplitPlan, SplitRequest, Store, Strategy, Target, Want, Watermark, code,
+    About, Action, Bound as _, Changes, Context, Fault, Home, Mode, Result, SplitPlan,
+    SplitRequest, Store, Strategy, Target, Watermark, code,
 };
 use hygge_project::PlannedEntity;
-use hygge_state::{Checked, Holder, SplitDone};
-use tokio::task::JoinSet;
+use hygge_state::{Checked, Holder};
 
-use crate::attempt::{self, Begun};
+use crate::attempt;
 use crate::brought::Brought;
 use crate::chain::Chain;
 use crate::checks::{self, Checks};
 use crate::commit::Ended;
 use crate::increment;
-use crate::orphan::discard_with;
-use crate::pipeline::Pipeline;
 use crate::progress::Progress;
 use crate::retry::Retries;
 use crate::shared::{Lent, Shared};
 use crate::start::{self, Start};
-use crate::window::{Follow, Seen, Taken};
+use crate::window::{Follow, Taken};
 use crate::{Event, check, commit, drift, empty, recover};
 
 /// What moving an entity came to.
@@ -142,8 +142,9 @@ impl Mover {
         let schema = self.shared.signal.or_stopped(bound).await?;
         let (chain, schema) = self.met(&start, chain, schema)?;
         let checks = self.checks(&schema)?;
-        let anew = (!checks.storable()).then_some("the unique check has to see all rows at once");
-        let digest = attempt::digest(&self.planned, start.action, start.bounds.as_ref(), &plan);
+        let anew = attempt::anew(&self.planned, &checks);
+        let (registry, bounds) = (&self.shared.registry, start.bounds.as_ref());
+        let digest = attempt::digest(registry, &self.planned, start.action, bounds, &plan);
         let begun = attempt::begin(
             &self.shared,
             &self.planned,
@@ -386,280 +387,6 @@ impl Mover {
             window.as_deref(),
             &plan.schema,
         )
-    }
-
-    /// Tells the Store what is coming, and writes down that it begins.
-    async fn begin(
-        &self,
-        store: &dyn Store,
-        start: &Start,
-        plan: &SplitPlan,
-        schema: SchemaRef,
-        mut begun: Begun,
-        cx: &Context,
-    ) -> Result<(Target, Begun)> {
-        let id = &self.planned.id;
-        let merge = self
-            .planned
-            .incremental
-            .as_ref()
-            .filter(|i| matches!(i.strategy, Strategy::Merge | Strategy::ChangeTracking));
-        let mut target = Target {
-            run: begun.attempt.run.clone(),
-            entity: id.clone(),
-            schema,
-            action: start.action,
-            key: match merge {
-                Some(incremental) => increment::key(incremental, plan)?,
-                None => Vec::new(),
-            },
-            latest_by: merge.and_then(|i| i.column.clone()),
-            on_schema_change: self.planned.on_schema_change,
-            memory: start.memory.clone(),
-            begun: serde_json::Value::Null,
-        };
-        if begun.elsewhere {
-            let shared = &self.shared;
-            let (state, place) = (shared.state.as_ref(), &shared.place);
-            let planned = Some(&self.planned);
-            let gone = discard_with(state, &shared.registry, place, id, planned, cx).await;
-            if let Err(left) = gone {
-                let what = "what an earlier run staged for another destination is still there";
-                self.note(true, format!("{what}: {left}"));
-            }
-        }
-        if begun.fresh {
-            // Before what it staged is removed: a receipt must not outlive its data.
-            self.shared.state.drop_attempt(id).await?;
-        }
-        let live = (!begun.fresh).then_some(&target.run);
-        store.cleanup(id, live, cx).await?;
-        target.begun = store.begin(&target, cx).await?;
-        // Once a run.
-        drop(self.target.set(target.clone()));
-        hit("store.begun")?;
-        begun.attempt.begun = target.begun.clone();
-        if begun.fresh {
-            self.shared.state.begin_attempt(id, &begun.attempt).await?;
-        } else {
-            self.drop_lost(store, &target, &mut begun, cx).await?;
-            self.shared.state.resume_attempt(id, &begun.attempt).await?;
-            self.shared.events.event(&Event::Recovered {
-                id: id.clone(),
-                run: begun.attempt.run.clone(),
-                message: match (begun.done.len(), plan.splits.len()) {
-                    (1, 1) => "its only split was already staged".to_owned(),
-                    (1, all) => format!("1 of {all} splits was already staged"),
-                    (staged, all) => format!("{staged} of {all} splits were already staged"),
-                },
-            });
-        }
-        let open = plan
-            .splits
-            .iter()
-            .filter(|s| !begun.done.contains_key(&s.id));
-        let sum = |count: fn(&Split) -> Option<u64>| open.clone().map(count).sum();
-        self.shared.events.event(&Event::EntityStarted {
-            id: id.clone(),
-            action: start.action,
-            from: self.planned.home_plan.describe.clone(),
-            to: self.planned.store_plan.describe.clone(),
-            splits: open.clone().count() as u64,
-            resumed: begun.done.len() as u64,
-            rows: sum(|s| s.rows),
-            bytes: sum(|s| s.bytes),
-            watermark: start.low.as_ref().map(|low| low.watermark.clone()),
-        });
-        Ok((target, begun))
-    }
-
-    /// A receipt without what was staged is none: its split is done again.
-    async fn drop_lost(
-        &self,
-        store: &dyn Store,
-        target: &Target,
-        begun: &mut Begun,
-        cx: &Context,
-    ) -> Result<()> {
-        let receipts = begun.done.values().map(|done| done.receipt.clone());
-        let there = store.still_staged(target, receipts.collect(), cx).await?;
-        let there: BTreeSet<SplitId> = there.into_iter().map(|receipt| receipt.split).collect();
-        let before = begun.done.len();
-        begun.done.retain(|split, _| there.contains(split));
-        let lost = before - begun.done.len();
-        if lost > 0 {
-            let of = match lost {
-                1 => "a split is gone: it is".to_owned(),
-                lost => format!("{lost} splits is gone: they are"),
-            };
-            let run = &begun.attempt.run;
-            self.note(true, format!("what run {run} staged of {of} read again"));
-        }
-        Ok(())
-    }
-
-    fn pipeline(
-        &self,
-        home: Arc<dyn Home>,
-        (chain, checks): (Chain, Arc<Checks>),
-        store: Arc<dyn Store>,
-        target: &Target,
-        bounds: Option<Bounds>,
-        follow: Option<Arc<Follow>>,
-    ) -> Pipeline {
-        let looks = [
-            (follow.is_some(), "a watermark is followed"),
-            (!chain.is_empty(), "transforms change them"),
-            (checks.looks(), "checks look at them"),
-        ];
-        let mut encoded = self.planned.store_plan.capabilities.encoded;
-        if let Some((_, why)) = looks.iter().find(|(looks, _)| *looks)
-            && encoded.take().is_some()
-        {
-            self.note(false, format!("rows are decoded, not copied: {why}"));
-        }
-        Pipeline {
-            home,
-            chain,
-            checks,
-            store,
-            target: target.clone(),
-            want: Want {
-                batch_bytes: self.shared.tuning.batch_bytes,
-                encoded,
-                bounds,
-            },
-            queue_bytes: self.shared.tuning.queue_bytes,
-            follow,
-            progress: Arc::clone(&self.progress),
-            signal: self.shared.signal.clone(),
-        }
-    }
-
-    /// Moves the splits that are not staged yet, several at once, each with its own retries.
-    async fn move_splits(
-        &self,
-        pipeline: Pipeline,
-        plan: &SplitPlan,
-        begun: Begun,
-        follow: Option<&Follow>,
-    ) -> Result<(Vec<SplitDone>, Seen)> {
-        let mut seen = Seen::default();
-        let mut done = begun.done;
-        if let Some(follow) = follow {
-            for split in done.values() {
-                seen.add(&split.observed, follow, true)?;
-            }
-        }
-        let pipeline = Arc::new(pipeline);
-        let first_attempt = begun.attempt.resumed * (self.shared.options.retries + 1);
-        let mut waiting = plan
-            .splits
-            .iter()
-            .filter(|split| !done.contains_key(&split.id))
-            .cloned()
-            .collect::<Vec<_>>()
-            .into_iter();
-        let mut open = JoinSet::new();
-        let most = self.shared.most_open(&self.planned);
-        let moving = async {
-            loop {
-                while open.len() < most {
-                    let Some(split) = waiting.next() else { break };
-                    open.spawn(self.one_split(Arc::clone(&pipeline), split, first_attempt));
-                }
-                let Some(joined) = open.join_next().await else {
-                    return Ok(());
-                };
-                let split = joined
-                    .map_err(|e| Fault::internal(format!("the task of a split died: {e}")))??;
-                if let Some(follow) = follow {
-                    seen.add(&split.observed, follow, false)?;
-                }
-                self.shared
-                    .state
-                    .split_done(&self.planned.id, &split)
-                    .await?;
-                self.progress.split_done();
-                done.insert(split.receipt.split.clone(), split);
-            }
-        };
-        let moved = moving.await;
-        // After a failure the others must have ended before what they staged is thrown away.
-        open.shutdown().await;
-        moved.map(|()| (done.into_values().collect(), seen))
-    }
-
-    /// One split, as a task of its own: waits for its turn, then tries until it is staged.
-    fn one_split(
-        &self,
-        pipeline: Arc<Pipeline>,
-        split: Split,
-        first_attempt: u32,
-    ) -> impl Future<Output = Result<SplitDone>> + Send + use<> {
-        let shared = Arc::clone(&self.shared);
-        let connections = shared.connections_of(&self.planned);
-        let lent = self.lent.clone();
-        let retries = self.retries(split.id.to_string());
-        async move {
-            let closed = |_| Fault::internal("a semaphore was closed");
-            let _turn = shared
-                .splits
-                .clone()
-                .acquire_owned()
-                .await
-                .map_err(closed)?;
-            let mut _held = Vec::new();
-            for (connection, sessions) in connections {
-                // All at once: half of what is needed would only keep others waiting.
-                let permits = connection.acquire_many_owned(sessions);
-                _held.push(permits.await.map_err(closed)?);
-            }
-            let moving = retries.run(async |tries| {
-                shared.signal.stop().check()?;
-                let cx = lent.context(&shared.memory);
-                pipeline
-                    .move_split(&split, first_attempt + tries, &retries, &cx)
-                    .await
-            });
-            moving.await
-        }
-    }
-
-    /// What a failed entity leaves: splits staged before a fault that may pass are kept for
-    /// the next run, everything else is thrown away. An intent is never touched here.
-    async fn after_failure(&self, fault: &Fault) -> Result<()> {
-        let id = &self.planned.id;
-        if fault.retryable || self.shared.state.intent(id).await?.is_some() {
-            return Ok(());
-        }
-        let ((_, store), cx) = (self.build()?, self.context());
-        let receipts = self.receipts().await?;
-        // In this order, so that a kill in between leaves no receipt without its data.
-        self.shared.state.drop_attempt(id).await?;
-        if let (Some(target), false) = (self.target.get(), receipts.is_empty()) {
-            let aborted = store.abort(target, receipts, &cx).await;
-            if let Err(fault) = aborted {
-                // Not the end: cleaning up finds the same, and what went wrong before is the news.
-                self.note(
-                    true,
-                    format!("what was staged isn't thrown away yet: {fault}"),
-                );
-            }
-        }
-        store.cleanup(id, None, &cx).await
-    }
-
-    /// The receipts of what this run staged, or went on with.
-    async fn receipts(&self) -> Result<Vec<Receipt>> {
-        let staged = self.shared.state.attempt(&self.planned.id).await?;
-        // What another run staged may have been for another Store.
-        let own = staged.filter(|(staged, _)| {
-            let target = self.target.get();
-            target.is_some_and(|target| target.run == staged.run)
-        });
-        let done = own.map(|(_, done)| done).unwrap_or_default();
-        Ok(done.into_iter().map(|split| split.receipt).collect())
     }
 
     pub(crate) fn note(&self, warning: bool, message: String) {
