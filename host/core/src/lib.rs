@@ -21,6 +21,7 @@ pub mod failpoint;
 mod fault;
 mod home;
 mod id;
+mod leaf;
 mod near;
 mod one_or_many;
 mod pattern;
@@ -58,6 +59,7 @@ pub use database::{
 pub use fault::{Fault, Result, code};
 pub use home::{Discovered, Finding, Home, Reader, Want};
 pub use id::{EntityId, RunId, SplitId};
+pub use leaf::{find_leaf, holds, textless};
 pub use near::nearest;
 pub use one_or_many::OneOrMany;
 pub use pattern::fits_pattern;

@@ -7,7 +7,7 @@ use arrow_json::WriterBuilder;
 use arrow_json::writer::LineDelimited;
 use arrow_schema::{ArrowError, Field, FieldRef, Schema};
 use arrow_select::filter::filter_record_batch;
-use hygge_core::{Fault, Result, code, in_utc};
+use hygge_core::{Fault, Result, code, in_utc, textless};
 
 /// The rows of a batch that failed, `most` of them at most, each with its newline.
 pub(crate) fn lines(
@@ -52,6 +52,10 @@ fn shown(rows: &RecordBatch) -> std::result::Result<RecordBatch, ArrowError> {
     let mut columns = Vec::with_capacity(schema.fields().len());
     for (field, column) in schema.fields().iter().zip(rows.columns()) {
         let column = in_utc(column)?;
+        if textless(&column, 0..column.len()) {
+            let what = format!("column {:?} holds a time that has no text", field.name());
+            return Err(ArrowError::JsonError(what));
+        }
         let field = Field::clone(field).with_data_type(column.data_type().clone());
         fields.push(Arc::new(field));
         columns.push(column);

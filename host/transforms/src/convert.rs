@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Float32Type, Float64Type};
+use arrow_array::types::{Float32Type, Float64Type, Int64Type};
 use arrow_array::{Array, ArrayRef, BooleanArray};
 use arrow_cast::display::array_value_to_string;
 use arrow_cast::{CastOptions, can_cast_types, cast_with_options};
 use arrow_ord::cmp::distinct;
-use arrow_schema::{ArrowError, DataType};
+use arrow_schema::{ArrowError, DataType, TimeUnit};
 use arrow_select::nullif::nullif;
-use hygge_core::{Fault, Result, code, type_name, zone_offset};
+use hygge_core::{Fault, Result, code, textless, type_name, zone_offset};
 
 /// Makes NULL of what doesn't fit, which is then looked for.
 const SAFE: CastOptions<'_> = CastOptions {
@@ -27,6 +27,10 @@ pub(crate) struct Conversion {
     to: DataType,
     /// Whether a value must come back as it was.
     exact: bool,
+    /// Whether only text that is written as a time, and numbers that are within a day, are one.
+    timely: bool,
+    /// Ticks of the old unit to one of the new, for moments that are cut.
+    ticks: Option<i64>,
 }
 
 impl Conversion {
@@ -63,9 +67,17 @@ impl Conversion {
         Ok(Self {
             // A float that is asked to be a shorter one is asked to be rounded.
             exact: from.is_numeric()
-                && to.is_numeric()
+                && (to.is_numeric() || *to == DataType::Boolean)
                 && !(from.is_floating() && float)
                 && !same_or_null(from, to),
+            timely: matches!(to, DataType::Time32(_) | DataType::Time64(_)),
+            ticks: match (from, to) {
+                (DataType::Timestamp(one, _), DataType::Timestamp(two, _)) => {
+                    let ticks = per_second(*one) / per_second(*two);
+                    (ticks > 1).then_some(ticks)
+                }
+                _ => None,
+            },
             through,
             last,
             to: to.clone(),
@@ -101,6 +113,13 @@ impl Conversion {
     }
 
     fn run(&self, given: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+        if let Some(ticks) = self.ticks {
+            // Arrow cuts towards 1970, so that what was before would come after.
+            let counted = cast_with_options(given, &DataType::Int64, &SAFE)?;
+            let counted = counted.as_primitive::<Int64Type>();
+            let cut = counted.unary::<_, Int64Type>(|at| at.div_euclid(ticks));
+            return cast_with_options(&cut, &self.to, &SAFE);
+        }
         let from = match &self.through {
             Some(through) => cast_with_options(given, through, &SAFE)?,
             None => Arc::clone(given),
@@ -110,6 +129,15 @@ impl Conversion {
             None => from,
         };
         let made = cast_with_options(&from, &self.to, &SAFE)?;
+        if self.timely {
+            let wrong: BooleanArray = (0..made.len())
+                .map(|row| Some(made.is_valid(row) && !is_time(&from, &made, row)))
+                .collect();
+            return match wrong.has_true() {
+                true => nullif(&made, &wrong),
+                false => Ok(made),
+            };
+        }
         if !self.exact {
             return Ok(made);
         }
@@ -119,6 +147,26 @@ impl Conversion {
             true => nullif(&made, &differs),
             false => Ok(made),
         }
+    }
+}
+
+/// Whether a value is a time of day, and was one: Arrow takes any number for one, in text as well.
+fn is_time(from: &ArrayRef, made: &ArrayRef, row: usize) -> bool {
+    let written = match from.data_type() {
+        DataType::Utf8 => from.as_string::<i32>().value(row).contains(':'),
+        DataType::LargeUtf8 => from.as_string::<i64>().value(row).contains(':'),
+        DataType::Utf8View => from.as_string_view().value(row).contains(':'),
+        _ => true,
+    };
+    written && !textless(made, row..row + 1)
+}
+
+fn per_second(unit: TimeUnit) -> i64 {
+    match unit {
+        TimeUnit::Second => 1,
+        TimeUnit::Millisecond => 1_000,
+        TimeUnit::Microsecond => 1_000_000,
+        TimeUnit::Nanosecond => 1_000_000_000,
     }
 }
 

@@ -62,6 +62,27 @@ fn a_value_that_would_change_is_never_passed_on() {
             vec![true, false],
         ),
         (texts(&["true", "maybe"]), "bool", vec![true, false]),
+        (
+            Arc::new(Int64Array::from(vec![0, 1, 2, -1])),
+            "bool",
+            vec![true, true, false, false],
+        ),
+        (
+            Arc::new(Float64Array::from(vec![0.0, 1.0, 0.1])),
+            "bool",
+            vec![true, true, false],
+        ),
+        (
+            Arc::new(Int64Array::from(vec![
+                0,
+                86_399_999_999,
+                86_400_000_000,
+                -1,
+            ])),
+            "time",
+            vec![true, true, false, false],
+        ),
+        (texts(&["13:05", "1711852200"]), "time", vec![true, false]),
     ] {
         let out = cast(Arc::clone(&column), to, "set_null").unwrap();
         let valid: Vec<bool> = (0..out.len()).map(|row| out.is_valid(row)).collect();
@@ -81,6 +102,19 @@ fn what_fits_has_the_same_value() {
     let nulls: ArrayRef = Arc::new(Int64Array::from(vec![None, Some(1)]));
     let out = cast(nulls, "string", "fail").unwrap();
     assert_eq!(out.as_ref(), &StringArray::from(vec![None, Some("1")]));
+}
+
+#[test]
+fn moments_are_cut_downwards_before_1970_as_well() {
+    let moments: ArrayRef = Arc::new(TimestampMicrosecondArray::from(vec![
+        Some(1_999_999),
+        Some(-1),
+        Some(-1_000_000),
+        None,
+    ]));
+    let out = cast(moments, "timestamp[s]", "fail").unwrap();
+    let seconds = TimestampSecondArray::from(vec![Some(1), Some(-1), Some(-1), None]);
+    assert_eq!(out.as_ref(), &seconds);
 }
 
 #[test]

@@ -1,116 +1,78 @@
-//! Numbers that JSON has no form for.
+//! Numbers and times that JSON has no form for.
 
 use std::ops::Range;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float16Type, Float32Type, Float64Type};
-use arrow_array::{Array, ArrayRef, OffsetSizeTrait, RecordBatch};
+use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, RecordBatch};
 use arrow_schema::DataType;
-use hygge_core::{Fault, Result, code};
+use hygge_core::{Fault, Result, code, find_leaf, textless};
 
-/// Refuses a batch with a number that isn't finite. Written as null, as JSON writers do, it
-/// would be gone.
+/// Refuses a batch with a value that JSON has no form for. Its writers would put null, or the words
+/// of an error, in the place of one.
 pub(super) fn check(batch: &RecordBatch) -> Result<()> {
     let schema = batch.schema_ref();
     for (field, column) in schema.fields().iter().zip(batch.columns()) {
-        if let Some(number) = infinite(column, 0..column.len()) {
-            let name = field.name();
-            return Err(Fault::new(
-                code::DESTINATION_UNSUPPORTED,
-                format!("column {name:?} holds {number}, which JSON has no form for"),
-            )
-            .with("column", name)
-            .advise("use parquet, csv or arrow, or make it NULL at the source"));
-        }
+        let rows = 0..column.len();
+        let name = field.name();
+        let (what, advice) = if let Some(number) = infinite(column, rows.clone()) {
+            let advice = "use parquet, csv or arrow, or make it NULL at the source";
+            (number.to_string(), advice)
+        } else if textless(column, rows) {
+            let what = match field.data_type() {
+                DataType::Time32(_) | DataType::Time64(_) => "a time that is in no day",
+                _ => "a time in a year beyond 262142, or far before our era",
+            };
+            let advice = "look whether it is in another unit than its type says; parquet and \
+                          arrow take it as it is";
+            (what.to_owned(), advice)
+        } else {
+            continue;
+        };
+        return Err(Fault::new(
+            code::DESTINATION_UNSUPPORTED,
+            format!("column {name:?} holds {what}, which JSON has no form for"),
+        )
+        .with("column", name)
+        .advise(advice));
     }
     Ok(())
 }
 
-/// A number among some values that isn't finite. What lies below a NULL isn't a value.
+/// A number among some values, or within them, that isn't finite.
 fn infinite(array: &ArrayRef, range: Range<usize>) -> Option<f64> {
-    let valid = |at: &usize| array.is_valid(*at);
-    match array.data_type() {
-        DataType::Float64 => {
-            let values = array.as_primitive::<Float64Type>().values();
-            let bad = range
-                .clone()
-                .find(|at| !values[*at].is_finite() && valid(at));
-            bad.map(|at| values[at])
-        }
-        DataType::Float32 => {
-            let values = array.as_primitive::<Float32Type>().values();
-            let bad = range
-                .clone()
-                .find(|at| !values[*at].is_finite() && valid(at));
-            bad.map(|at| values[at].into())
-        }
-        DataType::Float16 => {
-            let values = array.as_primitive::<Float16Type>().values();
-            let bad = range
-                .clone()
-                .find(|at| !values[*at].is_finite() && valid(at));
-            bad.map(|at| values[at].into())
-        }
-        nested @ DataType::Struct(_) if holds_floats(nested) => {
-            let columns = array.as_struct().columns();
-            let mut rows = range.filter(valid);
-            rows.find_map(|at| columns.iter().find_map(|c| infinite(c, at..at + 1)))
-        }
-        DataType::List(item) if holds_floats(item.data_type()) => {
-            in_list(array.as_list::<i32>(), range)
-        }
-        DataType::LargeList(item) if holds_floats(item.data_type()) => {
-            in_list(array.as_list::<i64>(), range)
-        }
-        DataType::FixedSizeList(item, _) if holds_floats(item.data_type()) => {
-            let list = array.as_fixed_size_list();
-            let mut rows = range.filter(valid);
-            rows.find_map(|at| {
-                let item = list.value(at);
-                infinite(&item, 0..item.len())
-            })
-        }
-        DataType::Map(entries, _) if holds_floats(entries.data_type()) => {
-            let map = array.as_map();
-            let mut rows = range.filter(valid);
-            rows.find_map(|at| {
-                let entries: ArrayRef = std::sync::Arc::new(map.value(at));
-                infinite(&entries, 0..entries.len())
-            })
-        }
-        _ => None,
+    fn first<T: ArrowPrimitiveType>(array: &ArrayRef, mut range: Range<usize>) -> Option<f64>
+    where
+        T::Native: Into<f64>,
+    {
+        let values = array.as_primitive::<T>().values();
+        range.find_map(|at| {
+            let value = values[at].into();
+            (!value.is_finite() && array.is_valid(at)).then_some(value)
+        })
     }
-}
-
-fn in_list<O: OffsetSizeTrait>(
-    list: &arrow_array::GenericListArray<O>,
-    range: Range<usize>,
-) -> Option<f64> {
-    let offsets = list.offsets();
-    range.filter(|at| list.is_valid(*at)).find_map(|at| {
-        let items = offsets[at].as_usize()..offsets[at + 1].as_usize();
-        infinite(list.values(), items)
-    })
-}
-
-fn holds_floats(data_type: &DataType) -> bool {
-    match data_type {
-        DataType::Float16 | DataType::Float32 | DataType::Float64 => true,
-        DataType::Struct(fields) => fields.iter().any(|field| holds_floats(field.data_type())),
-        DataType::List(item)
-        | DataType::LargeList(item)
-        | DataType::FixedSizeList(item, _)
-        | DataType::Map(item, _) => holds_floats(item.data_type()),
-        _ => false,
-    }
+    find_leaf(
+        array,
+        range,
+        DataType::is_floating,
+        &|array, range| match array.data_type() {
+            DataType::Float64 => first::<Float64Type>(array, range),
+            DataType::Float32 => first::<Float32Type>(array, range),
+            _ => first::<Float16Type>(array, range),
+        },
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
-    use arrow_array::{Float64Array, ListArray, StructArray};
+    use arrow_array::{
+        Date32Array, Float64Array, ListArray, StructArray, Time64MicrosecondArray,
+        TimestampSecondArray,
+    };
     use arrow_buffer::{NullBuffer, OffsetBuffer};
+    use arrow_cast::display::{ArrayFormatter, FormatOptions};
     use arrow_schema::Field;
 
     use super::*;
@@ -163,5 +125,33 @@ mod tests {
         };
         assert!(refused(of(vec![true, true])).is_some());
         assert_eq!(refused(of(vec![false, true])), None);
+    }
+
+    #[test]
+    fn times_that_have_no_text_are_refused() {
+        let said = |column: ArrayRef| refused(column).unwrap_or_default();
+        let dates = |days: i32| -> ArrayRef { Arc::new(Date32Array::from(vec![0, days])) };
+        assert_eq!(refused(dates(95_026_236)), None);
+        assert!(said(dates(1_711_852_200)).contains("in a year beyond"));
+        let times =
+            |ticks: i64| -> ArrayRef { Arc::new(Time64MicrosecondArray::from(vec![ticks])) };
+        assert_eq!(refused(times(86_399_999_999)), None);
+        assert!(said(times(86_400_000_000)).contains("in no day"));
+        assert!(said(times(-1)).contains("in no day"));
+        // What arrow's formatter can and can't show.
+        let options = FormatOptions::new().with_display_error(false);
+        for seconds in [
+            i64::MIN,
+            -8_334_601_228_801,
+            -8_334_601_228_800,
+            0,
+            8_210_266_876_799,
+            8_210_266_876_800,
+        ] {
+            let column: ArrayRef = Arc::new(TimestampSecondArray::from(vec![seconds]));
+            let formatter = ArrayFormatter::try_new(&column, &options).unwrap();
+            let shown = formatter.value(0).try_to_string().is_ok();
+            assert_eq!(refused(column.clone()).is_none(), shown, "{seconds}");
+        }
     }
 }
