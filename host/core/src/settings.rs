@@ -16,6 +16,7 @@ pub const REDACTED: &str = "***";
 pub struct Settings {
     value: Value,
     secrets: BTreeSet<String>,
+    credentials: BTreeSet<String>,
     connection: Option<String>,
 }
 
@@ -25,7 +26,19 @@ impl Settings {
         Self {
             value,
             secrets: secrets.into_iter().collect(),
+            credentials: BTreeSet::new(),
             connection: None,
+        }
+    }
+
+    /// The same, of which these secrets are what the connector calls one: a password, a key. Others
+    /// are secret for where they come from.
+    #[must_use]
+    pub fn with_credentials(self, credentials: impl IntoIterator<Item = String>) -> Self {
+        let credentials = credentials.into_iter().collect();
+        Self {
+            credentials,
+            ..self
         }
     }
 
@@ -79,11 +92,9 @@ impl Settings {
         values.filter_map(Value::as_str).filter(|v| v.len() >= 4)
     }
 
-    /// Whether anything in them is a secret.
-    pub fn has_secrets(&self) -> bool {
-        self.secrets
-            .iter()
-            .any(|at| self.value.pointer(at).is_some())
+    /// Whether anything in them is a secret, though no credential: a part of a query, say.
+    pub fn has_veiled(&self) -> bool {
+        self.secrets.difference(&self.credentials).next().is_some()
     }
 
     /// JSON pointers to the secret values.
@@ -121,6 +132,20 @@ mod tests {
         );
         let values: Vec<&str> = settings.secret_values().collect();
         assert_eq!(values, ["hunter2"]);
+    }
+
+    #[test]
+    fn what_is_secret_for_where_it_comes_from_is_no_credential() {
+        let secrets = ["/password".to_owned(), "/where".to_owned()];
+        let settings = Settings::new(json!({"password": "hunter2", "where": "a = 1"}), secrets);
+        assert!(settings.clone().has_veiled());
+        let both = ["/password".to_owned(), "/where".to_owned()];
+        assert!(!settings.clone().with_credentials(both).has_veiled());
+        assert!(
+            settings
+                .with_credentials(["/password".to_owned()])
+                .has_veiled()
+        );
     }
 
     #[test]

@@ -69,12 +69,13 @@ pub(crate) fn anew(planned: &PlannedEntity, checks: &Checks) -> Option<&'static 
     if !checks.storable() {
         return Some("the unique check has to see all rows at once");
     }
-    // No secret is kept, not as a digest either, so nobody can tell whether it is the same.
-    let secret = planned
-        .transforms
-        .iter()
-        .any(|each| each.settings.has_secrets());
-    secret.then_some("a transform has a secret setting, which may be another")
+    // No secret is kept, not as a digest either, so nobody can tell whether it is the same. What a
+    // connector calls one opens doors, and may well be another; a transform's changes values.
+    let sides = [&planned.home.settings, &planned.store.settings];
+    let mut items = planned.transforms.iter().chain(&planned.checks);
+    let secret = sides.iter().any(|each| each.has_veiled())
+        || items.any(|each| each.settings.secrets().next().is_some());
+    secret.then_some("a secret is among its settings, which may be another")
 }
 
 /// Goes on with the attempt an earlier run left when neither the source nor the configuration

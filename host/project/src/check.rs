@@ -54,7 +54,7 @@ impl<'a> Check<'a> {
             return;
         }
         if parts.iter().any(|part| part["format"] == "password") {
-            node.secret = true;
+            (node.secret, node.credential) = (true, true);
         }
         coerce(node, &self.allowed(&parts));
         let mut index = 0;
@@ -69,7 +69,7 @@ impl<'a> Check<'a> {
             }
         }
         if parts.iter().any(|part| part["format"] == "password") {
-            node.secret = true;
+            (node.secret, node.credential) = (true, true);
         }
         coerce(node, &self.allowed(&parts));
         if !self.type_of(node, &parts, name, key) || !self.one_of(node, &parts, name, key) {

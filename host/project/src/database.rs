@@ -128,7 +128,6 @@ fn connected(
     if !problems.is_empty() {
         return Err(problems);
     }
-    let (json, pointers) = node.json();
-    let settings = Settings::new(json, pointers).of_connection(Some(name.to_owned()));
+    let settings = node.settings().of_connection(Some(name.to_owned()));
     Ok((database.name().to_owned(), settings, node))
 }

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use hygge_core::{BuildContext, EntityId, HomePlan, Registry, Settings, StorePlan};
+use hygge_core::{BuildContext, EntityId, HomePlan, Registry, StorePlan};
 use serde_json::Value as Json;
 
 use crate::check::Check;
@@ -457,8 +457,7 @@ impl Merged {
             );
             return None;
         }
-        let (json, pointers) = node.json();
-        let settings = Settings::new(json, pointers).of_connection(self.connection.clone());
+        let settings = node.settings().of_connection(self.connection.clone());
         let cx = &cx.of(id);
         let plan = match self.role {
             Role::Home => registry

@@ -155,8 +155,7 @@ fn one(
     if problems.len() > before {
         return None;
     }
-    let (json, pointers) = node.json();
-    let settings = Settings::new(json, pointers);
+    let settings = node.settings();
     match listed.plan(around.registry, &kind, &settings, around.cx)? {
         Ok(describe) => Some(PlannedItem {
             describe,

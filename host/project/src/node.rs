@@ -1,5 +1,6 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use hygge_core::Settings;
 use serde_json::Number;
 
 use crate::Problem;
@@ -12,6 +13,8 @@ pub(crate) struct Node {
     pub(crate) at: At,
     /// Never to be shown.
     pub(crate) secret: bool,
+    /// A secret by what it is for, whoever it comes from.
+    pub(crate) credential: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -93,6 +96,7 @@ impl Node {
             value,
             at,
             secret: false,
+            credential: false,
         }
     }
 
@@ -152,14 +156,28 @@ impl Node {
 
     /// As JSON, without what is null, and the pointers to what is secret.
     pub(crate) fn json(&self) -> (serde_json::Value, BTreeSet<String>) {
-        let mut secrets = BTreeSet::new();
+        let mut secrets = BTreeMap::new();
         let value = self.json_at(&mut String::new(), &mut secrets);
-        (value, secrets)
+        (value, secrets.into_keys().collect())
     }
 
-    fn json_at(&self, pointer: &mut String, secrets: &mut BTreeSet<String>) -> serde_json::Value {
+    /// As the settings of whatever is made from them.
+    pub(crate) fn settings(&self) -> Settings {
+        let mut secrets = BTreeMap::new();
+        let value = self.json_at(&mut String::new(), &mut secrets);
+        let credentials = secrets.iter().filter(|(_, credential)| **credential);
+        let credentials: Vec<String> = credentials.map(|(at, _)| at.clone()).collect();
+        Settings::new(value, secrets.into_keys()).with_credentials(credentials)
+    }
+
+    /// `secrets` says of each whether it is a credential.
+    fn json_at(
+        &self,
+        pointer: &mut String,
+        secrets: &mut BTreeMap<String, bool>,
+    ) -> serde_json::Value {
         if self.secret {
-            secrets.insert(pointer.clone());
+            secrets.insert(pointer.clone(), self.credential);
         }
         let depth = pointer.len();
         match &self.value {

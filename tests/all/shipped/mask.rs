@@ -192,10 +192,7 @@ fn what_was_masked_with_one_key_is_not_settled_beside_another() {
     died_half_way(&project, settings);
     let (kept, notes) = goes_on(&project, "two");
     assert_eq!(kept, 0, "{notes}");
-    assert!(
-        notes.contains("a transform has a secret setting"),
-        "{notes}"
-    );
+    assert!(notes.contains("a secret is among its settings"), "{notes}");
     let with_one_key = project.content("lake");
     hygge(&project, "start").env("MASK_KEY", "two").succeed();
     assert_eq!(with_one_key, project.content("lake"));
