@@ -35,6 +35,12 @@ impl Server {
         if host.is_empty() || host.contains(strange) {
             return Err(format!("{text:?} names no server"));
         }
+        // As others write a port; an address of IPv6 has more of them.
+        if host.matches(':').count() == 1 {
+            return Err(format!(
+                "{text:?} has a colon, and a port stands behind a comma"
+            ));
+        }
         let host = match host {
             "." | "(local)" => "localhost",
             host => host,
@@ -84,6 +90,11 @@ mod tests {
         // A port makes the instance's name needless, as with every other client.
         assert_eq!(shown("db\\SALES,1500"), Ok("db,1500".into()));
         assert_eq!(shown("(local)"), Ok("localhost".into()));
+        assert_eq!(
+            shown("db:1433"),
+            Err("\"db:1433\" has a colon, and a port stands behind a comma".into())
+        );
+        assert_eq!(shown("::1"), Ok("::1".into()));
         assert_eq!(shown("db,x"), Err("\"x\" is no port".into()));
         assert_eq!(shown(""), Err("\"\" names no server".into()));
     }

@@ -38,7 +38,7 @@ pub struct ConnectionSettings {
     pub client_certificate: Option<String>,
     /// The password of that file.
     pub client_certificate_password: Option<Secret>,
-    /// An ADO.NET or JDBC connection string instead of the settings above; what is also written
+    /// An ADO.NET, JDBC or ODBC connection string instead of the settings above; what is also written
     /// beside it wins.
     pub connection_string: Option<Secret>,
     /// Most sessions open at once over all flows. Default: 8.
@@ -189,8 +189,7 @@ impl ConnectionSettings {
         let given = match &self.connection_string {
             None => text::Given::default(),
             // What it doesn't say isn't known, so nothing else can be told to be missing.
-            Some(written) => text::read(written.expose())
-                .map_err(|why| vec![problem("/connection_string", why, None)])?,
+            Some(written) => text::read(written.expose()).map_err(|wrong| vec![wrong])?,
         };
         let server = self.server.clone().or(given.server.clone());
         let server = match server.as_deref().map(Server::parse) {
@@ -238,7 +237,7 @@ impl ConnectionSettings {
                 None,
             ));
         }
-        let min_idle = self.min_idle.unwrap_or(0);
+        let min_idle = self.min_idle.or(given.min_idle).unwrap_or(0);
         if min_idle > 0 && min_idle >= pool_size {
             problems.push(problem(
                 "/min_idle",
@@ -456,13 +455,13 @@ mod tests {
     #[test]
     fn settings_win_over_the_connection_string() {
         let login = settings(json!({
-            "connection_string": "Server=tcp:db,1444;Database=a;User ID=ann;Password={p;w}}x};Encrypt=strict",
+            "connection_string": "Server=tcp:db,1444;Database=a;User ID=ann;Password='p;w''x';Encrypt=strict",
             "database": "b",
         }))
         .login(Path::new("/p"))
         .unwrap();
         assert_eq!(login.describe(), "db,1444/b");
-        assert!(matches!(login.who, Who::Sql { password, .. } if password == "p;w}x"));
+        assert!(matches!(login.who, Who::Sql { password, .. } if password == "p;w'x"));
         assert_eq!(login.encrypt, Encrypt::Strict);
     }
 
