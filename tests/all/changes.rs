@@ -126,6 +126,46 @@ fn a_row_that_no_longer_meets_the_condition_is_gone() {
     scene.check(" WHERE price > 2");
 }
 
+/// Rows that meet the new condition don't change, so nothing else would tell of them.
+#[test]
+fn another_condition_reads_all_rows_again() {
+    let scene = Scene::new("  where: price > 2\n", "");
+    scene.run();
+    let flow = scene.project.path("flows/follow/flow.yml");
+    let yaml = std::fs::read_to_string(&flow).unwrap();
+    std::fs::write(&flow, yaml.replace("price > 2", "price > 1")).unwrap();
+    let again = scene.run();
+    assert!(
+        again
+            .shown()
+            .contains("is another one than in the last run: all rows are read again"),
+        "{again}"
+    );
+    scene.check(" WHERE price > 1");
+    assert!(!scene.run().shown().contains("another one"));
+}
+
+/// It was hygge that emptied the table, and no one else.
+#[test]
+fn a_source_that_loses_all_rows_goes_on() {
+    let scene = Scene::new("", "");
+    scene.run();
+    scene.database.run(&format!("DELETE FROM {FROM}"));
+    scene.run();
+    scene.check("");
+    scene.run();
+    scene.database.run(&format!(
+        "INSERT INTO {FROM} (at, id, name) VALUES ('2026-02-01', 9, N'back')"
+    ));
+    scene.run();
+    scene.check("");
+    // Of somebody else it is still told.
+    scene.database.run(&format!("DELETE FROM {TO}"));
+    let told = scene.project.hygge("start").run();
+    assert_eq!(told.code, Some(1), "{told}");
+    assert!(told.shown().contains("is empty"), "{told}");
+}
+
 #[test]
 fn keys_of_several_columns_in_any_order() {
     let scene = Scene::new("  columns: [name, at, id]\n", "");

@@ -38,6 +38,7 @@ mod plugins;
 mod projects;
 mod recovery;
 mod references;
+mod refused;
 mod schema_changes;
 mod seeds;
 mod shipped;

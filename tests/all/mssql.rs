@@ -510,6 +510,19 @@ fn a_wildcard_stands_for_the_tables_that_are_there() {
     let events = Events::of(&outcome);
     assert_eq!(events.rows("all.hygge_test_wild_a"), 1);
     assert_eq!(events.rows("all.hygge_test_wild_b"), 2);
+    // One that is none of them.
+    project.flow(
+        "all",
+        &format!("{flow}entities:\n  hygge_test_wild_typo: {{home: {{where: id = 1}}}}\n"),
+    );
+    let typo = project.hygge("start").run();
+    assert_eq!(typo.code, Some(1), "{typo}");
+    let said = typo.shown();
+    assert!(
+        said.contains("none of the tables dbo.hygge_test_wild_* is called as this entity"),
+        "{said}"
+    );
+    assert!(!said.contains("defect"), "{said}");
     project.flow(
         "all",
         "home: {connection: db, tables: dbo.hygge_test_none_*}\nstore: lake\n",

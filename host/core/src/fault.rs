@@ -35,6 +35,9 @@ pub mod code {
     pub const COMMIT_LOST: &str = "commit.lost";
     /// A commit didn't come about, and nothing of it is left: its rows have to be moved again.
     pub const COMMIT_UNDONE: &str = "commit.undone";
+    /// The destination refused a commit, for its rows or for how it is made itself, and would each
+    /// time: nothing of it was written.
+    pub const COMMIT_REFUSED: &str = "commit.refused";
     /// The destination can't do what was asked.
     pub const DESTINATION_UNSUPPORTED: &str = "destination.unsupported";
     /// The destination was written by hygge, but nothing is remembered of it.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use arrow_schema::Schema;
 use hygge_core::failpoint::hit;
 use hygge_core::{
-    Action, CommitRecord, Context, EntityId, Fault, Level, Position, Receipt, Result, Settled,
-    SplitPlan, Store, Target, Watermark, code, type_name,
+    Action, CommitRecord, Context, EntityId, Fault, Level, OPERATION_COLUMN, Position, Receipt,
+    Result, Settled, SplitPlan, Standing, Store, Target, Watermark, code, quoted, type_name,
 };
 use hygge_state::{EntityState, Intent, Memories, SplitDone, StateStore};
 
@@ -157,8 +157,10 @@ impl Mover {
             cx,
         );
         let (state, _) = carried.await.map_err(|fault| match store.undone(&fault) {
+            // Once more would end the same.
+            true if fault.code == code::COMMIT_REFUSED => Early::Failed(refused(fault)),
             true => Early::Undone(fault),
-            false => Early::Failed(decided(fault, store.stages())),
+            false => Early::Failed(decided(fault, store.stages(), &self.planned.id)),
         })?;
         let moved = Moved {
             action: target.action,
@@ -172,8 +174,17 @@ impl Mover {
     }
 }
 
+fn refused(fault: Fault) -> Fault {
+    let nothing = "nothing of this run was written, and the next one moves its rows again";
+    let advice = match &fault.advice {
+        Some(advice) => format!("{advice}; {nothing}"),
+        None => nothing.to_owned(),
+    };
+    fault.advise(advice)
+}
+
 /// What went wrong after the commit was decided on doesn't undo it.
-fn decided(fault: Fault, staged: bool) -> Fault {
+pub(crate) fn decided(fault: Fault, staged: bool, id: &EntityId) -> Fault {
     // These say so themselves, and what else to do.
     if matches!(&*fault.code, code::COMMIT_LOST | code::DESTINATION_FOREIGN) {
         return fault;
@@ -188,10 +199,16 @@ fn decided(fault: Fault, staged: bool) -> Fault {
              else, and moves the rows again if it didn't"
         }
     };
-    let advice = match &fault.advice {
+    let mut advice = match &fault.advice {
         Some(advice) => format!("{advice}; {next}"),
         None => next.to_owned(),
     };
+    if staged && !fault.retryable && fault.code != code::STATE {
+        let named = quoted(&id.to_string());
+        advice += &format!(
+            "; `hygge state reset {named} --yes` gives it up instead, and forgets how far the entity came"
+        );
+    }
     fault.advise(advice)
 }
 
@@ -208,7 +225,11 @@ pub(crate) async fn carry_out(
 ) -> Result<(EntityState, Settled)> {
     let record = &intent.record;
     let retries = Retries::new(retries, |_, _, _| {});
-    let settled = match retries.run(|_| store.commit(record, cx)).await {
+    let commit = async |_| {
+        let settled = store.commit(record, cx).await?;
+        Ok((emptied(store, record, &settled, cx).await?, settled))
+    };
+    let (emptied, settled) = match retries.run(commit).await {
         Err(fault) if store.undone(&fault) => {
             state.drop_intent(&record.entity).await?;
             return Err(fault);
@@ -216,10 +237,29 @@ pub(crate) async fn carry_out(
         settled => settled?,
     };
     hit("store.committed")?;
-    let after = state_after(intent, &settled, status);
+    let mut after = state_after(intent, &settled, status);
+    if let (true, Some(ends)) = (emptied, &mut after.ends) {
+        ends.filled = false;
+    }
     let memories: Memories = vec![("store", settled.memory.clone())];
     state.close(&after, &memories).await?;
     Ok((after, settled))
+}
+
+/// Whether a change stream deleted all that stood at the destination: then nobody else did.
+async fn emptied(
+    store: &dyn Store,
+    record: &CommitRecord,
+    settled: &Settled,
+    cx: &Context,
+) -> Result<bool> {
+    let operations = format!("{OPERATION_COLUMN}: ");
+    let mut columns = record.schema.iter();
+    if !columns.any(|column| column.starts_with(&operations)) {
+        return Ok(false);
+    }
+    let standing = store.inspect(&record.entity, settled.memory.as_deref(), cx);
+    Ok(standing.await? == Standing::Vacant)
 }
 
 /// Throws away what is staged of a commit that stands. When that can't be done, the commit is no

@@ -119,7 +119,10 @@ async fn finish_with(
     let carried = commit::carry_out(state, store.as_ref(), &intent, "committed", retries, cx);
     let finished = match carried.await {
         Err(fault) if store.undone(&fault) => Finished::Undone(fault),
-        carried => Finished::Committed(Box::new(carried?.0)),
+        carried => {
+            let carried = carried.map_err(|fault| commit::decided(fault, store.stages(), id));
+            Finished::Committed(Box::new(carried?.0))
+        }
     };
     commit::tidy(store.as_ref(), id, cx).await;
     Ok(finished)

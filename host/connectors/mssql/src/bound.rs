@@ -29,6 +29,14 @@ pub(crate) enum End {
 
 /// The watermark type that a column of that type has, as its Arrow type says.
 pub(crate) fn kind(column: &str, sql_type: SqlType, unit: Unit) -> Result<WatermarkType> {
+    if matches!(sql_type, SqlType::Money | SqlType::SmallMoney) {
+        return Err(Fault::new(
+            code::CONFIG,
+            format!("column {column:?} is {sql_type}, which can't be followed or split by"),
+        )
+        .with("column", column)
+        .advise("follow a column that is a whole number, decimal, date or time, or a rowversion"));
+    }
     let times = Times {
         unit,
         offsets: false,

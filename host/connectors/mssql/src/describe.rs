@@ -247,3 +247,11 @@ impl TryFrom<String> for Written {
             .ok_or_else(|| format!("{text:?} is no type of SQL Server"))
     }
 }
+
+/// `1 column`, `2 columns`.
+pub(crate) fn counted(columns: usize) -> String {
+    match columns {
+        1 => "1 column".to_owned(),
+        columns => format!("{columns} columns"),
+    }
+}

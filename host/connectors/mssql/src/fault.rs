@@ -88,8 +88,8 @@ fn advice(number: u32) -> Option<&'static str> {
             "grant the login that permission; docs/connectors/mssql.md lists what is needed"
         }
         515 => "fill the column in the source, or let the destination's column be NULL",
-        2601 | 2627 => "the rows bring a key that stands there already, or bring one twice",
-        547 => "the rows break a constraint of the destination",
+        1505 | 2601 | 2627 => "the rows bring a key that stands there already, or bring one twice",
+        547 => "mend the rows in the source, or the constraint of the destination that they break",
         1105 | 9002 | 1101 => "free some space in the database or its log, then run again",
         1204 => "the server ran out of locks; run fewer splits at once",
         1205 => "others work on the same rows: run when they don't, or with fewer `workers`",
@@ -126,9 +126,7 @@ pub(crate) fn statement(what: &str, doing: Doing, error: &tiberius::error::Error
             message: token.message().to_owned(),
         }
         .fault(what, doing),
-        Error::Io { message, .. } => {
-            fault(format!("the connection was lost ({message})")).retryable()
-        }
+        Error::Io { message, .. } => unreachable(what, fault(lost(what, message)).retryable()),
         Error::Tls(said) => fault(certificate(said)).advise(TLS_ADVICE),
         Error::Protocol(said) => fault(format!("the server answered what can't be read ({said})")),
         other => fault(other.to_string()),
@@ -144,9 +142,9 @@ pub(crate) fn rows(what: &str, doing: Doing, error: &mssql_tds::error::Error) ->
             Some(reported) => reported.fault(what, doing),
             None => fault("the server reported an error without saying which".to_owned()),
         },
-        Error::Io(error) => fault(lost(what, &error.to_string())).retryable(),
+        Error::Io(error) => unreachable(what, fault(lost(what, &error.to_string())).retryable()),
         Error::ConnectionError(said) | Error::ConnectionClosed(said) => {
-            fault(lost(what, said)).retryable()
+            unreachable(what, fault(lost(what, said)).retryable())
         }
         Error::TimeoutError(_) => fault("the server took too long".to_owned()).retryable(),
         Error::TlsError(error) => fault(certificate(&error.to_string())).advise(TLS_ADVICE),
@@ -166,6 +164,17 @@ fn lost(what: &str, said: &str) -> String {
     match what.starts_with(CONNECTING) {
         true => said.to_owned(),
         false => format!("the connection was lost ({said})"),
+    }
+}
+
+/// What can be done where there never was a connection.
+fn unreachable(what: &str, fault: Fault) -> Fault {
+    match what.starts_with(CONNECTING) {
+        true => fault.advise(
+            "look at `server` of the connection (host, or host,port), and whether it can be reached \
+             from this machine",
+        ),
+        false => fault,
     }
 }
 

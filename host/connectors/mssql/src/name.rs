@@ -31,6 +31,11 @@ impl TableName {
                 }
             },
         };
+        if table.starts_with('#') {
+            return Err(format!(
+                "{text:?} is a temporary table, which is gone as soon as its session ends"
+            ));
+        }
         for part in [&schema, &table] {
             if part.is_empty() || part.encode_utf16().count() > 128 || part.contains('\0') {
                 return Err(format!("{text:?} isn't the name of a table"));
@@ -126,11 +131,15 @@ mod tests {
         assert!(read("[a").is_err());
         assert!(read("a]; drop table x --").is_err());
         assert!(read("").is_err());
+        for temporary in ["#t", "dbo.#t", "[##t]"] {
+            assert!(read(temporary).unwrap_err().contains("temporary"));
+        }
     }
 
     proptest! {
         #[test]
         fn whatever_a_name_holds_it_stays_one_name(schema in "[^\0]{1,20}", table in "[^\0]{1,20}") {
+            prop_assume!(!table.starts_with('#'));
             let name = TableName { schema, table };
             prop_assert_eq!(TableName::parse(&name.quoted()), Ok(name));
         }

@@ -301,7 +301,7 @@ impl Store for FakeStore {
     }
 
     fn undone(&self, fault: &Fault) -> bool {
-        self.0.undoes && fault.code == code::COMMIT_UNDONE
+        self.0.undoes && matches!(&*fault.code, code::COMMIT_UNDONE | code::COMMIT_REFUSED)
     }
 
     fn stages(&self) -> bool {

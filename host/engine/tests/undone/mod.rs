@@ -99,6 +99,25 @@ async fn twice_in_a_row_is_a_failure_that_leaves_nothing() {
     assert_eq!(to.settled(), all(&numbers(2, 10)));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_refused_is_moved_again_by_another_run_alone() {
+    let source = Arc::new(Source::of(numbers(2, 10)));
+    let refused = Fault::new(code::COMMIT_REFUSED, "a constraint");
+    let to = Arc::new(failing(vec![refused], true));
+    let mut project = Project::new().flow("a", &source, &to).incremental();
+    let summary = project.run().await;
+    let fault = summary.entities[0].fault.as_ref().unwrap();
+    assert_eq!(
+        fault.advice.as_deref(),
+        Some("nothing of this run was written, and the next one moves its rows again")
+    );
+    assert!(!waits(&project).await);
+    assert!(to.shelf.lock().unwrap().staged.is_empty());
+    assert_eq!(source.opened.load(Ordering::SeqCst), 2, "each split once");
+    assert_eq!(project.run().await.count(Outcome::Pass), 1);
+    assert_eq!(to.settled(), all(&numbers(2, 10)));
+}
+
 /// Of a Store that doesn't say so itself the code is a word like any other.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_code_alone_undoes_nothing() {

@@ -9,6 +9,7 @@ use hygge_core::{Changes, Fault, OPERATION_COLUMN, Operation, Position, Result, 
 use mssql_tds::datatypes::sqltypes::SqlType as Sent;
 use mssql_tds::message::parameters::rpc_parameters::{RpcParameter, StatusFlags};
 use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::split::{SpecColumn, Statement, selected};
 use crate::connection::{Connection, Statements};
@@ -35,6 +36,10 @@ struct Mark {
     /// begins. Not every server tells, and not everybody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     fork: Option<String>,
+    /// Rows that don't change are met by no later run, so what is remembered is true of one
+    /// condition only; its hash.
+    #[serde(default, rename = "where", skip_serializing_if = "Option::is_none")]
+    condition: Option<String>,
 }
 
 /// What is wanted of a table's changes, once it is known that they are tracked.
@@ -81,7 +86,7 @@ async fn versions(session: &mut Statements, table: &TableName) -> Result<Version
 pub(super) async fn begin(
     session: &mut Statements,
     connection: &Connection,
-    table: &TableName,
+    (table, condition): (&TableName, Option<&str>),
     key: &[String],
     columns: &[SpecColumn],
     changes: Changes,
@@ -115,6 +120,7 @@ pub(super) async fn begin(
         table: name,
         server,
         fork: fork(session, table).await?,
+        condition: condition.map(|text| format!("{:016x}", xxh3_64(text.trim().as_bytes()))),
     };
     let since = match (changes, before) {
         (Changes::Since, Some(before)) => Some(Since {
@@ -172,6 +178,11 @@ fn goes_on(table: &TableName, now: &Mark, least: i64, before: &Position) -> Resu
     {
         return lost(format!(
             "the database of {table} was put back since the last run"
+        ));
+    }
+    if mark.condition != now.condition {
+        return lost(format!(
+            "`where` of {table} is another one than in the last run"
         ));
     }
     if version < least {
@@ -267,6 +278,7 @@ mod tests {
             table: table.to_owned(),
             server: server.to_owned(),
             fork: None,
+            condition: None,
         };
         let now = mark(20, "[dbo].[t]", "db/a");
         let from = |before: Mark| {
@@ -293,6 +305,14 @@ mod tests {
         for before in elsewhere {
             assert!(lost(before).starts_with("the version that is remembered is of "));
         }
+        let narrowed = Mark {
+            condition: Some("another".to_owned()),
+            ..mark(15, "[dbo].[t]", "db/a")
+        };
+        assert_eq!(
+            lost(narrowed),
+            "`where` of dbo.t is another one than in the last run"
+        );
         let forked = |before: &str, now: &str| {
             let of = |fork: &str| Mark {
                 fork: (!fork.is_empty()).then(|| fork.to_owned()),

@@ -132,10 +132,17 @@ impl MssqlHome {
         .advise("follow another column, or leave `offsets` out of the home")
     }
 
-    /// Tables of a wildcard are read one by one.
+    /// Tables of a wildcard are read one by one: this is an entity that none of them is.
     fn not_one(&self) -> Fault {
         let what = self.read.source.describe();
-        Fault::internal(format!("{what} were to be read as if they were one"))
+        Fault::new(
+            code::SOURCE_MISSING,
+            format!("none of the {what} is called as this entity"),
+        )
+        .advise(
+            "look at its name under `entities:` (`hygge list --discover` shows those that are found), \
+             or give its home a `table` of its own",
+        )
     }
 
     /// The columns that a query gives, without reading a row.
@@ -167,6 +174,7 @@ impl MssqlHome {
             })
         });
         let columns = columns.collect::<Result<Vec<_>>>()?;
+        distinct(&columns)?;
         client.close_query().await.map_err(wrong)?;
         session.settled();
         Ok(columns)
@@ -186,7 +194,7 @@ impl MssqlHome {
                     .advise(format!("it has {}", names.join(", ")))
                 })
         };
-        for name in &self.read.exclude {
+        for name in self.read.exclude.iter().chain(&self.read.split_by) {
             find(name)?;
         }
         let wanted: Vec<SpecColumn> = match &self.read.columns {
@@ -334,14 +342,7 @@ impl MssqlHome {
             _ => return Ok(Vec::new()),
         };
         let Some(column) = known.all.iter().find(|column| column.name == *name) else {
-            return Err(Fault::new(
-                code::CONFIG,
-                format!(
-                    "{} has no column {name:?} to split by",
-                    self.read.source.describe()
-                ),
-            )
-            .with("column", name));
+            return Err(Fault::internal(format!("no column {name:?} to split by")));
         };
         let sql_type = column.sql_type.0;
         let splittable = matches!(
@@ -409,6 +410,30 @@ impl MssqlHome {
     }
 }
 
+/// A query may give columns that nobody could tell apart.
+fn distinct(columns: &[SpecColumn]) -> Result<()> {
+    for (nth, column) in columns.iter().enumerate() {
+        let name = &column.name;
+        let (what, advice) = if name.is_empty() {
+            (
+                format!("column {} of the query has no name", nth + 1),
+                "name it, as in `count(*) AS n`".to_owned(),
+            )
+        } else if columns[..nth].iter().any(|before| before.name == *name) {
+            (
+                format!("the query gives two columns called {name:?}"),
+                format!("name one of them otherwise, as in `b.{name} AS b_{name}`"),
+            )
+        } else {
+            continue;
+        };
+        return Err(Fault::new(code::SOURCE_INVALID, what)
+            .with("column", name)
+            .advise(advice));
+    }
+    Ok(())
+}
+
 /// Rows of a table can change at any time, and nothing says whether they did: what an earlier
 /// run staged of it is of no use to a later one.
 fn fingerprint() -> String {
@@ -437,9 +462,9 @@ impl Home for MssqlHome {
             }
             findings.push(match self.readable().await {
                 Ok(known) => Finding::good(format!(
-                    "{} can be read: {} columns",
+                    "{} can be read: {}",
                     self.read.source.describe(),
-                    known.columns.len()
+                    describe::counted(known.columns.len())
                 )),
                 Err(fault) => Finding::bad(fault.message, fault.advice.unwrap_or_default()),
             });
@@ -483,7 +508,7 @@ impl Home for MssqlHome {
                 changes::begin(
                     &mut session,
                     connection,
-                    table,
+                    (table, self.read.condition.as_deref()),
                     key,
                     columns,
                     changes,

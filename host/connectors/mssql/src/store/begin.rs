@@ -45,7 +45,10 @@ impl MssqlStore {
                     format!("{name} is a view, and rows are loaded into tables"),
                 ));
             }
-            Some(table) => columns::matched(write, target.on_schema_change, &rows, table)?,
+            Some(table) => {
+                let key = [&*target.key, &write.key, &write.partition_by].concat();
+                columns::matched(write, target.on_schema_change, &rows, table, &key)?
+            }
             None if write.create == Create::Never => {
                 return Err(Fault::new(
                     code::DESTINATION_IO,
@@ -205,5 +208,9 @@ fn named(columns: &[BegunColumn], name: &str) -> Result<String> {
             ),
         )
         .with("column", name)
+        .advise({
+            let written: Vec<&str> = columns.iter().map(|column| &*column.from).collect();
+            format!("those that are written are {}", written.join(", "))
+        })
     })
 }

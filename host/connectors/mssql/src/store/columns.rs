@@ -16,6 +16,7 @@ pub(super) fn matched(
     policy: OnSchemaChange,
     schema: &Schema,
     table: &Table,
+    key: &[String],
 ) -> Result<Vec<BegunColumn>> {
     let mut wrong = Vec::new();
     let mut columns = Vec::new();
@@ -42,13 +43,17 @@ pub(super) fn matched(
             ));
             continue;
         }
-        let widened = match policy {
-            OnSchemaChange::Evolve => new(field).ok().and_then(|new| {
-                // A length that only the values tell is no reason.
-                (!new.measured).then(|| wider(column.sql_type, new.sql_type.0))?
-            }),
-            _ => None,
-        };
+        let (mut widened, mut length) = (None, None);
+        if policy == OnSchemaChange::Evolve
+            && let Ok(new) = new(field)
+        {
+            if !new.measured {
+                widened = wider(column.sql_type, new.sql_type.0);
+            } else if !write.direct && !key.contains(name) {
+                // Only the values tell. Rows are told apart by what is compared as it is.
+                (widened, length) = longest(column.sql_type).unzip();
+            }
+        }
         let sql_type = widened.unwrap_or(column.sql_type);
         if let Err(why) = encode::fits(field.data_type(), sql_type) {
             wrong.push(format!("{name:?}: {why}"));
@@ -71,8 +76,9 @@ pub(super) fn matched(
             add: false,
             widen: widened.map(|_| Widen {
                 nullable: column.nullable,
+                length,
             }),
-            measured: false,
+            measured: length.is_some(),
         });
     }
     for column in &table.columns {
@@ -192,10 +198,23 @@ pub fn declared(field: &Field, longest: Option<u64>) -> Result<String, String> {
     })
 }
 
-/// The type a measured column is declared with: room for values about twice as long.
+/// The type that holds texts or bytes of any length, and the length that a column has now.
+fn longest(sql_type: SqlType) -> Option<(SqlType, u16)> {
+    match sql_type {
+        SqlType::NVarChar(Length::Of(length)) => Some((SqlType::NVarChar(Length::Max), length)),
+        SqlType::VarBinary(Length::Of(length)) => Some((SqlType::VarBinary(Length::Max), length)),
+        _ => None,
+    }
+}
+
+/// The type a measured column is declared with: room for values about twice as long. Where there was
+/// none to measure, for those that most columns have.
 pub(super) fn measured(sql_type: SqlType, longest: u64) -> SqlType {
     const STEPS: [u16; 8] = [10, 20, 50, 100, 255, 500, 1_000, 2_000];
-    let wanted = longest.saturating_mul(2).max(10);
+    let wanted = match longest {
+        0 => 255,
+        longest => longest.saturating_mul(2).max(10),
+    };
     let most = match sql_type {
         SqlType::NVarChar(_) => 4_000,
         _ => 8_000,
@@ -233,7 +252,8 @@ mod tests {
     #[test]
     fn measured_columns_leave_room() {
         let text = SqlType::NVarChar(Length::Max);
-        assert_eq!(measured(text, 0), SqlType::NVarChar(Length::Of(10)));
+        assert_eq!(measured(text, 0), SqlType::NVarChar(Length::Of(255)));
+        assert_eq!(measured(text, 1), SqlType::NVarChar(Length::Of(10)));
         assert_eq!(measured(text, 40), SqlType::NVarChar(Length::Of(100)));
         assert_eq!(measured(text, 2_001), SqlType::NVarChar(Length::Max));
         let bytes = SqlType::VarBinary(Length::Max);

@@ -236,6 +236,8 @@ impl MssqlStore {
     /// afterwards.
     async fn was_committed(&self, record: &CommitRecord, table: &TableName) -> Result<bool> {
         let mut session = self.session().await?;
+        self.is_there(&mut session, record, &publish::commits(table))
+            .await?;
         let refused = match publish::mark(&mut session, record, table, publish::NEVER).await {
             Ok(()) => return Ok(false),
             Err(fault) => fault,

@@ -69,6 +69,6 @@ impl StoreKind for MssqlStoreKind {
             None => format!("writing {}", write.table),
         };
         let connection = self.connections.get(&write.login, settings.connection());
-        Ok(Arc::new(MssqlStore::new(write, connection, who)))
+        Ok(Arc::new(MssqlStore::new(write, connection, who, &cx.work)))
     }
 }

@@ -12,7 +12,9 @@ mod ddl;
 mod direct;
 mod encode;
 mod kind;
+mod lost;
 mod operation;
+mod owner;
 mod publish;
 mod record;
 mod runs;
@@ -24,11 +26,13 @@ mod wider;
 mod writer;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use self::columns::declared;
 use self::direct::{Direct, Open, waits_in};
-use self::record::{Begun, BegunColumn, StagedRows};
+use self::owner::Owner;
+use self::record::{Begun, BegunColumn, StagedRows, Widen};
 pub(crate) use self::runs::{RunLock, Runs};
 use self::settings::{Create, Write, WriteStrategy};
 use self::writer::{Desk, TableWriter};
@@ -55,6 +59,7 @@ pub struct MssqlStore {
     write: Write,
     connection: Arc<Connection>,
     who: String,
+    owner: Owner,
     /// The lock of the run that is under way.
     lock: Mutex<Option<Arc<RunLock>>>,
     /// Rows that were loaded straight into the table, and wait for their commit.
@@ -62,11 +67,12 @@ pub struct MssqlStore {
 }
 
 impl MssqlStore {
-    fn new(write: Write, connection: Arc<Connection>, who: String) -> Self {
+    fn new(write: Write, connection: Arc<Connection>, who: String, work: &Path) -> Self {
         Self {
             write,
             connection,
             who,
+            owner: Owner::of(work),
             lock: Mutex::default(),
             open: Open::default(),
         }
@@ -88,8 +94,20 @@ impl MssqlStore {
         describe::table(session, &self.write.table, Doing::Writing).await
     }
 
-    /// Drops the staging tables of runs that nobody works on any more.
+    async fn has_schema(&self, session: &mut StatementSession) -> Result<bool> {
+        let schema = &self.write.table.schema;
+        let what = format!("can't look for the schema {schema}");
+        let sql = "SELECT schema_id FROM sys.schemas WHERE name = @P1";
+        let found = session.query(&what, Doing::Writing, sql, &[schema]).await?;
+        Ok(found.first().is_some_and(|rows| !rows.is_empty()))
+    }
+
+    /// Drops the staging tables of this project's runs that nobody works on any more.
     async fn sweep(&self, entity: &EntityId, live: Option<&RunId>) -> Result<()> {
+        let Some(owner) = self.owner.known().await? else {
+            return Ok(());
+        };
+        let whose = record::whose(entity, &owner);
         let mut session = self.session().await?;
         let what = format!("can't look for what {entity} staged");
         let sql = "SELECT o.name FROM sys.objects AS o \
@@ -103,7 +121,7 @@ impl MssqlStore {
         let rows = found.into_iter().next().unwrap_or_default();
         let mut by_run: BTreeMap<RunId, Vec<String>> = BTreeMap::new();
         for name in rows.iter().filter_map(|row| text(row, 0)) {
-            if let Some(run) = record::run_of(&name, entity) {
+            if let Some(run) = record::run_of(&name, &whose) {
                 by_run.entry(run).or_default().push(name);
             }
         }
@@ -140,6 +158,8 @@ impl MssqlStore {
         }
         let mut columns = begun.columns.clone();
         for (column, longest) in columns.iter_mut().zip(longest) {
+            let fits = |widen: Widen| widen.length.is_some_and(|own| longest <= own.into());
+            column.widen = column.widen.filter(|widen| !fits(*widen));
             if column.measured {
                 column.sql_type = Written(columns::measured(column.sql_type.0, longest));
             }
@@ -177,14 +197,27 @@ impl Store for MssqlStore {
         }
         let mut session = self.session().await?;
         let table = &self.write.table;
-        findings.push(match self.table(&mut session).await? {
+        let found = self.table(&mut session).await?;
+        if found.is_some() {
+            findings.extend(self.in_the_way(&mut session).await?);
+        }
+        findings.push(match found {
             Some(found) if found.view => Finding::bad(
                 format!("{table} is a view"),
                 "name a table: rows are loaded into one",
             ),
-            Some(found) => {
-                Finding::good(format!("{table} is there: {} columns", found.columns.len()))
-            }
+            Some(found) => Finding::good(format!(
+                "{table} is there: {}",
+                describe::counted(found.columns.len())
+            )),
+            None if !self.has_schema(&mut session).await? => Finding::bad(
+                format!(
+                    "there is no schema {:?} in {}",
+                    table.schema,
+                    self.connection.describe()
+                ),
+                "make it with `CREATE SCHEMA`, or name another one in `table`",
+            ),
             None if self.write.create == Create::IfMissing => {
                 Finding::good(format!("{table} isn't there yet, and will be made"))
             }
@@ -251,6 +284,7 @@ impl Store for MssqlStore {
             connection: Arc::clone(&self.connection),
             begun: Arc::new(begun),
             entity: target.entity.clone(),
+            whose: record::whose(&target.entity, &self.owner.made().await?),
             run: target.run.clone(),
             split: split.clone(),
             attempt,
@@ -333,7 +367,13 @@ impl Store for MssqlStore {
             self.commit_open(record, &open).await?;
         } else {
             let mut session = self.session().await?;
+            self.is_there(&mut session, record, &publish::commits(&table))
+                .await?;
             if !publish::is_committed(&mut session, &table, &id).await? {
+                self.is_there(&mut session, record, &table).await?;
+                for (staged, _) in publish::staged(&table, &record.receipts)? {
+                    self.is_there(&mut session, record, &staged).await?;
+                }
                 self.published(session, record, begun, cx).await?;
             }
         }
@@ -352,7 +392,7 @@ impl Store for MssqlStore {
     }
 
     fn undone(&self, fault: &Fault) -> bool {
-        fault.code == code::COMMIT_UNDONE
+        matches!(&*fault.code, code::COMMIT_UNDONE | code::COMMIT_REFUSED)
     }
 
     fn stages(&self) -> bool {

@@ -9,7 +9,7 @@ use hygge_core::{Action, Fault, OPERATION_COLUMN, Operation, Result, code};
 use mssql_tds::token::tokens::SqlCollation;
 
 use super::change::alike;
-use super::encode::Staged;
+use super::encode::{NO_VALUE, Staged};
 use super::record::Begun;
 use crate::connection::StatementSession;
 use crate::fault::Doing;
@@ -56,6 +56,7 @@ pub(super) fn staged(collation: Option<SqlCollation>) -> Staged {
         collation,
         nullable: false,
         on_overflow: OnOverflow::Error,
+        key: false,
     }
 }
 
@@ -134,7 +135,8 @@ pub(super) fn complete(batch: &RecordBatch, begun: &Begun, before: u64) -> Resul
                     column.name
                 ),
             )
-            .with("column", &column.from));
+            .with("column", &column.from)
+            .advise(NO_VALUE));
         }
     }
     Ok(())

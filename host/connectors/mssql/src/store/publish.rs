@@ -68,9 +68,23 @@ pub(super) async fn publish(
     let rows = i64::try_from(record.rows).unwrap_or(i64::MAX);
     mark(session, record, &table, rows).await?;
     hit("commit.linked")?;
-    write(session, record, begun, &what).await?;
+    write(session, record, begun, &what)
+        .await
+        .map_err(refused)?;
     hit("commit.synced")?;
     session.unhurried(&what, "COMMIT TRANSACTION").await
+}
+
+/// What went wrong within the transaction, which was rolled back: what the server will say of these
+/// rows and this table every time undoes the commit, lest the entity wait for it for ever. That
+/// space or a lock was missing passes, and a line that was lost says nothing.
+fn refused(mut fault: Fault) -> Fault {
+    let number = fault.attribute("sql_error").and_then(|n| n.parse().ok());
+    let passes = fault.retryable || matches!(number, Some(1101 | 1105 | 9002 | 40_544));
+    if number.is_some() && !passes {
+        fault.code = code::COMMIT_REFUSED.into();
+    }
+    fault
 }
 
 /// The number of rows in the mark of a commit that never will be.
@@ -180,10 +194,10 @@ async fn write(
         };
         if !fits {
             return Err(Fault::new(
-                code::DESTINATION_IO,
+                code::COMMIT_REFUSED,
                 format!("{what}: {rows} rows were staged in {from}, and {written} arrived"),
             )
-            .advise("a trigger of the table may change what is written; nothing was committed"));
+            .advise("a trigger of the table may change what is written"));
         }
     }
     if begun.identity && !staged.is_empty() {

@@ -88,6 +88,9 @@ pub(super) struct BegunColumn {
 pub(super) struct Widen {
     /// Whether it takes NULL.
     pub(super) nullable: bool,
+    /// Its length, where only the values tell whether it is too short: those that fit change nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) length: Option<u16>,
 }
 
 impl Begun {
@@ -139,20 +142,24 @@ pub(super) fn written(value: &impl Serialize) -> Result<Value> {
 /// What begins the name of every table that hygge stages in.
 pub(super) const STAGING: &str = "hygge_stage_";
 
-/// An entity's part in the names of its staging tables.
-pub(super) fn tag(entity: &EntityId) -> String {
-    let digest = xxh3_64(format!("{}\0{}", entity.flow, entity.entity).as_bytes());
+fn tag(words: &[&str]) -> String {
+    let digest = xxh3_64(words.join("\0").as_bytes());
     format!("{digest:016x}")
 }
 
-/// The table that one attempt at a split is staged in.
-pub(super) fn staging(entity: &EntityId, run: &RunId, split: &str, attempt: u32) -> String {
-    format!("{STAGING}{}_{run}_{split}_{attempt}", tag(entity))
+/// Whose staging tables are, as it stands in their names: an entity's of a project.
+pub(super) fn whose(entity: &EntityId, owner: &str) -> String {
+    tag(&[&entity.flow, &entity.entity, owner])
 }
 
-/// The run that a staging table of an entity is of.
-pub(super) fn run_of(table: &str, entity: &EntityId) -> Option<RunId> {
-    let rest = table.strip_prefix(STAGING)?.strip_prefix(&tag(entity))?;
+/// The table that one attempt at a split is staged in.
+pub(super) fn staging(whose: &str, run: &RunId, split: &str, attempt: u32) -> String {
+    format!("{STAGING}{whose}_{run}_{split}_{attempt}")
+}
+
+/// The run that a staging table is of, if it is theirs.
+pub(super) fn run_of(table: &str, whose: &str) -> Option<RunId> {
+    let rest = table.strip_prefix(STAGING)?.strip_prefix(whose)?;
     let (run, _) = rest.strip_prefix('_')?.split_once('_')?;
     RunId::parse(run)
 }
@@ -160,7 +167,8 @@ pub(super) fn run_of(table: &str, entity: &EntityId) -> Option<RunId> {
 /// What identifies the commit of one entity of one run, in `hygge_commits`; where its rows wait in
 /// a transaction, of that transaction.
 pub(super) fn commit_id(record: &CommitRecord) -> Result<String> {
-    let id = format!("{}_{}", record.run, tag(&record.entity));
+    let EntityId { flow, entity } = &record.entity;
+    let id = format!("{}_{}", record.run, tag(&[flow, entity]));
     Ok(match waits_in(&record.receipts)? {
         Some(open) => format!("{id}_{open}"),
         None => id,
@@ -175,10 +183,13 @@ mod tests {
     fn a_staging_tables_name_says_whose_it_is() {
         let entity = EntityId::new("sales", "orders");
         let run = RunId::parse("20261122t170908123z-4f2k9a").unwrap();
-        let name = staging(&entity, &run, "000003", 2);
+        let own = whose(&entity, "this project");
+        let name = staging(&own, &run, "000003", 2);
         assert!(name.encode_utf16().count() <= 116, "{name}");
-        assert_eq!(run_of(&name, &entity), Some(run));
-        assert_eq!(run_of(&name, &EntityId::new("sales", "order")), None);
-        assert_eq!(run_of("hygge_commits", &entity), None);
+        assert_eq!(run_of(&name, &own), Some(run));
+        let order = EntityId::new("sales", "order");
+        assert_eq!(run_of(&name, &whose(&order, "this project")), None);
+        assert_eq!(run_of(&name, &whose(&entity, "another one")), None);
+        assert_eq!(run_of("hygge_commits", &own), None);
     }
 }

@@ -204,6 +204,16 @@ impl StoreSettings {
                 wrong.push(problem(&format!("/{pointer}"), message, Some(&advice)));
             }
         }
+        // What a full run does without being told may be a swap.
+        let swaps =
+            self.direct != Some(true) && matches!(strategy, None | Some(WriteStrategy::TempSwap));
+        if self.lock_timeout.is_some() && !swaps {
+            wrong.push(problem(
+                "/lock_timeout",
+                "`lock_timeout` belongs to a swap: nothing else of a publish times out",
+                Some("leave `lock_timeout` out, or say `write_strategy: temp_swap`"),
+            ));
+        }
         if self.merge_statement == Some(true) && self.order.is_some() {
             let advice = "leave `order` or `merge_statement` out";
             wrong.push(problem("/order", "a MERGE has no order", Some(advice)));

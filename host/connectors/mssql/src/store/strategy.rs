@@ -1,6 +1,8 @@
 //! Which way staged rows go into the table, and what is done where the first choice can't be had.
 
-use hygge_core::{Action, CommitRecord, Context, Fault, Level, Notes, Result, Target, code};
+use hygge_core::{
+    Action, CommitRecord, Context, Fault, Finding, Level, Notes, Result, Silent, Target, code,
+};
 
 use super::record::{self, Begun};
 use super::settings::WriteStrategy;
@@ -135,6 +137,21 @@ MERGE @t AS t USING (SELECT 1 AS k) AS s ON t.k = s.k WHEN MATCHED THEN UPDATE S
         }
     }
 
+    /// What keeps the table from being replaced in the way that was asked for; for `hygge debug`.
+    pub(super) async fn in_the_way(
+        &self,
+        session: &mut StatementSession,
+    ) -> Result<Option<Finding>> {
+        use WriteStrategy::{TempSwap, TruncateInsert};
+        let asked = self.write.write_strategy;
+        if !matches!(asked, Some(TempSwap | TruncateInsert)) {
+            return Ok(None);
+        }
+        let replaced = self.replacing(session, asked, &Silent).await;
+        let bad = |fault: Fault| Finding::bad(fault.message, fault.advice.unwrap_or_default());
+        Ok(replaced.err().map(bad))
+    }
+
     /// Gathers what the splits staged in one table: a twin of the destination, or a heap.
     pub(super) async fn gathered(
         &self,
@@ -146,7 +163,8 @@ MERGE @t AS t USING (SELECT 1 AS k) AS s ON t.k = s.k WHEN MATCHED THEN UPDATE S
         let table = begun.table();
         let swaps = begun.strategy == WriteStrategy::TempSwap;
         let kind = if swaps { "twin" } else { "gathered" };
-        let name = record::staging(&target.entity, &target.run, kind, 1);
+        let whose = record::whose(&target.entity, &self.owner.made().await?);
+        let name = record::staging(&whose, &target.run, kind, 1);
         let into = table.beside(&name);
         let what = match swaps {
             true => format!("can't fill a twin of {table}"),
@@ -157,14 +175,17 @@ MERGE @t AS t USING (SELECT 1 AS k) AS s ON t.k = s.k WHEN MATCHED THEN UPDATE S
             true => twin::of(session, &table, &into).await?,
             false => Twin {
                 before: vec![ddl::staging(&into, begun)],
-                after: Vec::new(),
+                ..Twin::default()
             },
         };
         for sql in &made.before {
             session.unhurried(&what, sql).await?;
         }
         let sql = change::gather(&into, begun, staged, swaps);
-        let rows = session.execute(&what, &sql, &[]).await?;
+        let own = |fault, name: &str| twin::of_the_original(fault, &what, (&table, &into), name);
+        let filled = session.execute(&what, &sql, &[]).await;
+        let filled_by = made.filled_by.as_deref().unwrap_or_default();
+        let rows = filled.map_err(|fault| own(fault, filled_by))?;
         let expected: u64 = staged.iter().map(|(_, rows)| rows).sum();
         // Of several rows with one key the last is kept.
         if rows > expected || (!begun.merges() && rows < expected) {
@@ -173,8 +194,9 @@ MERGE @t AS t USING (SELECT 1 AS k) AS s ON t.k = s.k WHEN MATCHED THEN UPDATE S
                 format!("{what}: {expected} rows were staged, and {rows} arrived"),
             ));
         }
-        for sql in &made.after {
-            session.unhurried(&what, sql).await?;
+        for (sql, name) in &made.after {
+            let made = session.unhurried(&what, sql).await;
+            made.map_err(|fault| own(fault, name))?;
         }
         Ok((name, rows))
     }

@@ -5,7 +5,7 @@
 //! that starts anew, a trigger that doesn't fire) is looked for beforehand and stands in the way.
 //! What only SQL Server itself would refuse is left to it: it does so before anything changes.
 
-use hygge_core::Result;
+use hygge_core::{Fault, Result};
 use tiberius::Row;
 
 use crate::connection::StatementSession;
@@ -81,7 +81,7 @@ ORDER BY c.column_id";
 
 const INDEXES: &str = "\
 SELECT x.index_id, x.type, x.is_unique, x.is_primary_key, x.is_unique_constraint, \
-p.data_compression_desc, c.name, k.is_descending_key, k.is_included_column, g.name AS filegroup \
+p.data_compression_desc, c.name, k.is_descending_key, k.is_included_column, g.name AS filegroup, x.name AS index_name \
 FROM sys.indexes AS x \
 LEFT JOIN sys.partitions AS p ON p.object_id = x.object_id AND p.index_id = x.index_id \
 LEFT JOIN sys.data_spaces AS g ON g.data_space_id = x.data_space_id \
@@ -91,12 +91,12 @@ WHERE x.object_id = OBJECT_ID(@P1) \
 ORDER BY x.index_id, k.is_included_column, k.key_ordinal, k.index_column_id";
 
 const CHECKS: &str = "\
-SELECT c.definition FROM sys.check_constraints AS c \
+SELECT c.definition, c.name FROM sys.check_constraints AS c \
 WHERE c.parent_object_id = OBJECT_ID(@P1) AND c.is_disabled = 0 ORDER BY c.name";
 
 const FOREIGN_KEYS: &str = "\
 SELECT f.object_id, s.name AS to_schema, o.name AS to_table, c.name, r.name AS to_column, \
-f.delete_referential_action, f.update_referential_action \
+f.delete_referential_action, f.update_referential_action, f.name AS constraint_name \
 FROM sys.foreign_keys AS f \
 JOIN sys.foreign_key_columns AS k ON k.constraint_object_id = f.object_id \
 JOIN sys.columns AS c ON c.object_id = k.parent_object_id AND c.column_id = k.parent_column_id \
@@ -111,8 +111,10 @@ ORDER BY f.object_id, k.constraint_column_id";
 pub(super) struct Twin {
     /// Before it is filled: the table, and the index its rows stand in.
     pub(super) before: Vec<String>,
-    /// After that: other indexes, and constraints.
-    pub(super) after: Vec<String>,
+    /// What rows may break while it is filled: the index they stand in, as the original calls it.
+    pub(super) filled_by: Option<String>,
+    /// After that: other indexes, and constraints; with what the original calls them.
+    pub(super) after: Vec<(String, String)>,
 }
 
 /// Reads what a table is made of, and says how to make another.
@@ -142,6 +144,7 @@ pub(super) async fn of(
             columns.join(", "),
             place.unwrap_or_default()
         )],
+        filled_by: None,
         after: Vec::new(),
     };
     for (n, index) in indexes.iter().enumerate() {
@@ -149,13 +152,17 @@ pub(super) async fn of(
             continue;
         };
         match index.kind {
-            Kind::Rows => made.after.push(sql),
-            _ => made.before.push(sql),
+            Kind::Rows => made.after.push((sql, index.name.clone())),
+            _ => {
+                made.before.push(sql);
+                made.filled_by = Some(index.name.clone()).filter(|_| index.unique);
+            }
         }
     }
-    for check in checks.iter().filter_map(|row| text(row, 0)) {
-        made.after
-            .push(format!("ALTER TABLE {name} WITH CHECK ADD CHECK {check}"));
+    for row in &checks {
+        let check = text(row, 0).unwrap_or_default();
+        let sql = format!("ALTER TABLE {name} WITH CHECK ADD CHECK {check}");
+        made.after.push((sql, text(row, 1).unwrap_or_default()));
     }
     made.after.extend(references(&keys, &name));
     Ok(made)
@@ -225,6 +232,7 @@ enum Kind {
 #[derive(Debug, Clone)]
 struct Index {
     id: i64,
+    name: String,
     kind: Kind,
     unique: bool,
     primary: bool,
@@ -243,6 +251,7 @@ fn gathered(rows: &[Row]) -> Vec<Index> {
         if indexes.last().is_none_or(|last| last.id != id) {
             indexes.push(Index {
                 id,
+                name: text(row, 10).unwrap_or_default(),
                 kind: match number(1) {
                     0 => Kind::Heap,
                     1 => Kind::Clustered,
@@ -324,7 +333,7 @@ impl Index {
 }
 
 /// The statements that point a twin to the tables that its original points to.
-fn references(rows: &[Row], table: &str) -> Vec<String> {
+fn references(rows: &[Row], table: &str) -> Vec<(String, String)> {
     const ACTIONS: [&str; 4] = ["NO ACTION", "CASCADE", "SET NULL", "SET DEFAULT"];
     let action = |row: &Row, at| {
         let nth = whole(row, at).and_then(|n| usize::try_from(n).ok());
@@ -357,9 +366,26 @@ fn references(rows: &[Row], table: &str) -> Vec<String> {
                 sql.push_str(&format!(" ON {event} {action}"));
             }
         }
-        made.push(sql);
+        made.push((sql, text(first, 7).unwrap_or_default()));
     }
     made
+}
+
+/// What a server says of rows that break a constraint of a twin, told of the table itself: what
+/// the twin's are called is made up.
+pub(super) fn of_the_original(
+    mut fault: Fault,
+    what: &str,
+    (table, twin): (&TableName, &TableName),
+    name: &str,
+) -> Fault {
+    let number = fault.attribute("sql_error").and_then(|n| n.parse().ok());
+    if matches!(number, Some(547_u32 | 1505 | 2601 | 2627)) && !name.is_empty() {
+        let told = fault.message.replacen(what, "", 1);
+        let told = told.replace(&twin.table, &table.table);
+        fault.message = format!("the rows break {name:?} of {table}{told}");
+    }
+    fault
 }
 
 #[cfg(test)]
@@ -387,6 +413,7 @@ mod tests {
     fn indexes_are_made_as_they_were() {
         let rows = Index {
             id: 2,
+            name: "own".into(),
             kind: Kind::Rows,
             unique: true,
             primary: false,

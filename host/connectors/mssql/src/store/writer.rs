@@ -29,6 +29,8 @@ pub(super) struct Desk {
     pub(super) connection: Arc<Connection>,
     pub(super) begun: Arc<Begun>,
     pub(super) entity: EntityId,
+    /// In the names of what is staged; see [`record::whose`].
+    pub(super) whose: String,
     pub(super) run: RunId,
     pub(super) split: SplitId,
     pub(super) attempt: u32,
@@ -138,7 +140,7 @@ impl Desk {
         if self.direct.is_some() {
             return self.begun.table();
         }
-        let name = record::staging(&self.entity, &self.run, &self.split.0, self.attempt);
+        let name = record::staging(&self.whose, &self.run, &self.split.0, self.attempt);
         self.begun.table().beside(name)
     }
 
@@ -194,14 +196,16 @@ impl Desk {
         }
         let columns = begun.columns.iter().zip(found).map(|(column, found)| {
             let key = begun.key.contains(&column.name);
+            // Two that are clipped to one would be one row, or one partition.
+            let apart = key || begun.partition.contains(&column.name);
             Staged {
                 name: column.from.clone(),
                 sql_type: staged_as(column.sql_type.0),
                 collation: found.collation,
                 // Of a row that was deleted nothing but its key is known.
                 nullable: (column.nullable || begun.operations) && !key,
-                // Two keys that are clipped to one would be one row, and so would partitions.
-                on_overflow: match key || begun.partition.contains(&column.name) {
+                key: apart,
+                on_overflow: match apart {
                     true => OnOverflow::Error,
                     false => begun.on_overflow,
                 },

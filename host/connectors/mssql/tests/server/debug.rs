@@ -110,7 +110,7 @@ async fn a_certificate_that_isnt_trusted_is_shown_all_the_same() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_strategy_needs_is_asked_for() {
     let (store, home) = found(Encryption::Optional, &json!({})).await;
-    assert!(says(&home, "dbo.t can be read: 1 columns"), "{home:?}");
+    assert!(says(&home, "dbo.t can be read: 1 column"), "{home:?}");
     for (strategy, has, hasnt) in [
         ("direct_insert", "INSERT on dbo.t", "UPDATE on dbo.t"),
         ("merge", "UPDATE on dbo.t", "DELETE on dbo.t"),
@@ -136,4 +136,18 @@ async fn a_home_is_asked_for_no_rows_as_it_will_be_for_all() {
     let bad: Vec<_> = home.iter().filter(|finding| !finding.ok).collect();
     assert_eq!(bad.len(), 1, "{home:?}");
     assert!(bad[0].message.contains("nope"), "{home:?}");
+}
+
+/// What only a run would meet otherwise.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_run_would_fail_on_is_told() {
+    let nowhere = json!({"table": "nosch.t", "create": "if_missing"});
+    let (store, _) = found(Encryption::Optional, &nowhere).await;
+    assert!(
+        says(&store, "there is no schema \"nosch\" in "),
+        "{store:?}"
+    );
+    assert!(!store.iter().all(|finding| finding.ok), "{store:?}");
+    let (_, home) = found(Encryption::Optional, &json!({"split_by": "nope"})).await;
+    assert!(says(&home, "dbo.t has no column \"nope\""), "{home:?}");
 }

@@ -148,6 +148,10 @@ fn what_says_nothing_without_another_setting_is_refused() {
         (json!({"batch_size": 0}), "`batch_size` must be at least 1"),
         (json!({"workers": 0}), "`workers` must be at least 1"),
         (
+            json!({"lock_timeout": "1s", "write_strategy": "merge"}),
+            "`lock_timeout` belongs to a swap: nothing else of a publish times out",
+        ),
+        (
             json!({"delete_missing": true}),
             "`delete_missing` belongs to `write_strategy: merge`",
         ),

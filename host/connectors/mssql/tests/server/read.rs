@@ -151,3 +151,27 @@ async fn a_query_is_read_like_a_table() {
     assert_eq!(numbers(&found), [5, 6, 7, 8, 9]);
     assert_eq!(found[0].num_columns(), 2);
 }
+
+/// What it gives must have names that differ: nothing else tells columns apart.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_names_its_columns() {
+    let scene = Scene::new();
+    for (query, expected) in [
+        (
+            "SELECT 1 AS a, 2 AS b, 3 AS a",
+            "the query gives two columns called \"a\"",
+        ),
+        ("SELECT 1 AS a, 2", "column 2 of the query has no name"),
+    ] {
+        let home = scene.home(&json!({"query": query}));
+        // A real server refuses it in its own words.
+        if scene.server.is_some() {
+            let request = SplitRequest::default();
+            let fault = home.splits(&request, &context()).await.unwrap_err();
+            assert_eq!(fault.message, expected);
+            assert!(fault.advice.is_some());
+        }
+        let looked = home.check(&context()).await.unwrap();
+        assert!(looked.iter().any(|finding| !finding.ok), "{looked:?}");
+    }
+}

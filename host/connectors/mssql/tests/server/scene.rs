@@ -48,6 +48,7 @@ pub(crate) struct Scene {
     pub(crate) registry: Registry,
     pub(crate) string: String,
     place: BuildContext,
+    _work: tempfile::TempDir,
 }
 
 impl Scene {
@@ -66,16 +67,18 @@ impl Scene {
                 server.address().port()
             )
         };
+        let work = tempfile::tempdir().unwrap();
         Self {
             string: real.unwrap_or_else(|| made(server.as_ref().unwrap())),
             server,
             registry,
             place: BuildContext {
                 root: "/p".into(),
-                work: "/p/.hygge".into(),
+                work: work.path().join(".hygge"),
                 entity: Some(EntityId::new("f", "e")),
                 run: None,
             },
+            _work: work,
         }
     }
 

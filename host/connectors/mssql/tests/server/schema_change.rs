@@ -104,3 +104,44 @@ async fn other_columns_are_refused_or_left_out() {
     .await;
     assert_eq!(found, ["1"]);
 }
+
+/// What only values tell: a column whose length was made for shorter ones grows with `evolve`.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_column_grows_with_its_values() {
+    let scene = Scene::new();
+    let table = "dbo.hygge_test_grows";
+    execute(&scene, &format!("DROP TABLE IF EXISTS {table}")).await;
+    let store = scene.store(&json!({"table": table, "adopt": true, "create": "if_missing"}));
+    let plain = |values: Vec<String>| {
+        let values: ArrayRef = Arc::new(StringArray::from(values));
+        arrow_array::RecordBatch::try_from_iter([("name", values)]).unwrap()
+    };
+    let length = async || {
+        let sql = format!("SELECT CAST(COL_LENGTH('{table}', 'name') / 2 AS varchar(9))");
+        execute(&scene, &sql).await
+    };
+    let load = async |values: Vec<String>, policy, action| {
+        let rows = [plain(values)];
+        let staged = stage_under(policy, store.as_ref(), &rows, action, &[], None);
+        store.commit(&staged.await?, &context()).await.map(drop)
+    };
+    let (warn, evolve) = (OnSchemaChange::Warn, OnSchemaChange::Evolve);
+    load(vec![], warn, Action::Replace).await.unwrap();
+    assert_eq!(length().await, ["255"], "nothing to measure");
+    execute(&scene, &format!("DROP TABLE {table}")).await;
+    load(vec!["abc".into()], warn, Action::Replace)
+        .await
+        .unwrap();
+    assert_eq!(length().await, ["10"]);
+    let long = vec!["x".repeat(30)];
+    let refused = load(long.clone(), warn, Action::Append).await.unwrap_err();
+    assert!(refused.message.contains("has 30 characters"), "{refused}");
+    load(vec!["abcdefghij".into()], evolve, Action::Append)
+        .await
+        .unwrap();
+    assert_eq!(length().await, ["10"], "it fits");
+    load(long, evolve, Action::Append).await.unwrap();
+    assert_eq!(length().await, ["100"]);
+    let count = format!("SELECT CAST(SUM(LEN(name)) AS varchar(9)) FROM {table}");
+    assert_eq!(execute(&scene, &count).await, ["43"]);
+}

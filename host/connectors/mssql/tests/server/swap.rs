@@ -96,6 +96,13 @@ async fn what_stands_in_the_way_of_a_swap_is_told() {
         fault.advice.as_deref(),
         Some("`write_strategy: truncate_insert` does it within one transaction")
     );
+    let looked = scene.store(&asked).check(&context()).await.unwrap();
+    assert!(
+        looked
+            .iter()
+            .any(|finding| !finding.ok && finding.message == fault.message),
+        "{looked:?}"
+    );
     write(scene.store(&settings).as_ref(), &[rows()], Action::Replace)
         .await
         .unwrap();

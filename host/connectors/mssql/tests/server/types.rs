@@ -380,3 +380,82 @@ async fn what_does_not_fit_is_named() {
         .unwrap();
     assert_eq!(found.iter().map(RecordBatch::num_rows).sum::<usize>(), 2);
 }
+
+/// The value and the column's own type are named, and only ways out that lead out.
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_does_not_fit_is_shown() {
+    let scene = Scene::new();
+    let table = "dbo.hygge_test_unfit_too";
+    let said = async |sql_type: &'static str, column: ArrayRef| {
+        let drop = format!("DROP TABLE IF EXISTS {table}; CREATE TABLE {table} (v {sql_type})");
+        execute(&scene, &drop).await;
+        let store = scene.store(&json!({"table": table}));
+        let rows = batch(&[("v", sql_type, column)]);
+        let fault = write(store.as_ref(), &[rows], Action::Append)
+            .await
+            .unwrap_err();
+        let told = fault.message.split_once("its split: ").unwrap().1;
+        (told.to_owned(), fault.advice.unwrap_or_default())
+    };
+    let text = |value: &str| -> ArrayRef { Arc::new(StringArray::from(vec![value])) };
+    let moment =
+        |micros: i64| -> ArrayRef { Arc::new(TimestampMicrosecondArray::from(vec![micros])) };
+    let (bytes, nan): (ArrayRef, ArrayRef) = (
+        Arc::new(BinaryArray::from(vec![&b"\x01\xff\x03"[..]])),
+        Arc::new(Float64Array::from(vec![f64::NAN])),
+    );
+    let widen = "widen the column, or say `on_overflow: set_null` or `clip` in the store";
+    for (sql_type, column, message, advice) in [
+        (
+            "nchar(3)",
+            text("four"),
+            "\"four\" has 4 characters, which don't fit nchar(3)",
+            widen,
+        ),
+        (
+            "char(3)",
+            text("four"),
+            "\"four\" has 4 bytes, which don't fit char(3)",
+            widen,
+        ),
+        (
+            "binary(2)",
+            bytes,
+            "0x01FF03 has 3 bytes, which don't fit binary(2)",
+            widen,
+        ),
+        (
+            "datetime2(0)",
+            moment(1_500_000),
+            "1970-01-01T00:00:01.500000 has more digits behind the second than datetime2(0)",
+            widen,
+        ),
+        (
+            "datetime",
+            moment(-9_999_999_999_000_000),
+            "1653-02-10T06:13:21.000000 is outside the years 1753 to 9999",
+            widen,
+        ),
+        (
+            "smalldatetime",
+            moment(1_000_000),
+            "1970-01-01T00:00:01.000000 has seconds, which smalldatetime doesn't",
+            widen,
+        ),
+        (
+            "float",
+            nan,
+            "NaN has no form in float",
+            "mend it in the source, or say `on_overflow: set_null` in the store",
+        ),
+        (
+            "nchar(3) NOT NULL",
+            text("four"),
+            "\"four\" has 4 characters, which don't fit nchar(3)",
+            "widen the column, or say `on_overflow: clip` in the store",
+        ),
+    ] {
+        let told = said(sql_type, column).await;
+        assert_eq!(told, (message.to_owned(), advice.to_owned()), "{sql_type}");
+    }
+}

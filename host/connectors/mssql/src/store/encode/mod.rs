@@ -42,6 +42,8 @@ pub(super) struct Staged {
     pub(super) nullable: bool,
     /// What becomes of a value that doesn't fit.
     pub(super) on_overflow: OnOverflow,
+    /// Whether rows are told apart by it, so that `on_overflow` leaves it alone.
+    pub(super) key: bool,
 }
 
 /// The type a column of that type is staged as: the one that is simplest on the wire, from which
@@ -139,11 +141,12 @@ pub(super) fn rows(
             into.push(8);
             into.extend_from_slice(&number.to_le_bytes());
         }
-        for ((nulls, cell, column), unfit) in cells.iter().zip(unfit.iter_mut()) {
+        for (at, (nulls, cell, column)) in cells.iter().enumerate() {
+            let unfit = &mut unfit[at];
             if nulls.is_some_and(|nulls| nulls.is_null(row)) {
                 if !column.nullable {
                     let what = "no value, and the destination's column is NOT NULL";
-                    return Err(fault(&column.name, number + 1, what));
+                    return Err(fault(&column.name, number + 1, what).advise(NO_VALUE));
                 }
                 null(column.sql_type, into);
                 continue;
@@ -159,18 +162,40 @@ pub(super) fn rows(
                 }
                 Err(what) => {
                     let fault = fault(&column.name, number + 1, &what);
-                    return Err(fault.advise(match column.on_overflow {
-                        OnOverflow::Error => {
-                            "widen the column, or say `on_overflow: set_null` or `clip` in the store"
-                        }
-                        OnOverflow::SetNull => "the column takes no NULL: widen it",
-                        OnOverflow::Clip => "no other value is near: mend it in the source",
-                    }));
+                    let (staged, collation) = (column.sql_type, column.collation);
+                    let array = batch.column(at).as_ref();
+                    let clips = self::cell(array, staged, targets[at], collation, true)
+                        .and_then(|cell| cell(row, &mut Vec::new()))
+                        .is_ok();
+                    return Err(fault.advise(way_out(column, clips)));
                 }
             }
         }
     }
     Ok(())
+}
+
+/// What can be done about a row without a value.
+pub(super) const NO_VALUE: &str =
+    "fill the column in the source, or let the destination's column be NULL";
+
+/// What can be done about a value that doesn't fit; `clips` says whether another one is near.
+fn way_out(column: &Staged, clips: bool) -> &'static str {
+    match (column.on_overflow, clips) {
+        _ if column.key => {
+            "rows are told apart by it, so it isn't changed: mend it in the source, or widen the column"
+        }
+        (OnOverflow::Error, true) if column.nullable => {
+            "widen the column, or say `on_overflow: set_null` or `clip` in the store"
+        }
+        (OnOverflow::Error, true) => "widen the column, or say `on_overflow: clip` in the store",
+        (OnOverflow::Error, false) if column.nullable => {
+            "mend it in the source, or say `on_overflow: set_null` in the store"
+        }
+        (OnOverflow::SetNull, true) => "the column takes no NULL: widen it",
+        (OnOverflow::Clip, _) => "no other value is near: mend it in the source",
+        (OnOverflow::Error | OnOverflow::SetNull, false) => "mend it in the source",
+    }
 }
 
 /// The longest text or bytes of each column, in characters of two bytes or in bytes.
@@ -273,23 +298,33 @@ fn cell<'a>(
         }
         DataType::Utf8 => {
             let values = array.as_string::<i32>();
-            text(move |row| values.value(row), staged, collation, clip)
+            text(
+                move |row| values.value(row),
+                (staged, target),
+                collation,
+                clip,
+            )
         }
         DataType::LargeUtf8 => {
             let values = array.as_string::<i64>();
-            text(move |row| values.value(row), staged, collation, clip)
+            text(
+                move |row| values.value(row),
+                (staged, target),
+                collation,
+                clip,
+            )
         }
         DataType::Binary => {
             let values = array.as_binary::<i32>();
-            bytes(move |row| values.value(row), staged, clip)
+            bytes(move |row| values.value(row), (staged, target), clip)
         }
         DataType::LargeBinary => {
             let values = array.as_binary::<i64>();
-            bytes(move |row| values.value(row), staged, clip)
+            bytes(move |row| values.value(row), (staged, target), clip)
         }
         DataType::FixedSizeBinary(_) => {
             let values = array.as_fixed_size_binary();
-            bytes(move |row| values.value(row), staged, clip)
+            bytes(move |row| values.value(row), (staged, target), clip)
         }
         DataType::Date32 => {
             let values = array.as_primitive::<Date32Type>().values();

@@ -8,6 +8,8 @@ use arrow_array::types::{
 use arrow_array::{Array, StructArray};
 use arrow_schema::{DataType, TimeUnit};
 
+use hygge_core::WatermarkType;
+
 use super::{Cell, Fit, Wrong};
 use crate::types::SqlType;
 
@@ -18,7 +20,7 @@ const LAST_DAY: i64 = 3_652_058;
 const DAY: i128 = 864_000_000_000;
 
 pub(super) fn date<'a>(
-    get: impl Fn(usize) -> i64 + 'a,
+    get: impl Fn(usize) -> i64 + Copy + 'a,
     to: SqlType,
     clip: bool,
 ) -> Option<Cell<'a>> {
@@ -27,7 +29,8 @@ pub(super) fn date<'a>(
             let days = get(row).saturating_add(FROM_YEAR_1);
             let near = days.clamp(0, LAST_DAY);
             if near != days && !clip {
-                return Err("a date outside the years 1 to 9999".to_owned());
+                let day = WatermarkType::Date.show(get(row).into());
+                return Err(format!("{day} is outside the years 1 to 9999"));
             }
             into.push(3);
             into.extend_from_slice(&near.to_le_bytes()[..3]);
@@ -50,8 +53,25 @@ fn ticks(value: i128, per_second: i128) -> (i128, bool) {
     )
 }
 
-fn finer(to: SqlType) -> Wrong {
-    format!("a time with more digits behind the second than {to} has")
+fn finer(shown: &str, to: SqlType) -> Wrong {
+    format!("{shown} has more digits behind the second than {to}")
+}
+
+/// A moment, for people.
+fn shown(value: i128, per_second: i128, utc: bool) -> String {
+    let per_second = u32::try_from(per_second).unwrap_or(1);
+    WatermarkType::Timestamp { per_second, utc }.show(value)
+}
+
+/// A time of day, for people.
+fn time_shown(value: i128, per_second: i128) -> String {
+    let whole = shown(value, per_second, false);
+    match (0..per_second * 86_400).contains(&value) {
+        true => whole
+            .split_once('T')
+            .map_or(whole.clone(), |(_, time)| time.to_owned()),
+        false => format!("{value} (in 1/{per_second} of a second)"),
+    }
 }
 
 /// A time of day of `scale` digits: steps, the bytes they take ([MS-TDS] 2.2.5.5.1.8), and whether
@@ -67,7 +87,7 @@ fn steps(within: i128, scale: u8) -> (i128, usize, bool) {
 }
 
 pub(super) fn time<'a>(
-    get: impl Fn(usize) -> i128 + 'a,
+    get: impl Fn(usize) -> i128 + Copy + 'a,
     per_second: i128,
     to: SqlType,
     clip: bool,
@@ -79,12 +99,13 @@ pub(super) fn time<'a>(
         let (ticks, cut) = ticks(get(row), per_second);
         let near = ticks.clamp(0, DAY - 1);
         if near != ticks && !clip {
-            return Err("a time outside of a day".to_owned());
+            let time = time_shown(get(row), per_second);
+            return Err(format!("the time {time} is outside of a day"));
         }
         let (steps, width, finer_still) = steps(near, scale);
         let cut = cut || finer_still;
         if cut && !clip {
-            return Err(finer(to));
+            return Err(finer(&time_shown(get(row), per_second), to));
         }
         into.push(u8::try_from(width).unwrap_or_default());
         into.extend_from_slice(&steps.to_le_bytes()[..width]);
@@ -139,20 +160,21 @@ pub(super) fn with_offset(array: &StructArray, to: SqlType, clip: bool) -> Optio
 /// Moments. Those with a zone are in UTC: `datetimeoffset` keeps that, the others take the
 /// wall clock of UTC.
 pub(super) fn moment<'a>(
-    get: impl Fn(usize) -> i128 + 'a,
+    get: impl Fn(usize) -> i128 + Copy + 'a,
     per_second: i128,
     utc: bool,
     offset: impl Fn(usize) -> Result<(i16, Fit), Wrong> + 'a,
     to: SqlType,
     clip: bool,
 ) -> Option<Cell<'a>> {
+    let said = move |row| shown(get(row), per_second, utc);
     // The day from 1970 and the ticks within it, in the days that the type has.
     let apart = move |row: usize, first: i128, last: i128, years: &str| {
         let (ticks, cut) = ticks(get(row), per_second);
         let (day, within) = (ticks.div_euclid(DAY), ticks.rem_euclid(DAY));
         match (first..=last).contains(&day) {
             true => Ok((day, within, cut)),
-            false if !clip => Err(format!("a moment outside the years {years}")),
+            false if !clip => Err(format!("{} is outside the years {years}", said(row))),
             false if day < first => Ok((first, 0, true)),
             false => Ok((last, DAY - 1, true)),
         }
@@ -169,7 +191,7 @@ pub(super) fn moment<'a>(
                 let (steps, width, finer_still) = steps(within, scale);
                 let cut = cut || finer_still;
                 if cut && !clip {
-                    return Err(finer(to));
+                    return Err(finer(&said(row), to));
                 }
                 let day = day + i128::from(FROM_YEAR_1);
                 let len = width + 3 + if has_offset { 2 } else { 0 };
@@ -196,9 +218,10 @@ pub(super) fn moment<'a>(
             }
             let cut = cut || shown(tick) * 10_000 != within;
             if cut && !clip {
-                return Err(
-                    "a time that datetime would round: it counts in 1/300 of a second".to_owned(),
-                );
+                return Err(format!(
+                    "{} would be rounded: datetime counts in 1/300 of a second",
+                    said(row)
+                ));
             }
             into.push(8);
             into.extend_from_slice(&day.to_le_bytes()[..4]);
@@ -211,7 +234,10 @@ pub(super) fn moment<'a>(
             let day = day + i128::from(FROM_1900);
             let cut = cut || within % 600_000_000 != 0;
             if cut && !clip {
-                return Err("a time with seconds, which smalldatetime doesn't have".to_owned());
+                return Err(format!(
+                    "{} has seconds, which smalldatetime doesn't",
+                    said(row)
+                ));
             }
             into.push(4);
             into.extend_from_slice(&day.to_le_bytes()[..2]);

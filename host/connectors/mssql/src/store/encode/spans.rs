@@ -6,9 +6,10 @@ use mssql_tds::token::tokens::SqlCollation;
 use super::{Cell, Fit, Wrong};
 use crate::types::{Length, SqlType};
 
+/// `column` is the destination's own type, for messages; staged is its longer kin.
 pub(super) fn text<'a>(
     get: impl Fn(usize) -> &'a str + 'a,
-    to: SqlType,
+    (to, column): (SqlType, SqlType),
     collation: Option<SqlCollation>,
     clip: bool,
 ) -> Option<Cell<'a>> {
@@ -20,7 +21,8 @@ pub(super) fn text<'a>(
                 _ => value.len(),
             };
             let cut = clip.then_some(|value: &[u8], most: usize| whole(&value[..most]));
-            spans(length, 2, to, into, cut, |into| {
+            let long = |n| too_long(&excerpt(get(row)), n, "characters", column);
+            spans(length, 2, long, into, cut, |into| {
                 let text = get(row);
                 into.reserve(text.len() * 2);
                 if text.is_ascii() {
@@ -37,7 +39,8 @@ pub(super) fn text<'a>(
                 // A character may take several bytes.
                 let cut = clip
                     .then_some(|_: &[u8], most: usize| narrow_within(get(row), most, collation));
-                spans(length, 1, to, into, cut, |into| {
+                let long = |n| too_long(&excerpt(get(row)), n, "bytes", column);
+                spans(length, 1, long, into, cut, |into| {
                     let text = get(row);
                     if text.is_ascii() {
                         into.extend_from_slice(text.as_bytes());
@@ -70,13 +73,14 @@ pub(super) fn text<'a>(
 
 pub(super) fn bytes<'a>(
     get: impl Fn(usize) -> &'a [u8] + 'a,
-    to: SqlType,
+    (to, column): (SqlType, SqlType),
     clip: bool,
 ) -> Option<Cell<'a>> {
     match to {
         SqlType::VarBinary(length) => Some(Box::new(move |row, into| {
             let cut = clip.then_some(|_: &[u8], most: usize| most);
-            spans(length, 1, to, into, cut, |into| {
+            let long = |n| too_long(&hex(get(row)), n, "bytes", column);
+            spans(length, 1, long, into, cut, |into| {
                 into.extend_from_slice(get(row));
                 Ok(())
             })
@@ -109,12 +113,17 @@ fn narrow_within(text: &str, most: usize, collation: SqlCollation) -> usize {
     bytes
 }
 
+/// Of a value that its column has no room for.
+fn too_long(value: &str, length: usize, unit: &str, column: SqlType) -> Wrong {
+    format!("{value} has {length} {unit}, which don't fit {column}")
+}
+
 /// A value of any length, with its length in front; `unit` bytes are one character. `cut` says how
-/// much of one that is too long is kept, at most so many bytes.
+/// much of one that is too long is kept, at most so many bytes; `long` what is wrong with it.
 fn spans(
     length: Length,
     unit: usize,
-    to: SqlType,
+    long: impl FnOnce(usize) -> Wrong,
     into: &mut Vec<u8>,
     cut: Option<impl FnOnce(&[u8], usize) -> usize>,
     write: impl FnOnce(&mut Vec<u8>) -> Result<(), Wrong>,
@@ -129,13 +138,13 @@ fn spans(
             let most = usize::from(most) * unit;
             if len > most {
                 let Some(cut) = cut else {
-                    return Err(format!("a value of {} doesn't fit {to}", len / unit));
+                    return Err(long(len / unit));
                 };
                 len = cut(&into[start + 2..], most);
                 into.truncate(start + 2 + len);
                 fit = Fit::Clipped;
             }
-            let len = u16::try_from(len).map_err(|_| format!("a value doesn't fit {to}"))?;
+            let len = u16::try_from(len).map_err(|_| long(len / unit))?;
             into[start..start + 2].copy_from_slice(&len.to_le_bytes());
         }
         // In one chunk, with the length known; [MS-TDS] 2.2.5.2.3.
@@ -155,6 +164,18 @@ fn spans(
         }
     }
     Ok(fit)
+}
+
+/// The first bytes, as SQL Server writes them.
+fn hex(bytes: &[u8]) -> String {
+    let mut short = String::from("0x");
+    for byte in bytes.iter().take(20) {
+        short.push_str(&format!("{byte:02X}"));
+    }
+    if bytes.len() > 20 {
+        short.push('…');
+    }
+    short
 }
 
 fn excerpt(text: &str) -> String {
