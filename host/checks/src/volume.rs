@@ -78,12 +78,14 @@ impl BoundCheck for Volume {
 
     #[expect(clippy::cast_precision_loss, reason = "a ratio of counts")]
     fn judge(&self, _: &[Value], about: &About) -> Result<Verdict> {
-        let earlier = about.earlier.iter().take(usize::from(self.runs));
+        // After some quiet runs nothing could come any more.
+        let earlier = about.earlier.iter().filter(|rows| **rows > 0);
+        let earlier: Vec<u64> = earlier.take(usize::from(self.runs)).copied().collect();
         let runs = earlier.len();
         if runs == 0 {
             return Ok(Verdict::Passed);
         }
-        let average = earlier.map(|rows| *rows as f64).sum::<f64>() / runs as f64;
+        let average = earlier.iter().map(|rows| *rows as f64).sum::<f64>() / runs as f64;
         let now = about.rows as f64;
         let (least, most) = (average * self.min_ratio, average * self.max_ratio);
         Ok(match now < least || now > most {

@@ -38,8 +38,13 @@ impl Spec for FillNull {
             let index = find(Self::NAME, name, input)?;
             let field = input.field(index);
             let value = one(name, value, field.data_type())?;
+            // The value may be a longer text than was said of the column, or no GUID where it has them.
+            let field = match value.data_type().is_numeric() || value.data_type().is_temporal() {
+                true => Field::clone(field).with_nullable(false),
+                false => Field::new(name, field.data_type().clone(), false),
+            };
             columns[index] = Column {
-                field: Arc::new(Field::clone(field).with_nullable(false)),
+                field: Arc::new(field),
                 from: Values::Made(index, Arc::new(move |column| fill(column, &value))),
             };
         }

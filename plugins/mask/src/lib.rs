@@ -3,7 +3,7 @@
 mod columns;
 mod key;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use hygge_sdk::{
@@ -80,7 +80,12 @@ impl Transform for Mask {
         for (name, how) in &self.columns {
             let at = input.index_of(name).map_err(|_| missing(name, input))?;
             let (step, kind) = self.step(how, &fields[at])?;
-            fields[at] = Arc::new(fields[at].as_ref().clone().with_data_type(kind));
+            // What was said of the old values isn't true of the new ones: half a GUID is none.
+            let field = fields[at].as_ref().clone().with_data_type(kind);
+            fields[at] = Arc::new(match step {
+                Step::Clear => field,
+                _ => field.with_metadata(HashMap::new()),
+            });
             plan.push((at, step));
         }
         let schema = ArrowSchema::new_with_metadata(fields, input.metadata().clone());

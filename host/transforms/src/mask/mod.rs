@@ -119,13 +119,10 @@ impl Spec for Mask {
             let index = find(Self::NAME, name, input)?;
             let field = input.field(index);
             let (step, data_type) = self.step(how, field)?;
-            // What was said of the old values is true of the new ones only where they can be no
-            // longer than those.
+            // What was said of the old values isn't true of the new ones: half a GUID is none.
             let masked = match step {
-                Step::Hash(_) | Step::Replace(_) => {
-                    Field::new(name, data_type.clone(), field.is_nullable())
-                }
-                _ => Field::clone(field).with_data_type(data_type.clone()),
+                Step::Clear => Field::clone(field).with_data_type(data_type.clone()),
+                _ => Field::new(name, data_type.clone(), field.is_nullable()),
             };
             columns[index] = Column {
                 field: Arc::new(masked),
