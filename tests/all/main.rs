@@ -25,6 +25,7 @@ mod json;
 mod known_failures;
 mod login;
 mod lost;
+mod merging;
 mod mssql;
 mod mutation;
 mod orphans;

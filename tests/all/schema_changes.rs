@@ -91,6 +91,118 @@ fn what_is_new_is_left_out() {
     );
 }
 
+/// A project that takes file after file, under a policy.
+fn growing(policy: &str) -> Project {
+    let project = Project::new();
+    project.flow(
+        "f",
+        &format!(
+            "home: {{type: ndjson, path: data, incremental: {{strategy: files}}}}\n\
+             store: {{type: ndjson, path: out, on_schema_change: {policy}}}\n"
+        ),
+    );
+    project
+}
+
+/// All lines of all files at the destination, in order.
+fn lines(project: &Project) -> Vec<String> {
+    let files = project.path("out").read_dir().unwrap();
+    let texts = files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap());
+    let mut lines: Vec<String> = texts
+        .flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>())
+        .collect();
+    lines.sort_unstable();
+    lines
+}
+
+#[test]
+fn a_column_that_was_missing_once_is_none_that_is_new() {
+    let project = growing("ignore_extra");
+    project.write("data/1.ndjson", "{\"id\":1,\"fax\":1}\n");
+    project.hygge("start --quiet").succeed();
+    project.write("data/2.ndjson", "{\"id\":2}\n");
+    project.hygge("start --quiet").succeed();
+    let state = project.hygge("state show f.f").succeed().stdout;
+    assert!(state.contains("columns_before:\n  fax: int64\n"), "{state}");
+    // What was told once isn't told again, and it is remembered for longer than one run.
+    project.write("data/3.ndjson", "{\"id\":3}\n");
+    assert_eq!(told(&run(&project)), Vec::<String>::new());
+    project.write("data/4.ndjson", "{\"id\":4,\"fax\":4,\"new\":5}\n");
+    let diff = project.hygge("schema diff f.f").succeed();
+    assert!(diff.stdout.contains("back    fax"), "{diff}");
+    assert_eq!(
+        told(&run(&project)),
+        [
+            "since the last run \"fax\" (int64) is back, \"new\" (int64) is new; what is new is left \
+             out"
+        ]
+    );
+    assert_eq!(
+        lines(&project),
+        [
+            "{\"id\":1,\"fax\":1}",
+            "{\"id\":2,\"fax\":null}",
+            "{\"id\":3,\"fax\":null}",
+            "{\"id\":4,\"fax\":4}"
+        ]
+    );
+}
+
+#[test]
+fn a_column_that_comes_back_has_the_type_it_had() {
+    for policy in ["additive", "evolve"] {
+        let project = growing(policy);
+        project.write("data/1.ndjson", "{\"id\":1,\"fax\":\"a\"}\n");
+        project.hygge("start --quiet").succeed();
+        project.write("data/2.ndjson", "{\"id\":2}\n");
+        project.hygge("start --quiet").succeed();
+        project.write("data/3.ndjson", "{\"id\":3,\"fax\":3}\n");
+        let refused = project.hygge("start").run();
+        assert_eq!(refused.code, Some(1), "{policy}: {refused}");
+        assert!(
+            refused.shown().contains("\"fax\" was string and is int64"),
+            "{policy}: {refused}"
+        );
+    }
+}
+
+/// A full run forgets what its data set doesn't have any more.
+#[test]
+fn what_a_whole_new_data_set_lacks_is_forgotten() {
+    let project = project(", on_schema_change: ignore_extra");
+    for rows in ["id,amount\n1,10\n", BEFORE] {
+        project.write("data/in.csv", rows);
+        project.hygge("start --quiet").succeed();
+    }
+    assert_eq!(settled(&project), "id,amount\n1,10\n2,20\n");
+}
+
+#[test]
+fn a_struct_with_fewer_fields_keeps_those_it_had() {
+    let project = growing("evolve");
+    for (file, row) in [
+        ("1", "{\"id\":1,\"st\":{\"a\":1}}"),
+        ("2", "{\"id\":2,\"st\":{\"a\":1,\"b\":2}}"),
+        ("3", "{\"id\":3,\"st\":{\"b\":2}}"),
+        ("4", "{\"id\":4,\"st\":{\"a\":1}}"),
+    ] {
+        project.write(&format!("data/{file}.ndjson"), row);
+        project.hygge("start --quiet").succeed();
+    }
+    assert_eq!(
+        lines(&project)[2..],
+        [
+            "{\"id\":3,\"st\":{\"a\":null,\"b\":2}}",
+            "{\"id\":4,\"st\":{\"a\":1,\"b\":null}}"
+        ]
+    );
+    let state = project.hygge("state show f.f").succeed().stdout;
+    assert!(
+        state.contains("  st: struct<a: int64, b: int64>\n"),
+        "{state}"
+    );
+}
+
 #[test]
 fn types_become_wider_and_stay_so() {
     let project = Project::new();
@@ -188,5 +300,52 @@ fn a_table_follows() {
         "SELECT CONCAT(id, ' ', name, ' ', since) FROM dbo.{table}"
     ));
     assert_eq!(rows, ["5000000000 b 2026-01-01"]);
+    database.without(&[table]);
+}
+
+/// What is extra goes by the table, and so do names: what it has is written, whatever the last run
+/// brought.
+#[test]
+fn a_table_says_itself_what_is_extra() {
+    let database = Database::start();
+    let table = "hygge_test_extra";
+    database.without(&[table]);
+    database.run(&format!(
+        "CREATE TABLE dbo.{table} (id int NOT NULL, fax int NULL)"
+    ));
+    let project = database.project(4);
+    project.flow(
+        "f",
+        &format!(
+            "home: data/in.csv\n\
+             store: {{connection: db, table: dbo.{table}, on_schema_change: ignore_extra, adopt: true}}\n"
+        ),
+    );
+    for (rows, settled) in [
+        ("id,fax\n1,1\n", "1 1"),
+        ("id\n2\n", "2 "),
+        ("id,fax,new\n3,7,8\n", "3 7"),
+        ("ID,FAX\n4,9\n", "4 9"),
+    ] {
+        project.write("data/in.csv", rows);
+        project.hygge("start --quiet").succeed();
+        let found = database.run(&format!("SELECT CONCAT(id, ' ', fax) FROM dbo.{table}"));
+        assert_eq!(found, [settled], "{rows}");
+    }
+    // Under another policy all that doesn't fit is told, with what helps.
+    project.flow(
+        "f",
+        &format!("home: data/in.csv\nstore: {{connection: db, table: dbo.{table}}}\n"),
+    );
+    project.write("data/in.csv", "id,fax,new\n5,1.5,2\n");
+    let refused = project.hygge("start").run();
+    assert_eq!(refused.code, Some(1), "{refused}");
+    for said in [
+        "\"fax\": float64 can't be written as int; \"new\" isn't there",
+        "next: change the table; leave columns out (a transform `exclude`)",
+        "a transform `cast`",
+    ] {
+        assert!(refused.shown().contains(said), "{refused}");
+    }
     database.without(&[table]);
 }

@@ -12,6 +12,7 @@
 
 mod action;
 mod batch;
+mod by_name;
 mod check;
 mod column;
 mod connector;
@@ -22,6 +23,7 @@ mod fault;
 mod home;
 mod id;
 mod leaf;
+mod lineage;
 mod near;
 mod one_or_many;
 mod pattern;
@@ -45,6 +47,7 @@ mod zone;
 
 pub use action::{Action, Contradiction, Mode, Strategy, action};
 pub use batch::{Batch, Encoded, OPERATION_COLUMN, Operation, Step};
+pub use by_name::cast_by_name;
 pub use check::{About, BoundCheck, BuiltCheck, Check, CheckKind, Looking, Severity, Verdict};
 pub use column::columns_instead;
 pub use connector::{
@@ -60,6 +63,7 @@ pub use fault::{Fault, Result, code};
 pub use home::{Discovered, Finding, Home, Reader, Want};
 pub use id::{EntityId, RunId, SplitId};
 pub use leaf::{find_leaf, holds, textless};
+pub use lineage::{Lineage, Origin};
 pub use near::nearest;
 pub use one_or_many::OneOrMany;
 pub use pattern::fits_pattern;

@@ -112,6 +112,18 @@ pub trait Store: Send + Sync + fmt::Debug {
         Ok(())
     }
 
+    /// What becomes of the columns of such rows, where the destination has columns of its own (a
+    /// table): names those that would be left out, and refuses what `begin` would refuse of them.
+    /// Leaves nothing behind; none where the destination takes the columns that come.
+    async fn suits(
+        &self,
+        _schema: &SchemaRef,
+        _policy: OnSchemaChange,
+        _cx: &Context,
+    ) -> Result<Option<Vec<String>>> {
+        Ok(None)
+    }
+
     /// A Home that reads what this Store wrote, if it can; for recovering lost state.
     fn read_back(&self) -> Option<Arc<dyn Home>> {
         None

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 
-use crate::{BuildContext, Context, Problem, Result, Settings, async_trait};
+use crate::{BuildContext, Context, Lineage, Problem, Result, Settings, async_trait};
 
 /// Changes rows between Home and Store, as configured for one entity.
 #[async_trait]
@@ -25,6 +25,11 @@ pub trait Transform: Send + Sync + fmt::Debug {
 pub trait Bound: Send {
     /// The schema of everything that comes out; the same for every split of an entity.
     fn schema(&self) -> SchemaRef;
+
+    /// Where its columns come from, if it can tell.
+    fn lineage(&self) -> Option<Lineage> {
+        None
+    }
 
     /// Takes a batch, gives any number. After an error the transform is dropped.
     async fn apply(&mut self, batch: RecordBatch) -> Result<Vec<RecordBatch>>;

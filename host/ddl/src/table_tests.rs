@@ -89,7 +89,7 @@ fn all_that_is_wrong_is_told_together() {
     let mut fields = schema().fields().to_vec();
     fields.push(Arc::new(Field::new("ID", DataType::Int32, true)));
     let fault = write(&Schema::new(fields), &wanted(Dialect::Mssql, &table, &key)).unwrap_err();
-    insta::assert_snapshot!(fault.message, @r#"no table can be made of data/users.parquet: two columns are named "id", but for upper and lower case; it has no column "nope", which is of the key; "tags" is List(Utf8), which no type of SQL Server holds"#);
+    insta::assert_snapshot!(fault.message, @r#"no table can be made of data/users.parquet: two columns are named "id", but for upper and lower case; it has no column "nope", which is of the key; "tags" is list<string>, which no type of SQL Server holds"#);
 }
 
 #[test]

@@ -4,9 +4,8 @@
 use std::sync::Arc;
 
 use arrow_array::{RecordBatch, RecordBatchOptions};
-use arrow_cast::cast;
 use arrow_schema::SchemaRef;
-use hygge_core::{Bound, Context, Fault, Result, Transform, async_trait, code};
+use hygge_core::{Bound, Context, Fault, Result, Transform, async_trait, cast_by_name, code};
 
 /// Brings rows to a schema whose columns are some of theirs, each in its type or a wider one.
 #[derive(Debug)]
@@ -47,7 +46,7 @@ impl Bound for Bringing {
             let column = batch.column(*index);
             columns.push(match column.data_type() == field.data_type() {
                 true => Arc::clone(column),
-                false => cast(column, field.data_type()).map_err(|error| {
+                false => cast_by_name(column, field.data_type()).map_err(|error| {
                     Fault::new(code::SCHEMA, format!("column {:?}: {error}", field.name()))
                         .with("column", field.name())
                 })?,

@@ -1,5 +1,6 @@
 //! The transforms of an entity, one after the other.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
@@ -10,9 +11,15 @@ use hygge_core::{
 };
 use hygge_project::PlannedEntity;
 
+use crate::traced::{Merge, Traced};
+
 /// The transforms of an entity, not yet bound to what its Home gives.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Chain(Vec<(String, Arc<dyn Transform>)>);
+pub(crate) struct Chain {
+    each: Vec<(String, Arc<dyn Transform>)>,
+    /// Those, by their places, that mustn't make several rows of one.
+    single: BTreeSet<usize>,
+}
 
 impl Chain {
     pub(crate) fn build(
@@ -27,47 +34,57 @@ impl Chain {
                 .ok_or_else(|| Fault::internal(format!("no transform of type {:?}", each.kind)))?;
             Ok((each.kind.clone(), kind.build(&each.settings, &place)?))
         };
-        planned
-            .transforms
-            .iter()
-            .map(build)
-            .collect::<Result<_>>()
-            .map(Self)
+        Ok(Self {
+            each: planned
+                .transforms
+                .iter()
+                .map(build)
+                .collect::<Result<_>>()?,
+            single: BTreeSet::new(),
+        })
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.each.is_empty()
+    }
+
+    /// Whose rows are merged: none may become several where nothing told them apart.
+    pub(crate) fn merged(mut self, merge: Option<&Merge>) -> Self {
+        self.single = merge.map(|merge| merge.single.clone()).unwrap_or_default();
+        self
     }
 
     /// With one more at its end, that no list names.
     pub(crate) fn then(mut self, name: &str, transform: Arc<dyn Transform>) -> Self {
-        self.0.push((name.to_owned(), transform));
+        self.each.push((name.to_owned(), transform));
         self
     }
 
     /// Whether one of them must meet all rows of the entity.
     pub(crate) fn whole(&self) -> bool {
-        self.0.iter().any(|(_, transform)| transform.whole())
+        self.each.iter().any(|(_, transform)| transform.whole())
     }
 
     /// Only the first so many.
     pub(crate) fn until(mut self, steps: usize) -> Self {
-        self.0.truncate(steps);
+        self.each.truncate(steps);
         self
     }
 
     /// Binds each to what the one before it gives.
     pub(crate) async fn bind(&self, input: &SchemaRef, cx: &Context) -> Result<BoundChain> {
         let mut schema = Arc::clone(input);
-        let mut links = Vec::with_capacity(self.0.len());
-        for (index, (kind, transform)) in self.0.iter().enumerate() {
+        let mut traced = Traced::new(input);
+        let mut links = Vec::with_capacity(self.each.len());
+        for (index, (kind, transform)) in self.each.iter().enumerate() {
             let name = format!("{} ({kind})", index + 1);
             let bound = transform
                 .bind(&schema, cx)
                 .await
                 .map_err(|fault| fault.with("transform", &name))?;
             let changes = has_operations(&schema);
-            schema = bound.schema();
+            let before = std::mem::replace(&mut schema, bound.schema());
+            traced.through(kind, bound.lineage(), (&before, &schema));
             if changes && !has_operations(&schema) {
                 let message =
                     format!("{kind} takes away what happened to the rows of a change stream");
@@ -77,12 +94,14 @@ impl Chain {
                 name,
                 bound,
                 changes,
+                single: self.single.contains(&index),
                 given: 0,
                 gave: 0,
             });
         }
         Ok(BoundChain {
             links,
+            traced,
             ended: 0,
             schema,
         })
@@ -104,6 +123,7 @@ impl Transform for Chain {
 /// The transforms of one attempt at one split.
 pub(crate) struct BoundChain {
     links: Vec<Link>,
+    traced: Traced,
     /// How many gave all that they held back, once rows have ended.
     ended: usize,
     schema: SchemaRef,
@@ -114,6 +134,8 @@ struct Link {
     bound: Box<dyn Bound>,
     /// Whether its rows are a change stream's, of which none may be lost.
     changes: bool,
+    /// Whether it mustn't make several rows of one.
+    single: bool,
     given: u64,
     gave: u64,
 }
@@ -172,6 +194,19 @@ impl Link {
             }
             self.gave += batch.num_rows() as u64;
         }
+        if self.single && self.gave > self.given {
+            let message = format!(
+                "{} makes several rows of one, and nothing tells them apart: a merge would keep one \
+                 of them",
+                self.name
+            );
+            return Err(Fault::new(code::SCHEMA, message)
+                .with("transform", &self.name)
+                .advise(
+                    "add to `key` a column that it makes and that tells them apart, or don't merge: \
+                     `strategy: append`, or no `incremental`",
+                ));
+        }
         Ok(out)
     }
 }
@@ -212,6 +247,11 @@ impl Bound for BoundChain {
 }
 
 impl BoundChain {
+    /// Where the columns that leave it come from.
+    pub(crate) fn traced(&self) -> &Traced {
+        &self.traced
+    }
+
     /// Each by its name, and what comes out of it.
     pub(crate) fn steps(&self) -> impl Iterator<Item = (&str, SchemaRef)> {
         let each = self.links.iter();

@@ -194,10 +194,9 @@ impl Rehearsal<'_> {
             increment::follow(incremental, start.action, low, window, &splits.schema)?;
         }
         let chain = Chain::build(self.registry, planned, &self.plan.place)?;
-        Ok(Some(match chain.is_empty() {
-            true => splits.schema,
-            false => chain.bind(&splits.schema, self.cx).await?.schema(),
-        }))
+        let bound = chain.bind(&splits.schema, self.cx).await?;
+        bound.traced().merge(incremental, &splits)?;
+        Ok(Some(bound.schema()))
     }
 }
 

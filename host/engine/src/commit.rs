@@ -118,6 +118,16 @@ impl Mover {
         // Of several with one key, a merge keeps one.
         let rows = receipts.iter().map(|r| r.rows).sum();
         let filled = rows > 0 || kept;
+        if target.action == Action::Replace && rows == 0 && rows_read > 0 {
+            self.note(
+                true,
+                format!(
+                    "none of the {rows_read} rows that were read passed the transforms, so no row \
+                     stands at the destination now; the check `row_count` with `min: 1` stops such \
+                     a run"
+                ),
+            );
+        }
         hit("store.prepared")?;
         let record = CommitRecord {
             version: CommitRecord::VERSION,
@@ -137,12 +147,21 @@ impl Mover {
             schema: columns(&target.schema),
             began: self.shared.began,
         };
+        let known = drift::before(&self.planned, &self.shared.place, start.state.as_ref());
+        let stays =
+            target.action != Action::Replace || drift::table(&self.planned, &self.shared.registry);
+        let (columns, columns_before) = drift::remembered(
+            &target.schema,
+            start.state.as_ref(),
+            known.filter(|_| stays),
+        );
         let intent = Intent {
             record,
             config: recover::config(&self.planned),
             ends: Some(start::ends(&self.planned, &self.shared.place, filled)),
             window: window.0.clone(),
-            columns: drift::remembered(&target.schema, start.state.as_ref()),
+            columns,
+            columns_before,
         };
         self.shared
             .state
@@ -295,6 +314,7 @@ pub(crate) fn state_after(intent: &Intent, settled: &Settled, status: &str) -> E
         action: *action,
         window: intent.window.clone(),
         columns: intent.columns.clone(),
+        columns_before: intent.columns_before.clone(),
     }
 }
 

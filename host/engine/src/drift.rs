@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use hygge_core::{
-    BuildContext, Context, Fault, OPERATION_COLUMN, OnSchemaChange, Registry, Result, code,
+    BuildContext, Context, Fault, OPERATION_COLUMN, OnSchemaChange, Place, Registry, Result, code,
     parse_type, type_name, widen,
 };
 use hygge_project::{Plan, PlannedEntity};
 use hygge_state::{Columns, EntityState, StateStore};
 use serde::Serialize;
 
-use crate::{peek, start};
+use crate::{peek, recover, start};
 
 /// One column that isn't what it was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -22,6 +22,15 @@ use crate::{peek, start};
 pub enum Change {
     /// It wasn't there.
     Added {
+        /// Its name.
+        column: String,
+        /// Its type.
+        #[serde(rename = "type")]
+        kind: String,
+    },
+    /// An earlier run left it at the destination, the last one didn't bring it, and now it is there
+    /// again.
+    Returned {
         /// Its name.
         column: String,
         /// Its type.
@@ -54,6 +63,7 @@ impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Added { column, kind } => write!(f, "{column:?} ({kind}) is new"),
+            Self::Returned { column, kind } => write!(f, "{column:?} ({kind}) is back"),
             Self::Removed { column, kind } => write!(f, "{column:?} ({kind}) is gone"),
             Self::Retyped {
                 column, was, is, ..
@@ -61,6 +71,26 @@ impl fmt::Display for Change {
                 write!(f, "{column:?} was {was} and is {is}")
             }
         }
+    }
+}
+
+impl Change {
+    fn column(&self) -> &str {
+        match self {
+            Self::Added { column, .. }
+            | Self::Returned { column, .. }
+            | Self::Removed { column, .. }
+            | Self::Retyped { column, .. } => column,
+        }
+    }
+
+    fn retypes(&self) -> bool {
+        matches!(self, Self::Retyped { .. })
+    }
+
+    /// Whether no type holds every value of what was, and of what is.
+    fn clashes(&self) -> bool {
+        matches!(self, Self::Retyped { both: None, .. })
     }
 }
 
@@ -92,13 +122,37 @@ fn settling(schema: &Schema) -> impl Iterator<Item = &Arc<Field>> {
     fields.filter(|field| field.name() != OPERATION_COLUMN)
 }
 
-/// What is remembered once rows of a schema are committed. A source that found nothing new may
-/// not know its columns: then they are what they were.
-pub(crate) fn remembered(schema: &Schema, state: Option<&EntityState>) -> Columns {
-    match (schema.fields().is_empty(), state) {
-        (true, Some(state)) => state.columns.clone(),
-        _ => columns(schema),
+/// What is remembered once rows of a schema are committed: their columns, and those beside them
+/// that stay at the destination, which are none where nothing stays of what was `known` of it. A
+/// source that found nothing new may not know its columns: then they are what they were.
+pub(crate) fn remembered(
+    schema: &Schema,
+    state: Option<&EntityState>,
+    known: Option<&EntityState>,
+) -> (Columns, Columns) {
+    if let (true, Some(state)) = (schema.fields().is_empty(), state) {
+        return (state.columns.clone(), state.columns_before.clone());
     }
+    let now = columns(schema);
+    let is: BTreeSet<&str> = pairs(&now).map(|(name, _)| name).collect();
+    let stay = known.into_iter().flat_map(all);
+    let stay = stay.filter(|(name, _)| !is.contains(name));
+    let stay = stay.map(|(name, kind)| (name.to_owned(), kind.to_owned()));
+    let stay = Columns(stay.collect());
+    (now, stay)
+}
+
+/// All columns that runs left at the destination, as far as they are known.
+fn all(before: &EntityState) -> impl Iterator<Item = (&str, &str)> {
+    pairs(&before.columns).chain(pairs(&before.columns_before))
+}
+
+/// Whether the destination has columns of its own, which stay when its rows are replaced, and its
+/// Store finds the columns of rows among them. Not a plugin's, of which nobody knows.
+pub(crate) fn table(planned: &PlannedEntity, registry: &Registry) -> bool {
+    let kind = registry.store(&planned.store.kind);
+    let own = kind.is_some_and(|kind| kind.edition().is_none());
+    own && matches!(planned.store_plan.place, Some(Place::Named { .. }))
 }
 
 /// The columns that the last run left at the destination, when that is known and still the
@@ -126,6 +180,11 @@ pub struct Drift {
     pub on_schema_change: OnSchemaChange,
     /// What changed.
     pub changes: Vec<Change>,
+    /// Whether the destination is a table, with columns of its own.
+    #[serde(skip)]
+    pub table: bool,
+    /// Columns that the table at the destination doesn't have, and that the next run leaves out.
+    pub left_out: Vec<String>,
     /// Why the next run would stop.
     pub fault: Option<Fault>,
 }
@@ -149,18 +208,33 @@ pub async fn drift(
         last_run: before.map(|state| state.last_run),
         on_schema_change: planned.on_schema_change,
         changes: Vec::new(),
+        table: table(planned, registry),
+        left_out: Vec::new(),
         fault: None,
     };
     if let Some(before) = before {
-        drift.changes = changes(&before.columns, &now.schema);
-        drift.fault = meet(planned.on_schema_change, Some(before), &now.schema).err();
+        drift.changes = changes(before, &now.schema);
+    }
+    let policy = planned.on_schema_change;
+    let (_, store) = recover::build(registry, planned, &plan.place)?;
+    match meet(policy, before, &now.schema, drift.table) {
+        Ok(met) => {
+            let schema = met.and_then(|(_, met)| met.schema);
+            let schema = schema.unwrap_or_else(|| Arc::clone(&now.schema));
+            match store.suits(&schema, policy, cx).await {
+                Ok(left_out) => drift.left_out = left_out.unwrap_or_default(),
+                Err(fault) => drift.fault = Some(fault),
+            }
+        }
+        Err(fault) => drift.fault = Some(fault),
     }
     Ok(drift)
 }
 
 /// What changed since `before`, in the order of the columns; those that are gone come last.
-pub(crate) fn changes(before: &Columns, schema: &Schema) -> Vec<Change> {
-    let was: BTreeMap<&str, &str> = pairs(before).collect();
+pub(crate) fn changes(before: &EntityState, schema: &Schema) -> Vec<Change> {
+    let was: BTreeMap<&str, &str> = all(before).collect();
+    let last: BTreeSet<&str> = pairs(&before.columns).map(|(name, _)| name).collect();
     let now = columns(schema);
     let mut changes = Vec::new();
     for ((name, is), field) in pairs(&now).zip(settling(schema)) {
@@ -175,11 +249,15 @@ pub(crate) fn changes(before: &Columns, schema: &Schema) -> Vec<Change> {
                 is: is.to_owned(),
                 both: both(was, field.data_type()).map(|both| type_name(&both)),
             }),
+            Some(_) if !last.contains(name) => changes.push(Change::Returned {
+                column: name.to_owned(),
+                kind: is.to_owned(),
+            }),
             Some(_) => {}
         }
     }
     let is: BTreeSet<&str> = pairs(&now).map(|(name, _)| name).collect();
-    for (name, kind) in pairs(before).filter(|(name, _)| !is.contains(name)) {
+    for (name, kind) in pairs(&before.columns).filter(|(name, _)| !is.contains(name)) {
         changes.push(Change::Removed {
             column: name.to_owned(),
             kind: kind.to_owned(),
@@ -213,12 +291,11 @@ pub(crate) fn meet(
     policy: OnSchemaChange,
     before: Option<&EntityState>,
     schema: &SchemaRef,
+    // Whether the destination has columns of its own, and the Store finds out what is extra.
+    table: bool,
 ) -> Result<Option<(Vec<Change>, Met)>> {
     // Nothing is known of a first run; and a source that found nothing new may know no columns.
-    let Some(EntityState {
-        columns: before, ..
-    }) = before.filter(|_| !schema.fields().is_empty())
-    else {
+    let Some(before) = before.filter(|_| !schema.fields().is_empty()) else {
         return Ok(None);
     };
     let changes = changes(before, schema);
@@ -226,41 +303,42 @@ pub(crate) fn meet(
         return Ok(None);
     }
     let told = said(&changes);
+    let stops: Vec<&Change> = match policy {
+        OnSchemaChange::Warn | OnSchemaChange::IgnoreExtra => Vec::new(),
+        OnSchemaChange::Fail => changes.iter().collect(),
+        OnSchemaChange::Additive => changes.iter().filter(|change| change.retypes()).collect(),
+        OnSchemaChange::Evolve => changes.iter().filter(|change| change.clashes()).collect(),
+    };
+    if !stops.is_empty() {
+        return Err(refused(told, &stops, changes.len(), policy));
+    }
     let met = match policy {
         OnSchemaChange::Warn => Met {
             message: told,
             warning: true,
             schema: None,
         },
-        OnSchemaChange::Fail => return Err(refused(told, FAIL)),
-        OnSchemaChange::Additive => {
-            let other = changes
-                .iter()
-                .any(|change| matches!(change, Change::Retyped { .. }));
-            if other {
-                return Err(refused(told, ADDITIVE));
-            }
-            Met {
-                message: told,
-                warning: false,
-                schema: None,
-            }
-        }
-        OnSchemaChange::Evolve => Met {
-            message: told.clone(),
+        OnSchemaChange::Fail | OnSchemaChange::Additive => Met {
+            message: told,
             warning: false,
-            schema: widened(before, schema).ok_or_else(|| refused(told, EVOLVE))?,
+            schema: None,
+        },
+        OnSchemaChange::Evolve => Met {
+            message: told,
+            warning: false,
+            schema: widened(before, schema),
         },
         OnSchemaChange::IgnoreExtra => {
             let left = left_out(&changes, schema);
-            let message = match &left {
-                Some(_) => format!("{told}; what is new is left out"),
-                None => told,
+            let message = match (&left, table) {
+                (Some(_), false) => format!("{told}; what is new is left out"),
+                (Some(_), true) => format!("{told}; what the table doesn't have is left out"),
+                (None, _) => told,
             };
             Met {
                 message,
                 warning: true,
-                schema: left,
+                schema: left.filter(|_| !table),
             }
         }
     };
@@ -276,13 +354,37 @@ const ADDITIVE: &str = "`on_schema_change: additive` lets new columns in, and no
 const EVOLVE: &str = "`on_schema_change: evolve` makes types wider only where every value stays what \
                       it is; a `cast` transform brings the column back to what it was";
 
-fn refused(told: String, advice: &str) -> Fault {
-    Fault::new(code::SCHEMA, told).advise(advice)
+/// All that changed, which of it stops the entity when that isn't all, and what to do.
+fn refused(told: String, stops: &[&Change], of: usize, policy: OnSchemaChange) -> Fault {
+    let message = match stops.len() == of {
+        true => told,
+        false if stops.len() == 1 => format!("{told}; {} stops it", columns_of(stops)),
+        false => format!("{told}; {} stop it", columns_of(stops)),
+    };
+    Fault::new(code::SCHEMA, message).advise(match policy {
+        OnSchemaChange::Additive => ADDITIVE,
+        OnSchemaChange::Evolve => EVOLVE,
+        _ => FAIL,
+    })
 }
+
+/// The columns of changes, the first of them.
+fn columns_of(changes: &[&Change]) -> String {
+    let names = changes
+        .iter()
+        .map(|change| format!("{:?}", change.column()));
+    let names: Vec<String> = names.take(SHOWN).collect();
+    match changes.len().saturating_sub(SHOWN) {
+        0 => names.join(", "),
+        more => format!("{} and {more} more", names.join(", ")),
+    }
+}
+
+/// How many changes are told one by one.
+const SHOWN: usize = 8;
 
 /// All changes in one line.
 fn said(changes: &[Change]) -> String {
-    const SHOWN: usize = 8;
     let shown: Vec<String> = changes
         .iter()
         .take(SHOWN)
@@ -296,35 +398,24 @@ fn said(changes: &[Change]) -> String {
     format!("since the last run {}{tail}", shown.join(", "))
 }
 
-/// The schema in which no column is narrower than it was: the outer none when that can't be, the
-/// inner when rows come in it.
-#[expect(
-    clippy::option_option,
-    reason = "what can't be and what needn't be are two things"
-)]
-fn widened(before: &Columns, schema: &SchemaRef) -> Option<Option<SchemaRef>> {
-    let was: BTreeMap<&str, &str> = pairs(before).collect();
-    let mut fields: Vec<Arc<Field>> = Vec::with_capacity(schema.fields().len());
+/// The schema in which no column is narrower than it was, when rows don't come in it.
+fn widened(before: &EntityState, schema: &SchemaRef) -> Option<SchemaRef> {
+    let was: BTreeMap<&str, &str> = all(before).collect();
     let mut changed = false;
-    for field in schema.fields() {
-        let is = type_name(&plain(field.data_type()));
-        match was.get(&**field.name()) {
-            Some(was) if **was != is => {
-                let wide = both(was, field.data_type())?;
-                if wide == plain(field.data_type()) {
-                    fields.push(Arc::clone(field));
-                    continue;
-                }
-                changed = true;
-                let metadata = arrow_schema::Metadata::default();
-                // What the source's metadata says of the type isn't true of the wider one.
-                let field = field.as_ref().clone().with_data_type(wide);
-                fields.push(Arc::new(field.with_metadata(metadata)));
-            }
-            _ => fields.push(Arc::clone(field)),
-        }
-    }
-    Some(changed.then(|| Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()))))
+    let fields = schema.fields().iter().map(|field| {
+        let was = was.get(field.name().as_str());
+        let wide = was.and_then(|was| both(was, field.data_type()));
+        let Some(wide) = wide.filter(|wide| *wide != plain(field.data_type())) else {
+            return Arc::clone(field);
+        };
+        changed = true;
+        let metadata = arrow_schema::Metadata::default();
+        // What the source's metadata says of the type isn't true of the wider one.
+        let field = field.as_ref().clone().with_data_type(wide);
+        Arc::new(field.with_metadata(metadata))
+    });
+    let fields: Vec<Arc<Field>> = fields.collect();
+    changed.then(|| Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone())))
 }
 
 /// The schema without the columns that are new, when any are.

@@ -31,6 +31,7 @@ fn after(schema: &Schema) -> EntityState {
         action: Action::Replace,
         window: None,
         columns: columns(schema),
+        columns_before: Columns::default(),
     }
 }
 
@@ -43,7 +44,7 @@ fn was() -> SchemaRef {
 }
 
 fn met(policy: OnSchemaChange, schema: &SchemaRef) -> Result<Option<(Vec<Change>, Met)>> {
-    meet(policy, Some(&after(&was())), schema)
+    meet(policy, Some(&after(&was())), schema, false)
 }
 
 fn names(schema: &Schema) -> Vec<&str> {
@@ -87,7 +88,11 @@ fn what_changed_is_told_and_met() {
     assert_eq!(warned.schema, None);
     for policy in [P::Fail, P::Additive] {
         let fault = met(policy, &now).unwrap_err();
-        assert_eq!((fault.message.as_str(), &*fault.code), (told, code::SCHEMA));
+        let message = match policy {
+            P::Additive => format!("{told}; \"id\" stops it"),
+            _ => told.to_owned(),
+        };
+        assert_eq!((fault.message, &*fault.code), (message, code::SCHEMA));
         assert!(fault.advice.is_some());
     }
     let (_, evolved) = met(P::Evolve, &now).unwrap().unwrap();
@@ -109,7 +114,7 @@ fn what_changed_is_told_and_met() {
 fn a_column_that_became_narrower_stays_as_wide_as_it_was() {
     let wide = after(&schema(&[("n", DataType::Int64), ("s", DataType::Utf8)]));
     let narrow = schema(&[("n", DataType::Int16), ("s", DataType::Utf8)]);
-    let (_, met) = meet(OnSchemaChange::Evolve, Some(&wide), &narrow)
+    let (_, met) = meet(OnSchemaChange::Evolve, Some(&wide), &narrow, false)
         .unwrap()
         .unwrap();
     let schema_of = met.schema.unwrap();
@@ -117,8 +122,111 @@ fn a_column_that_became_narrower_stays_as_wide_as_it_was() {
     assert_eq!(schema_of.field(1).data_type(), &DataType::Utf8);
     // No type holds all of both.
     let text = schema(&[("n", DataType::Utf8), ("s", DataType::Utf8)]);
-    let fault = meet(OnSchemaChange::Evolve, Some(&wide), &text).unwrap_err();
+    let fault = meet(OnSchemaChange::Evolve, Some(&wide), &text, false).unwrap_err();
     assert!(fault.message.contains("was int64 and is string"));
+}
+
+/// What the destination has from an earlier run isn't extra, and has the type it had.
+#[test]
+fn a_column_that_comes_back_is_what_it_was() {
+    use OnSchemaChange as P;
+    let without = schema(&[("id", DataType::Int32), ("name", DataType::Utf8)]);
+    let first = after(&was());
+    let (columns, columns_before) = remembered(&without, Some(&first), Some(&first));
+    assert_eq!(columns_before.0, [("gone".to_owned(), "date".to_owned())]);
+    let second = EntityState {
+        columns,
+        columns_before,
+        ..first.clone()
+    };
+    // That it is gone was told.
+    assert_eq!(meet(P::Fail, Some(&second), &without, false), Ok(None));
+    let (changes, met) = meet(P::IgnoreExtra, Some(&second), &was(), false)
+        .unwrap()
+        .unwrap();
+    assert_eq!(met.message, "since the last run \"gone\" (date) is back");
+    assert_eq!(met.schema, None);
+    assert_eq!(changes.len(), 1);
+    let (columns, columns_before) = remembered(&was(), Some(&second), Some(&second));
+    assert_eq!(
+        (columns, columns_before.0.len()),
+        (first.columns.clone(), 0)
+    );
+    let other = schema(&[
+        ("id", DataType::Int32),
+        ("name", DataType::Utf8),
+        ("gone", DataType::Utf8),
+    ]);
+    for policy in [P::Additive, P::Evolve] {
+        let fault = meet(policy, Some(&second), &other, false).unwrap_err();
+        assert!(fault.message.contains("was date and is string"));
+    }
+    // Where all rows were replaced, nothing of it is left.
+    let (_, columns_before) = remembered(&without, Some(&first), None);
+    assert!(columns_before.is_empty());
+}
+
+#[test]
+fn a_table_has_columns_of_its_own() {
+    let now = schema(&[("ID", DataType::Int32), ("name", DataType::Utf8)]);
+    let (_, met) = meet(
+        OnSchemaChange::IgnoreExtra,
+        Some(&after(&was())),
+        &now,
+        true,
+    )
+    .unwrap()
+    .unwrap();
+    assert_eq!(met.schema, None, "its Store finds what is extra");
+    assert!(
+        met.message
+            .ends_with("what the table doesn't have is left out")
+    );
+}
+
+#[test]
+fn what_stops_is_told_apart() {
+    let now = schema(&[
+        ("id", DataType::Int64),
+        ("name", DataType::Date32),
+        ("new", DataType::Boolean),
+    ]);
+    let fault = met(OnSchemaChange::Evolve, &now).unwrap_err();
+    assert!(
+        fault
+            .message
+            .ends_with("\"gone\" (date) is gone; \"name\" stops it")
+    );
+    let fault = met(OnSchemaChange::Additive, &now).unwrap_err();
+    assert!(fault.message.ends_with("; \"id\", \"name\" stop it"));
+}
+
+/// A struct with fewer fields than before is written with those it had.
+#[tokio::test]
+async fn rows_are_brought_into_wider_structs() {
+    use arrow_array::{Int32Array, RecordBatch, StructArray};
+    use hygge_core::Transform as _;
+    let field = |name: &str| Arc::new(Field::new(name, DataType::Int32, true));
+    let structs = |names: &[&str]| DataType::Struct(names.iter().map(|name| field(name)).collect());
+    let wide = after(&schema(&[("st", structs(&["a", "b"]))]));
+    let narrow = schema(&[("st", structs(&["b"]))]);
+    let (_, met) = meet(OnSchemaChange::Evolve, Some(&wide), &narrow, false)
+        .unwrap()
+        .unwrap();
+    let to = met.schema.unwrap();
+    assert_eq!(to.field(0).data_type(), &structs(&["a", "b"]));
+    let column: Arc<dyn arrow_array::Array> = Arc::new(Int32Array::from(vec![7]));
+    let rows = StructArray::from(vec![(field("b"), column)]);
+    let batch = RecordBatch::try_new(Arc::clone(&narrow), vec![Arc::new(rows)]).unwrap();
+    let cx = Context::inline();
+    let mut bound = crate::brought::Brought(Arc::clone(&to))
+        .bind(&narrow, &cx)
+        .await
+        .unwrap();
+    let out = bound.apply(batch).await.unwrap();
+    assert_eq!(out[0].schema(), to);
+    let rows = out[0].column(0);
+    assert_eq!(rows.null_count(), 0);
 }
 
 #[test]
@@ -159,10 +267,10 @@ proptest! {
         OnSchemaChange::Warn, OnSchemaChange::Evolve,
     ])) {
         let before = after(&was);
-        let Ok(met) = meet(policy, Some(&before), &now) else { return Ok(()) };
+        let Ok(met) = meet(policy, Some(&before), &now, false) else { return Ok(()) };
         let settled = met.and_then(|(_, met)| met.schema).unwrap_or_else(|| Arc::clone(&now));
         if !settled.fields().is_empty() {
-            prop_assert_eq!(meet(OnSchemaChange::Fail, Some(&after(&settled)), &settled), Ok(None));
+            prop_assert_eq!(meet(OnSchemaChange::Fail, Some(&after(&settled)), &settled, false), Ok(None));
         }
         // And under `evolve` no column ever holds less than it held.
         if policy == OnSchemaChange::Evolve {

@@ -4,7 +4,7 @@
 use arrow_schema::Schema;
 use hygge_core::{Action, CommitRecord, Context, Fault, Result, Standing, Store, Target, code};
 use hygge_project::PlannedEntity;
-use hygge_state::{EntityState, Intent, Memories};
+use hygge_state::{Columns, EntityState, Intent, Memories};
 
 use crate::shared::Shared;
 use crate::{Event, commit, drift, recover, start};
@@ -88,6 +88,7 @@ pub(crate) async fn replace(
         ends: Some(start::ends(planned, &shared.place, false)),
         window: None,
         columns: drift::columns(&target.schema),
+        columns_before: Columns::default(),
     };
     // Nothing was taken yet, as far as the next incremental run goes.
     let nothing: Memories = vec![("window", None), ("home", None)];

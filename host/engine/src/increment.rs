@@ -190,7 +190,9 @@ pub(crate) fn follow(
         .with("column", column)
         .advise(columns_instead(column, schema))
     })?;
-    for key in &incremental.key {
+    // The key of a merge is followed through the transforms, see `traced`.
+    let hashed = incremental.key.iter();
+    for key in hashed.filter(|_| incremental.strategy == Strategy::Append) {
         if schema.field_with_name(key).is_err() {
             return Err(Fault::new(
                 code::CONFIG,
@@ -332,7 +334,7 @@ pub(crate) fn key(incremental: &Incremental, plan: &SplitPlan) -> Result<Vec<Str
                 written.join(", ")
             ),
         )
-        .advise("leave `key` out, or name those columns as they are called after the transforms"));
+        .advise("leave `key` out: it is followed through the transforms"));
     }
     Ok(written.clone())
 }

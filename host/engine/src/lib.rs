@@ -36,6 +36,7 @@ mod shared;
 mod signal;
 mod start;
 mod steps;
+mod traced;
 mod veiled;
 mod widened;
 mod window;

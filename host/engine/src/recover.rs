@@ -7,7 +7,7 @@ use hygge_core::{
     Registry, Result, RunId, Settings, SplitRequest, Standing, Store, Strategy, Want, code, quoted,
 };
 use hygge_project::PlannedEntity;
-use hygge_state::{EntityState, Memories, StateStore};
+use hygge_state::{Columns, EntityState, Memories, StateStore};
 use serde_json::Value;
 
 use crate::shared::Shared;
@@ -362,6 +362,7 @@ pub async fn recover_state(
         action: Action::Append,
         window,
         columns,
+        columns_before: Columns::default(),
     };
     state.put(&recovered, &memories).await?;
     Ok(recovered)

@@ -24,7 +24,9 @@ pub async fn set_state(
     let moved = before
         .as_ref()
         .is_none_or(|b| b.ends.as_ref().is_some_and(|e| e.store != ends.store));
-    let columns = before.as_ref().map(|state| state.columns.clone());
+    let columns = before
+        .as_ref()
+        .map(|state| (state.columns.clone(), state.columns_before.clone()));
     let (_, store) = build(registry, planned, place)?;
     let memory = state.memory(id, "store").await?;
     let standing = store.inspect(id, memory.as_deref(), cx).await?;
@@ -39,6 +41,7 @@ pub async fn set_state(
     if forgets {
         memories.push(("store", None));
     }
+    let (columns, columns_before) = columns.filter(|_| !moved).unwrap_or_default();
     let after = EntityState {
         flow: id.flow.clone(),
         entity: id.entity.clone(),
@@ -52,7 +55,8 @@ pub async fn set_state(
         ends: Some(ends),
         action: Action::Append,
         window: None,
-        columns: columns.filter(|_| !moved).unwrap_or_default(),
+        columns,
+        columns_before,
     };
     state.put(&after, &memories).await?;
     Ok(after)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow_array::ArrayRef;
 use arrow_schema::{Field, FieldRef, Schema, SchemaRef};
-use hygge_core::{Bound, Context, Fault, OPERATION_COLUMN, Problem, Result, code};
+use hygge_core::{Bound, Context, Fault, Lineage, OPERATION_COLUMN, Origin, Problem, Result, code};
 use hygge_transforms::kind::{Spec, at, batch_wise, problem, rows};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -76,7 +76,15 @@ impl Spec for Derive {
             }
         }
         let schema = Arc::new(Schema::new_with_metadata(fields, input.metadata().clone()));
-        Ok(batch_wise(Arc::clone(&schema), cx, move |batch| {
+        let mut lineage = Lineage::same(input.fields().len());
+        for (place, evaluation) in &made {
+            let origin = Origin::Made(evaluation.columns().collect());
+            match place {
+                Some(index) => lineage.columns[*index] = origin,
+                None => lineage.columns.push(origin),
+            }
+        }
+        Ok(batch_wise(Arc::clone(&schema), lineage, cx, move |batch| {
             let mut columns: Vec<ArrayRef> = batch.columns().to_vec();
             for (place, evaluation) in &made {
                 let values = evaluation.values(batch)?;

@@ -1,8 +1,10 @@
 //! An expression bound to columns, and what it makes of their rows.
 
+use std::sync::Arc;
+
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_cast::{CastOptions, can_cast_types, cast_with_options};
-use arrow_schema::{DataType, Schema};
+use arrow_schema::{DataType, Field, Schema};
 use arrow_select::take::take;
 use hygge_core::{Fault, Result, code, columns_instead, type_name};
 use polars::error::PolarsError;
@@ -13,7 +15,7 @@ use polars_plan::prelude::{Expr, IR, is_elementwise_rec};
 use crate::carried::{inward, outward};
 use crate::exchange::{Refused, to_arrow, to_polars, type_of};
 use crate::expression::{Expression, first_line, quoted};
-use crate::failure;
+use crate::{decimals, failure};
 
 /// Refuses what doesn't fit, where rounding would be silent.
 const STRICT: CastOptions<'_> = CastOptions {
@@ -55,11 +57,17 @@ impl Evaluation {
             bound.inputs.push(bound.input(name, input)?);
         }
         // No rows are enough to learn the type, and whether Polars can do it at all.
-        let empty = RecordBatch::new_empty(std::sync::Arc::new(input.clone()));
+        let empty = RecordBatch::new_empty(Arc::new(input.clone()));
+        let schema = Arc::clone(bound.frame(&empty)?.schema());
+        bound.expr = decimals::exact(bound.expr, &schema);
         let planned = bound.query(&empty)?.to_alp();
         let unfit = |error: PolarsError| {
-            let fault = bound.fault(code::SCHEMA, &failure::words(&first_line(&error)));
-            fault.advise(bound.types(input))
+            let why = first_line(&error);
+            let fault = bound.fault(code::SCHEMA, &failure::words(&why));
+            fault.advise(match failure::compares_a_moment(&why) {
+                true => bound.moments(input),
+                false => bound.types(input),
+            })
         };
         let planned = planned.map_err(unfit)?;
         bound.query(&empty)?.collect().map_err(unfit)?;
@@ -67,6 +75,12 @@ impl Evaluation {
             return Err(bound.fault(code::SCHEMA, "it is no value of a row"));
         };
         let row_by_row = |each: &ExprIR| is_elementwise_rec(each.node(), &planned.expr_arena);
+        if !expr.iter().all(row_by_row) && expression.has_null() {
+            let fault = bound.fault(code::SCHEMA, "NULL has no type there");
+            return Err(fault.advise(
+                "`IS NULL` and `IS NOT NULL` test for it, `CAST(NULL AS …)` gives it a type",
+            ));
+        }
         if !expr.iter().all(row_by_row) {
             let why = "its value would depend on which rows happen to pass together";
             return Err(bound
@@ -89,6 +103,11 @@ impl Evaluation {
         })?;
         bound.values(&empty)?;
         Ok(bound)
+    }
+
+    /// The places of the columns that it names.
+    pub(crate) fn columns(&self) -> impl Iterator<Item = usize> {
+        self.inputs.iter().map(|input| input.index)
     }
 
     fn input(&self, name: &str, schema: &Schema) -> Result<Input> {
@@ -142,6 +161,11 @@ impl Evaluation {
     }
 
     fn query(&self, batch: &RecordBatch) -> Result<LazyFrame> {
+        Ok(self.frame(batch)?.lazy().select([self.expr.clone()]))
+    }
+
+    /// The columns that it names.
+    fn frame(&self, batch: &RecordBatch) -> Result<DataFrame> {
         let columns = self.inputs.iter().map(|input| {
             let given = batch.column(input.index);
             let given = cast_with_options(given, &input.carried, &STRICT);
@@ -154,9 +178,8 @@ impl Evaluation {
             })
         });
         let columns: Vec<Column> = columns.collect::<Result<_>>()?;
-        let frame = DataFrame::new(batch.num_rows(), columns)
-            .map_err(|error| Fault::internal(format!("Polars took no columns: {error}")))?;
-        Ok(frame.lazy().select([self.expr.clone()]))
+        DataFrame::new(batch.num_rows(), columns)
+            .map_err(|error| Fault::internal(format!("Polars took no columns: {error}")))
     }
 
     fn failed(&self, why: &str) -> Fault {
@@ -167,7 +190,30 @@ impl Evaluation {
                 .with("column", told.column),
             _ => self.fault(code::SOURCE_INVALID, why),
         };
-        fault.advise("`TRY_CAST(… AS …)` gives NULL for what doesn't fit")
+        fault.advise(match self.text.to_ascii_uppercase().contains("CAST") {
+            true => "`TRY_CAST(… AS …)` gives NULL for what doesn't fit",
+            false => {
+                "compute it in a type with more room (`CAST(… AS DOUBLE)` has it, and rounds), or \
+                 leave such rows out before (`filter`)"
+            }
+        })
+    }
+
+    /// How dates and moments are written, for whoever compares one with a text.
+    fn moments(&self, schema: &Schema) -> String {
+        let kinds = self.inputs.iter().map(|input| schema.field(input.index));
+        let kinds = kinds.map(Field::data_type);
+        let (mut moments, mut zones) = (false, false);
+        for kind in kinds {
+            moments |= matches!(kind, DataType::Timestamp(..));
+            zones |= matches!(kind, DataType::Timestamp(_, Some(_)));
+        }
+        let written = match (moments, zones) {
+            (_, true) => "cut it to a date: `CAST(… AS DATE) >= DATE '2024-12-31'`",
+            (true, false) => "write it as one: `TIMESTAMP '2024-12-31 10:00:00'`",
+            (false, false) => "write it as one: `DATE '2024-12-31'`",
+        };
+        written.to_owned()
     }
 
     /// The types of the columns that it names, for whoever compares what can't be compared.

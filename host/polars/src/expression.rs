@@ -74,6 +74,17 @@ impl Expression {
     }
 }
 
+impl Expression {
+    /// Whether NULL is written somewhere in it.
+    pub(crate) fn has_null(&self) -> bool {
+        let null = |part: &Expr| match part {
+            Expr::Literal(LiteralValue::Scalar(value)) => value.is_null(),
+            _ => false,
+        };
+        self.expr.into_iter().any(null)
+    }
+}
+
 /// The values of `IN (…)` as one value, which they are: Polars' SQL gathers them with an aggregate.
 fn written_set(part: Expr) -> Expr {
     if let Expr::Agg(AggExpr::Implode { input, .. }) = &part

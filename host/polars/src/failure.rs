@@ -34,6 +34,11 @@ pub(crate) fn read(why: &str) -> Option<Failure<'_>> {
     })
 }
 
+/// Whether a date or a moment was compared with a text.
+pub(crate) fn compares_a_moment(why: &str) -> bool {
+    why.contains("cannot compare 'date/datetime/time' to a string value")
+}
+
 /// A sentence of Polars with the names that types have elsewhere.
 pub(crate) fn words(why: &str) -> String {
     let marks = ['(', ')', '`', ' '];

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_schema::{DataType, SchemaRef};
 use arrow_select::filter::filter_record_batch;
-use hygge_core::{Bound, Context, Fault, Problem, Result, code, type_name};
+use hygge_core::{Bound, Context, Fault, Lineage, Problem, Result, code, type_name};
 use hygge_transforms::kind::{Spec, batch_wise, problem};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -46,7 +46,8 @@ impl Spec for Filter {
             );
             return Err(fault.advise("compare it with something: `… > 0`, `… = 'x'`"));
         }
-        Ok(batch_wise(Arc::clone(input), cx, move |batch| {
+        let lineage = Lineage::same(input.fields().len());
+        Ok(batch_wise(Arc::clone(input), lineage, cx, move |batch| {
             let kept = evaluation.values(batch)?;
             filter_record_batch(batch, kept.as_boolean())
                 .map_err(|error| Fault::internal(format!("rows weren't filtered: {error}")))

@@ -7,6 +7,7 @@
 
 mod carried;
 mod check;
+mod decimals;
 mod derive;
 mod evaluate;
 mod exchange;

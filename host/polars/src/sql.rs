@@ -8,7 +8,8 @@ use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef};
 use arrow_select::filter::filter_record_batch;
 use hygge_core::{
-    Bound, Context, Fault, OPERATION_COLUMN, Problem, Result, code, columns_instead, type_name,
+    Bound, Context, Fault, Lineage, OPERATION_COLUMN, Origin, Problem, Result, code,
+    columns_instead, type_name,
 };
 use hygge_transforms::kind::{Spec, batch_wise, problem, rows};
 use schemars::JsonSchema;
@@ -64,7 +65,15 @@ impl Spec for Sql {
         let filter = filter.transpose()?;
         let (fields, values) = columns(parsed.items, input)?;
         let schema = Arc::new(Schema::new_with_metadata(fields, input.metadata().clone()));
-        Ok(batch_wise(Arc::clone(&schema), cx, move |batch| {
+        let origins = values.iter().map(|values| match values {
+            Values::Same(index) => Origin::Same(*index),
+            Values::Made(evaluation) => Origin::Made(evaluation.columns().collect()),
+        });
+        let lineage = Lineage {
+            columns: origins.collect(),
+            several: false,
+        };
+        Ok(batch_wise(Arc::clone(&schema), lineage, cx, move |batch| {
             let kept = match &filter {
                 Some(filter) => &chosen(filter, batch)?,
                 None => batch,

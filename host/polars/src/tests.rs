@@ -12,6 +12,7 @@ use hygge_core::{BuildContext, Context, Fault, Registry, Settings, type_name};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+mod numbers;
 mod sql;
 
 fn place() -> BuildContext {

@@ -53,6 +53,7 @@ pub fn state(entity: &EntityId, n: u64) -> EntityState {
         action: Action::Append,
         window: Some(json!({"low": "5", "columns": ["id"]})),
         columns: Columns(vec![("id".into(), "int64".into())]),
+        columns_before: Columns(vec![("fax".into(), "string".into())]),
     }
 }
 
@@ -111,6 +112,7 @@ pub fn intent(entity: &EntityId, n: u64) -> Intent {
         ends: None,
         window: None,
         columns: Columns::default(),
+        columns_before: Columns::default(),
     }
 }
 

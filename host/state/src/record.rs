@@ -41,6 +41,9 @@ pub struct EntityState {
     /// The columns that the last run committed; none when they aren't known.
     #[serde(default, skip_serializing_if = "Columns::is_empty")]
     pub columns: Columns,
+    /// Columns that earlier runs left at the destination and the last one didn't bring.
+    #[serde(default, skip_serializing_if = "Columns::is_empty")]
+    pub columns_before: Columns,
 }
 
 /// The two ends a state is true of, as the engine tells them apart: with another destination,
@@ -140,6 +143,9 @@ pub struct Intent {
     /// The state's `columns` once this is committed.
     #[serde(default, skip_serializing_if = "Columns::is_empty")]
     pub columns: Columns,
+    /// The state's `columns_before`.
+    #[serde(default, skip_serializing_if = "Columns::is_empty")]
+    pub columns_before: Columns,
 }
 
 /// Who holds an entity.

@@ -62,6 +62,8 @@ struct Written<'a> {
     window: Option<&'a serde_json::Value>,
     #[serde(skip_serializing_if = "Columns::is_empty")]
     columns: &'a Columns,
+    #[serde(skip_serializing_if = "Columns::is_empty")]
+    columns_before: &'a Columns,
     #[serde(skip_serializing_if = "Option::is_none")]
     closed: Option<&'a RunId>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -101,6 +103,7 @@ impl Sheet {
             action,
             window,
             columns,
+            columns_before,
         } = &self.state;
         check_depth("position", position.as_ref().map(|p| &p.0))?;
         check_depth("window", window.as_ref())?;
@@ -119,6 +122,7 @@ impl Sheet {
             position: position.as_ref(),
             window: window.as_ref(),
             columns,
+            columns_before,
             closed: self.closed.as_ref(),
             memories: &self.memories,
         };

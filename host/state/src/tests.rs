@@ -87,12 +87,14 @@ window:
   low: \"5\"
 columns:
   id: int64
+columns_before:
+  fax: string
 memories:
   store:
     file: orders.store.5c7401c0ec22eeeeeaf06c6480b2cd11.bin
     bytes: 1
     xxh3: 5c7401c0ec22eeeeeaf06c6480b2cd11
-checksum: \"f23608df11e00206\"
+checksum: \"2c36cfd203f3c2bd\"
 "
     );
 }

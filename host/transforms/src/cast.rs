@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, SchemaRef};
-use hygge_core::{Bound, Context, Fault, Problem, Result, TYPE_NAMES, code, nearest, parse_type};
+use hygge_core::{
+    Bound, Context, Fault, Problem, Result, TYPE_NAMES, code, nearest, parse_type, widen,
+};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::convert::Conversion;
-use crate::kind::{Column, Spec, Values, at, column_wise, find, problem};
+use crate::kind::{Column, Kept, Spec, Values, at, column_wise, find, problem};
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -90,12 +92,14 @@ impl Spec for Cast {
                 .with("column", name)
                 .advise(instead(field.data_type(), &to))
             })?;
+            let kept = kept(field.data_type(), &to);
             let (fail, column) = (self.on_failure == OnFailure::Fail, name.clone());
             // What was said of the old type isn't true of the new one.
             columns[index] = Column {
                 field: Arc::new(Field::new(name, to, field.is_nullable() || !fail)),
                 from: Values::Made(
                     index,
+                    kept,
                     Arc::new(move |given| match fail {
                         true => conversion.strict(given, &column),
                         false => conversion.lenient(given),
@@ -104,6 +108,27 @@ impl Spec for Cast {
             };
         }
         column_wise(Self::NAME, columns, input, cx)
+    }
+}
+
+/// What a cast leaves of values. Texts that are read as one number count as one: `01` and `1`.
+fn kept(from: &DataType, to: &DataType) -> Kept {
+    use DataType as T;
+    let exact = |data_type: &DataType| data_type.is_integer() || data_type.is_decimal();
+    let float = |data_type: &DataType| data_type.is_floating();
+    match (from, to) {
+        (T::Dictionary(_, values), _) => kept(values, to),
+        (T::Timestamp(unit, _), T::Timestamp(other, _)) if unit <= other => Kept::Values,
+        _ if from == to || widen(from, to).as_ref() == Some(to) => Kept::Values,
+        (_, to) if to.is_string() => Kept::Apart,
+        (from, to) if from.is_string() && exact(to) => Kept::Apart,
+        // A number that the new type would round isn't taken.
+        (from, to) if (exact(from) || float(from) || *from == T::Boolean) && exact(to) => {
+            Kept::Apart
+        }
+        (from, to) if exact(from) && float(to) => Kept::Apart,
+        (T::Date32, T::Timestamp(..)) => Kept::Apart,
+        _ => Kept::Nothing,
     }
 }
 

@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::convert::Conversion;
-use crate::kind::{Column, Spec, Values, column_wise, find};
+use crate::kind::{Column, Kept, Spec, Values, column_wise, find};
 use crate::scalar::Scalar;
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -45,7 +45,11 @@ impl Spec for FillNull {
             };
             columns[index] = Column {
                 field: Arc::new(field),
-                from: Values::Made(index, Arc::new(move |column| fill(column, &value))),
+                from: Values::Made(
+                    index,
+                    Kept::Nothing,
+                    Arc::new(move |column| fill(column, &value)),
+                ),
             };
         }
         column_wise(Self::NAME, columns, input, cx)

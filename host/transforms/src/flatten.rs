@@ -7,7 +7,9 @@ use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, make_array};
 use arrow_buffer::NullBuffer;
 use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef};
-use hygge_core::{Bound, Context, Fault, OPERATION_COLUMN, Problem, Result, code, type_name};
+use hygge_core::{
+    Bound, Context, Fault, Lineage, OPERATION_COLUMN, Origin, Problem, Result, code, type_name,
+};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -90,7 +92,15 @@ impl Spec for Flatten {
             return Err(Fault::new(code::SCHEMA, "flatten leaves no column"));
         }
         let schema = Arc::new(Schema::new_with_metadata(fields, input.metadata().clone()));
-        Ok(batch_wise(Arc::clone(&schema), cx, move |batch| {
+        let origins = paths.iter().map(|path| match path[..] {
+            [index] => Origin::Same(index),
+            _ => Origin::Made(path.first().copied().into_iter().collect()),
+        });
+        let lineage = Lineage {
+            columns: origins.collect(),
+            several: false,
+        };
+        Ok(batch_wise(Arc::clone(&schema), lineage, cx, move |batch| {
             let columns = paths.iter().map(|path| {
                 let (first, rest) = path.split_first().unwrap_or((&0, &[]));
                 below(batch.column(*first), rest)

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use arrow_array::builder::StringBuilder;
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef};
-use hygge_core::{Bound, Context, Fault, OPERATION_COLUMN, Problem, Result, code, type_name};
+use hygge_core::{
+    Bound, Context, Fault, Lineage, OPERATION_COLUMN, Problem, Result, code, type_name,
+};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
@@ -73,7 +75,8 @@ impl Spec for Hash {
         fields.push(Arc::new(Field::new(&self.into, DataType::Utf8, false)));
         let schema = Arc::new(Schema::new_with_metadata(fields, input.metadata().clone()));
         let algorithm = self.algorithm;
-        Ok(batch_wise(Arc::clone(&schema), cx, move |batch| {
+        let lineage = Lineage::adding(input.fields().len(), [from.clone()]);
+        Ok(batch_wise(Arc::clone(&schema), lineage, cx, move |batch| {
             let mut columns = batch.columns().to_vec();
             columns.push(hashed(batch, &from, algorithm)?);
             rows(&schema, columns)

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{Field, FieldRef, Schema, SchemaRef};
 use hygge_core::{
-    Bound, BuildContext, Context, Fault, OPERATION_COLUMN, Problem, Result, Settings, Transform,
-    TransformKind, async_trait, code, columns_instead,
+    Bound, BuildContext, Context, Fault, Lineage, OPERATION_COLUMN, Origin, Problem, Result,
+    Settings, Transform, TransformKind, async_trait, code, columns_instead,
 };
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -44,11 +44,13 @@ type Work = Arc<dyn Fn(&RecordBatch) -> Result<RecordBatch> + Send + Sync>;
 /// further.
 pub fn batch_wise(
     schema: SchemaRef,
+    lineage: Lineage,
     cx: &Context,
     work: impl Fn(&RecordBatch) -> Result<RecordBatch> + Send + Sync + 'static,
 ) -> Box<dyn Bound> {
     Box::new(BatchWise {
         schema,
+        lineage,
         work: Arc::new(work),
         cx: cx.clone(),
     })
@@ -61,6 +63,10 @@ pub(crate) fn column_wise(
     input: &SchemaRef,
     cx: &Context,
 ) -> Result<Box<dyn Bound>> {
+    let lineage = Lineage {
+        columns: columns.iter().map(|each| each.from.origin()).collect(),
+        several: false,
+    };
     let (fields, from): (Vec<FieldRef>, Vec<Values>) = columns
         .into_iter()
         .map(|each| (each.field, each.from))
@@ -72,10 +78,10 @@ pub(crate) fn column_wise(
     let schema = Schema::new_with_metadata(fields, input.metadata().clone());
     let schema = Arc::new(schema);
     let out = Arc::clone(&schema);
-    Ok(batch_wise(schema, cx, move |batch| {
+    Ok(batch_wise(schema, lineage, cx, move |batch| {
         let columns = from.iter().map(|from| match from {
             Values::Same(index) => Ok(Arc::clone(batch.column(*index))),
-            Values::Made(index, make) => make(batch.column(*index)),
+            Values::Made(index, _, make) => make(batch.column(*index)),
             Values::Filled(fill) => Ok(fill(batch.num_rows())),
         });
         rows(&out, columns.collect::<Result<_>>()?)
@@ -106,9 +112,31 @@ pub(crate) enum Values {
     /// A column that came in, as it is.
     Same(usize),
     /// A column that came in, changed.
-    Made(usize, Make),
+    Made(usize, Kept, Make),
     /// Nothing that came in.
     Filled(Fill),
+}
+
+/// What stays of the values of a column that is changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kept {
+    /// What they are, in a type that holds all of them.
+    Values,
+    /// That each of them has its own.
+    Apart,
+    /// Nothing that holds of all values.
+    Nothing,
+}
+
+impl Values {
+    fn origin(&self) -> Origin {
+        match self {
+            Self::Same(index) | Self::Made(index, Kept::Values, _) => Origin::Same(*index),
+            Self::Made(index, Kept::Apart, _) => Origin::Apart(*index),
+            Self::Made(index, Kept::Nothing, _) => Origin::Made(vec![*index]),
+            Self::Filled(_) => Origin::Made(Vec::new()),
+        }
+    }
 }
 
 impl Column {
@@ -228,6 +256,7 @@ impl<S: Spec> Transform for Native<S> {
 
 struct BatchWise {
     schema: SchemaRef,
+    lineage: Lineage,
     work: Work,
     cx: Context,
 }
@@ -236,6 +265,10 @@ struct BatchWise {
 impl Bound for BatchWise {
     fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
+    }
+
+    fn lineage(&self) -> Option<Lineage> {
+        Some(self.lineage.clone())
     }
 
     async fn apply(&mut self, batch: RecordBatch) -> Result<Vec<RecordBatch>> {

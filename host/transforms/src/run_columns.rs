@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, StringArray, TimestampMicrosecondArray};
 use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
-use hygge_core::{Bound, BuildContext, Context, Fault, OPERATION_COLUMN, Problem, Result, code};
+use hygge_core::{
+    Bound, BuildContext, Context, Fault, Lineage, OPERATION_COLUMN, Problem, Result, code,
+};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -87,7 +89,8 @@ impl Spec for RunColumns {
         }
         let schema = Arc::new(Schema::new_with_metadata(fields, input.metadata().clone()));
         let place = self.place.clone();
-        Ok(batch_wise(Arc::clone(&schema), cx, move |batch| {
+        let lineage = Lineage::adding(input.fields().len(), made.iter().map(|_| Vec::new()));
+        Ok(batch_wise(Arc::clone(&schema), lineage, cx, move |batch| {
             let (entity, run) = place
                 .as_ref()
                 .and_then(|place| Some((place.entity.as_ref()?, place.run.as_ref()?)))

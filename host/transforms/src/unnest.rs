@@ -6,7 +6,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, RecordBatch, UInt64Array};
 use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef};
 use arrow_select::take::take;
-use hygge_core::{Bound, Context, Fault, Result, code, type_name};
+use hygge_core::{Bound, Context, Fault, Lineage, Origin, Result, code, type_name};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -34,14 +34,22 @@ impl Spec for Unnest {
         let (DataType::List(item) | DataType::LargeList(item)) = field.data_type() else {
             let given = type_name(field.data_type());
             let message = format!("unnest needs a list, and {} is {given}", self.column);
-            return Err(Fault::new(code::SCHEMA, message)
-                .with("column", &self.column)
-                .advise("a struct is for `flatten`"));
+            let fault = Fault::new(code::SCHEMA, message).with("column", &self.column);
+            return Err(fault.advise(match field.data_type() {
+                DataType::Struct(_) => "a struct is for `flatten`",
+                DataType::Map(..) => {
+                    "no transform takes a map apart: do it in the query of the home, or after"
+                }
+                _ => "name a column of lists",
+            }));
         };
         let mut fields: Vec<FieldRef> = input.fields().to_vec();
         fields[index] = Arc::new(Field::new(&self.column, item.data_type().clone(), true));
         let schema = Arc::new(Schema::new_with_metadata(fields, input.metadata().clone()));
-        Ok(batch_wise(Arc::clone(&schema), cx, move |batch| {
+        let mut lineage = Lineage::same(input.fields().len());
+        lineage.columns[index] = Origin::Made(vec![index]);
+        lineage.several = true;
+        Ok(batch_wise(Arc::clone(&schema), lineage, cx, move |batch| {
             let columns = items(batch, index)
                 .map_err(|error| Fault::internal(format!("unnest failed: {error}")))?;
             rows(&schema, columns)

@@ -82,13 +82,50 @@ fn show(entity: &str, drift: &Drift, console: &Console) {
         console.out(&format!(
             "The columns of {entity} are those of its last run ({last_run}).\n"
         ));
+    } else {
+        console.out(&format!("Since the last run of {entity} ({last_run}):\n\n"));
+        console.out(&changed(&drift.changes).within(console.width()));
+    }
+    if let Some(fault) = &drift.fault {
+        console.out(&format!(
+            "\nThe next run stops before it moves rows (on_schema_change: {}).\n  {}\n",
+            named(drift.on_schema_change),
+            fault.message
+        ));
+        if let Some(advice) = &fault.advice {
+            console.out(&format!("  next: {advice}\n"));
+        }
         return;
     }
-    console.out(&format!("Since the last run of {entity} ({last_run}):\n\n"));
+    if !drift.left_out.is_empty() {
+        console.out(&format!(
+            "\nThe next run leaves out what the table doesn't have (on_schema_change: {}): {}.\n",
+            named(drift.on_schema_change),
+            drift.left_out.join(", ")
+        ));
+    } else if !drift.changes.is_empty() {
+        let new = |change: &Change| matches!(change, Change::Added { .. });
+        let next = match drift.on_schema_change {
+            OnSchemaChange::Additive => "adds what is new to the destination",
+            OnSchemaChange::Evolve => "adds what is new to the destination, and widens types",
+            OnSchemaChange::IgnoreExtra if !drift.table && drift.changes.iter().any(new) => {
+                "leaves out what is new"
+            }
+            _ => "tells it and goes on",
+        };
+        console.out(&format!(
+            "\nThe next run {next} (on_schema_change: {}).\n",
+            named(drift.on_schema_change)
+        ));
+    }
+}
+
+fn changed(changes: &[Change]) -> Table {
     let mut table = Table::new(&["  CHANGE", "COLUMN", "WAS", "IS"]);
-    for change in &drift.changes {
+    for change in changes {
         let [what, column, was, is] = match change {
             Change::Added { column, kind } => ["new", column, "", kind],
+            Change::Returned { column, kind } => ["back", column, "", kind],
             Change::Removed { column, kind } => ["gone", column, kind, ""],
             Change::Retyped {
                 column, was, is, ..
@@ -101,28 +138,7 @@ fn show(entity: &str, drift: &Drift, console: &Console) {
             is.into(),
         ]);
     }
-    console.out(&table.within(console.width()));
-    let next = match (&drift.fault, drift.on_schema_change) {
-        (Some(_), policy) => {
-            console.out(&format!(
-                "\nThe next run stops before it moves rows (on_schema_change: {}).\n",
-                named(policy)
-            ));
-            let advice = drift.fault.as_ref().and_then(|fault| fault.advice.clone());
-            if let Some(advice) = advice {
-                console.out(&format!("  {advice}\n"));
-            }
-            return;
-        }
-        (None, OnSchemaChange::Warn | OnSchemaChange::Fail) => "tells it and goes on",
-        (None, OnSchemaChange::Additive) => "adds what is new to the destination",
-        (None, OnSchemaChange::Evolve) => "adds what is new to the destination, and widens types",
-        (None, OnSchemaChange::IgnoreExtra) => "leaves out what is new",
-    };
-    console.out(&format!(
-        "\nThe next run {next} (on_schema_change: {}).\n",
-        named(drift.on_schema_change)
-    ));
+    table
 }
 
 /// As it is written in the store.

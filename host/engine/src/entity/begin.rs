@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use arrow_schema::SchemaRef;
 use hygge_core::failpoint::hit;
-use hygge_core::{Context, Result, Split, SplitId, SplitPlan, Store, Strategy, Target};
+use hygge_core::{Context, Result, Split, SplitId, SplitPlan, Store, Target};
 
 use super::Mover;
+use crate::Event;
 use crate::attempt::Begun;
 use crate::orphan::discard_with;
 use crate::start::Start;
-use crate::{Event, increment};
+use crate::traced::Merge;
 
 impl Mover {
     /// Tells the Store what is coming, and writes down that it begins.
@@ -19,26 +20,19 @@ impl Mover {
         store: &dyn Store,
         start: &Start,
         plan: &SplitPlan,
-        schema: SchemaRef,
+        (schema, merge): (SchemaRef, Option<Merge>),
         mut begun: Begun,
         cx: &Context,
     ) -> Result<(Target, Begun)> {
         let id = &self.planned.id;
-        let merge = self
-            .planned
-            .incremental
-            .as_ref()
-            .filter(|i| matches!(i.strategy, Strategy::Merge | Strategy::ChangeTracking));
+        let merge = merge.unwrap_or_default();
         let mut target = Target {
             run: begun.attempt.run.clone(),
             entity: id.clone(),
             schema,
             action: start.action,
-            key: match merge {
-                Some(incremental) => increment::key(incremental, plan)?,
-                None => Vec::new(),
-            },
-            latest_by: merge.and_then(|i| i.column.clone()),
+            key: merge.key,
+            latest_by: merge.latest_by,
             on_schema_change: self.planned.on_schema_change,
             memory: start.memory.clone(),
             begun: serde_json::Value::Null,

@@ -138,8 +138,13 @@ impl Mover {
             plan => (start, plan?),
         };
         let followed = self.follow(&start, &plan).await?;
-        let bound = leaving(&chain, &plan, &cx);
-        let schema = self.shared.signal.or_stopped(bound).await?;
+        let bound = chain.bind(&plan.schema, &cx);
+        let bound = self.shared.signal.or_stopped(bound).await?;
+        let incremental = self.planned.incremental.as_ref();
+        let merge = bound.traced().merge(incremental, &plan)?;
+        let schema = bound.schema();
+        drop(bound);
+        let chain = chain.merged(merge.as_ref());
         let (chain, schema) = self.met(&start, chain, schema)?;
         let checks = self.checks(&schema)?;
         let anew = attempt::anew(&self.planned, &checks);
@@ -155,7 +160,7 @@ impl Mover {
         )
         .await?;
         let (target, begun) = self
-            .begin(store.as_ref(), &start, &plan, schema, begun, &cx)
+            .begin(store.as_ref(), &start, &plan, (schema, merge), begun, &cx)
             .await?;
         drop(cx);
 
@@ -351,7 +356,8 @@ impl Mover {
     fn met(&self, start: &Start, chain: Chain, schema: SchemaRef) -> Result<(Chain, SchemaRef)> {
         let before = drift::before(&self.planned, &self.shared.place, start.state.as_ref());
         let policy = self.planned.on_schema_change;
-        let Some((changes, met)) = drift::meet(policy, before, &schema)? else {
+        let table = drift::table(&self.planned, &self.shared.registry);
+        let Some((changes, met)) = drift::meet(policy, before, &schema, table)? else {
             return Ok((chain, schema));
         };
         self.shared.events.event(&Event::SchemaChanged {
@@ -411,14 +417,6 @@ impl Mover {
         };
         Retries::new(self.shared.options.retries, told).until(self.shared.signal.clone())
     }
-}
-
-/// The schema of what leaves the last of the transforms.
-async fn leaving(chain: &Chain, plan: &SplitPlan, cx: &Context) -> Result<SchemaRef> {
-    Ok(match chain.is_empty() {
-        true => Arc::clone(&plan.schema),
-        false => chain.bind(&plan.schema, cx).await?.schema(),
-    })
 }
 
 /// Why a run of an entity ends early. No code of a fault says the first two: faults come from

@@ -13,8 +13,8 @@ use arrow_cast::cast;
 use arrow_row::{RowConverter, SortField};
 use arrow_schema::{ArrowError, SchemaRef, SortOptions};
 use hygge_core::{
-    Bound, BuildContext, Context, Fault, OPERATION_COLUMN, OneOrMany, Problem, Result, async_trait,
-    code, type_name,
+    Bound, BuildContext, Context, Fault, Lineage, OPERATION_COLUMN, OneOrMany, Problem, Result,
+    async_trait, code, type_name,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -239,6 +239,10 @@ impl Deduped {
 impl Bound for Deduped {
     fn schema(&self) -> SchemaRef {
         Arc::clone(&self.form.schema)
+    }
+
+    fn lineage(&self) -> Option<Lineage> {
+        Some(Lineage::same(self.form.schema.fields().len()))
     }
 
     async fn apply(&mut self, batch: RecordBatch) -> Result<Vec<RecordBatch>> {

@@ -16,7 +16,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use self::key::Key;
-use crate::kind::{Column, Spec, Values, at, column_wise, find, problem};
+use crate::kind::{Column, Kept, Spec, Values, at, column_wise, find, problem};
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -124,10 +124,15 @@ impl Spec for Mask {
                 Step::Clear => Field::clone(field).with_data_type(data_type.clone()),
                 _ => Field::new(name, data_type.clone(), field.is_nullable()),
             };
+            let kept = match step {
+                Step::Hash(_) => Kept::Apart,
+                _ => Kept::Nothing,
+            };
             columns[index] = Column {
                 field: Arc::new(masked),
                 from: Values::Made(
                     index,
+                    kept,
                     Arc::new(move |column| {
                         let failed = |error| Fault::internal(format!("mask failed: {error}"));
                         mask(column, &step, &data_type).map_err(failed)

@@ -6,14 +6,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow_array::cast::AsArray;
-use arrow_array::{
-    Array, ArrayRef, FixedSizeListArray, GenericListArray, MapArray, OffsetSizeTrait, RecordBatch,
-    RecordBatchOptions, StructArray, new_null_array,
-};
-use arrow_cast::{CastOptions, cast_with_options};
+use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
 use arrow_schema::{DataType, Field, FieldRef, Fields, Metadata, Schema, SchemaRef};
-use hygge_core::{Fault, Result, code, type_name, widen_field};
+use hygge_core::{Fault, Result, cast_by_name, code, type_name, widen_field};
 
 use super::partition;
 
@@ -233,98 +228,7 @@ pub(crate) fn said(error: &arrow_schema::ArrowError) -> String {
     crate::parquet::words(&error.to_string()).to_owned()
 }
 
-/// Casts by name where types nest, which Arrow's own cast doesn't. What doesn't fit fails.
+/// Casts by name where types nest. What doesn't fit fails.
 pub(crate) fn cast(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, String> {
-    use DataType as T;
-    let from = array.data_type();
-    if from == to {
-        return Ok(Arc::clone(array));
-    }
-    match (from, to) {
-        (T::Struct(own), T::Struct(wanted)) => {
-            let array = array.as_struct();
-            let columns = wanted
-                .iter()
-                .map(
-                    |field| match own.iter().position(|f| f.name() == field.name()) {
-                        Some(index) => cast(array.column(index), field.data_type()),
-                        None => Ok(new_null_array(field.data_type(), array.len())),
-                    },
-                )
-                .collect::<Result<Vec<_>, _>>()?;
-            StructArray::try_new_with_length(
-                wanted.clone(),
-                columns,
-                array.nulls().cloned(),
-                array.len(),
-            )
-            .map(|a| Arc::new(a) as ArrayRef)
-            .map_err(|e| said(&e))
-        }
-        (T::List(_), T::List(item)) => list(array.as_list::<i32>(), item),
-        (T::LargeList(_), T::LargeList(item)) => list(array.as_list::<i64>(), item),
-        (T::FixedSizeList(_, m), T::FixedSizeList(item, n)) if m == n => {
-            let array = array.as_fixed_size_list();
-            let values = cast(array.values(), item.data_type())?;
-            FixedSizeListArray::try_new_with_length(
-                Arc::clone(item),
-                *n,
-                values,
-                array.nulls().cloned(),
-                array.len(),
-            )
-            .map(|a| Arc::new(a) as ArrayRef)
-            .map_err(|e| said(&e))
-        }
-        (T::List(x) | T::LargeList(x) | T::FixedSizeList(x, _), T::List(y) | T::LargeList(y))
-            if x.data_type() != y.data_type() =>
-        {
-            // First the shape, then what is inside.
-            let shaped = match to {
-                T::List(_) => T::List(Arc::clone(x)),
-                _ => T::LargeList(Arc::clone(x)),
-            };
-            cast(&plain(array, &shaped)?, to)
-        }
-        (T::Map(..), T::Map(entries, sorted)) => {
-            let array = array.as_map();
-            let own: ArrayRef = Arc::new(array.entries().clone());
-            let cast = cast(&own, entries.data_type())?;
-            MapArray::try_new(
-                Arc::clone(entries),
-                array.offsets().clone(),
-                cast.as_struct().clone(),
-                array.nulls().cloned(),
-                *sorted,
-            )
-            .map(|a| Arc::new(a) as ArrayRef)
-            .map_err(|e| said(&e))
-        }
-        (T::Null, to) => Ok(new_null_array(to, array.len())),
-        _ => plain(array, to),
-    }
-}
-
-fn list<O: OffsetSizeTrait>(
-    array: &GenericListArray<O>,
-    item: &FieldRef,
-) -> Result<ArrayRef, String> {
-    let values = cast(array.values(), item.data_type())?;
-    GenericListArray::<O>::try_new(
-        Arc::clone(item),
-        array.offsets().clone(),
-        values,
-        array.nulls().cloned(),
-    )
-    .map(|a| Arc::new(a) as ArrayRef)
-    .map_err(|e| said(&e))
-}
-
-fn plain(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, String> {
-    // Not "safe", which would turn what doesn't fit into NULL.
-    let options = CastOptions {
-        safe: false,
-        ..CastOptions::default()
-    };
-    cast_with_options(array, to, &options).map_err(|e| said(&e))
+    cast_by_name(array, to).map_err(|error| said(&error))
 }

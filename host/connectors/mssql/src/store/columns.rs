@@ -1,7 +1,7 @@
 //! Which columns of the rows go into which of the table, found out before the first row.
 
 use arrow_schema::{Field, Schema};
-use hygge_core::{Fault, OnSchemaChange, Result, code};
+use hygge_core::{Fault, OnSchemaChange, Result, code, type_name};
 
 use super::encode;
 use super::record::{BegunColumn, Widen};
@@ -19,6 +19,7 @@ pub(super) fn matched(
     key: &[String],
 ) -> Result<Vec<BegunColumn>> {
     let mut wrong = Vec::new();
+    let (mut extra, mut other) = (false, false);
     let mut columns = Vec::new();
     for field in schema.fields() {
         let name = field.name();
@@ -29,7 +30,10 @@ pub(super) fn matched(
                     Ok(column) => columns.push(column),
                     Err(why) => wrong.push(why),
                 },
-                _ => wrong.push(format!("{name:?} isn't there")),
+                _ => {
+                    extra = true;
+                    wrong.push(format!("{name:?} isn't there"));
+                }
             }
             continue;
         };
@@ -55,8 +59,10 @@ pub(super) fn matched(
             }
         }
         let sql_type = widened.unwrap_or(column.sql_type);
-        if let Err(why) = encode::fits(field.data_type(), sql_type) {
-            wrong.push(format!("{name:?}: {why}"));
+        if encode::fits(field.data_type(), sql_type).is_err() {
+            other = true;
+            let given = type_name(field.data_type());
+            wrong.push(format!("{name:?}: {given} can't be written as {sql_type}"));
             continue;
         }
         let defaulted = !write.keep_nulls && column.has_default;
@@ -102,8 +108,26 @@ pub(super) fn matched(
     if columns.is_empty() && wrong.is_empty() {
         wrong.push("no column of the source is one of the table's".to_owned());
     }
-    refuse(write, &wrong)?;
+    refuse(write, &wrong, &advice(policy, extra, other))?;
     Ok(columns)
+}
+
+/// What helps, of what isn't done yet.
+fn advice(policy: OnSchemaChange, extra: bool, other: bool) -> String {
+    let mut ways = vec!["change the table"];
+    if extra {
+        ways.push(
+            "leave columns out (a transform `exclude`), or say `on_schema_change: additive` to have \
+             them added, `ignore_extra` to have them left out",
+        );
+    }
+    if other {
+        ways.push("give columns a type that fits (a transform `cast`)");
+        if policy != OnSchemaChange::Evolve {
+            ways.push("`on_schema_change: evolve` widens those of the table");
+        }
+    }
+    ways.join("; ")
 }
 
 /// The columns of a table that is made.
@@ -119,11 +143,12 @@ pub(super) fn made(write: &Write, schema: &Schema) -> Result<Vec<BegunColumn>> {
             Err(why) => wrong.push(why),
         }
     }
-    refuse(write, &wrong)?;
+    let ways = "leave such columns out (a transform `exclude`), or give them another type (`cast`)";
+    refuse(write, &wrong, ways)?;
     Ok(columns)
 }
 
-fn refuse(write: &Write, wrong: &[String]) -> Result<()> {
+fn refuse(write: &Write, wrong: &[String], ways: &str) -> Result<()> {
     if wrong.is_empty() {
         return Ok(());
     }
@@ -135,10 +160,7 @@ fn refuse(write: &Write, wrong: &[String]) -> Result<()> {
         code::SCHEMA,
         format!("the rows don't fit {}: {listed}", write.table),
     )
-    .advise(
-        "change the table, leave columns out in the home (`exclude`), or say `on_schema_change: \
-         additive`, `evolve` or `ignore_extra` in the store",
-    ))
+    .advise(ways))
 }
 
 /// A column that the table doesn't have yet, with the type it had where it came from.
@@ -155,11 +177,12 @@ fn new(field: &Field) -> Result<BegunColumn, String> {
     let Some(sql_type) = found else {
         return Err(format!(
             "{name:?} is {}, which no type of SQL Server holds",
-            field.data_type()
+            type_name(field.data_type())
         ));
     };
-    if let Err(why) = encode::fits(field.data_type(), sql_type) {
-        return Err(format!("{name:?}: {why}"));
+    if encode::fits(field.data_type(), sql_type).is_err() {
+        let given = type_name(field.data_type());
+        return Err(format!("{name:?}: {given} can't be written as {sql_type}"));
     }
     let measured = remembered.is_none()
         && matches!(

@@ -1,0 +1,167 @@
+//! Merges behind transforms: the key and the watermark are followed to the destination, and what
+//! could make one row of several that the source tells apart is refused before rows move.
+
+use crate::harness::{Outcome, Project};
+
+const ROWS: &str = "{\"Order Id\":1,\"ver\":1,\"s\":\"a\",\"l\":[1,2]}\n\
+                    {\"Order Id\":2,\"ver\":1,\"s\":\"ab\",\"l\":[]}\n";
+
+/// A project that merges what is in `data/in.ndjson`.
+fn project(key: &str, transforms: &str) -> Project {
+    let project = Project::new();
+    project.flow(
+        "f",
+        &format!(
+            "home:\n  path: data/in.ndjson\n\
+             \x20 incremental: {{column: ver, strategy: merge, key: {key}}}\n\
+             store: {{type: parquet, path: lake}}\n\
+             transforms: {transforms}\n"
+        ),
+    );
+    project.flow(
+        "look",
+        "home: {type: parquet, path: lake}\nstore: {type: ndjson, path: out/look.ndjson}\nafter: f\n",
+    );
+    project.write("data/in.ndjson", ROWS);
+    project
+}
+
+/// The rows at the destination, in order.
+fn settled(project: &Project) -> Vec<String> {
+    project.hygge("start --flow look --quiet").succeed();
+    let text = std::fs::read_to_string(project.path("out/look.ndjson")).unwrap();
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    lines.sort_unstable();
+    lines
+}
+
+fn run(project: &Project) -> Outcome {
+    project.hygge("start --flow f --quiet").run()
+}
+
+#[test]
+fn a_key_with_another_name_is_followed() {
+    let rename = "[{type: rename, case: pascal}, {type: select, columns: [Ver, OrderId]}]";
+    let sql =
+        "[{type: sql, query: 'SELECT ver AS \"Ver\", \"Order Id\" AS \"OrderId\" FROM self'}]";
+    for (key, transforms) in [
+        ("Order Id", rename),
+        ("OrderId", rename),
+        ("Order Id", sql),
+        ("OrderId", sql),
+    ] {
+        let project = project(key, transforms);
+        project.hygge("debug --flow f").succeed();
+        project.hygge("start --flow f --quiet").succeed();
+        project.write(
+            "data/in.ndjson",
+            "{\"Order Id\":2,\"ver\":3}\n{\"Order Id\":3,\"ver\":2}\n{\"Order Id\":2,\"ver\":2}\n",
+        );
+        project.hygge("start --flow f --quiet").succeed();
+        assert_eq!(
+            settled(&project),
+            [
+                "{\"Ver\":1,\"OrderId\":1}",
+                "{\"Ver\":2,\"OrderId\":3}",
+                "{\"Ver\":3,\"OrderId\":2}"
+            ],
+            "{key} {transforms}"
+        );
+    }
+}
+
+/// A hash tells apart what it was made of; and a key may be one that a transform makes.
+#[test]
+fn a_key_may_be_hashed_or_made() {
+    let hashed = "[{type: select, columns: [Order Id, ver]}, \
+                  {type: mask, key: k, columns: {Order Id: {how: hash}}}]";
+    let made = "[{type: hash, columns: [Order Id, s], into: row}, {type: exclude, columns: [l]}]";
+    let items = "[{type: unnest, column: l}, {type: exclude, columns: [s]}]";
+    for (key, transforms, rows) in [
+        ("Order Id", hashed, 2),
+        ("row", made, 2),
+        ("[Order Id, l]", items, 2),
+    ] {
+        let project = project(key, transforms);
+        if transforms == items {
+            project.write("data/in.ndjson", ROWS.lines().next().unwrap());
+        }
+        for _ in 0..2 {
+            project.hygge("start --flow f --quiet").succeed();
+            assert_eq!(settled(&project).len(), rows, "{key} {transforms}");
+        }
+    }
+}
+
+#[test]
+fn what_would_lose_rows_is_refused_before_any_moves() {
+    let mut said = String::new();
+    for (what, key, transforms) in [
+        ("rows of one", "Order Id", "[{type: unnest, column: l}]"),
+        (
+            "a key cut short",
+            "s",
+            "[{type: mask, columns: {s: {how: truncate, keep: 1}}}]",
+        ),
+        (
+            "a key computed anew",
+            "s",
+            "[{type: derive, columns: {s: UPPER(s)}}]",
+        ),
+        (
+            "a key that goes",
+            "Order Id",
+            "[{type: exclude, columns: [Order Id]}]",
+        ),
+        ("no such key", "OrderId", "[]"),
+        (
+            "another watermark",
+            "Order Id",
+            "[{type: derive, columns: {ver: -ver}}]",
+        ),
+        (
+            "no watermark",
+            "Order Id",
+            "[{type: exclude, columns: [ver]}]",
+        ),
+    ] {
+        let project = project(key, transforms);
+        let refused = run(&project);
+        assert_eq!(refused.code, Some(1), "{what}: {refused}");
+        assert!(!project.path("lake").exists(), "{what}");
+        said.push_str(&format!("# {what}\n{}\n", refused.shown()));
+        let debugged = project.hygge("debug --flow f").run();
+        assert_eq!(debugged.code, Some(1), "{what}: {debugged}");
+        let told = refused.shown();
+        let told = told
+            .lines()
+            .find(|line| line.starts_with("      "))
+            .unwrap();
+        assert!(debugged.shown().contains(told.trim()), "{what}: {debugged}");
+    }
+    insta::assert_snapshot!(said);
+}
+
+/// A whole run that leaves nothing of what it read says so.
+#[test]
+fn a_run_whose_rows_all_go_is_told() {
+    let project = Project::new();
+    project.flow(
+        "f",
+        "home: data/in.csv\nstore: {type: csv, path: out/all.csv}\n",
+    );
+    project.write("data/in.csv", "id,state\n1,paid\n2,open\n");
+    project.hygge("start --quiet").succeed();
+    project.flow(
+        "f",
+        "home: data/in.csv\nstore: {type: csv, path: out/all.csv}\n\
+         transforms: [{type: filter, where: state = 'payed'}]\n",
+    );
+    let outcome = project.hygge("start").succeed();
+    assert!(
+        outcome
+            .shown()
+            .contains("none of the 2 rows that were read passed the transforms"),
+        "{outcome}"
+    );
+}
