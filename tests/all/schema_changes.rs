@@ -198,7 +198,7 @@ fn a_struct_with_fewer_fields_keeps_those_it_had() {
     );
     let state = project.hygge("state show f.f").succeed().stdout;
     assert!(
-        state.contains("  st: struct<a: int64, b: int64>\n"),
+        state.contains("  st: \"struct<a: int64, b: int64>\"\n"),
         "{state}"
     );
 }

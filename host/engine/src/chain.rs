@@ -273,3 +273,7 @@ impl BoundChain {
         Ok(batches)
     }
 }
+
+#[cfg(test)]
+#[path = "chain_tests.rs"]
+mod tests;

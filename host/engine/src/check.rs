@@ -125,7 +125,12 @@ impl Rehearsal<'_> {
         }
         match self.schema(home, &start).await {
             Ok(Some(schema)) => {
-                if let Err(fault) = store.fits(&schema) {
+                let policy = self.planned.on_schema_change;
+                let fits = match store.fits(&schema) {
+                    Ok(()) => store.suits(&schema, policy, self.cx).await.map(drop),
+                    unfit => unfit,
+                };
+                if let Err(fault) = fits {
                     checked.store.extend(found(fault));
                 }
             }

@@ -92,7 +92,11 @@ impl Spec for Cast {
                 .with("column", name)
                 .advise(instead(field.data_type(), &to))
             })?;
-            let kept = kept(field.data_type(), &to);
+            let holds_all = widen(field.data_type(), &to).as_ref() == Some(&to);
+            let kept = match self.on_failure {
+                OnFailure::SetNull if !holds_all => Kept::Nothing,
+                _ => kept(field.data_type(), &to),
+            };
             let (fail, column) = (self.on_failure == OnFailure::Fail, name.clone());
             // What was said of the old type isn't true of the new one.
             columns[index] = Column {
@@ -115,18 +119,16 @@ impl Spec for Cast {
 fn kept(from: &DataType, to: &DataType) -> Kept {
     use DataType as T;
     let exact = |data_type: &DataType| data_type.is_integer() || data_type.is_decimal();
-    let float = |data_type: &DataType| data_type.is_floating();
+    let number = |data_type: &DataType| exact(data_type) || data_type.is_floating();
     match (from, to) {
         (T::Dictionary(_, values), _) => kept(values, to),
         (T::Timestamp(unit, _), T::Timestamp(other, _)) if unit <= other => Kept::Values,
         _ if from == to || widen(from, to).as_ref() == Some(to) => Kept::Values,
+        // A number that the new type would round isn't taken, but by a shorter float.
+        (from, to) if number(from) && exact(to) || exact(from) && number(to) => Kept::Values,
         (_, to) if to.is_string() => Kept::Apart,
         (from, to) if from.is_string() && exact(to) => Kept::Apart,
-        // A number that the new type would round isn't taken.
-        (from, to) if (exact(from) || float(from) || *from == T::Boolean) && exact(to) => {
-            Kept::Apart
-        }
-        (from, to) if exact(from) && float(to) => Kept::Apart,
+        (T::Boolean, to) if number(to) => Kept::Apart,
         (T::Date32, T::Timestamp(..)) => Kept::Apart,
         _ => Kept::Nothing,
     }

@@ -1,4 +1,4 @@
-//! What docs/transforms.md says of numbers.
+//! What docs/transforms.md says of numbers and moments.
 
 use arrow_array::{Decimal128Array, Int32Array, UInt64Array};
 use arrow_cast::display::array_value_to_string;
@@ -33,6 +33,14 @@ fn row() -> RecordBatch {
         (
             "at",
             Arc::new(arrow_array::TimestampMicrosecondArray::from(vec![0])) as ArrayRef,
+        ),
+        (
+            // 2024-01-01T23:30Z, half past midnight of the next day there.
+            "zoned",
+            Arc::new(
+                arrow_array::TimestampMillisecondArray::from(vec![1_704_151_800_000])
+                    .with_timezone("Europe/Oslo"),
+            ) as ArrayRef,
         ),
     ])
     .unwrap()
@@ -98,6 +106,21 @@ fn numbers_are_as_documented() {
         ("most + 1", "0"),
         ("i - 2147483647", "2147483642"),
         ("STRPOS(none, 'b')", "0"),
+    ] {
+        assert_eq!(one(text).0, value, "{text}");
+    }
+}
+
+#[test]
+fn casts_of_a_moment_take_utc_and_its_parts_its_zone() {
+    for (text, value) in [
+        ("CAST(zoned AS DATE)", "2024-01-01"),
+        (
+            "CAST(CAST(zoned AS TIMESTAMP) AS VARCHAR)",
+            "2024-01-01 23:30:00.000000",
+        ),
+        ("EXTRACT(DAY FROM zoned)", "2"),
+        ("STRFTIME(zoned, '%Y-%m-%d')", "2024-01-02"),
     ] {
         assert_eq!(one(text).0, value, "{text}");
     }

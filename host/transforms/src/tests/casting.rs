@@ -277,3 +277,43 @@ fn nulls_are_filled_with_a_value_of_the_column_s_type() {
         assert!(!format!("{fault:?}").contains("secret"));
     }
 }
+
+/// A merge goes by what a cast leaves of its key and its watermark.
+#[test]
+fn what_a_cast_leaves_of_values_is_told() {
+    use hygge_core::Origin as O;
+    let origin = |from: DataType, to: &str, on_failure: &str| {
+        let settings = json!({"columns": {"c": to}, "on_failure": on_failure});
+        let mut registry = Registry::default();
+        crate::register(&mut registry);
+        let kind = registry.transform("cast").unwrap();
+        let cast = kind.build(&Settings::new(settings, []), &place()).unwrap();
+        let schema = Arc::new(Schema::new(vec![Field::new("c", from, true)]));
+        let bound = block_on(cast.bind(&schema, &Context::inline())).unwrap();
+        bound.lineage().unwrap().columns.remove(0)
+    };
+    let (micros, millis) = (
+        DataType::Timestamp(TimeUnit::Microsecond, None),
+        DataType::Timestamp(TimeUnit::Millisecond, None),
+    );
+    for (from, to, expected) in [
+        (DataType::Int32, "int64", O::Same(0)),
+        (DataType::Int64, "int32", O::Same(0)),
+        (DataType::Float64, "int64", O::Same(0)),
+        (millis.clone(), "timestamp[us]", O::Same(0)),
+        (micros.clone(), "timestamp[ms]", O::Made(vec![0])),
+        (micros, "date", O::Made(vec![0])),
+        (DataType::Float64, "float32", O::Made(vec![0])),
+        (DataType::Int64, "bool", O::Made(vec![0])),
+        (DataType::Int64, "string", O::Apart(0)),
+        (DataType::Utf8, "int64", O::Apart(0)),
+        (DataType::Utf8, "date", O::Made(vec![0])),
+    ] {
+        assert_eq!(origin(from.clone(), to, "fail"), expected, "{from} to {to}");
+    }
+    assert_eq!(origin(DataType::Int32, "int64", "set_null"), O::Same(0));
+    assert_eq!(
+        origin(DataType::Int64, "int32", "set_null"),
+        O::Made(vec![0])
+    );
+}
