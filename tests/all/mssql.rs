@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use hygge_core::failpoint::POINTS;
 use hygge_tds_server::{Effect, Fault, SqlError};
+use rustix::process::Signal;
 
-use crate::harness::{Content, Database, Events, Order, Orders, Project, eventually, say};
+use crate::harness::{Content, Database, Events, Order, Orders, Project, eventually, say, walk};
 
 /// How a run changes its table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -450,6 +451,72 @@ fn no_more_workers_load_than_were_asked_for() {
     assert!(most <= 3, "{most} sessions at once");
     let count = database.run(&format!("SELECT CAST(COUNT(*) AS varchar(9)) FROM {table}"));
     assert_eq!(count, [(6 * FILE).to_string()]);
+}
+
+/// Who waited for it would do so with a session in its hands.
+#[test]
+fn one_session_takes_the_lock_of_a_run() {
+    let database = Database::start();
+    let project = database.project(3);
+    project.orders("data/orders/0.parquet", &Orders::new(0..10));
+    for n in 0..8 {
+        let table = format!("dbo.hygge_test_lock_{n}");
+        database.without(&[&table]);
+        project.flow(
+            &format!("flow_{n}"),
+            &format!(
+                "home: {{type: parquet, path: data/orders}}\n\
+                 store: {{connection: db, table: {table}, create: if_missing}}\n"
+            ),
+        );
+    }
+    let Some(server) = database.made() else {
+        return;
+    };
+    project.hygge("start").succeed();
+    let log = server.log();
+    let asked = log
+        .iter()
+        .filter(|logged| logged.text.contains("sp_getapplock"));
+    assert_eq!(asked.count(), 1);
+}
+
+/// A transaction of somebody else holds it: that is told, and nobody has to wait for it.
+#[test]
+fn waiting_for_a_table_is_told_and_ends_when_asked_to() {
+    let database = Database::start();
+    let table = "dbo.hygge_test_held";
+    database.without(&[table]);
+    database.run(&format!(
+        "CREATE TABLE {table} ({COLUMNS}); INSERT INTO {table} (id) VALUES (1)"
+    ));
+    let project = database.project(3);
+    project.orders("data/orders/0.parquet", &Orders::new(0..10));
+    project.flow(
+        "there",
+        &format!(
+            "home: {{type: parquet, path: data/orders}}\n\
+             store: {{connection: db, table: {table}, adopt: true}}\n"
+        ),
+    );
+    let held = database.hold(&format!("UPDATE {table} SET version = 2"));
+    let mut running = project.hygge("start --output json").spawn();
+    let log = || {
+        let mut told = false;
+        walk(&project.path(".hygge/runs"), &mut |path, is_folder| {
+            told |= !is_folder
+                && std::fs::read_to_string(path)
+                    .is_ok_and(|text| text.contains("waiting to look at dbo.hygge_test_held"));
+        });
+        told.then_some(())
+    };
+    eventually("the wait to be told", log);
+    running.signal(Signal::INT);
+    let outcome = running.wait();
+    drop(held);
+    assert_eq!(outcome.code, Some(130), "{outcome}");
+    assert_eq!(database.run(&format!("SELECT id FROM {table}")), ["1"]);
+    project.hygge("start").succeed();
 }
 
 #[test]

@@ -1,7 +1,7 @@
 use hygge_tds_server::{Fault, Options, PASSWORD, Server, USER};
 use tiberius::{Client, Config};
 use tokio::net::TcpStream;
-use tokio_util::compat::TokioAsyncWriteCompatExt;
+use tokio_util::compat::{Compat, TokioAsyncWriteCompatExt};
 
 use super::{Project, say};
 
@@ -98,6 +98,39 @@ impl Database {
             })
             .collect()
         })
+    }
+
+    /// Does something in a transaction that stays open until what this gives is dropped.
+    pub(crate) fn hold(&self, sql: &str) -> impl Drop + use<> {
+        struct Held(tokio::runtime::Runtime, Option<Client<Compat<TcpStream>>>);
+        impl Drop for Held {
+            fn drop(&mut self) {
+                if let Some(client) = self.1.take() {
+                    self.0.block_on(client.close()).ok();
+                }
+            }
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let client = runtime.block_on(async {
+            let config = Config::from_ado_string(&self.string).unwrap();
+            let stream = TcpStream::connect(config.get_addr()).await.unwrap();
+            let mut client = Client::connect(config, stream.compat_write())
+                .await
+                .unwrap();
+            let sql = format!("BEGIN TRANSACTION; {sql}");
+            client
+                .simple_query(sql)
+                .await
+                .unwrap()
+                .into_results()
+                .await
+                .unwrap();
+            client
+        });
+        Held(runtime, Some(client))
     }
 
     /// Drops tables that an earlier test left on a real server.

@@ -53,7 +53,8 @@ impl Mover {
         }
         let live = (!begun.fresh).then_some(&target.run);
         store.cleanup(id, live, cx).await?;
-        target.begun = store.begin(&target, cx).await?;
+        let ready = store.begin(&target, cx);
+        target.begun = self.shared.signal.or_stopped(ready).await?;
         // Once a run.
         drop(self.target.set(target.clone()));
         hit("store.begun")?;

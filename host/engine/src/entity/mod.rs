@@ -120,7 +120,8 @@ impl Mover {
         let cx = self.context();
         recover::finish(&self.shared, &self.planned, &cx).await?;
         let (home, store) = self.build()?;
-        let start = self.start(store.as_ref(), &cx).await?;
+        let start = self.start(store.as_ref(), &cx);
+        let start = self.shared.signal.or_stopped(start).await?;
         let chain = Chain::build(&self.shared.registry, &self.planned, &self.shared.place)?;
         let split = self.split(home.as_ref(), &start, chain.whole(), &cx).await;
         let (start, plan) = match split {

@@ -228,8 +228,11 @@ impl Read {
                 None,
             ));
         }
-        if settings.splits == Some(0) {
-            problems.push(problem("/splits", "`splits` must be at least 1", None));
+        if settings
+            .splits
+            .is_some_and(|splits| !(1..=10_000).contains(&splits))
+        {
+            problems.push(problem("/splits", "`splits` must be from 1 to 10000", None));
         }
         match (login, source) {
             (Some(login), Some(source)) if problems.is_empty() => Ok(Self {

@@ -15,6 +15,7 @@ mod kind;
 mod lost;
 mod operation;
 mod owner;
+mod patience;
 mod publish;
 mod record;
 mod runs;
@@ -234,10 +235,11 @@ impl Store for MssqlStore {
         &self,
         entity: &EntityId,
         memory: Option<&[u8]>,
-        _cx: &Context,
+        cx: &Context,
     ) -> Result<Standing> {
         let mut session = self.session().await?;
-        self.standing(&mut session, entity, memory).await
+        let standing = self.standing(&mut session, entity, memory);
+        patience::told(&self.write.table, cx, standing).await
     }
 
     fn fits(&self, schema: &SchemaRef) -> Result<()> {
@@ -261,7 +263,8 @@ impl Store for MssqlStore {
     }
 
     async fn begin(&self, target: &Target, cx: &Context) -> Result<serde_json::Value> {
-        record::written(&self.decide(target, cx).await?)
+        let decided = patience::told(&self.write.table, cx, self.decide(target, cx));
+        record::written(&decided.await?)
     }
 
     async fn open_writer(

@@ -11,11 +11,16 @@ use crate::fault::Doing;
 
 /// The locks that this process holds on one connection, by run.
 #[derive(Debug, Default)]
-pub(crate) struct Runs(Mutex<HashMap<RunId, Weak<RunLock>>>);
+pub(crate) struct Runs {
+    held: Mutex<HashMap<RunId, Weak<RunLock>>>,
+    /// One entity takes the lock of a run that they share: the others would wait for it, each with a
+    /// session in its hands.
+    taking: tokio::sync::Mutex<()>,
+}
 
 impl Runs {
     fn held(&self) -> MutexGuard<'_, HashMap<RunId, Weak<RunLock>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn get(&self, run: &RunId) -> Option<Arc<RunLock>> {
@@ -61,6 +66,10 @@ impl Connection {
         if let Some(lock) = self.runs.get(run) {
             return Ok(lock);
         }
+        let _taking = self.runs.taking.lock().await;
+        if let Some(lock) = self.runs.get(run) {
+            return Ok(lock);
+        }
         let mut session = self.statements(&format!("the lock of run {run}")).await?;
         if take(&mut session, run).await? {
             let lock = Arc::new(RunLock {
@@ -71,14 +80,11 @@ impl Connection {
             held.insert(run.clone(), Arc::downgrade(&lock));
             return Ok(lock);
         }
-        // Another entity of this run may have been faster.
-        self.runs.get(run).ok_or_else(|| {
-            Fault::new(
-                code::LOCKED,
-                format!("another process is working on run {run}"),
-            )
-            .retryable()
-        })
+        Err(Fault::new(
+            code::LOCKED,
+            format!("another process is working on run {run}"),
+        )
+        .retryable())
     }
 
     /// Whether what a run staged is nobody's any more: its lock is this process's own, or can be
