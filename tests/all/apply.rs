@@ -256,6 +256,44 @@ fn a_script_ends_no_transaction_but_its_own() {
 }
 
 #[test]
+fn a_file_undoes_nothing_of_another() {
+    for target in Target::both() {
+        let project = target.project();
+        let sqlite = matches!(target, Target::Sqlite);
+        let (save, back) = match sqlite {
+            true => ("SAVEPOINT Outer_A", "ROLLBACK TO outer_a"),
+            false => ("SAVE TRANSACTION a", "ROLLBACK TRANSACTION a"),
+        };
+        let first = std::fs::read_to_string(project.path("schema/1.sql")).unwrap();
+        project.write("schema/1.sql", format!("{first}GO\n{save};\n"));
+        project.write("schema/2.sql", format!("{back};\nSELECT 1;\n"));
+        let kind = if sqlite { "sqlite" } else { "mssql" };
+        let said = project.hygge(APPLY).run().shown();
+        insta::assert_snapshot!(format!("{kind}_of_another"), said);
+        assert_eq!(target.holds(&project), nothing());
+        // What is its own comes and goes as it likes.
+        project.write("schema/1.sql", first);
+        let insert = "INSERT INTO hygge_test_seeds (id) VALUES";
+        let own = format!("{save};\n{insert} (7);\nGO\n{back};\n{insert} (8);\n");
+        let release = if sqlite { "RELEASE outer_a;\n" } else { "" };
+        project.write("schema/2.sql", format!("{own}{release}"));
+        project.hygge(APPLY).succeed();
+        assert_eq!(target.holds(&project).0, ["1", "8"]);
+    }
+}
+
+#[test]
+fn stopped_it_says_what_is_left() {
+    let project = Target::Sqlite.project();
+    let mut paused = project.hygge(APPLY).spawn_to("apply.ran");
+    paused.running.signal(rustix::process::Signal::INT);
+    let stopped = paused.running.wait();
+    assert_eq!(stopped.code, Some(130), "{stopped}");
+    insta::assert_snapshot!("stopped", stopped.shown());
+    assert_eq!(Target::Sqlite.holds(&project), nothing());
+}
+
+#[test]
 fn what_no_transaction_takes_is_refused() {
     let project = Target::Sqlite.project();
     project.write("schema/2.sql", "VACUUM;\n");
@@ -320,6 +358,8 @@ fn wrongly() {
     for (name, arguments) in [
         ("no_connection", "apply schema/1.sql --connection dv"),
         ("no_file", "apply nothing.sql --connection db"),
+        ("a_folder", "apply schema --connection db"),
+        ("quoted", "apply schema/*.sql --connection db"),
         ("twice", "apply schema/1.sql ./schema/1.sql --connection db"),
         ("open", "apply open.sql --connection db"),
         ("latin", "apply latin.sql --connection db"),
@@ -337,6 +377,11 @@ fn wrongly() {
         let arguments = format!("apply schema/1.sql --connection {connection}");
         insta::assert_snapshot!(name, project.hygge(&arguments).run().shown());
     }
+    project.write(
+        "hygge.yml",
+        "connections:\n  db: {type: mssql, server: \"127.0.0.1,1\", database: d, user: u, password: p}\n",
+    );
+    insta::assert_snapshot!("no_server", project.hygge(APPLY).run().shown());
     project.write(
         "hygge.yml",
         "connections:\n  db: {type: sqlite, path: hygge.yml}\n",

@@ -21,12 +21,25 @@ pub struct Script {
     pub batches: Vec<Batch>,
 }
 
+impl Script {
+    /// How many batches are run, those several times that say so.
+    pub fn runs(&self) -> usize {
+        self.batches.iter().map(|batch| batch.times).sum()
+    }
+}
+
 /// Reads a script; `root` and `file` are whole paths.
 pub fn read(root: &Path, file: &Path, shown: &str, syntax: ScriptSyntax) -> Result<Script> {
     let bytes = fs::read(file).map_err(|error| {
         let fault = Fault::io(code::CONFIG, "can't read", Path::new(shown), &error);
         match error.kind() {
+            std::io::ErrorKind::NotFound if shown.contains(['*', '?']) => fault
+                .advise("leave the quotes out: the shell puts names in the place of `*` and `?`"),
             std::io::ErrorKind::NotFound => fault.advise("name scripts that are there"),
+            std::io::ErrorKind::IsADirectory => fault.advise(format!(
+                "name the scripts in it: `{}/*.sql`",
+                shown.trim_end_matches('/')
+            )),
             _ => fault,
         }
     })?;

@@ -38,7 +38,7 @@ pub async fn run(
         let applied = Applied {
             file: script.name.clone(),
             checksum: script.checksum.clone(),
-            batches: script.batches.len(),
+            batches: script.runs(),
             at: String::new(),
         };
         database.record(&applied).await?;

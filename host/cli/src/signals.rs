@@ -1,11 +1,56 @@
 use std::sync::Arc;
 
 use hygge_engine::StopSignal;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::complaint::{Complaint, Exit};
 use crate::console::Console;
 use crate::scratch;
+
+/// Whatever stops the program ends it at once, with a word of what becomes of its work. Must be
+/// called within the runtime.
+pub(crate) fn end_at_once(console: Arc<Console>, said: &'static str) -> Result<(), Complaint> {
+    let mut stopped = Signals::listen()?;
+    tokio::spawn(async move {
+        if stopped.next().await.is_some() {
+            console.wipe();
+            console.err(&format!("{said}\n"));
+            scratch::clear();
+            std::process::exit(i32::from(Exit::Interrupted.number()));
+        }
+    });
+    Ok(())
+}
+
+/// Ctrl-C, SIGTERM, and a terminal that goes away.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, Complaint> {
+        let listen = |kind| {
+            signal(kind)
+                .map_err(|error| Complaint::failed(format!("can't listen to signals: {error}")))
+        };
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+            hangup: listen(SignalKind::hangup())?,
+        })
+    }
+
+    /// Whether the next one was Ctrl-C.
+    async fn next(&mut self) -> Option<bool> {
+        tokio::select! {
+            got = self.interrupt.recv() => got.map(|()| true),
+            got = self.terminate.recv() => got.map(|()| false),
+            got = self.hangup.recv() => got.map(|()| false),
+        }
+    }
+}
 
 /// Ctrl-C once, SIGTERM, or a terminal that goes away: the run is asked to finish up. Ctrl-C again:
 /// the program ends at once, and says what becomes of its work. Must be called within the runtime.
@@ -14,19 +59,10 @@ pub(crate) fn listen(
     console: Arc<Console>,
     at_once: &'static str,
 ) -> Result<(), Complaint> {
-    let refused =
-        |error: std::io::Error| Complaint::failed(format!("can't listen to signals: {error}"));
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(refused)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(refused)?;
-    let mut hangup = signal(SignalKind::hangup()).map_err(refused)?;
+    let mut signals = Signals::listen()?;
     tokio::spawn(async move {
         loop {
-            let by_hand = tokio::select! {
-                got = interrupt.recv() => got.map(|()| true),
-                got = terminate.recv() => got.map(|()| false),
-                got = hangup.recv() => got.map(|()| false),
-            };
-            match by_hand {
+            match signals.next().await {
                 None => return,
                 Some(_) if !stop.is_set() => {
                     stop.set();

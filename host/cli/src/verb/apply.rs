@@ -11,7 +11,7 @@ use crate::args::{Global, OutputArgs};
 use crate::complaint::{Complaint, Exit};
 use crate::console::Console;
 use crate::registry::registry;
-use crate::{database, diagnostics, project, runtime, units};
+use crate::{database, diagnostics, project, runtime, signals, units};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -50,7 +50,10 @@ pub(crate) fn run(args: &ApplyArgs, global: &Global, console: &Arc<Console>) -> 
     let database = database::of_connection(&root, &args.connection, &registry, console)?.database;
     let scripts = scripts(&args.files, &root, database.as_ref())?;
     let (runtime, _threads) = runtime::whole()?;
-    let done = runtime.block_on(work(args, &root, database.as_ref(), &scripts));
+    let done = runtime.block_on(async {
+        signals::end_at_once(Arc::clone(console), STOPPED)?;
+        work(args, &root, database.as_ref(), &scripts).await
+    });
     registry.forget_sessions();
     let steps = done?;
     if args.output.json() {
@@ -82,6 +85,10 @@ fn scripts(
     Ok(scripts)
 }
 
+/// Stopped in the middle, nothing is left but what was committed, which the database knows.
+const STOPPED: &str = "stopped at once: either all of it was applied, or nothing; apply again, and only what \
+     isn't there is run";
+
 async fn work<'a>(
     args: &ApplyArgs,
     root: &Path,
@@ -89,7 +96,7 @@ async fn work<'a>(
     scripts: &'a [Script],
 ) -> Result<Vec<Step<'a>>, Complaint> {
     if args.dry_run {
-        let applied = database.applied().await?;
+        let applied = database.applied().await.map_err(database::unanswered)?;
         return Ok(hygge_apply::plan(
             scripts,
             &applied,
@@ -97,7 +104,7 @@ async fn work<'a>(
             args.allow_edited,
         )?);
     }
-    let mut applying = database.begin().await?;
+    let mut applying = database.begin().await.map_err(database::unanswered)?;
     let applied = applying.applied().await?;
     let steps = hygge_apply::plan(scripts, &applied, root, args.allow_edited)?;
     let mut began = |script: &Script| tracing::info!("applying {}", script.shown);
@@ -110,8 +117,7 @@ fn tell(args: &ApplyArgs, steps: &[Step<'_>], database: &str, console: &Console)
     let mut run = 0;
     for Step { script, what } in steps {
         let shown = &script.shown;
-        let batches: usize = script.batches.iter().map(|batch| batch.times).sum();
-        let batches = units::many(batches as u64, "batch", "batches");
+        let batches = units::many(script.runs() as u64, "batch", "batches");
         let (did, would) = match what {
             What::Apply => ("Applied", "Would apply"),
             What::Again(_) => ("Applied again", "Would apply again"),
@@ -169,7 +175,7 @@ fn line(step: &Step<'_>, dry_run: bool) -> serde_json::Value {
     json!({
         "file": script.name,
         "status": status,
-        "batches": script.batches.len(),
+        "batches": script.runs(),
         "checksum": script.checksum,
         "applied_before": before.map(|last| format!("{}Z", last.at.replace(' ', "T"))),
         "applied_as": before.filter(|last| last.file != script.name).map(|last| &last.file),

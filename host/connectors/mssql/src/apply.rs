@@ -36,6 +36,8 @@ const INSERT: &str = "\
 INSERT INTO [dbo].[hygge_applied] ([file_name], [checksum], [batches], [applied_at]) \
 VALUES (@P1, @P2, @P3, SYSUTCDATETIME())";
 
+const LAST: &str = "SELECT MAX([id]) FROM [dbo].[hygge_applied]";
+
 /// A session may have been left waiting by somebody who just died.
 const LOCK: &str = "\
 DECLARE @taken int; \
@@ -84,6 +86,8 @@ pub(crate) struct Transaction {
     session: StatementSession,
     describe: String,
     database: String,
+    /// The last record that it made.
+    last: Option<i64>,
 }
 
 impl Transaction {
@@ -114,6 +118,7 @@ impl Transaction {
             session,
             describe,
             database: database.unwrap_or_default(),
+            last: None,
         })
     }
 
@@ -160,6 +165,12 @@ impl Transaction {
         }
         Ok(depth)
     }
+
+    async fn last(&mut self) -> Result<Option<i64>> {
+        let what = format!("can't look up what was applied to {}", self.describe);
+        let found = self.session.query(&what, Doing::Writing, LAST, &[]).await?;
+        Ok(first(&found).and_then(|row| whole(row, 0)))
+    }
 }
 
 /// Says what to do about an error that comes of the transaction.
@@ -203,15 +214,36 @@ impl Applying for Transaction {
                 code::DESTINATION_UNSUPPORTED,
                 format!("{} begins a transaction that it doesn't end", applied.file),
             )
-            .advise("leave BEGIN TRANSACTION out: all that is applied is one transaction"));
+            .advise(
+                "leave BEGIN TRANSACTION out: all that is applied is one transaction; nothing was applied",
+            ));
         }
         let what = format!("can't record what was applied to {}", self.describe);
         self.session.unhurried(&what, CREATE).await?;
+        // Savepoints can't be asked for, and one of an earlier file stands until the commit. Who rolls
+        // back to it takes that file's record along.
+        if self.last.is_some() && self.last().await? != self.last {
+            return Err(Fault::new(
+                code::DESTINATION_UNSUPPORTED,
+                format!(
+                    "{} rolls back to a savepoint that isn't its own, or undoes the record of a file \
+                     that was applied before it",
+                    applied.file
+                ),
+            )
+            .advise(
+                "leave SAVE TRANSACTION and ROLLBACK TRANSACTION out: what fails is undone anyway; \
+                 nothing was applied",
+            ));
+        }
         let batches = i32::try_from(applied.batches).unwrap_or(i32::MAX);
         let parameters: [&dyn tiberius::ToSql; 3] = [&applied.file, &applied.checksum, &batches];
         let added = self.session.execute(&what, INSERT, &parameters).await?;
         match added {
-            1 => Ok(()),
+            1 => {
+                self.last = self.last().await?;
+                Ok(())
+            }
             _ => Err(Fault::internal(format!("{what}: the record took no row"))),
         }
     }

@@ -1,11 +1,10 @@
 //! Scripts in one transaction, and the table that says which were applied.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hygge_core::{Applied, Applying, BatchFault, Fault, Result, async_trait, code};
 use rusqlite::fallible_iterator::FallibleIterator as _;
-use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
+use rusqlite::hooks::{AuthAction, AuthContext, Authorization, TransactionOperation};
 use rusqlite::{Batch, Connection, Error};
 
 use crate::fault;
@@ -59,17 +58,57 @@ pub(crate) fn applied(connection: &Connection, shown: &str) -> Result<Vec<Applie
 pub(crate) struct Transaction {
     connection: Connection,
     shown: String,
+    watch: Arc<Mutex<Watch>>,
+}
+
+/// What a script does to the transaction that it runs in.
+#[derive(Default)]
+struct Watch {
     /// A script runs, which must leave the transaction alone.
-    guarded: Arc<AtomicBool>,
+    guarded: bool,
     /// It didn't.
-    refused: Arc<AtomicBool>,
+    refused: bool,
+    /// The savepoints that the file has open, in lower case. One that outlives its file would let
+    /// another file undo what this one did, and its record.
+    savepoints: Vec<String>,
+}
+
+impl Watch {
+    fn of(watch: &Mutex<Self>) -> MutexGuard<'_, Self> {
+        watch.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn allows(&mut self, action: &AuthAction<'_>) -> bool {
+        match action {
+            AuthAction::Transaction { .. } if self.guarded => {
+                self.refused = true;
+                return false;
+            }
+            AuthAction::Savepoint {
+                operation,
+                savepoint_name,
+            } => {
+                let name = savepoint_name.to_ascii_lowercase();
+                let open = self.savepoints.iter().rposition(|open| *open == name);
+                match (operation, open) {
+                    (TransactionOperation::Begin, _) => self.savepoints.push(name),
+                    (TransactionOperation::Release, Some(at)) => self.savepoints.truncate(at),
+                    (TransactionOperation::Rollback, Some(at)) => self.savepoints.truncate(at + 1),
+                    // SQLite says that there is none.
+                    _ => {}
+                }
+            }
+            _ => {}
+        }
+        true
+    }
 }
 
 impl Transaction {
     pub(crate) fn begin(mut connection: Connection, shown: &str) -> Result<Self> {
-        let (guarded, refused) = (Arc::default(), Arc::default());
+        let watch = Arc::<Mutex<Watch>>::default();
         let begun = (|| {
-            connection.authorizer(Some(guard(&guarded, &refused)))?;
+            connection.authorizer(Some(guard(&watch)))?;
             connection.execute_batch("PRAGMA foreign_keys = ON; BEGIN IMMEDIATE")
         })();
         begun.map_err(|error| {
@@ -84,8 +123,7 @@ impl Transaction {
         Ok(Self {
             connection,
             shown: shown.to_owned(),
-            guarded,
-            refused,
+            watch,
         })
     }
 
@@ -132,16 +170,12 @@ impl Transaction {
 
 /// Lets a script do what it likes, but for ending the transaction that it runs in.
 fn guard(
-    guarded: &Arc<AtomicBool>,
-    refused: &Arc<AtomicBool>,
+    watch: &Arc<Mutex<Watch>>,
 ) -> impl for<'c> FnMut(AuthContext<'c>) -> Authorization + Send + 'static {
-    let (guarded, refused) = (Arc::clone(guarded), Arc::clone(refused));
-    move |asked| match asked.action {
-        AuthAction::Transaction { .. } if guarded.load(Ordering::Relaxed) => {
-            refused.store(true, Ordering::Relaxed);
-            Authorization::Deny
-        }
-        _ => Authorization::Allow,
+    let watch = Arc::clone(watch);
+    move |asked| match Watch::of(&watch).allows(&asked.action) {
+        true => Authorization::Allow,
+        false => Authorization::Deny,
     }
 }
 
@@ -172,9 +206,9 @@ impl Applying for Transaction {
     }
 
     async fn batch(&mut self, sql: &str) -> Result<(), BatchFault> {
-        self.guarded.store(true, Ordering::Relaxed);
+        Watch::of(&self.watch).guarded = true;
         let ran = self.run(sql);
-        self.guarded.store(false, Ordering::Relaxed);
+        Watch::of(&self.watch).guarded = false;
         let (error, at) = match ran {
             // Some errors, and RAISE(ROLLBACK) of a trigger, end it as well.
             Ok(()) if self.connection.is_autocommit() => (
@@ -194,7 +228,7 @@ impl Applying for Transaction {
             "within transaction",
             "inside a transaction",
         ];
-        let fault = if self.refused.load(Ordering::Relaxed) {
+        let fault = if Watch::of(&self.watch).refused {
             Fault::new(
                 code::DESTINATION_UNSUPPORTED,
                 "can't run this: all that is applied is one transaction, which no script begins or ends",
@@ -212,6 +246,19 @@ impl Applying for Transaction {
     }
 
     async fn record(&mut self, applied: &Applied) -> Result<()> {
+        if let Some(open) = Watch::of(&self.watch).savepoints.first() {
+            return Err(Fault::new(
+                code::DESTINATION_UNSUPPORTED,
+                format!(
+                    "{} opens the savepoint {open} and doesn't release it",
+                    applied.file
+                ),
+            )
+            .advise(
+                "add RELEASE at its end, or leave the savepoint out: what fails is undone anyway; \
+                 nothing was applied",
+            ));
+        }
         let what = "can't record what was applied to";
         self.execute(CREATE, what)?;
         let batches = i64::try_from(applied.batches).unwrap_or(i64::MAX);
