@@ -15,6 +15,7 @@ mod checks;
 mod crash;
 mod damage;
 mod deduping;
+mod dictionaries;
 mod evil;
 mod flights;
 mod guests;

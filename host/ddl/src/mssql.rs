@@ -6,10 +6,17 @@ use arrow_schema::{DataType, Field};
 use crate::profile::Seen;
 
 pub(crate) fn column_type(field: &Field, seen: Option<&Seen>) -> Result<String, String> {
-    let longest = seen.and_then(|seen| match field.data_type() {
+    hygge_mssql::declared(
+        field,
+        seen.and_then(|seen| longest(field.data_type(), seen)),
+    )
+}
+
+fn longest(data_type: &DataType, seen: &Seen) -> Option<u64> {
+    match data_type {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Some(seen.longest_utf16),
         DataType::Binary | DataType::LargeBinary | DataType::BinaryView => Some(seen.longest_bytes),
+        DataType::Dictionary(_, values) => longest(values, seen),
         _ => None,
-    });
-    hygge_mssql::declared(field, longest)
+    }
 }

@@ -228,6 +228,7 @@ impl SqlType {
                 DataType::Timestamp(unit, _) => Self::DateTimeOffset(digits(unit)),
                 _ => return None,
             },
+            DataType::Dictionary(_, values) => return Self::for_arrow(values),
             _ => return None,
         })
     }

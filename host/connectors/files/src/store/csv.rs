@@ -187,7 +187,12 @@ pub fn csv_text(schema: &Schema, batches: &[RecordBatch]) -> Result<String, Arro
         let message = format!("CSV has no form for column {:?}", field.name());
         return Err(ArrowError::CsvError(message));
     }
-    let encoder = CsvEncoder::new(CsvOptions::default());
+    let mut options = CsvOptions::default();
+    if schema.fields().len() == 1 {
+        // A blank line would be no row.
+        options.null_values = vec!["NULL".to_owned()];
+    }
+    let encoder = CsvEncoder::new(options);
     let mut out = encoder.header(schema)?;
     for batch in batches {
         encoder.lines(&in_utc(batch)?, |bytes| {

@@ -10,6 +10,7 @@ use arrow_ipc::reader::{FileReader, StreamReader};
 use arrow_schema::{ArrowError, Schema, SchemaRef};
 use hygge_core::{Fault, Result, code};
 
+use super::dictionary::nulls_by_key;
 use super::ipc_claims::Claims;
 use super::plain::plain_field;
 use super::{Chunk, Rows, Source, io_fault};
@@ -169,7 +170,9 @@ impl Source for IpcSource {
             let Some(batch) = self.batches.next() else {
                 return Ok(None);
             };
-            let batch = batch.map_err(|e| damaged(&self.name, &e))?;
+            let batch = batch
+                .and_then(nulls_by_key)
+                .map_err(|e| damaged(&self.name, &e))?;
             let batch = if self.fit.is_same() {
                 batch
             } else {

@@ -2,6 +2,7 @@
 
 pub(crate) mod bounds;
 pub(crate) mod csv;
+mod dictionary;
 mod exact_floats;
 pub(crate) mod footers;
 pub(crate) mod input;

@@ -210,6 +210,8 @@ pub(super) fn longest(batch: &RecordBatch, so_far: &mut [u64]) {
                 })
                 .max()
         };
+        let words = array.as_any_dictionary_opt();
+        let array = words.map_or(array, |words| words.values());
         let most = match array.data_type() {
             DataType::Utf8 => texts(&mut array.as_string::<i32>().iter()),
             DataType::LargeUtf8 => texts(&mut array.as_string::<i64>().iter()),
@@ -272,6 +274,16 @@ fn cell<'a>(
         }};
     }
     let found = match array.data_type() {
+        DataType::Dictionary(..) => {
+            let words = array.as_any_dictionary();
+            let inner = cell(words.values().as_ref(), staged, target, collation, clip)?;
+            // Without words all is NULL.
+            let keys = match words.values().is_empty() {
+                true => Vec::new(),
+                false => words.normalized_keys(),
+            };
+            return Ok(Box::new(move |row, into| inner(keys[row], into)));
+        }
         DataType::Boolean => {
             let values = array.as_boolean();
             whole(move |row| i128::from(values.value(row)), staged, clip)
