@@ -78,6 +78,49 @@ fn a_warning_is_told_and_committed() {
     assert!(!rejects.exists(), "of a run that is over");
 }
 
+#[test]
+fn rows_of_a_check_that_is_gone_are_taken_away() {
+    let project = project(
+        "  - {type: not_null, columns: id}\n\
+         \x20 - {type: regex, column: customer, pattern: '^a', severity: warn, rejects: bad}\n",
+    );
+    project.write("data/a.csv", "id,customer\n1,ann\n9,bob\n");
+    project.write("bad/sales.sales.note.txt", "mine");
+    project.hygge("start").succeed();
+    let rejects = project.path("bad/sales.sales.2-regex.ndjson");
+    assert!(rejects.exists());
+    project.flow(
+        "sales",
+        "home: data/\nstore: lake/sales\nchecks:\n  - {type: not_null, columns: id}\n",
+    );
+    project.hygge("start").succeed();
+    assert!(!rejects.exists());
+    assert!(project.path("bad/sales.sales.note.txt").exists());
+}
+
+#[test]
+fn rejects_go_to_a_folder_of_their_own() {
+    let mut shown = String::new();
+    for folder in ["flows", ".hygge/state", "lake", "data/bad", "link"] {
+        let check = format!("  - {{type: not_null, columns: id, rejects: {folder}}}\n");
+        let project = project(&check);
+        project.write("data/a.csv", "id,customer\n1,ann\n");
+        std::fs::create_dir_all(project.path("lake/sales")).unwrap();
+        std::os::unix::fs::symlink(project.path("lake/sales"), project.path("link")).unwrap();
+        let refused = project.hygge("start").run();
+        assert_eq!(refused.code, Some(2), "{folder}: {refused}");
+        shown.push_str(&format!("- {folder}\n{}\n", refused.shown()));
+    }
+    insta::assert_snapshot!("rejects_go_to_a_folder_of_their_own", shown);
+}
+
+#[test]
+fn only_what_can_keep_rows_is_told_to() {
+    let project = project("  - {type: row_count, min: 5}\n  - {type: unique, key: id}\n");
+    project.write("data/a.csv", "id,customer\n1,ann\n1,bob\n");
+    insta::assert_snapshot!("no_rows_to_keep", project.hygge("start").run().shown());
+}
+
 /// Splits that were staged before a kill count as well.
 #[test]
 fn what_was_seen_before_a_kill_counts() {

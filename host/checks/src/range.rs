@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
-use arrow_array::{Array, BooleanArray, Datum};
+use arrow_array::cast::AsArray as _;
+use arrow_array::types::{Float32Type, Float64Type};
+use arrow_array::{Array, ArrayRef, BooleanArray, Datum};
+use arrow_buffer::BooleanBuffer;
 use arrow_ord::cmp::{gt, lt};
-use arrow_schema::{ArrowError, SchemaRef};
+use arrow_schema::{ArrowError, DataType, SchemaRef};
 use hygge_core::{BoundCheck, BuildContext, Fault, Problem, Result, code, type_name};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -81,10 +84,27 @@ impl Spec for Range {
                 let below = min.as_ref().map(|min| lt(&given as &dyn Datum, min));
                 let above = max.as_ref().map(|max| gt(&given as &dyn Datum, max));
                 outside(below, above)
+                    .map(|outside| with_nan(&given, outside))
                     .map_err(|error| Fault::internal(format!("can't compare: {error}")))
             }),
         }]))
     }
+}
+
+/// What is no number lies in no range, though Arrow has it above all others.
+fn with_nan(given: &ArrayRef, outside: BooleanArray) -> BooleanArray {
+    let nan: BooleanBuffer = match given.data_type() {
+        DataType::Float32 => {
+            let values = given.as_primitive::<Float32Type>().values();
+            values.iter().map(|value| value.is_nan()).collect()
+        }
+        DataType::Float64 => {
+            let values = given.as_primitive::<Float64Type>().values();
+            values.iter().map(|value| value.is_nan()).collect()
+        }
+        _ => return outside,
+    };
+    BooleanArray::new(outside.values() | &nan, outside.nulls().cloned())
 }
 
 type Compared = std::result::Result<BooleanArray, ArrowError>;

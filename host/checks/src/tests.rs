@@ -134,6 +134,59 @@ fn each_check_says_what_it_found() {
     insta::assert_snapshot!(said.join("\n"));
 }
 
+/// After quiet runs something may come again.
+#[test]
+fn runs_without_rows_are_no_volume() {
+    let check = json!({"type": "volume", "runs": 3});
+    let registry = registry();
+    let kind = registry.check("volume").unwrap();
+    let mut settings = check;
+    settings.as_object_mut().unwrap().remove("type");
+    let built = kind.build(&Settings::new(settings, []), &place()).unwrap();
+    let bound = built.check.bind(&rows().schema(), &place()).unwrap();
+    let of = |rows: u64, earlier: &[u64]| {
+        let about = About {
+            earlier: earlier.to_vec(),
+            ..about(rows)
+        };
+        bound.judge(&[], &about).unwrap()
+    };
+    assert_eq!(of(2, &[0, 0, 0]), Verdict::Passed);
+    assert_eq!(of(90, &[0, 0, 0, 100]), Verdict::Passed);
+    assert_ne!(of(2, &[0, 0, 0, 100]), Verdict::Passed);
+}
+
+/// -0.0 is 0.0, whichever NaN is one, and none lies in a range.
+#[test]
+fn each_number_counts_once() {
+    let odd = -f64::NAN;
+    let z: ArrayRef = Arc::new(Float64Array::from(vec![-0.0, f64::NAN]));
+    let y: ArrayRef = Arc::new(Float64Array::from(vec![0.0, odd]));
+    let (z, y) = ([("z", z)], [("z", y)]);
+    let rows = |columns: [(&str, ArrayRef); 1]| RecordBatch::try_from_iter(columns).unwrap();
+    let splits = [vec![rows(z)], vec![rows(y)]];
+    let of = |check: Value| match judged(&check, &splits).unwrap() {
+        Verdict::Passed => "-".to_owned(),
+        Verdict::Failed { why, .. } => why,
+    };
+    assert_eq!(
+        [
+            of(json!({"type": "unique", "key": "z"})),
+            of(json!({"type": "range", "column": "z", "min": 0})),
+            of(json!({"type": "range", "column": "z", "max": -0.0})),
+            of(json!({"type": "accepted_values", "column": "z", "values": [0]})),
+            of(json!({"type": "accepted_values", "column": "z", "values": [0, "NaN"]})),
+        ],
+        [
+            "2 rows have the \"z\" of another",
+            "\"z\" isn't at least 0 in 2 rows, such as NaN",
+            "\"z\" isn't at most -0.0 in 2 rows, such as NaN",
+            "\"z\" holds other values in 2 rows, such as NaN",
+            "-",
+        ]
+    );
+}
+
 /// A bound that was rounded would let through what it was written against.
 #[test]
 fn bounds_are_what_was_written() {

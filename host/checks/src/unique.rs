@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::{Array, BooleanArray, RecordBatch};
 use arrow_row::{RowConverter, SortField};
-use arrow_schema::SchemaRef;
+use arrow_schema::{ArrowError, DataType, SchemaRef};
 use hygge_core::{
     About, BoundCheck, BuildContext, Context, Fault, Looking, OneOrMany, Problem, Result, Verdict,
     code,
@@ -25,6 +25,7 @@ use serde_json::Value;
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::kind::{Spec, find, problem};
+use crate::value::{plain, unpacked};
 
 /// Hashes of one split in memory, at most: 2 MiB.
 const HELD: usize = (2 << 20) / 16;
@@ -61,11 +62,11 @@ impl Spec for Unique {
             .map(|name| find(Self::NAME, name, schema))
             .collect::<Result<_>>()?;
         let fields = columns.iter();
-        let fields: Vec<SortField> = fields
-            .map(|column| SortField::new(schema.field(*column).data_type().clone()))
+        let types: Vec<DataType> = fields
+            .map(|column| plain(schema.field(*column).data_type()))
             .collect();
         // Whether there are rows to be made of these types is found out now.
-        RowConverter::new(fields.clone()).map_err(|error| {
+        converter(&types).map_err(|error| {
             let message = format!("the unique check can't compare its key: {error}");
             Fault::new(code::SCHEMA, message)
         })?;
@@ -73,7 +74,7 @@ impl Spec for Unique {
         Ok(Arc::new(Keys {
             said: names.collect::<Vec<_>>().join(", "),
             columns: columns.into(),
-            fields: fields.into(),
+            types: types.into(),
             work: cx.work.clone(),
             staged: Arc::default(),
         }))
@@ -90,7 +91,7 @@ const READ: usize = 32 << 20;
 struct Keys {
     said: String,
     columns: Arc<[usize]>,
-    fields: Arc<[SortField]>,
+    types: Arc<[DataType]>,
     work: PathBuf,
     staged: Arc<Mutex<Staged>>,
 }
@@ -233,7 +234,7 @@ impl BoundCheck for Keys {
     fn look(&self, _: &Context) -> Box<dyn Looking> {
         Box::new(Hashing {
             columns: Arc::clone(&self.columns),
-            fields: Arc::clone(&self.fields),
+            types: Arc::clone(&self.types),
             converter: None,
             held: Vec::new(),
             segments: Vec::new(),
@@ -266,10 +267,14 @@ impl BoundCheck for Keys {
     }
 }
 
+fn converter(types: &[DataType]) -> Result<RowConverter, ArrowError> {
+    RowConverter::new(types.iter().cloned().map(SortField::new).collect())
+}
+
 /// The keys of one attempt at a split.
 struct Hashing {
     columns: Arc<[usize]>,
-    fields: Arc<[SortField]>,
+    types: Arc<[DataType]>,
     converter: Option<RowConverter>,
     held: Vec<u128>,
     segments: Vec<Segment>,
@@ -290,11 +295,14 @@ impl Looking for Hashing {
     fn take(&mut self, batch: &RecordBatch) -> Result<Option<BooleanArray>> {
         let uncompared = |error| Fault::internal(format!("keys can't be compared: {error}"));
         let columns = self.columns.iter();
-        let columns: Vec<_> = columns.map(|at| Arc::clone(batch.column(*at))).collect();
+        let columns = columns.zip(self.types.iter());
+        let columns: Vec<_> = columns
+            .map(|(at, to)| unpacked(batch.column(*at), to))
+            .collect::<Result<_>>()?;
         let nulls: Vec<_> = columns.iter().filter_map(Array::logical_nulls).collect();
         let converter = match &mut self.converter {
             Some(converter) => converter,
-            none => none.insert(RowConverter::new(self.fields.to_vec()).map_err(uncompared)?),
+            none => none.insert(converter(&self.types).map_err(uncompared)?),
         };
         let rows = converter.convert_columns(&columns).map_err(uncompared)?;
         for (at, row) in rows.iter().enumerate() {

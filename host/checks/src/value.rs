@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use arrow_array::cast::AsArray as _;
 use arrow_array::timezone::Tz;
+use arrow_array::types::{Float32Type, Float64Type};
 use arrow_array::{ArrayRef, Scalar, StringArray};
 use arrow_cast::{CastOptions, cast_with_options};
 use arrow_schema::{DataType, Field};
@@ -45,13 +47,43 @@ pub(crate) fn plain(data_type: &DataType) -> DataType {
     }
 }
 
-/// The values of a column as those of its plain type.
+/// The values of a column as those of its plain type, and of each number one form only: -0.0 is 0.0,
+/// and one NaN is as good as another.
 pub(crate) fn unpacked(column: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
-    if column.data_type() == to {
-        return Ok(Arc::clone(column));
+    let column = match column.data_type() == to {
+        true => Arc::clone(column),
+        false => arrow_cast::cast(column, to)
+            .map_err(|error| Fault::internal(format!("a column can't be looked at: {error}")))?,
+    };
+    Ok(one_form(&column))
+}
+
+fn one_form(column: &ArrayRef) -> ArrayRef {
+    match column.data_type() {
+        DataType::Float32 => {
+            let values = column.as_primitive::<Float32Type>();
+            let one = |value: f32| {
+                if value.is_nan() {
+                    f32::NAN
+                } else {
+                    value + 0.0
+                }
+            };
+            Arc::new(values.unary::<_, Float32Type>(one))
+        }
+        DataType::Float64 => {
+            let values = column.as_primitive::<Float64Type>();
+            let one = |value: f64| {
+                if value.is_nan() {
+                    f64::NAN
+                } else {
+                    value + 0.0
+                }
+            };
+            Arc::new(values.unary::<_, Float64Type>(one))
+        }
+        _ => Arc::clone(column),
     }
-    arrow_cast::cast(column, to)
-        .map_err(|error| Fault::internal(format!("a column can't be looked at: {error}")))
 }
 
 /// A written value as one of that type.
@@ -84,5 +116,5 @@ pub(crate) fn scalar(check: &str, written: &Written, field: &Field) -> Result<Sc
             return Err(refused());
         }
     }
-    Ok(Scalar::new(made))
+    Ok(Scalar::new(one_form(&made)))
 }

@@ -153,6 +153,11 @@ pub(crate) fn odd(c: char) -> bool {
     c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
+/// A text with blanks in their place.
+pub(crate) fn on_one_line(text: &str) -> String {
+    text.replace(odd, " ")
+}
+
 /// A text with its control characters spelt out, if it has any: a name in a configuration must not
 /// move the cursor. Line ends, tabs and our own colours stay. Spelt as JSON does it: what is
 /// printed may be that, and mean the same afterwards.

@@ -1,11 +1,10 @@
 use arrow_array::RecordBatch;
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
-use arrow_json::WriterBuilder;
-use arrow_json::writer::LineDelimited;
 use arrow_schema::{ArrowError, SchemaRef};
+use hygge_engine::json_lines;
 use hygge_files::store::in_utc;
 
-use crate::console::odd;
+use crate::console::on_one_line;
 use crate::table::{Cell, Table};
 
 /// Letters of a value that are shown in a table.
@@ -23,7 +22,7 @@ pub(crate) fn table(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<Strin
         .collect();
     let headings: Vec<&str> = headings.iter().map(String::as_str).collect();
     let mut table = Table::new(&headings);
-    let options = FormatOptions::default();
+    let options = FormatOptions::default().with_null("NULL");
     for batch in batches {
         let batch = in_utc(batch)?;
         let columns = batch.columns().iter();
@@ -42,23 +41,14 @@ pub(crate) fn table(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<Strin
 
 /// Rows as JSON for programs, one object a line, nulls included.
 pub(crate) fn json(batches: &[RecordBatch]) -> Result<String, ArrowError> {
-    let mut bytes = Vec::new();
-    let builder = WriterBuilder::new().with_explicit_nulls(true);
-    let mut writer = builder.build::<_, LineDelimited>(&mut bytes);
-    for batch in batches {
-        writer.write(&in_utc(batch)?)?;
-    }
-    writer.finish()?;
-    drop(writer);
-    String::from_utf8(bytes).map_err(|error| ArrowError::JsonError(error.to_string()))
+    let lines = batches.iter();
+    lines.map(|batch| json_lines(&in_utc(batch)?)).collect()
 }
 
 /// A value on one line, without what moves a terminal's cursor, and not too wide.
 fn short(text: &str) -> String {
-    let mut letters = text.chars().map(|c| match odd(c) {
-        true => ' ',
-        false => c,
-    });
+    let text = on_one_line(text);
+    let mut letters = text.chars();
     let mut short: String = letters.by_ref().take(WIDE).collect();
     if letters.next().is_some() {
         short.pop();
@@ -84,7 +74,7 @@ mod tests {
         let wide = format!("{}…", "x".repeat(39));
         assert_eq!(
             shown,
-            format!("  n  text\n  1  a b\n      [31m\n300  {wide}\n")
+            format!("   n  text\n   1  a b\nNULL   [31m\n 300  {wide}\n")
         );
         let json = json(&[batch.slice(0, 2)]).unwrap();
         assert_eq!(

@@ -44,7 +44,18 @@ pub async fn first_rows(
     let (mut batches, mut rows, mut more) = (Vec::new(), 0, false);
     'splits: for split in &plan.splits {
         let mut reading = Reading::open(home, transform, &plan, split, cx).await?;
-        while let Some(given) = reading.next().await? {
+        reading.few = most.max(1);
+        loop {
+            let given = match reading.next().await {
+                Ok(Some(given)) => given,
+                Ok(None) => break,
+                // What was asked for is there; a later row is wrong.
+                Err(_) if rows == most && most > 0 => {
+                    more = true;
+                    break 'splits;
+                }
+                Err(fault) => return Err(fault),
+            };
             for batch in given {
                 let left = most - rows;
                 more |= batch.num_rows() > left;
@@ -70,6 +81,11 @@ struct Reading {
     reader: Box<dyn hygge_core::Reader>,
     bound: Option<Box<dyn Bound>>,
     ended: bool,
+    /// Rows that were read and not taken yet.
+    waiting: Option<RecordBatch>,
+    /// How many are taken at once, more each time: what is wrong with later ones is no matter of
+    /// those before.
+    few: usize,
 }
 
 impl Reading {
@@ -94,6 +110,8 @@ impl Reading {
             reader,
             bound,
             ended: false,
+            waiting: None,
+            few: usize::MAX,
         })
     }
 
@@ -105,16 +123,27 @@ impl Reading {
                 None => Ok(None),
             };
         }
-        let Some(step) = self.reader.next().await? else {
-            self.ended = true;
-            return match &mut self.bound {
-                Some(bound) => bound.finish().await.map(Some),
-                None => Ok(None),
-            };
+        let batch = match self.waiting.take() {
+            Some(waiting) => waiting,
+            None => {
+                let Some(step) = self.reader.next().await? else {
+                    self.ended = true;
+                    return match &mut self.bound {
+                        Some(bound) => bound.finish().await.map(Some),
+                        None => Ok(None),
+                    };
+                };
+                let Batch::Rows(batch) = step.batch else {
+                    return Err(Fault::internal("rows came encoded that nobody asked for"));
+                };
+                batch
+            }
         };
-        let Batch::Rows(batch) = step.batch else {
-            return Err(Fault::internal("rows came encoded that nobody asked for"));
-        };
+        let taken = self.few.min(batch.num_rows());
+        let left = batch.num_rows() - taken;
+        self.waiting = (left > 0).then(|| batch.slice(taken, left));
+        self.few = self.few.saturating_mul(2);
+        let batch = batch.slice(0, taken);
         match &mut self.bound {
             Some(bound) => bound.apply(batch).await.map(Some),
             None => Ok(Some(vec![batch])),

@@ -32,6 +32,8 @@ struct One {
     describe: String,
     severity: Severity,
     rejects: Option<Rejects>,
+    /// Whether it can tell of single rows that they fail.
+    of_rows: bool,
     bound: Arc<dyn BoundCheck>,
 }
 
@@ -71,6 +73,7 @@ impl Checks {
                 describe: item.describe.clone(),
                 severity: built.severity,
                 rejects: built.rejects.map(file),
+                of_rows: kind.schema()["properties"]["rejects"].is_object(),
                 bound: bound.map_err(|fault| fault.with("check", nth))?,
             });
         }
@@ -167,12 +170,38 @@ impl Checks {
     }
 }
 
-/// Why nothing is committed, if a check says so.
-pub(crate) fn refusal(checked: &[Checked]) -> Option<Fault> {
-    let failed: Vec<&Checked> = checked
-        .iter()
-        .filter(|each| !each.passed && each.severity == Severity::Fail)
-        .collect();
+impl Checks {
+    /// Why nothing is committed, if one says so.
+    pub(crate) fn refusal(&self, checked: &[Checked]) -> Option<Fault> {
+        let failed = |each: &Checked| !each.passed && each.severity == Severity::Fail;
+        let mut each = self.0.iter().zip(checked);
+        let of_rows = each.any(|(one, checked)| one.of_rows && failed(checked));
+        let failed: Vec<&Checked> = checked.iter().filter(|each| failed(each)).collect();
+        refusal(&failed, of_rows)
+    }
+
+    /// Takes away files of rows that failed in earlier runs, given their paths, where no check writes
+    /// them any more.
+    pub(crate) async fn forget(
+        &self,
+        earlier: Vec<String>,
+        place: &BuildContext,
+        cx: &Context,
+    ) -> Result<()> {
+        let kept = |path: &String| {
+            let mut files = self.0.iter().filter_map(|one| one.rejects.as_ref());
+            files.any(|rejects| rejects.shown == *path)
+        };
+        let gone = earlier.into_iter().filter(|path| !kept(path));
+        for shown in gone {
+            let file = place.root.join(&shown);
+            keep(Rejects { file, shown }, Vec::new(), cx).await?;
+        }
+        Ok(())
+    }
+}
+
+fn refusal(failed: &[&Checked], of_rows: bool) -> Option<Fault> {
     let why: Vec<&str> = failed
         .iter()
         .filter_map(|each| each.why.as_deref())
@@ -187,9 +216,15 @@ pub(crate) fn refusal(checked: &[Checked]) -> Option<Fault> {
         .filter_map(|each| each.rejects.as_deref())
         .collect();
     let advice = match files.is_empty() {
-        true => "nothing was committed; `rejects: FOLDER` in the check keeps rows that fail, \
-                 `severity: warn` commits them all the same"
-            .to_owned(),
+        true if of_rows => {
+            "nothing was committed; `rejects: FOLDER` in the check keeps rows that fail, \
+             `severity: warn` commits them all the same"
+                .to_owned()
+        }
+        true => {
+            "nothing was committed; with `severity: warn` it is told and committed all the same"
+                .to_owned()
+        }
         false => format!("nothing was committed; see {}", files.join(", ")),
     };
     let message = format!("{count}: {}", why.join("; "));
@@ -304,13 +339,36 @@ fn standing(batch: &RecordBatch) -> Result<Option<RecordBatch>> {
         .map_err(|error| Fault::internal(format!("rows can't be told apart: {error}")))
 }
 
+/// Where the last run that judged the entity kept rows that failed, as far as runs are remembered.
+pub(crate) async fn rejected(
+    state: &dyn hygge_state::StateStore,
+    id: &EntityId,
+) -> Result<Vec<String>> {
+    let runs = state.runs(LOOKED_AT).await?;
+    let mut entities = runs.iter().flat_map(|run| &run.entities);
+    let last = entities.find(|entity| entity.id == *id && !entity.checks.is_empty());
+    let checks = last.into_iter().flat_map(|entity| &entity.checks);
+    // By its name it is one of those files, whatever the record says.
+    let own = format!("{}.{}.", id.flow, id.entity).replace('/', "_");
+    let own = |path: &String| {
+        let name = path.rsplit('/').next().unwrap_or_default();
+        name.starts_with(&own) && name.ends_with(".ndjson")
+    };
+    Ok(checks
+        .filter_map(|check| check.rejects.clone())
+        .filter(own)
+        .collect())
+}
+
+/// Runs that are looked through.
+const LOOKED_AT: usize = 1_000;
+
 /// How many rows earlier runs of the entity committed that did the same, the newest first.
 pub(crate) async fn earlier(
     state: &dyn hygge_state::StateStore,
     id: &EntityId,
     action: hygge_core::Action,
 ) -> Result<Vec<u64>> {
-    const LOOKED_AT: usize = 1_000;
     let runs = state.runs(LOOKED_AT).await?;
     let entities = runs.iter().flat_map(|run| &run.entities);
     let same = entities.filter(|entity| {

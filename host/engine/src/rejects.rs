@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use arrow_array::{Array as _, BooleanArray, RecordBatch};
-use arrow_json::WriterBuilder;
-use arrow_json::writer::LineDelimited;
 use arrow_schema::{ArrowError, Field, FieldRef, Schema};
 use arrow_select::filter::filter_record_batch;
-use hygge_core::{Fault, Result, code, in_utc, textless};
+use hygge_core::{Fault, Result, code, in_utc};
+
+use crate::json::json_lines;
 
 /// The rows of a batch that failed, `most` of them at most, each with its newline.
 pub(crate) fn lines(
@@ -35,13 +35,7 @@ fn written(
         return Ok(Vec::new());
     };
     let rows = filter_record_batch(&batch.slice(0, end + 1), &failed.slice(0, end + 1))?;
-    let mut bytes = Vec::new();
-    let builder = WriterBuilder::new().with_explicit_nulls(true);
-    let mut writer = builder.build::<_, LineDelimited>(&mut bytes);
-    writer.write(&shown(&rows)?)?;
-    writer.finish()?;
-    drop(writer);
-    let text = String::from_utf8(bytes).map_err(|e| ArrowError::JsonError(e.to_string()))?;
+    let text = json_lines(&shown(&rows)?)?;
     Ok(text.split_inclusive('\n').map(str::to_owned).collect())
 }
 
@@ -52,10 +46,6 @@ fn shown(rows: &RecordBatch) -> std::result::Result<RecordBatch, ArrowError> {
     let mut columns = Vec::with_capacity(schema.fields().len());
     for (field, column) in schema.fields().iter().zip(rows.columns()) {
         let column = in_utc(column)?;
-        if textless(&column, 0..column.len()) {
-            let what = format!("column {:?} holds a time that has no text", field.name());
-            return Err(ArrowError::JsonError(what));
-        }
         let field = Field::clone(field).with_data_type(column.data_type().clone());
         fields.push(Arc::new(field));
         columns.push(column);

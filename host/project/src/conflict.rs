@@ -258,13 +258,17 @@ pub(crate) fn own_files(
         own.push((flows, flows_dir));
     }
     entities.retain(|entity| {
+        let id = &entity.planned.id;
+        if let Some(problem) = rejected_into(entity, &own, cx, real) {
+            problems.push(problem);
+            return false;
+        }
         let Some(written) = &entity.planned.store_plan.place else {
             return true;
         };
         let written = &real.place(written);
         let found = own.iter().find(|(place, _)| place.overlaps(written));
         if let Some((_, name)) = found {
-            let id = &entity.planned.id;
             problems.push(
                 Problem::at(
                     &entity.store_at,
@@ -276,6 +280,49 @@ pub(crate) fn own_files(
         }
         found.is_none()
     });
+}
+
+/// Rows that fail a check go to a folder of their own: in that of the home they would be read, in
+/// that of the store nothing but data may stand, and the project's files are no place for them.
+fn rejected_into(
+    entity: &Resolved,
+    own: &[(Place, &str)],
+    cx: &BuildContext,
+    real: &mut Real,
+) -> Option<Problem> {
+    let planned = &entity.planned;
+    let checks = planned.checks.iter();
+    let folders = checks.filter_map(|check| check.settings.expose().get("rejects")?.as_str());
+    for folder in folders {
+        let rejects = real.place(&Place::files(&cx.root.join(folder)));
+        let mut told = None;
+        for (place, at) in [
+            (&planned.home_plan.place, &entity.home_at),
+            (&planned.store_plan.place, &entity.store_at),
+        ] {
+            if let Some(place) = place
+                && real.place(place).overlaps(&rejects)
+            {
+                told = told.or(Some((at, "which this path meets".to_owned())));
+            }
+        }
+        if let Some((_, name)) = own.iter().find(|(place, _)| place.overlaps(&rejects)) {
+            told = told.or(Some((
+                &entity.store_at,
+                format!("over the project's own {name}"),
+            )));
+        }
+        if let Some((at, why)) = told {
+            let id = &planned.id;
+            let message = format!("`{id}` would write rows that fail a check to {folder:?}, {why}");
+            return Some(
+                Problem::at(at, message)
+                    .advise("name another folder in `rejects`, such as `rejects`")
+                    .about(id),
+            );
+        }
+    }
+    None
 }
 
 fn same_destination(first: &Resolved, second: &Resolved, same: bool) -> Problem {

@@ -1,6 +1,5 @@
 use hygge_core::{
-    BuildContext, EntityId, HomePlan, Mode, OnSchemaChange, Place, Registry, StorePlan, Strategy,
-    action,
+    BuildContext, EntityId, HomePlan, Mode, OnSchemaChange, Registry, StorePlan, Strategy, action,
 };
 use serde_json::json;
 
@@ -227,12 +226,6 @@ pub(crate) fn resolve(
             .about(&id),
         );
     }
-    problems.extend(rejected_into(
-        &checks,
-        &id,
-        [(&home_plan.place, &home_at), (&store_plan.place, &store_at)],
-        around,
-    ));
     if let (true, Some(splits @ 2..)) = (store_plan.capabilities.single, home_plan.splits) {
         let message = format!(
             "{shown} is read in {splits} splits, and the store takes all rows through one writer"
@@ -278,36 +271,6 @@ pub(crate) fn resolve(
     };
     problems.extend(resolved.contradiction(mode));
     Some(resolved)
-}
-
-/// Rows that fail a check go to a folder of their own: in that of the home they would be read, in
-/// that of the store nothing but data may stand.
-fn rejected_into(
-    checks: &[PlannedItem],
-    id: &EntityId,
-    ends: [(&Option<Place>, &At); 2],
-    around: &Surroundings<'_>,
-) -> Option<Problem> {
-    let given = checks.iter();
-    let folders = given.filter_map(|check| check.settings.expose().get("rejects")?.as_str());
-    for folder in folders {
-        let rejects = Place::files(&around.cx.root.join(folder));
-        let met = ends.iter().find(|(place, _)| {
-            let place = place.as_ref();
-            place.is_some_and(|place| place.overlaps(&rejects))
-        });
-        if let Some((_, at)) = met {
-            let message = format!(
-                "`{id}` would write rows that fail a check to {folder:?}, which this path meets"
-            );
-            return Some(
-                Problem::at(at, message)
-                    .advise("name another folder in `rejects`, such as `rejects`")
-                    .about(id),
-            );
-        }
-    }
-    None
 }
 
 /// A split of an entity whose two ends share a connection needs a session for either.

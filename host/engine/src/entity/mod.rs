@@ -330,6 +330,8 @@ impl Mover {
             return Ok(());
         }
         let state = self.shared.state.as_ref();
+        let before = checks::rejected(state, &self.planned.id).await?;
+        checks.forget(before, &self.shared.place, cx).await?;
         let about = About {
             rows,
             began: self.shared.began,
@@ -347,7 +349,7 @@ impl Mover {
             id: self.planned.id.clone(),
             checks: checked.clone(),
         });
-        let refusal = checks::refusal(&checked);
+        let refusal = checks.refusal(&checked);
         // Once a run.
         drop(self.checked.set(checked));
         refusal.map_or(Ok(()), Err)
