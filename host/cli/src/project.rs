@@ -186,6 +186,16 @@ pub(crate) fn load_one(
     name: &str,
     console: &Arc<Console>,
 ) -> Result<(Project, PlannedEntity), Complaint> {
+    load_one_with(global, name, &[], console)
+}
+
+/// The same, with values that the command line sets.
+pub(crate) fn load_one_with(
+    global: &Global,
+    name: &str,
+    vars: &[String],
+    console: &Arc<Console>,
+) -> Result<(Project, PlannedEntity), Complaint> {
     if let Some(wrong) = not_one_entity(name) {
         return Err(wrong);
     }
@@ -194,6 +204,7 @@ pub(crate) fn load_one(
             flows: Vec::new(),
             entities: vec![name.to_owned()],
         },
+        vars: vars.to_vec(),
         ..Changes::default()
     };
     let project = load_found(global, &changes, console)?;

@@ -51,9 +51,9 @@ enum Algorithm {
 struct ColumnRules {
     /// How every name is written.
     case: Option<Case>,
-    /// Whether other characters than letters and digits go; `case` does that anyway.
+    /// Whether other characters than letters, digits and `_` go, spaces too; `case` does that anyway.
     remove_special: bool,
-    /// Whether spaces go; `case` does that anyway.
+    /// Whether spaces go; `case` and `remove_special` do that anyway.
     remove_spaces: bool,
 }
 
@@ -197,13 +197,14 @@ impl PolishConfig {
         }
         if let Some(columns) = &self.columns
             && columns.case.is_none()
-            && (columns.remove_special || columns.remove_spaces)
+            && columns.remove_spaces
+            && !columns.remove_special
         {
             told.push((
-                "/columns".to_owned(),
-                "names are changed by `case`, or one by one",
-                "say `case: pascal`, `camel` or `snake`, which removes spaces and special \
-                 characters, or use `type: rename` in `transforms`",
+                "/columns/remove_spaces".to_owned(),
+                "spaces alone aren't taken out of names",
+                "say `remove_special: true`, which takes spaces too, or use `type: rename` in \
+                 `transforms`",
             ));
         }
         told
@@ -225,6 +226,12 @@ impl PolishConfig {
                 Case::Snake => "snake",
             };
             list.push(json!({"type": "rename", "case": case}));
+        } else if self
+            .columns
+            .as_ref()
+            .is_some_and(|columns| columns.remove_special)
+        {
+            list.push(json!({"type": "rename", "remove_special": true}));
         }
         let mut constant = |name: &str, value: Json| {
             list.push(json!({"type": "constant", "columns": {name: value}}));
@@ -273,6 +280,21 @@ mod tests {
                 {"type": "run_columns", "loaded_at": "__LastLoadedAt__"},
             ])
         );
+    }
+
+    #[test]
+    fn special_characters_go_without_a_case() {
+        let of = |columns: Json| -> PolishConfig {
+            serde_json::from_value(json!({"columns": columns})).unwrap()
+        };
+        let both = of(json!({"remove_special": true, "remove_spaces": true}));
+        assert!(both.without_equal().is_empty());
+        assert_eq!(
+            Json::from(both.equivalent()),
+            json!([{"type": "rename", "remove_special": true}])
+        );
+        let spaces = of(json!({"remove_spaces": true}));
+        assert_eq!(spaces.without_equal().len(), 1);
     }
 
     #[test]

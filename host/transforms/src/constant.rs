@@ -7,11 +7,11 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray};
 use arrow_buffer::BooleanBuffer;
 use arrow_schema::{DataType, Field, SchemaRef};
-use hygge_core::{Bound, Context, Fault, OPERATION_COLUMN, Result, code};
+use hygge_core::{Bound, Context, Fault, OPERATION_COLUMN, Problem, Result, code};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::kind::{Column, Spec, Values, column_wise};
+use crate::kind::{Column, Spec, Values, at, column_wise, problem};
 use crate::scalar::Scalar;
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -26,6 +26,12 @@ pub(crate) struct Constant {
 impl Spec for Constant {
     const NAME: &'static str = "constant";
     const SUMMARY: &'static str = "adds columns with one value in every row";
+
+    fn problems(&self) -> Vec<Problem> {
+        let nameless = self.columns.contains_key("");
+        let told = nameless.then(|| problem(&at("columns", ""), "a column needs a name", None));
+        told.into_iter().collect()
+    }
 
     fn describe(&self) -> String {
         let names: Vec<&str> = self.columns.keys().map(String::as_str).collect();

@@ -17,7 +17,7 @@ use crate::scalar::Scalar;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct FillNull {
-    /// What stands in for NULL, by column.
+    /// What stands in for NULL, by column. A dictionary comes out as its values.
     #[schemars(extend("minProperties" = 1))]
     columns: BTreeMap<String, Scalar>,
 }
@@ -37,19 +37,25 @@ impl Spec for FillNull {
         for (name, value) in &self.columns {
             let index = find(Self::NAME, name, input)?;
             let field = input.field(index);
-            let value = one(name, value, field.data_type())?;
+            // A dictionary comes out as its values: the new one may not be among its words.
+            let (to, packed) = match field.data_type() {
+                DataType::Dictionary(_, values) => (values.as_ref().clone(), true),
+                other => (other.clone(), false),
+            };
+            let value = one(name, value, &to)?;
             // The value may be a longer text than was said of the column, or no GUID where it has them.
-            let field = match value.data_type().is_numeric() || value.data_type().is_temporal() {
+            let filled = match to.is_numeric() || to.is_temporal() {
                 true => Field::clone(field).with_nullable(false),
-                false => Field::new(name, field.data_type().clone(), false),
+                false => Field::new(name, to.clone(), false),
+            };
+            let field = Arc::new(filled.with_data_type(to.clone()));
+            let fill = move |column: &ArrayRef| match packed {
+                true => fill(&cast(column, &to)?, &value),
+                false => fill(column, &value),
             };
             columns[index] = Column {
-                field: Arc::new(field),
-                from: Values::Made(
-                    index,
-                    Kept::Nothing,
-                    Arc::new(move |column| fill(column, &value)),
-                ),
+                field,
+                from: Values::Made(index, Kept::Nothing, Arc::new(fill)),
             };
         }
         column_wise(Self::NAME, columns, input, cx)
@@ -69,7 +75,7 @@ fn one(name: &str, value: &Scalar, data_type: &DataType) -> Result<ArrayRef> {
             .with("column", name)
             .advise(advice)
     };
-    if matches!(data_type, DataType::Dictionary(..) | DataType::Null) {
+    if *data_type == DataType::Null {
         return Err(wrong());
     }
     let text: ArrayRef = Arc::new(StringArray::from(vec![value.text()]));
@@ -90,5 +96,10 @@ fn fill(column: &ArrayRef, value: &ArrayRef) -> Result<ArrayRef> {
     };
     let there = nulls.into_inner().into();
     zip(&there, column, &One::new(Arc::clone(value)))
+        .map_err(|error| Fault::internal(format!("fill_null failed: {error}")))
+}
+
+fn cast(column: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
+    arrow_cast::cast(column, to)
         .map_err(|error| Fault::internal(format!("fill_null failed: {error}")))
 }

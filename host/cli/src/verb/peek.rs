@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 use hygge_engine::{After, FirstRows};
 
 use super::Ended;
-use crate::args::Global;
+use crate::args::{Global, VarArgs};
 use crate::complaint::{Complaint, Exit};
 use crate::console::Console;
 use crate::{diagnostics, project, rows, runtime, units};
@@ -25,6 +25,8 @@ pub(crate) struct PeekArgs {
     /// The entity
     #[arg(value_name = "FLOW.ENTITY")]
     entity: String,
+    #[command(flatten)]
+    vars: VarArgs,
     /// How many rows, at most
     #[arg(long, default_value_t = 10, value_name = "N")]
     rows: usize,
@@ -48,7 +50,8 @@ enum Format {
 
 pub(crate) fn run(args: &PeekArgs, global: &Global, console: &Arc<Console>) -> Ended {
     diagnostics::begin(global.verbose, console, None)?;
-    let (project, planned) = project::load_one(global, &args.entity, console)?;
+    let (project, planned) =
+        project::load_one_with(global, &args.entity, &args.vars.vars, console)?;
     let after = match &args.after {
         Some(step) => After::One(step.clone()),
         None => After::All,
@@ -80,6 +83,9 @@ fn show(first: &FirstRows, format: Format, console: &Console) -> Ended {
             let many = first.batches.iter().map(|batch| batch.num_rows() as u64);
             let many = units::rows(many.sum());
             console.out(&match first.more {
+                true if many == units::rows(0) => {
+                    "\nThere are rows; --rows N shows some.\n".to_owned()
+                }
                 true => format!("\nThe first {many}; --rows N shows more.\n"),
                 false => format!("\n{many}.\n"),
             });

@@ -6,9 +6,9 @@ use hygge_project::FileKind;
 
 use super::Ended;
 use super::schema_diff::{self, DiffArgs};
-use crate::args::Global;
+use crate::args::{Global, VarArgs};
 use crate::complaint::Exit;
-use crate::console::Console;
+use crate::console::{Console, on_one_line};
 use crate::table::Table;
 use crate::{diagnostics, project, registry, runtime, schema_files};
 
@@ -32,6 +32,8 @@ pub(crate) struct SchemaArgs {
     /// A kind of file (project, flow, entity), or an entity, whose home is opened
     #[arg(default_value = "project", value_name = "KIND|FLOW.ENTITY", value_parser = asked)]
     of: Asked,
+    #[command(flatten)]
+    vars: VarArgs,
     /// Write the schemas of all kinds to .hygge/schema in the project
     #[arg(long, conflicts_with = "of")]
     write: bool,
@@ -84,7 +86,7 @@ pub(crate) fn run(args: &SchemaArgs, global: &Global, console: &Arc<Console>) ->
     }
     let kind = match &args.of {
         Asked::File(kind) => *kind,
-        Asked::Entity(name) => return steps(name, global, console),
+        Asked::Entity(name) => return steps(name, &args.vars.vars, global, console),
     };
     // Outside of a project the types are those that hygge brings.
     let known = match project::root(global) {
@@ -97,9 +99,9 @@ pub(crate) fn run(args: &SchemaArgs, global: &Global, console: &Arc<Console>) ->
 }
 
 /// What leaves the home, and each transform after it.
-fn steps(name: &str, global: &Global, console: &Arc<Console>) -> Ended {
+fn steps(name: &str, vars: &[String], global: &Global, console: &Arc<Console>) -> Ended {
     diagnostics::begin(global.verbose, console, None)?;
-    let (project, planned) = project::load_one(global, name, console)?;
+    let (project, planned) = project::load_one_with(global, name, vars, console)?;
     let (runtime, threads) = runtime::whole()?;
     let cx = runtime::context(&threads, console);
     let passed = hygge_engine::passed(&project.plan, &planned, &project.registry, &cx);
@@ -112,7 +114,7 @@ fn steps(name: &str, global: &Global, console: &Arc<Console>) -> Ended {
         for field in step.schema.fields() {
             let nulls = if field.is_nullable() { "" } else { "none" };
             table.row(vec![
-                format!("  {}", field.name()).into(),
+                format!("  {}", on_one_line(field.name())).into(),
                 type_name(field.data_type()).into(),
                 nulls.into(),
             ]);

@@ -317,3 +317,15 @@ fn what_a_cast_leaves_of_values_is_told() {
         O::Made(vec![0])
     );
 }
+
+/// The value may be none of a dictionary's words.
+#[test]
+fn nulls_of_a_dictionary_are_filled() {
+    let words: arrow_array::DictionaryArray<arrow_array::types::Int8Type> =
+        [Some("a"), None, Some("b")].into_iter().collect();
+    let words: ArrayRef = Arc::new(words);
+    let given = RecordBatch::try_from_iter_with_nullable([("d", words, true)]).unwrap();
+    let out = run("fill_null", json!({"columns": {"d": "c"}}), &given).unwrap();
+    let filled: ArrayRef = Arc::new(StringArray::from(vec!["a", "c", "b"]));
+    assert_eq!(out.column(0), &filled);
+}

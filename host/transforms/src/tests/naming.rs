@@ -193,6 +193,10 @@ fn settings_that_contradict_themselves_are_problems_with_a_place() {
         ["/columns/a~1b: rename: a/b needs a name"]
     );
     assert_eq!(
+        problems("constant", json!({"columns": {"": 1}})),
+        ["/columns/: constant: a column needs a name"]
+    );
+    assert_eq!(
         problems("cast", json!({"columns": {"a": "int46"}})),
         ["/columns/a: cast: \"int46\" is not a type"]
     );
