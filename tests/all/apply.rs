@@ -298,6 +298,11 @@ fn what_no_transaction_takes_is_refused() {
     let project = Target::Sqlite.project();
     project.write("schema/2.sql", "VACUUM;\n");
     insta::assert_snapshot!("vacuum", project.hygge(APPLY).run().shown());
+    // It would do nothing, and dropping a table would take rows of others along.
+    project.write("schema/2.sql", "SELECT 1;\nPRAGMA Foreign_Keys = off;\n");
+    insta::assert_snapshot!("foreign_keys", project.hygge(APPLY).run().shown());
+    let json = project.hygge(&format!("{APPLY} --output json")).run();
+    insta::assert_snapshot!("foreign_keys_json", json.shown());
     assert_eq!(Target::Sqlite.holds(&project), nothing());
     let target = Target::Mssql(Database::start());
     let project = target.project();

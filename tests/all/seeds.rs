@@ -55,6 +55,7 @@ fn sql_server_from_a_file_to_a_table_and_back() {
         .succeed();
 
     // The table is described, and what is written runs.
+    project.flow("again", "store: lake/again\nafter: [seed]\n");
     let described =
         "generate entities --connection db --tables dbo.hygge_test_orders* --flow again";
     let said = project.hygge(described).succeed().shown();
@@ -63,7 +64,6 @@ fn sql_server_from_a_file_to_a_table_and_back() {
     let text = std::fs::read_to_string(&entity).unwrap();
     let server = regex::Regex::new(r"127\.0\.0\.1,\d+").unwrap();
     insta::assert_snapshot!("entity", server.replace_all(&text, "[SERVER]"));
-    project.flow("again", "store: lake/again\nafter: [seed]\n");
     project.hygge("start --flow again").succeed();
     assert_eq!(project.content("lake/again").rows, 200);
     // What changes is read alone, and the row once more that the last run ended with.
@@ -112,12 +112,25 @@ fn tables_of_every_kind_are_described() {
     let said = project.hygge(&format!("{one} a.b.c")).run().shown();
     insta::assert_snapshot!("no_table", said);
     // All that was written can be started.
+    project.flow("all", "store: lake/all\n");
     let into = "--tables hygge_test* --views --flow all";
     project
         .hygge(&format!("generate entities --connection db {into}"))
         .succeed();
-    project.flow("all", "store: lake/all\n");
     project.hygge("start --flow all --dry-run").succeed();
+    // A table has one name, whatever else is looked at; a flow that isn't there gets no entities.
+    for flow in ["al", "nope"] {
+        let said = project.hygge(&format!("{one} dbo.hygge_test* --flow {flow}"));
+        insta::assert_snapshot!(format!("flow_{flow}"), said.run().shown());
+    }
+    assert!(!project.path("flows/nope").exists());
+    let said = project.hygge(&format!("{one} *.hygge_test_keyed,*.* --flow all"));
+    let said = said.succeed();
+    assert!(
+        said.stdout
+            .contains("Unchanged flows/all/entities/hygge_test_keyed.yml"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -140,6 +153,12 @@ fn sqlite_from_a_file_to_a_table_and_back() {
     project
         .hygge("apply schema/orders.sql --connection db")
         .succeed();
+    let database = rusqlite::Connection::open(project.path("seeds.db")).unwrap();
+    // Its own tables are no business of anybody's.
+    database
+        .execute_batch("CREATE VIRTUAL TABLE words USING rtree(id, a, b)")
+        .unwrap();
+    drop(database);
     let described = "generate entities --connection db --tables";
     insta::assert_snapshot!(
         "sqlite",
@@ -159,6 +178,20 @@ fn sqlite_from_a_file_to_a_table_and_back() {
         project.hygge(&format!("{described} *")).run().shown()
     );
     assert!(!project.path("seeds.db").exists());
+    // An entity's name may hold what parts others.
+    project.flow(
+        "f",
+        "entities: [dbo.Users]\nhome: data/orders.parquet\nstore: lake/{entity}\n",
+    );
+    let quoted = "generate ddl --flow f --dialect postgres --table raw.{entity}";
+    let said = project.hygge(quoted).succeed();
+    assert!(
+        said.stdout.contains("CREATE TABLE \"raw\".\"dbo.Users\" ("),
+        "{said}"
+    );
+    project.write("mk.py", "x");
+    let odd = project.hygge("generate ddl --input mk.py --table t").run();
+    insta::assert_snapshot!("no_format", odd.shown());
     // A schema is another database's.
     let named = "generate ddl --input data/orders.parquet --dialect sqlite --table dbo.Orders";
     insta::assert_snapshot!("sqlite_named", project.hygge(named).run().shown());

@@ -47,6 +47,8 @@ pub(crate) struct Complaint {
     /// What is wrong with the project's files, when that is it: then the message is theirs, and
     /// needs no head.
     problems: Vec<Problem>,
+    /// The file and line that a fault names.
+    place: (Option<String>, Option<u64>),
 }
 
 impl Complaint {
@@ -57,6 +59,7 @@ impl Complaint {
             message: message.into(),
             advice: None,
             problems: Vec::new(),
+            place: (None, None),
         }
     }
 
@@ -67,6 +70,7 @@ impl Complaint {
             message: message.into(),
             advice: None,
             problems: Vec::new(),
+            place: (None, None),
         }
     }
 
@@ -102,7 +106,7 @@ impl Complaint {
         let problems = match self.problems.as_slice() {
             [] => vec![json!({
                 "message": self.message, "advice": self.advice,
-                "file": null, "line": null, "column": null,
+                "file": self.place.0, "line": self.place.1, "column": null,
             })],
             problems => problems.iter().map(told).collect(),
         };
@@ -138,7 +142,12 @@ impl From<Problems> for Complaint {
 
 impl From<Fault> for Complaint {
     fn from(fault: Fault) -> Self {
+        let place = (
+            fault.attribute("file").map(str::to_owned),
+            fault.attribute("line").and_then(|line| line.parse().ok()),
+        );
         Self {
+            place,
             exit: if fault.code == code::CONFIG {
                 Exit::Usage
             } else {

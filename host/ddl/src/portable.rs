@@ -1,6 +1,7 @@
 //! Types of the databases that have no connector: what each declares for an Arrow type.
 
 use arrow_schema::{DataType, Field, TimeUnit};
+use hygge_core::type_name;
 
 use crate::dialect::Dialect;
 use crate::profile::Seen;
@@ -21,7 +22,7 @@ pub(crate) fn column_type(
         format!(
             "{:?} is {}, which no type of {dialect} holds",
             field.name(),
-            field.data_type()
+            type_name(field.data_type())
         )
     })
 }

@@ -1,9 +1,12 @@
 //! What the rows themselves show: how long texts are, and which columns have no nulls.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use arrow_array::cast::AsArray as _;
-use arrow_array::types::Decimal128Type;
+use arrow_array::types::{
+    ArrowPrimitiveType, Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type,
+};
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::DataType;
 
@@ -60,13 +63,10 @@ impl Seen {
             DataType::Binary => self.bytes(values.as_binary::<i32>().iter()),
             DataType::LargeBinary => self.bytes(values.as_binary::<i64>().iter()),
             DataType::BinaryView => self.bytes(values.as_binary_view().iter()),
-            DataType::Decimal128(..) => {
-                let values = values.as_primitive::<Decimal128Type>();
-                for value in values.iter().flatten() {
-                    let digits = value.unsigned_abs().checked_ilog10().map_or(1, |n| n + 1);
-                    self.digits = self.digits.max(u8::try_from(digits).unwrap_or(u8::MAX));
-                }
-            }
+            DataType::Decimal32(..) => self.digits::<Decimal32Type>(values),
+            DataType::Decimal64(..) => self.digits::<Decimal64Type>(values),
+            DataType::Decimal128(..) => self.digits::<Decimal128Type>(values),
+            DataType::Decimal256(..) => self.digits::<Decimal256Type>(values),
             DataType::Dictionary(..) => {
                 if let Some(dictionary) = values.as_any_dictionary_opt() {
                     self.measure(dictionary.values().as_ref());
@@ -91,6 +91,19 @@ impl Seen {
         }
     }
 
+    /// The largest and the least have most digits.
+    fn digits<T: ArrowPrimitiveType<Native: Ord + fmt::Display>>(&mut self, values: &dyn Array) {
+        let values = values.as_primitive::<T>().iter().flatten();
+        let ends = values.fold(None, |ends: Option<(T::Native, T::Native)>, value| {
+            let (least, most) = ends.unwrap_or((value, value));
+            Some((least.min(value), most.max(value)))
+        });
+        for end in ends.into_iter().flat_map(|(least, most)| [least, most]) {
+            let digits = end.to_string().trim_start_matches('-').len();
+            self.digits = self.digits.max(u8::try_from(digits).unwrap_or(u8::MAX));
+        }
+    }
+
     fn bytes<'a>(&mut self, values: impl Iterator<Item = Option<&'a [u8]>>) {
         let longest = values.flatten().map(<[u8]>::len).max();
         self.longest_bytes = self.longest_bytes.max(longest.unwrap_or(0) as u64);
@@ -101,7 +114,8 @@ impl Seen {
 mod tests {
     use std::sync::Arc;
 
-    use arrow_array::{ArrayRef, Decimal128Array, StringArray};
+    use arrow_array::{ArrayRef, Decimal128Array, Decimal256Array, StringArray};
+    use arrow_buffer::i256;
 
     use super::*;
 
@@ -122,5 +136,16 @@ mod tests {
         );
         assert_eq!(seen.nulls, 1);
         assert_eq!(profile.of("s").unwrap().digits, 4);
+    }
+
+    #[test]
+    fn wide_decimals_are_measured_as_well() {
+        let ten = i256::from(10);
+        let wide = Decimal256Array::from(vec![Some(-ten.wrapping_pow(45)), Some(ten), None]);
+        let wide: ArrayRef = Arc::new(wide.with_precision_and_scale(50, 5).unwrap());
+        let batch = RecordBatch::try_from_iter([("w", wide)]).unwrap();
+        let mut profile = Profile::default();
+        profile.take(&batch);
+        assert_eq!(profile.of("w").unwrap().digits, 46);
     }
 }

@@ -1,6 +1,6 @@
 //! The statement: columns in line, what was seen in comments, the key at the end.
 
-use arrow_schema::{DataType, Field, Schema};
+use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use hygge_core::{Fault, Result, code};
 
 use crate::dialect::Dialect;
@@ -105,7 +105,10 @@ fn problems(schema: &Schema, wanted: &Wanted<'_>) -> Vec<String> {
             ));
         }
     }
-    for key in wanted.key {
+    for (at, key) in wanted.key.iter().enumerate() {
+        if wanted.key[..at].contains(key) {
+            wrong.push(format!("the key names {key:?} twice"));
+        }
         if schema.field_with_name(key).is_err() {
             wrong.push(format!("it has no column {key:?}, which is of the key"));
         }
@@ -142,19 +145,20 @@ fn declared(field: &Field, wanted: &Wanted<'_>) -> Result<Column, String> {
         if keyed && seen.nulls > 0 {
             said.push(format!("{} of {} have none", seen.nulls, count(rows)));
         }
-        let long = |unit: &str, n: u64| format!("longest {n} {unit}");
         if seen.longest > 0 {
-            said.push(long("letters", seen.longest));
+            said.push(format!("longest {}", many(seen.longest, "letter")));
         } else if seen.longest_bytes > 0 {
-            said.push(long("bytes", seen.longest_bytes));
+            said.push(format!("longest {}", many(seen.longest_bytes, "byte")));
         }
         if seen.digits > 0 {
-            said.push(match roomy(field, seen.digits) {
-                Some(type_name) => format!("at most {} digits: {type_name}?", seen.digits),
-                None => format!("at most {} digits", seen.digits),
+            let digits = many(seen.digits.into(), "digit");
+            said.push(match roomy(field, &declared, seen.digits) {
+                Some(type_name) => format!("at most {digits}: {type_name}?"),
+                None => format!("at most {digits}"),
             });
         }
     }
+    said.extend(coarser(field, &declared, wanted.dialect));
     Ok(Column {
         name: wanted.dialect.quoted(field.name()),
         declared,
@@ -163,18 +167,37 @@ fn declared(field: &Field, wanted: &Wanted<'_>) -> Result<Column, String> {
     })
 }
 
+/// What a type for moments or times loses of those that are counted in nanoseconds.
+fn coarser(field: &Field, declared: &str, dialect: Dialect) -> Option<String> {
+    let nanoseconds = matches!(
+        field.data_type(),
+        DataType::Timestamp(TimeUnit::Nanosecond, _) | DataType::Time64(TimeUnit::Nanosecond)
+    );
+    let kept = match dialect {
+        // One that had its type in SQL Server has no more digits than that.
+        Dialect::Mssql if field.metadata().contains_key(hygge_mssql::TYPE_KEY) => return None,
+        Dialect::Mssql => 7,
+        Dialect::Postgres => 6,
+        Dialect::DuckDb if declared == "TIMESTAMP_NS" => return None,
+        Dialect::DuckDb => 6,
+        Dialect::Sqlite => return None,
+    };
+    nanoseconds.then(|| format!("keeps {kept} of the 9 digits of a second"))
+}
+
 /// A narrower type that would still have room, for decimals of at most that many digits: two digits
-/// more, and then as many as take no more bytes.
-fn roomy(field: &Field, digits: u8) -> Option<String> {
+/// more, and then as many as take no more bytes. It is named as the column's own is.
+fn roomy(field: &Field, declared: &str, digits: u8) -> Option<String> {
     let (DataType::Decimal128(precision, scale) | DataType::Decimal256(precision, scale)) =
         field.data_type()
     else {
         return None;
     };
+    let (name, _) = declared.split_once('(')?;
     let before = digits.saturating_sub(u8::try_from(*scale).ok()?);
     let wanted = before + 2 + u8::try_from(*scale).ok()?;
     let room = [9, 18, 28, 38].into_iter().find(|room| wanted <= *room)?;
-    (room < *precision).then(|| format!("decimal({room},{scale})"))
+    (room < *precision).then(|| format!("{name}({room},{scale})"))
 }
 
 fn put_together(columns: &[Column], wanted: &Wanted<'_>) -> String {
@@ -228,9 +251,13 @@ fn put_together(columns: &[Column], wanted: &Wanted<'_>) -> String {
 
 /// Rows, for people.
 fn count(rows: u64) -> String {
-    match rows {
-        1 => "1 row".to_owned(),
-        _ => format!("{rows} rows"),
+    many(rows, "row")
+}
+
+fn many(n: u64, what: &str) -> String {
+    match n {
+        1 => format!("1 {what}"),
+        _ => format!("{n} {what}s"),
     }
 }
 

@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, RecordBatch, StringArray};
+use arrow_array::{ArrayRef, Decimal128Array, RecordBatch, StringArray};
 use arrow_schema::{DataType, TimeUnit};
 
 use super::*;
@@ -102,4 +102,49 @@ fn a_comment_stays_one() {
     let text = write(&flat(), &wanted).unwrap();
     let comments = text.lines().take_while(|line| line.starts_with("--"));
     assert_eq!(comments.count(), 2, "{text}");
+}
+
+#[test]
+fn a_dictionary_is_declared_as_its_values() {
+    let words = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+    let schema = Schema::new(vec![Field::new("c", words, true)]);
+    let table = ["t".to_owned()];
+    let text = write(&schema, &wanted(Dialect::Mssql, &table, &[])).unwrap();
+    assert!(text.contains("[c] nvarchar(max) NULL"), "{text}");
+}
+
+#[test]
+fn a_key_names_each_column_once() {
+    let (table, key) = (["t".to_owned()], ["id".to_owned(), "id".to_owned()]);
+    let fault = write(&flat(), &wanted(Dialect::Postgres, &table, &key)).unwrap_err();
+    assert!(
+        fault.message.ends_with("the key names \"id\" twice"),
+        "{fault}"
+    );
+}
+
+#[test]
+fn a_narrower_decimal_is_named_as_the_database_does() {
+    let sums = Decimal128Array::from(vec![Some(7)]);
+    let sums: ArrayRef = Arc::new(sums.with_precision_and_scale(38, 2).unwrap());
+    let letters: ArrayRef = Arc::new(StringArray::from(vec!["x"]));
+    let batch = RecordBatch::try_from_iter_with_nullable([("s", sums, true), ("c", letters, true)]);
+    let batch = batch.unwrap();
+    let mut profile = Profile::default();
+    profile.take(&batch);
+    let table = ["t".to_owned()];
+    let dialects = [
+        Dialect::Mssql,
+        Dialect::Postgres,
+        Dialect::DuckDb,
+        Dialect::Sqlite,
+    ];
+    let texts = dialects.map(|dialect| {
+        let wanted = Wanted {
+            profile: Some(&profile),
+            ..wanted(dialect, &table, &[])
+        };
+        write(batch.schema_ref(), &wanted).unwrap()
+    });
+    insta::assert_snapshot!("narrower", texts.join("\n"));
 }

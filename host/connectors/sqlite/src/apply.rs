@@ -66,11 +66,39 @@ pub(crate) struct Transaction {
 struct Watch {
     /// A script runs, which must leave the transaction alone.
     guarded: bool,
-    /// It didn't.
-    refused: bool,
+    /// It didn't, or would have done something else than it says.
+    refused: Option<Refused>,
     /// The savepoints that the file has open, in lower case. One that outlives its file would let
     /// another file undo what this one did, and its record.
     savepoints: Vec<String>,
+}
+
+#[derive(Clone, Copy)]
+enum Refused {
+    Transaction,
+    ForeignKeys,
+}
+
+impl Refused {
+    fn fault(self) -> Fault {
+        let (why, advice) = match self {
+            Self::Transaction => (
+                "all that is applied is one transaction, which no script begins or ends",
+                "leave BEGIN, COMMIT and ROLLBACK out; what fails is undone anyway",
+            ),
+            Self::ForeignKeys => (
+                "PRAGMA foreign_keys does nothing within a transaction, so what follows would not do \
+                 what it was written for",
+                "leave it out where foreign keys may be looked at; else run the file with the tool \
+                 sqlite3",
+            ),
+        };
+        Fault::new(
+            code::DESTINATION_UNSUPPORTED,
+            format!("can't run this: {why}"),
+        )
+        .advise(advice)
+    }
 }
 
 impl Watch {
@@ -81,7 +109,14 @@ impl Watch {
     fn allows(&mut self, action: &AuthAction<'_>) -> bool {
         match action {
             AuthAction::Transaction { .. } if self.guarded => {
-                self.refused = true;
+                self.refused = Some(Refused::Transaction);
+                return false;
+            }
+            AuthAction::Pragma {
+                pragma_name,
+                pragma_value: Some(_),
+            } if self.guarded && pragma_name.eq_ignore_ascii_case("foreign_keys") => {
+                self.refused = Some(Refused::ForeignKeys);
                 return false;
             }
             AuthAction::Savepoint {
@@ -228,12 +263,9 @@ impl Applying for Transaction {
             "within transaction",
             "inside a transaction",
         ];
-        let fault = if Watch::of(&self.watch).refused {
-            Fault::new(
-                code::DESTINATION_UNSUPPORTED,
-                "can't run this: all that is applied is one transaction, which no script begins or ends",
-            )
-            .advise("leave BEGIN, COMMIT and ROLLBACK out; what fails is undone anyway")
+        let refused = Watch::of(&self.watch).refused;
+        let fault = if let Some(refused) = refused {
+            refused.fault()
         } else if unfit.iter().any(|end| fault.message.ends_with(end)) {
             fault.advise(
                 "all that is applied is one transaction, which this statement can't be in; run it by \

@@ -7,9 +7,11 @@ use rusqlite::{Connection, Error};
 
 use crate::fault;
 
+/// Without the tables in which virtual ones (of full texts, say) keep what is theirs.
 const TABLES: &str = "\
-SELECT name, type FROM main.sqlite_master
-WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name <> 'hygge_applied'
+SELECT name, type FROM pragma_table_list
+WHERE schema = 'main' AND type IN ('table', 'view', 'virtual')
+AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name <> 'hygge_applied'
 ORDER BY name";
 
 const COLUMNS: &str =

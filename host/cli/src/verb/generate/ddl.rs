@@ -165,10 +165,22 @@ async fn of_file(args: &DdlArgs, file: &Path, cx: &Context) -> Result<Statement,
         entity: None,
         run: None,
     };
-    let home = input(file, &place)?;
+    let home = input(file, &place).map_err(|complaint| match &complaint.advice {
+        Some(advice) if advice.contains("`format:") => {
+            complaint.advise("name a file that ends in .parquet, .csv, .ndjson or .arrow")
+        }
+        _ => complaint,
+    })?;
     let looked = look_through(home.as_ref(), args.looker(), cx).await;
     let (schema, profile) = looked.map_err(|fault| match fault.code.as_ref() {
         code::SOURCE_MISSING => fault.advise("name a file that is there: --input FILE"),
+        _ if fault
+            .advice
+            .as_ref()
+            .is_some_and(|advice| advice.contains("`format:")) =>
+        {
+            fault.advise("name a file that ends in .parquet, .csv, .ndjson or .arrow")
+        }
         _ => fault,
     })?;
     let stem = file.file_stem().unwrap_or_default().to_string_lossy();
@@ -257,20 +269,21 @@ impl DdlArgs {
         key: &[String],
         source: &str,
     ) -> Result<Statement, Complaint> {
-        let table = match &self.table {
-            Some(given) => {
-                let name = hygge_mssql::name_parts(table).and_then(|mut parts| parts.pop());
-                given.replace("{entity}", name.as_deref().unwrap_or(table))
-            }
-            None => table.to_owned(),
-        };
-        let mut parts = hygge_mssql::name_parts(&table)
+        let written = self.table.as_deref().unwrap_or(table);
+        let mut parts = hygge_mssql::name_parts(written)
             .filter(|parts| parts.len() <= 2)
             .ok_or_else(|| {
-                Complaint::usage(format!("{table:?} isn't the name of a table")).advise(
+                Complaint::usage(format!("{written:?} isn't the name of a table")).advise(
                     "write SCHEMA.TABLE; odd names in brackets or quotes: [my schema].[a.b]",
                 )
             })?;
+        if self.table.is_some() {
+            let name = hygge_mssql::name_parts(table).and_then(|mut parts| parts.pop());
+            let name = name.as_deref().unwrap_or(table);
+            for part in &mut parts {
+                *part = part.replace("{entity}", name);
+            }
+        }
         match (self.dialect, parts.len(), &self.table) {
             (Named::Mssql, 1, _) => parts.insert(0, "dbo".to_owned()),
             // A file has no schemas; that of another database's table says nothing about it.

@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
-use hygge_core::CatalogueTable;
+use hygge_core::{CatalogueTable, nearest};
 
 use super::kept::{Made, file_name, keep};
 use crate::args::Global;
@@ -63,6 +63,7 @@ pub(super) fn run(args: &EntitiesArgs, global: &Global, console: &Arc<Console>) 
     let database = &connected.database;
     let (runtime, _threads) = runtime::whole()?;
     let found = runtime.block_on(database.tables(&args.tables));
+    let found = found.map_err(database::unanswered);
     registry.forget_sessions();
     let mut tables = found?;
     tables.retain(|table| args.views || !table.view);
@@ -90,13 +91,16 @@ pub(super) fn run(args: &EntitiesArgs, global: &Global, console: &Arc<Console>) 
         console.out(&texts.join("---\n"));
     } else {
         keep(&made, args.force, console)?;
-        console.out(&match flow.filter(|flow| !flow.join("flow.yml").exists()) {
-            Some(flow) => format!(
-                "next: look them over, and write {}, which says where they settle\n",
-                project::shown(&flow.join("flow.yml"))
-            ),
-            None => "next: look them over, then `hygge debug`\n".to_owned(),
-        });
+        console.out("next: look them over, then `hygge debug`\n");
+    }
+    let bare = |pattern: &&String| !pattern.contains('.') && pattern.contains(['*', '?']);
+    if let (Some(pattern), Some(schema)) = (
+        args.tables.iter().find(bare),
+        tables.first().and_then(|table| table.schema.as_ref()),
+    ) {
+        console.err(&format!(
+            "{pattern} was looked for in {schema}; --tables '*.{pattern}' takes all schemas\n"
+        ));
     }
     if !readable {
         let word = console.paint_err().warn("warning:");
@@ -108,34 +112,53 @@ pub(super) fn run(args: &EntitiesArgs, global: &Global, console: &Arc<Console>) 
     Ok(Exit::Well)
 }
 
-/// The folder of a flow, which may be still to come.
+/// The folder of a flow, which has to be there: entities without one stop every command.
 fn folder(root: &Path, flow: &str) -> Result<PathBuf, Complaint> {
-    if flow.is_empty()
-        || flow.starts_with('.')
-        || file_name(flow) != flow
-        || flow.contains(['*', '?'])
-    {
+    if flow.is_empty() || flow.starts_with('.') || file_name(flow) != flow {
         return Err(Complaint::usage(format!(
             "{flow:?} can't be the name of a flow"
         )));
     }
-    Ok(root.join(plugins::flows(root)).join(flow))
+    let flows = root.join(plugins::flows(root));
+    let folder = flows.join(flow);
+    if folder.join(FLOW_FILE).is_file() {
+        return Ok(folder);
+    }
+    let entries = std::fs::read_dir(&flows).into_iter().flatten().flatten();
+    let there: Vec<String> = entries
+        .filter(|entry| entry.path().join(FLOW_FILE).is_file())
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    let message = format!("there is no flow {flow:?}");
+    Err(
+        Complaint::usage(message).advise(match nearest(flow, there.iter().map(String::as_str)) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!(
+                "write {} first, which says where they settle (`store: lake`), or drafts with \
+                 --output",
+                project::shown(&folder.join(FLOW_FILE))
+            ),
+        }),
+    )
 }
+
+const FLOW_FILE: &str = "flow.yml";
+
+/// The schema that is meant where none is said.
+const DEFAULT_SCHEMA: &str = "dbo";
 
 fn files(
     tables: &[CatalogueTable],
     connection: &str,
     folder: Option<&Path>,
 ) -> Result<Vec<Made>, Complaint> {
-    // With its schema in front where there are several.
-    let schema = tables.first().and_then(|table| table.schema.as_ref());
-    let one = tables.iter().all(|table| table.schema.as_ref() == schema);
     let mut made: Vec<Made> = Vec::new();
     // Some file systems don't tell upper from lower case.
     let mut names: BTreeMap<String, &str> = BTreeMap::new();
     for table in tables {
+        // Whatever else is selected, so that a table has one file.
         let called = match &table.schema {
-            Some(schema) if !one => format!("{schema}.{}", table.name),
+            Some(schema) if schema != DEFAULT_SCHEMA => format!("{schema}.{}", table.name),
             _ => table.name.clone(),
         };
         let entity = plain(&called);
