@@ -328,6 +328,9 @@ fn a_table_says_itself_what_is_extra() {
         ("ID,FAX\n4,9\n", "4 9"),
     ] {
         project.write("data/in.csv", rows);
+        let diff = project.hygge("schema diff f.f").succeed();
+        let left_out = diff.stdout.contains("the table doesn't have");
+        assert_eq!(left_out, rows.contains("new"), "{diff}");
         project.hygge("start --quiet").succeed();
         let found = database.run(&format!("SELECT CONCAT(id, ' ', fax) FROM dbo.{table}"));
         assert_eq!(found, [settled], "{rows}");
@@ -338,6 +341,12 @@ fn a_table_says_itself_what_is_extra() {
         &format!("home: data/in.csv\nstore: {{connection: db, table: dbo.{table}}}\n"),
     );
     project.write("data/in.csv", "id,fax,new\n5,1.5,2\n");
+    // Before a run does.
+    let diff = project.hygge("schema diff f.f").run();
+    assert_eq!(diff.code, Some(1), "{diff}");
+    assert!(diff.stdout.contains("\"new\" isn't there"), "{diff}");
+    let debugged = project.hygge("debug").run();
+    assert_eq!(debugged.code, Some(1), "{debugged}");
     let refused = project.hygge("start").run();
     assert_eq!(refused.code, Some(1), "{refused}");
     for said in [

@@ -44,8 +44,8 @@ use crate::home::MssqlHome;
 use arrow_schema::SchemaRef;
 use hygge_core::failpoint::hit;
 use hygge_core::{
-    CommitRecord, Context, EntityId, Fault, Finding, Home, Receipt, Result, RunId, Settled,
-    SplitId, Standing, Store, Target, Writer, async_trait, code,
+    CommitRecord, Context, EntityId, Fault, Finding, Home, OnSchemaChange, Receipt, Result, RunId,
+    Settled, SplitId, Standing, Store, Target, Writer, async_trait, code,
 };
 
 #[cfg(test)]
@@ -260,6 +260,24 @@ impl Store for MssqlStore {
             .with("column", field.name())
             .advise("leave the column out")),
         }
+    }
+
+    async fn suits(
+        &self,
+        schema: &SchemaRef,
+        policy: OnSchemaChange,
+        _cx: &Context,
+    ) -> Result<Option<Vec<String>>> {
+        let mut session = self.session().await?;
+        let found = self.table(&mut session).await?;
+        let Some(table) = found.filter(|table| !table.view) else {
+            return Ok(None);
+        };
+        let (rows, _) = operation::apart(schema);
+        let columns = columns::matched(&self.write, policy, &rows, &table, &[])?;
+        let names = rows.fields().iter().map(|field| field.name());
+        let left = names.filter(|name| !columns.iter().any(|column| column.from == **name));
+        Ok(Some(left.cloned().collect()))
     }
 
     async fn begin(&self, target: &Target, cx: &Context) -> Result<serde_json::Value> {
