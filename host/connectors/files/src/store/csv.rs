@@ -44,7 +44,7 @@ impl CsvEncoder {
                 if at > 0 {
                     out.push(self.options.delimiter);
                 }
-                self.text(field.name(), &mut out)
+                self.text(field.name(), schema.fields().len() == 1, &mut out)
                     .map_err(|why| unquoted(field.name(), &format!("has a name {why}")))?;
             }
             out.push(b'\n');
@@ -103,7 +103,7 @@ impl CsvEncoder {
                     }
                 };
                 match text {
-                    Some(text) => self.text(text, &mut out).map_err(|why| {
+                    Some(text) => self.text(text, alone, &mut out).map_err(|why| {
                         let schema = batch.schema();
                         unquoted(schema.field(at).name(), &format!("holds a text {why}"))
                     })?,
@@ -127,8 +127,9 @@ impl CsvEncoder {
         Ok(())
     }
 
-    /// A value, quoted when it must be; where there are no quotes, why it would have to be.
-    fn text(&self, text: &str, out: &mut Vec<u8>) -> Result<(), &'static str> {
+    /// A value, quoted when it must be; where there are no quotes, why it would have to be. Nothing
+    /// at all, `alone` on its line, would be a blank line, which readers skip.
+    fn text(&self, text: &str, alone: bool, out: &mut Vec<u8>) -> Result<(), &'static str> {
         let bytes = text.as_bytes();
         let special = |b: &u8| {
             *b == self.options.delimiter
@@ -137,14 +138,16 @@ impl CsvEncoder {
                 || *b == b'\r'
         };
         let special = bytes.iter().any(special);
-        if text != self.null && !special {
+        let blank = alone && text.is_empty();
+        if text != self.null && !special && !blank {
             out.extend_from_slice(bytes);
             return Ok(());
         }
         let Some(quote) = self.options.quote else {
             return Err(match special {
                 true => "with a delimiter or a line end in it",
-                false => "that would read as NULL",
+                false if text == self.null => "that would read as NULL",
+                false => "that would be a blank line, which readers skip",
             });
         };
         out.push(quote);
@@ -257,7 +260,13 @@ mod tests {
         };
         assert_eq!(lines(vec![("t", texts)], named.clone()).unwrap(), "NULL\n");
         let same: ArrayRef = Arc::new(StringArray::from(vec!["NULL"]));
-        assert_eq!(lines(vec![("t", same)], named).unwrap(), "\"NULL\"\n");
+        assert_eq!(
+            lines(vec![("t", same)], named.clone()).unwrap(),
+            "\"NULL\"\n"
+        );
+        // It would be a blank line.
+        let nothing: ArrayRef = Arc::new(StringArray::from(vec![""]));
+        assert_eq!(lines(vec![("t", nothing)], named).unwrap(), "\"\"\n");
     }
 
     #[test]
