@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use hygge_core::{Fault, Registry};
+use hygge_core::Registry;
 use hygge_project::Connected;
 
 use crate::complaint::Complaint;
@@ -18,14 +18,4 @@ pub(crate) fn of_connection(
     let connected = hygge_project::database(&project::place(root), name, &env, registry)?;
     console.veil(connected.veil.clone());
     Ok(connected)
-}
-
-/// Says what to look at where no database answered.
-pub(crate) fn unanswered(fault: Fault) -> Fault {
-    match fault.advice {
-        None if fault.retryable => {
-            fault.advise("is the database up, and is its address in the connection right?")
-        }
-        _ => fault,
-    }
 }

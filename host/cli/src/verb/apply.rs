@@ -96,7 +96,7 @@ async fn work<'a>(
     scripts: &'a [Script],
 ) -> Result<Vec<Step<'a>>, Complaint> {
     if args.dry_run {
-        let applied = database.applied().await.map_err(database::unanswered)?;
+        let applied = database.applied().await?;
         return Ok(hygge_apply::plan(
             scripts,
             &applied,
@@ -104,7 +104,7 @@ async fn work<'a>(
             args.allow_edited,
         )?);
     }
-    let mut applying = database.begin().await.map_err(database::unanswered)?;
+    let mut applying = database.begin().await?;
     let applied = applying.applied().await?;
     let steps = hygge_apply::plan(scripts, &applied, root, args.allow_edited)?;
     let mut began = |script: &Script| tracing::info!("applying {}", script.shown);

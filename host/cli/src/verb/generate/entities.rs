@@ -63,7 +63,6 @@ pub(super) fn run(args: &EntitiesArgs, global: &Global, console: &Arc<Console>) 
     let database = &connected.database;
     let (runtime, _threads) = runtime::whole()?;
     let found = runtime.block_on(database.tables(&args.tables));
-    let found = found.map_err(database::unanswered);
     registry.forget_sessions();
     let mut tables = found?;
     tables.retain(|table| args.views || !table.view);
