@@ -97,6 +97,14 @@ mod tests {
         let narrow: ArrayRef = Arc::new(Float32Array::from(narrow.to_vec()));
         let rows =
             RecordBatch::try_from_iter_with_nullable([("w", wide, true), ("n", narrow, true)]);
-        insta::assert_snapshot!(json_lines(&rows.unwrap()).unwrap());
+        assert_eq!(
+            json_lines(&rows.unwrap()).unwrap(),
+            "{\"w\":\"Infinity\",\"n\":\"NaN\"}\n\
+             {\"w\":\"-Infinity\",\"n\":1.5}\n\
+             {\"w\":\"NaN\",\"n\":-0.0}\n\
+             {\"w\":1e300,\"n\":0.1}\n\
+             {\"w\":7.0,\"n\":1e20}\n\
+             {\"w\":null,\"n\":3.0}\n"
+        );
     }
 }
