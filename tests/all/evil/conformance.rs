@@ -14,7 +14,7 @@ fn broken<'a>(cases: impl IntoIterator<Item = (&'a str, Part, Value)>) -> String
     folder.write("evil.wasm", &*EVIL);
     folder.write(
         "grants.yml",
-        "limits: {memory: 16 MiB, call_timeout: 400ms, batch: 4 MiB}\nwrite: [out]\n",
+        "limits: {memory: 16 MiB, call_timeout: 2s, batch: 4 MiB}\nwrite: [out]\n",
     );
     let mut all = String::new();
     for (name, part, settings) in cases {

@@ -53,6 +53,6 @@ fn a_loop_is_not_tried_for_ever() {
         .project
         .write("hygge.yml", config.replace("retries: 0", "retries: 1"));
     let seen = scene.run(Part::Home, &home(json!({"at": "next", "deed": "spin"})));
-    let told = "plugin.timeout: evil took longer than 400ms in `reader.next`";
+    let told = "plugin.timeout: evil took longer than 2s in `reader.next`";
     assert_eq!(seen.told(), told, "{}", seen.outcome);
 }

@@ -195,7 +195,7 @@ fn grant(project: &Project, grants: &str) {
         "hygge.yml",
         format!(
             "name: test\noptions: {{retries: 0}}\nplugins:\n  evil:\n    \
-             limits: {{memory: 16 MiB, call_timeout: 400ms, batch: 1 MiB}}\n    {grants}\n"
+             limits: {{memory: 16 MiB, call_timeout: 2s, batch: 1 MiB}}\n    {grants}\n"
         ),
     );
 }

@@ -92,7 +92,11 @@ async fn other_columns_are_refused_or_left_out() {
         "{}",
         refused[0]
     );
-    assert!(refused[0].contains("`evolve`"), "{}", refused[0]);
+    assert!(
+        refused[0].contains("additive` to have them added"),
+        "{}",
+        refused[0]
+    );
     // The number doesn't fit the type it has, whatever becomes of columns.
     let fault = append(&scene, OnSchemaChange::IgnoreExtra).await;
     let fault = fault.unwrap_err();
