@@ -3,6 +3,7 @@
 mod changes;
 mod decode;
 mod kind;
+mod known;
 mod quantile;
 mod reader;
 mod settings;
@@ -19,16 +20,16 @@ use hygge_core::{
     Bounds, Changes, Context, Discovered, Fault, Finding, Home, OPERATION_COLUMN, Position, Reader,
     Result, Split, SplitId, SplitPlan, SplitRequest, Want, async_trait, code,
 };
-use mssql_tds::connection::tds_client::{ExecuteOptions, ResultSet};
 
 use self::changes::Since;
+use self::known::Known;
 use self::reader::TableReader;
 use self::settings::{Read, Source};
 use self::split::{Part, Range, Spec, SpecColumn};
 use crate::bound;
 use crate::connection::{Connection, Login, Statements, readers};
-use crate::describe::{self, Written};
-use crate::fault::{self, Doing};
+use crate::describe;
+use crate::fault::Doing;
 use crate::name::{TableName, quoted};
 use crate::types::SqlType;
 
@@ -48,15 +49,6 @@ pub struct MssqlHome {
     who: String,
 }
 
-/// What is known of the source.
-struct Known {
-    columns: Vec<SpecColumn>,
-    /// Every column there is, for the one that is followed or split by.
-    all: Vec<SpecColumn>,
-    key: Vec<String>,
-    rows: Option<u64>,
-}
-
 impl MssqlHome {
     /// Reads all of a table, as it was written.
     pub(crate) fn of_table(login: Login, table: TableName, connection: Arc<Connection>) -> Self {
@@ -71,56 +63,6 @@ impl MssqlHome {
         format!("can't read {}", self.read.source.describe())
     }
 
-    /// The columns of the source, those that are wanted, and what else helps to split it.
-    async fn know(&self) -> Result<Known> {
-        match &self.read.source {
-            Source::Table(name) => {
-                let mut session = self.connection.statements(&self.who).await?;
-                let table = describe::table(&mut session, name, Doing::Reading).await?;
-                let table = table.ok_or_else(|| {
-                    Fault::new(
-                        code::SOURCE_MISSING,
-                        format!("there is no table {name} in {}", self.connection.describe()),
-                    )
-                    .advise(
-                        "look at `table` and `database`, and whether the login may see the table",
-                    )
-                })?;
-                let all = table.columns.into_iter().map(|column| SpecColumn {
-                    name: column.name,
-                    sql_type: Written(column.sql_type),
-                    nullable: column.nullable,
-                });
-                self.known(all.collect(), table.key, table.rows)
-            }
-            Source::Query(query) => {
-                let all = self.described(query).await?;
-                self.known(all, Vec::new(), None)
-            }
-            Source::Tables(_) => Err(self.not_one()),
-        }
-    }
-
-    /// What is known, once the server let the login read it.
-    async fn readable(&self) -> Result<Known> {
-        let known = self.know().await?;
-        let spec = Spec {
-            columns: known.columns.clone(),
-            watermark: None,
-            part: None,
-            between: None,
-            since: None,
-            left_out: 0,
-        };
-        let sql = spec.statement(&self.read)?.sql;
-        let none = sql.replacen("SELECT ", "SELECT TOP (0) ", 1);
-        let mut session = self.connection.statements(&self.who).await?;
-        session
-            .query(&self.what(), Doing::Reading, &none, &[])
-            .await?;
-        Ok(known)
-    }
-
     /// The watermark is one value a row, and `offsets: keep` makes two of it.
     fn kept(&self, name: &str) -> Fault {
         let source = self.read.source.describe();
@@ -130,99 +72,6 @@ impl MssqlHome {
         )
         .with("column", name)
         .advise("follow another column, or leave `offsets` out of the home")
-    }
-
-    /// Tables of a wildcard are read one by one: this is an entity that none of them is.
-    fn not_one(&self) -> Fault {
-        let what = self.read.source.describe();
-        Fault::new(
-            code::SOURCE_MISSING,
-            format!("none of the {what} is called as this entity"),
-        )
-        .advise(
-            "look at its name under `entities:` (`hygge list --discover` shows those that are found), \
-             or give its home a `table` of its own",
-        )
-    }
-
-    /// The columns that a query gives, without reading a row.
-    async fn described(&self, query: &str) -> Result<Vec<SpecColumn>> {
-        let what = self.what();
-        let wrong = |error| fault::rows(&what, Doing::Reading, &error);
-        let mut session = self.connection.reading(&self.who).await?;
-        let client = session.begin();
-        let from = split::from(&Source::Query(query.to_owned()));
-        let sql = format!("SELECT TOP (0) * FROM {from}");
-        client
-            .execute(sql, ExecuteOptions::new())
-            .await
-            .map_err(wrong)?;
-        let columns = client.get_metadata().iter().map(|column| {
-            let sql_type = describe::of_result(column).ok_or_else(|| {
-                let name = &column.column_name;
-                Fault::new(
-                    code::SOURCE_INVALID,
-                    format!("{what}: column {name:?} has a type that hygge can't move yet"),
-                )
-                .with("column", name)
-                .advise("cast it in the query, as in CAST(v AS varchar(max)), or leave it out")
-            })?;
-            Ok(SpecColumn {
-                name: column.column_name.clone(),
-                sql_type: Written(sql_type),
-                nullable: column.is_nullable(),
-            })
-        });
-        let columns = columns.collect::<Result<Vec<_>>>()?;
-        distinct(&columns)?;
-        client.close_query().await.map_err(wrong)?;
-        session.settled();
-        Ok(columns)
-    }
-
-    fn known(&self, all: Vec<SpecColumn>, key: Vec<String>, rows: Option<u64>) -> Result<Known> {
-        let find = |name: &String| {
-            all.iter()
-                .find(|column| column.name == *name)
-                .ok_or_else(|| {
-                    let names: Vec<&str> = all.iter().map(|column| column.name.as_str()).collect();
-                    Fault::new(
-                        code::CONFIG,
-                        format!("{} has no column {name:?}", self.read.source.describe()),
-                    )
-                    .with("column", name)
-                    .advise(format!("it has {}", names.join(", ")))
-                })
-        };
-        for name in self.read.exclude.iter().chain(&self.read.split_by) {
-            find(name)?;
-        }
-        let wanted: Vec<SpecColumn> = match &self.read.columns {
-            Some(names) => names
-                .iter()
-                .map(|name| find(name).cloned())
-                .collect::<Result<_>>()?,
-            None => all.clone(),
-        };
-        let columns: Vec<SpecColumn> = wanted
-            .into_iter()
-            .filter(|column| !self.read.exclude.contains(&column.name))
-            .collect();
-        if columns.is_empty() {
-            return Err(Fault::new(
-                code::CONFIG,
-                format!(
-                    "{}: `exclude` leaves no column",
-                    self.read.source.describe()
-                ),
-            ));
-        }
-        Ok(Known {
-            columns,
-            all,
-            key,
-            rows,
-        })
     }
 
     fn schema(&self, columns: &[SpecColumn], since: Option<&Since>) -> SchemaRef {
@@ -408,30 +257,6 @@ impl MssqlHome {
         };
         most.min(request.max_splits.unwrap_or(usize::MAX)).max(1)
     }
-}
-
-/// A query may give columns that nobody could tell apart.
-fn distinct(columns: &[SpecColumn]) -> Result<()> {
-    for (nth, column) in columns.iter().enumerate() {
-        let name = &column.name;
-        let (what, advice) = if name.is_empty() {
-            (
-                format!("column {} of the query has no name", nth + 1),
-                "name it, as in `count(*) AS n`".to_owned(),
-            )
-        } else if columns[..nth].iter().any(|before| before.name == *name) {
-            (
-                format!("the query gives two columns called {name:?}"),
-                format!("name one of them otherwise, as in `b.{name} AS b_{name}`"),
-            )
-        } else {
-            continue;
-        };
-        return Err(Fault::new(code::SOURCE_INVALID, what)
-            .with("column", name)
-            .advise(advice));
-    }
-    Ok(())
 }
 
 /// Rows of a table can change at any time, and nothing says whether they did: what an earlier
