@@ -71,6 +71,8 @@ fn as_documented() {
     };
     holds("hygge list", &["list"], &[]);
     holds("hygge list --discover", &["list --discover"], &[]);
+    let steps = ["schema sales.orders"];
+    holds("hygge schema FLOW.ENTITY", &steps, &[]);
     holds("hygge schema diff", &["schema diff sales.orders"], &[]);
     holds("hygge debug", &["debug"], &[]);
     holds("hygge apply", &["apply seeds.sql --connection db"], &[]);

@@ -28,6 +28,11 @@ fn polish_is_read_as_transforms_with_a_note() {
     let first = settled.lines().next().unwrap();
     insta::assert_snapshot!(format!("{}\n{}\n{first}", outcome.shown(), started.shown()));
     assert_eq!(settled.lines().count(), 4);
+    let again = project.hygge("start --dry-run").succeed().shown();
+    assert!(
+        again.contains("the last run's rows had OrderId int64, "),
+        "{again}"
+    );
     assert!(
         settled.lines().skip(1).all(|line| line.contains(",erp,4,")),
         "{settled}"

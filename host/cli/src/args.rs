@@ -1,9 +1,10 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::ArgValueCompleter;
 use hygge_project::Selection;
 
-use crate::verb;
+use crate::{complete, verb};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -100,11 +101,11 @@ pub(crate) struct VarArgs {
 #[derive(Debug, Default, Args)]
 pub(crate) struct SelectArgs {
     /// Only these flows (repeatable, comma-separated, * and ? as wildcards)
-    #[arg(long = "flow", value_name = "FLOW")]
+    #[arg(long = "flow", value_name = "FLOW", add = ArgValueCompleter::new(complete::flows))]
     pub(crate) flows: Vec<String>,
     /// Only these entities, beside those of `--flow`, as FLOW.ENTITY (repeatable, comma-separated,
     /// wildcards)
-    #[arg(long = "entity", value_name = "FLOW.ENTITY")]
+    #[arg(long = "entity", value_name = "FLOW.ENTITY", add = ArgValueCompleter::new(complete::entities))]
     pub(crate) entities: Vec<String>,
 }
 

@@ -4,7 +4,7 @@ use hygge_state::LocalState;
 use serde_json::Value;
 
 use crate::complaint::{Complaint, Exit};
-use crate::console::{Console, Paint};
+use crate::console::{Console, Paint, on_one_line};
 use crate::project::Project;
 use crate::table::Table;
 use crate::verb::Ended;
@@ -67,6 +67,7 @@ fn text(previews: &[Preview], width: Option<usize>, paint: Paint) -> String {
             notes.push(format!(
                 "{each} (`hygge schema {id}` shows the columns after each)"
             ));
+            notes.extend(came(preview));
         }
         if !preview.checks.is_empty() {
             notes.push(format!("checks {}", preview.checks.join(", ")));
@@ -108,6 +109,22 @@ fn text(previews: &[Preview], width: Option<usize>, paint: Paint) -> String {
     text
 }
 
+/// The columns that the transforms gave when they were last run.
+fn came(preview: &Preview) -> Option<String> {
+    const MOST: usize = 8;
+    let columns = &preview.columns.0;
+    let mut each: Vec<String> = columns
+        .iter()
+        .take(MOST)
+        .map(|(name, kind)| format!("{} {kind}", on_one_line(name)))
+        .collect();
+    let more = columns.len().saturating_sub(MOST) as u64;
+    if more > 0 {
+        each.push(format!("and {more} more"));
+    }
+    (!each.is_empty()).then(|| format!("the last run's rows had {}", each.join(", ")))
+}
+
 fn taking(preview: &Preview) -> String {
     if preview.fault.is_some() {
         return "nothing: it would be refused".to_owned();
@@ -128,6 +145,7 @@ fn taking(preview: &Preview) -> String {
 mod tests {
     use super::*;
     use hygge_core::{Action, EntityId, Fault, Mode, Watermark, WatermarkType};
+    use hygge_state::Columns;
 
     fn preview(entity: &str, mode: Mode, action: Action) -> Preview {
         Preview {
@@ -136,6 +154,7 @@ mod tests {
             to: format!("parquet files data/lake/{entity}"),
             mode,
             transforms: Vec::new(),
+            columns: Columns::default(),
             checks: Vec::new(),
             action: Some(action),
             watermark: None,
@@ -159,6 +178,8 @@ mod tests {
         flights.staged = 3;
         flights.warnings = vec!["the watermark lies in the future".into()];
         flights.transforms = vec!["mask email".into(), "rename id to key".into()];
+        let known = (0..10).map(|n| (format!("c{n}"), "int64".to_owned()));
+        flights.columns = Columns(known.collect());
         let mut logs = preview("logs", Mode::Incremental, Action::Append);
         logs.after = vec!["crm".into()];
         let mut moved = preview("moved", Mode::Incremental, Action::Append);

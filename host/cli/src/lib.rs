@@ -12,6 +12,7 @@
 
 mod args;
 mod complaint;
+mod complete;
 mod console;
 mod database;
 mod desk;
@@ -52,6 +53,9 @@ use console::Console;
 pub fn main() -> ExitCode {
     if let Some(compiled) = hygge_plugins::compiler() {
         return compiled;
+    }
+    if let Some(answered) = verb::completions::answer() {
+        return answered;
     }
     let matches = Cli::command().try_get_matches();
     let json = matches.as_ref().is_ok_and(asks_json);

@@ -130,13 +130,14 @@ fn look(global: &Global) -> Result<(Seen, Registry), Complaint> {
     Ok((Seen { root, unused, wild }, registry))
 }
 
-fn load_with(
-    seen: Seen,
-    registry: Registry,
-    changes: &Changes,
-    console: &Arc<Console>,
-) -> Result<Project, Complaint> {
-    let request = Load {
+/// The plan of a project that is in order, for who has no words to say of one that isn't.
+pub(crate) fn known(global: &Global) -> Option<Plan> {
+    let (seen, registry) = look(global).ok()?;
+    hygge_project::load(&request(&seen, &Changes::default()), &registry).ok()
+}
+
+fn request<'a>(seen: &'a Seen, changes: &'a Changes) -> Load<'a> {
+    Load {
         root: &seen.root,
         env: &|name| std::env::var(name).ok(),
         vars: &changes.vars,
@@ -144,8 +145,17 @@ fn load_with(
         wild: &seen.wild,
         mode: changes.mode,
         today: jiff::Timestamp::now().to_zoned(TimeZone::UTC).date(),
-    };
-    let mut plan = hygge_project::load(&request, &registry).inspect_err(|_| {
+    }
+}
+
+fn load_with(
+    seen: Seen,
+    registry: Registry,
+    changes: &Changes,
+    console: &Arc<Console>,
+) -> Result<Project, Complaint> {
+    let plan = hygge_project::load(&request(&seen, changes), &registry);
+    let mut plan = plan.inspect_err(|_| {
         // A type that isn't known may be one that such a file would have brought.
         for line in &seen.unused {
             let word = console.paint_err().warn("warning:");

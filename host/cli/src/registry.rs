@@ -80,3 +80,30 @@ pub(crate) fn cache() -> Option<PathBuf> {
     let folder = given.or_else(|| Some(home()?.join(".cache")))?;
     Some(folder.join("hygge/plugins"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A key that nobody hears is a setting that isn't followed.
+    #[test]
+    fn nothing_takes_a_key_that_it_does_not_know() {
+        let registry = registry();
+        let homes = registry.homes().map(|kind| (kind.name(), kind.schema()));
+        let stores = registry.stores().map(|kind| (kind.name(), kind.schema()));
+        let transforms = registry.transforms();
+        let transforms = transforms.map(|kind| (kind.name(), kind.schema()));
+        let checks = registry.checks().map(|kind| (kind.name(), kind.schema()));
+        let databases = registry.databases();
+        let databases = databases.map(|kind| (kind.name(), kind.schema()));
+        let all = homes.chain(stores).chain(transforms);
+        let all: Vec<_> = all.chain(checks).chain(databases).collect();
+        assert!(all.len() > 30, "{}", all.len());
+        for (name, schema) in all {
+            let closed = ["additionalProperties", "unevaluatedProperties"]
+                .iter()
+                .any(|key| schema.get(key) == Some(&Value::Bool(false)));
+            assert!(closed, "{name}: {schema}");
+        }
+    }
+}

@@ -26,7 +26,11 @@ pub(crate) fn whole() -> Result<(Runtime, Arc<Threads>), Complaint> {
 }
 
 fn begun(runtime: std::io::Result<Runtime>) -> Result<Runtime, Complaint> {
-    runtime.map_err(|error| Complaint::failed(format!("can't begin to work: {error}")))
+    runtime.map_err(|error| {
+        Complaint::failed(format!("can't begin to work: {error}")).advise(
+            "raise the limits of this shell: `ulimit -n` of open files, `ulimit -u` of threads",
+        )
+    })
 }
 
 /// What Homes and Stores are lent outside of a run.

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use hygge_engine::StopSignal;
+use rustix::process::Signal as Signum;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::complaint::{Complaint, Exit};
@@ -35,6 +36,9 @@ impl Signals {
             signal(kind)
                 .map_err(|error| Complaint::failed(format!("can't listen to signals: {error}")))
         };
+        // A file above `ulimit -f` would end the program without a word; once the signal is heard,
+        // writing it is an error like others.
+        drop(listen(SignalKind::from_raw(Signum::XFSZ.as_raw()))?);
         Ok(Self {
             interrupt: listen(SignalKind::interrupt())?,
             terminate: listen(SignalKind::terminate())?,

@@ -138,6 +138,9 @@ impl Fault {
             ErrorKind::ReadOnlyFilesystem => {
                 Some("mount the file system writable, or name another place".to_owned())
             }
+            ErrorKind::FileTooLarge => {
+                Some("raise this shell's limit on the size of files (`ulimit -f`)".to_owned())
+            }
             ErrorKind::InvalidFilename => Some("give it a shorter name".to_owned()),
             // EMFILE and ENFILE have no kind of their own.
             _ if matches!(error.raw_os_error(), Some(23 | 24)) => Some(

@@ -13,6 +13,7 @@
 mod action;
 mod batch;
 mod by_name;
+mod caught;
 mod check;
 mod column;
 mod connector;
@@ -43,11 +44,13 @@ mod usage;
 mod veil;
 mod watermark;
 mod widen;
+pub mod written;
 mod zone;
 
 pub use action::{Action, Contradiction, Mode, Strategy, action};
 pub use batch::{Batch, Encoded, OPERATION_COLUMN, Operation, Step};
 pub use by_name::cast_by_name;
+pub use caught::caught;
 pub use check::{About, BoundCheck, BuiltCheck, Check, CheckKind, Looking, Severity, Verdict};
 pub use column::columns_instead;
 pub use connector::{

@@ -344,7 +344,9 @@ fn read_moment(text: &str, per_second: u32) -> Option<i128> {
         let time = civil.time().duration_since(jiff::civil::Time::midnight());
         days_since_1970(civil.date())? * 86_400_000_000_000 + time.as_nanos()
     };
-    Some((nanoseconds * i128::from(per_second)).div_euclid(1_000_000_000))
+    let ticks = nanoseconds * i128::from(per_second);
+    // A digit that the unit has no room for isn't dropped.
+    (ticks % 1_000_000_000 == 0).then(|| ticks.div_euclid(1_000_000_000))
 }
 
 /// What follows a date, whose year has six digits where it has a sign.

@@ -77,21 +77,19 @@ impl Chain {
         let mut traced = Traced::new(input);
         let mut links = Vec::with_capacity(self.each.len());
         for (index, (kind, transform)) in self.each.iter().enumerate() {
-            let name = format!("{} ({kind})", index + 1);
-            let bound = transform
-                .bind(&schema, cx)
-                .await
-                .map_err(|fault| fault.with("transform", &name))?;
+            let spot = self.spot(index, kind);
+            let bound = transform.bind(&schema, cx).await;
+            let bound = bound.map_err(|fault| spot.of(fault))?;
             let changes = has_operations(&schema);
             let before = std::mem::replace(&mut schema, bound.schema());
             traced.through(kind, bound.lineage(), (&before, &schema));
             if changes && !has_operations(&schema) {
                 let message =
                     format!("{kind} takes away what happened to the rows of a change stream");
-                return Err(Fault::new(code::SCHEMA, message).with("transform", &name));
+                return Err(spot.of(Fault::new(code::SCHEMA, message)));
             }
             links.push(Link {
-                name,
+                spot,
                 bound,
                 changes,
                 single: self.single.contains(&index),
@@ -105,6 +103,30 @@ impl Chain {
             ended: 0,
             schema,
         })
+    }
+
+    fn spot(&self, index: usize, kind: &str) -> Spot {
+        let alike = self.each.iter().filter(|(other, _)| other == kind).count();
+        Spot {
+            name: format!("{} ({kind})", index + 1),
+            told: (alike > 1).then(|| format!("transform {} of {}", index + 1, self.each.len())),
+        }
+    }
+}
+
+/// Which transform of a list it is.
+struct Spot {
+    name: String,
+    /// What tells it apart from others of its type, if there are any: errors name the type.
+    told: Option<String>,
+}
+
+impl Spot {
+    fn of(&self, mut fault: Fault) -> Fault {
+        if let Some(told) = &self.told {
+            fault.message = format!("{} ({told})", fault.message);
+        }
+        fault.with("transform", &self.name)
     }
 }
 
@@ -130,7 +152,7 @@ pub(crate) struct BoundChain {
 }
 
 struct Link {
-    name: String,
+    spot: Spot,
     bound: Box<dyn Bound>,
     /// Whether its rows are a change stream's, of which none may be lost.
     changes: bool,
@@ -172,25 +194,24 @@ impl Link {
         }
         let message = format!(
             "{} gave {} rows for the {} of a change stream",
-            self.name, self.gave, self.given
+            self.spot.name, self.gave, self.given
         );
         Err(Fault::new(code::SCHEMA, message)
-            .with("transform", &self.name)
+            .with("transform", &self.spot.name)
             .advise("a transform of changes keeps every row: choose rows in the home (`where`)"))
     }
 
     /// A transform that changes its mind about the schema would corrupt what the next one, or
     /// the writer, makes of it.
     fn announced(&mut self, out: Result<Vec<RecordBatch>>) -> Result<Vec<RecordBatch>> {
-        let out = out.map_err(|fault| fault.with("transform", &self.name))?;
+        let out = out.map_err(|fault| self.spot.of(fault))?;
         let schema = self.bound.schema();
         for batch in &out {
             if !Arc::ptr_eq(&batch.schema(), &schema) && batch.schema().fields() != schema.fields()
             {
-                return Err(Fault::internal(
+                return Err(self.spot.of(Fault::internal(
                     "a transform gave rows of another schema than it had announced",
-                )
-                .with("transform", &self.name));
+                )));
             }
             self.gave += batch.num_rows() as u64;
         }
@@ -198,10 +219,10 @@ impl Link {
             let message = format!(
                 "{} makes several rows of one, and nothing tells them apart: a merge would keep one \
                  of them",
-                self.name
+                self.spot.name
             );
             return Err(Fault::new(code::SCHEMA, message)
-                .with("transform", &self.name)
+                .with("transform", &self.spot.name)
                 .advise(
                     "add to `key` a column that it makes and that tells them apart, or don't merge: \
                      `strategy: append`, or no `incremental`",
@@ -255,7 +276,7 @@ impl BoundChain {
     /// Each by its name, and what comes out of it.
     pub(crate) fn steps(&self) -> impl Iterator<Item = (&str, SchemaRef)> {
         let each = self.links.iter();
-        each.map(|link| (link.name.as_str(), link.bound.schema()))
+        each.map(|link| (link.spot.name.as_str(), link.bound.schema()))
     }
 
     async fn through(

@@ -50,3 +50,34 @@ async fn rows_that_nothing_tells_apart_are_refused_in_a_merge() {
          of them"
     );
 }
+
+/// Takes no row.
+#[derive(Debug)]
+struct Refusing;
+
+#[async_trait]
+impl Transform for Refusing {
+    async fn bind(&self, _: &SchemaRef, _: &Context) -> Result<Box<dyn Bound>> {
+        Err(Fault::new(code::SCHEMA, "refusing can't take column a"))
+    }
+}
+
+#[tokio::test]
+async fn which_of_several_of_one_type_failed_is_said() {
+    let schema = SchemaRef::new(arrow_schema::Schema::empty());
+    let cx = Context::inline();
+    let twice = Chain::default().then("same", Arc::new(Twice));
+    for (chain, message) in [
+        (twice.clone().then("other", Arc::new(Refusing)), ""),
+        (
+            twice.then("same", Arc::new(Refusing)),
+            " (transform 2 of 2)",
+        ),
+    ] {
+        let fault = chain.bind(&schema, &cx).await.err().unwrap();
+        assert_eq!(
+            fault.message,
+            format!("refusing can't take column a{message}")
+        );
+    }
+}

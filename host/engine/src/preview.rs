@@ -1,6 +1,6 @@
 use hygge_core::{Action, BuildContext, EntityId, Fault, Mode, Result, Settled, Watermark};
 use hygge_project::{Plan, PlannedEntity};
-use hygge_state::StateStore;
+use hygge_state::{Columns, StateStore};
 use serde::Serialize;
 
 use crate::start::{self, Remembered};
@@ -15,6 +15,8 @@ pub struct Preview {
     pub from: String,
     /// What would happen to the rows on their way, in order.
     pub transforms: Vec<String>,
+    /// The columns that came of it in the last run, each with its type; empty when none is known.
+    pub columns: Columns,
     /// What would be asked of them before they are committed.
     pub checks: Vec<String>,
     /// Where it would be written.
@@ -64,6 +66,7 @@ async fn one(
             .iter()
             .map(|each| each.describe.clone())
             .collect(),
+        columns: Columns::default(),
         checks: planned
             .checks
             .iter()
@@ -110,6 +113,7 @@ async fn look(
         None => start::decide(planned, place, state).await?,
     };
     preview.action = Some(start.action);
+    preview.columns = start.state.map(|state| state.columns).unwrap_or_default();
     preview.warnings = start.warnings;
     preview.watermark = start.low.map(|low| low.watermark);
     if let Some(watermark) = &preview.watermark {

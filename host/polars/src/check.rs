@@ -40,7 +40,7 @@ impl Spec for Sql {
     fn bind(&self, schema: &SchemaRef, _: &BuildContext) -> Result<Arc<dyn BoundCheck>> {
         let expression = Expression::parse(&self.expression)
             .map_err(|why| Fault::new(code::CONFIG, format!("the sql check: {}", why.message)))?;
-        let whose = "the sql check can't evaluate".to_owned();
+        let whose = "the sql check can't evaluate";
         let evaluation = Evaluation::bind(whose, &expression, schema)?;
         if evaluation.data_type != DataType::Boolean {
             let gives = type_name(&evaluation.data_type);

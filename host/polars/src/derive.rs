@@ -54,7 +54,7 @@ impl Spec for Derive {
             let expression = Expression::parse(text)
                 .map_err(|why| Fault::new(code::CONFIG, format!("derive: {}", why.message)))?;
             let evaluation = Evaluation::bind(
-                format!("derive can't compute {name} as"),
+                &format!("derive can't compute {name} as"),
                 &expression,
                 input,
             )

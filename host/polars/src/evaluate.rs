@@ -6,16 +6,17 @@ use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_cast::{CastOptions, can_cast_types, cast_with_options};
 use arrow_schema::{DataType, Field, Schema};
 use arrow_select::take::take;
-use hygge_core::{Fault, Result, code, columns_instead, type_name};
+use hygge_core::{Fault, Result, caught, code, columns_instead, type_name};
 use polars::error::PolarsError;
 use polars::prelude::{Column, DataFrame, IntoLazy, LazyFrame};
 use polars_plan::plans::expr_ir::ExprIR;
 use polars_plan::prelude::{Expr, IR, is_elementwise_rec};
 
 use crate::carried::{inward, outward};
+use crate::deep::roomy;
 use crate::exchange::{Refused, to_arrow, to_polars, type_of};
 use crate::expression::{Expression, first_line, quoted};
-use crate::{decimals, failure};
+use crate::{decimals, failure, texts};
 
 /// Refuses what doesn't fit, where rounding would be silent.
 const STRICT: CastOptions<'_> = CastOptions {
@@ -44,10 +45,19 @@ struct Input {
 }
 
 impl Evaluation {
-    pub(crate) fn bind(whose: String, expression: &Expression, input: &Schema) -> Result<Self> {
+    pub(crate) fn bind(whose: &str, expression: &Expression, input: &Schema) -> Result<Self> {
+        let fault = |why: &str| {
+            let message = format!("{whose} {}: {why}", quoted(&expression.text));
+            Fault::new(code::SCHEMA, message).with("expression", &expression.text)
+        };
+        let bound = roomy(|| caught(|| Self::made(whose, expression, input)));
+        bound.unwrap_or_else(|panic| Err(fault(&panicked(&panic)).advise(NARROWER)))
+    }
+
+    fn made(whose: &str, expression: &Expression, input: &Schema) -> Result<Self> {
         let columns = expression.columns.iter();
         let mut bound = Self {
-            whose,
+            whose: whose.to_owned(),
             text: expression.text.clone(),
             expr: expression.expr.clone().alias("value"),
             inputs: Vec::new(),
@@ -59,7 +69,7 @@ impl Evaluation {
         // No rows are enough to learn the type, and whether Polars can do it at all.
         let empty = RecordBatch::new_empty(Arc::new(input.clone()));
         let schema = Arc::clone(bound.frame(&empty)?.schema());
-        bound.expr = decimals::exact(bound.expr, &schema);
+        bound.expr = decimals::exact(texts::read(bound.expr, &schema), &schema);
         let planned = bound.query(&empty)?.to_alp();
         let unfit = |error: PolarsError| {
             let why = first_line(&error);
@@ -136,7 +146,12 @@ impl Evaluation {
 
     /// One value for each row.
     pub(crate) fn values(&self, batch: &RecordBatch) -> Result<ArrayRef> {
-        let made = self.query(batch)?.collect();
+        let query = self.query(batch)?;
+        let made = roomy(|| caught(|| query.collect()));
+        let made = made.map_err(|panic| {
+            let fault = self.fault(code::SOURCE_INVALID, &panicked(&panic));
+            fault.advise(NARROWER)
+        })?;
         let made = made.map_err(|error| self.failed(&first_line(&error)))?;
         let internal =
             |error: Refused| Fault::internal(format!("Polars gave a column back: {error}"));
@@ -236,3 +251,13 @@ impl Evaluation {
         Fault::new(code, message).with("expression", &self.text)
     }
 }
+
+/// What is said where Polars gives up altogether.
+fn panicked(said: &str) -> String {
+    format!(
+        "a value in it is beyond what can be computed ({})",
+        first_line(&said)
+    )
+}
+
+const NARROWER: &str = "see which numbers, dates and intervals stand in it";

@@ -6,9 +6,13 @@ use std::collections::BTreeSet;
 use hygge_core::nearest;
 use polars::prelude::{AnyValue, DataType, Scalar, Series};
 use polars_plan::prelude::{AggExpr, Expr, LiteralValue};
+use sqlparser_of_polars::ast::Expr as SqlExpr;
 use sqlparser_of_polars::dialect::GenericDialect;
 use sqlparser_of_polars::parser::{Parser, ParserError};
 use sqlparser_of_polars::tokenizer::Token;
+
+use crate::deep::{self, roomy};
+use crate::literals;
 
 /// An expression that can be evaluated row by row, as far as can be told without the columns'
 /// types.
@@ -29,6 +33,10 @@ pub(crate) struct Refusal {
 
 impl Expression {
     pub(crate) fn parse(text: &str) -> Result<Self, Refusal> {
+        roomy(|| Self::read(text))
+    }
+
+    fn read(text: &str) -> Result<Self, Refusal> {
         let refused = |why: &str, advice: Option<String>| Refusal {
             message: format!("the expression {} {why}", quoted(text)),
             advice,
@@ -39,8 +47,23 @@ impl Expression {
                 advice: None,
             });
         }
-        grammar(text).map_err(|why| refused(&format!("can't be read: {why}"), None))?;
-        let expr = polars_sql::sql_expr(text).map_err(|error| {
+        if deep::too_long(text) {
+            return Err(refused("is too long", Some(SHORTER.to_owned())));
+        }
+        let mut read =
+            grammar(text).map_err(|why| refused(&format!("can't be read: {why}"), None))?;
+        if let Some((what, form)) = literals::impossible(&read) {
+            let why = format!("has {what}, which there is not");
+            return Err(refused(&why, Some(format!("write it like {form}"))));
+        }
+        let flat = deep::flatten(&mut read).then(|| read.to_string());
+        if deep::too_deep(&read) {
+            return Err(refused(
+                "is too deep: its terms stand in each other, level by level",
+                Some(SHORTER.to_owned()),
+            ));
+        }
+        let expr = polars_sql::sql_expr(flat.as_deref().unwrap_or(text)).map_err(|error| {
             let why = first_line(&error);
             match why.starts_with("array element") {
                 // Polars shows its syntax tree here.
@@ -97,15 +120,17 @@ fn written_set(part: Expr) -> Expr {
     part
 }
 
+const SHORTER: &str = "compute parts of it before, in a `derive` of their own";
+
 /// What the SQL grammar has to say, which tells more than Polars passes on.
-fn grammar(text: &str) -> Result<(), String> {
+fn grammar(text: &str) -> Result<SqlExpr, String> {
     let mut parser = Parser::new(&GenericDialect)
         .try_with_sql(text)
         .map_err(told)?;
-    parser.parse_expr().map_err(told)?;
+    let expr = parser.parse_expr().map_err(told)?;
     let next = parser.peek_token();
     match next.token {
-        Token::EOF => Ok(()),
+        Token::EOF => Ok(expr),
         _ => parser.expected("its end", next).map_err(told),
     }
 }

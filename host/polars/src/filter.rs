@@ -37,7 +37,7 @@ impl Spec for Filter {
     fn bind(&self, input: &SchemaRef, cx: &Context) -> Result<Box<dyn Bound>> {
         let expression = Expression::parse(&self.r#where)
             .map_err(|why| Fault::new(code::CONFIG, format!("filter: {}", why.message)))?;
-        let evaluation = Evaluation::bind("filter can't evaluate".to_owned(), &expression, input)?;
+        let evaluation = Evaluation::bind("filter can't evaluate", &expression, input)?;
         if evaluation.data_type != DataType::Boolean {
             let gives = type_name(&evaluation.data_type);
             let fault = evaluation.fault(

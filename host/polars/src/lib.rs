@@ -8,14 +8,17 @@
 mod carried;
 mod check;
 mod decimals;
+mod deep;
 mod derive;
 mod evaluate;
 mod exchange;
 mod expression;
 mod failure;
 mod filter;
+mod literals;
 mod query;
 mod sql;
+mod texts;
 
 #[cfg(test)]
 mod tests;

@@ -11,6 +11,7 @@ use sqlparser_of_polars::dialect::GenericDialect;
 use sqlparser_of_polars::parser::Parser;
 use sqlparser_of_polars::tokenizer::Token;
 
+use crate::deep::{roomy, too_long};
 use crate::expression::{Expression, Refusal, quoted, told};
 
 /// The name of the rows that come in.
@@ -38,11 +39,19 @@ pub(crate) enum Item {
 
 impl Parsed {
     pub(crate) fn parse(text: &str) -> Result<Self, Refusal> {
+        roomy(|| Self::read(text))
+    }
+
+    fn read(text: &str) -> Result<Self, Refusal> {
         let text = text.trim().trim_end_matches(';').trim_end();
         if text.is_empty() {
             return Err(refusal("the query is empty", "`SELECT … FROM self`"));
         }
-        let query = read(text)?;
+        if too_long(text) {
+            let message = format!("the query {} is too long", quoted(text));
+            return Err(refusal(&message, "write several transforms of type `sql`"));
+        }
+        let query = query(text)?;
         let select = one_select(&query, text)?;
         let table = table(&query, select, text)?;
         let mut items = Vec::new();
@@ -57,7 +66,7 @@ impl Parsed {
     }
 }
 
-fn read(text: &str) -> Result<Query, Refusal> {
+fn query(text: &str) -> Result<Query, Refusal> {
     let unread = |why: String| Refusal {
         message: format!("the query {} can't be read: {why}", quoted(text)),
         advice: None,

@@ -52,8 +52,7 @@ impl Spec for Sql {
             .map_err(|why| Fault::new(code::CONFIG, format!("sql: {}", why.message)))?;
         let filter = parsed.filter.as_ref();
         let filter = filter.map(|filter| {
-            let evaluation =
-                Evaluation::bind("sql can't evaluate WHERE".to_owned(), filter, input)?;
+            let evaluation = Evaluation::bind("sql can't evaluate WHERE", filter, input)?;
             if evaluation.data_type == DataType::Boolean {
                 return Ok(evaluation);
             }
@@ -120,7 +119,7 @@ fn columns(items: Vec<Item>, input: &SchemaRef) -> Result<(Vec<FieldRef>, Vec<Va
                     return Err(operation());
                 }
                 let whose = format!("sql can't compute {alias} as");
-                let made = Evaluation::bind(whose, &expression, input);
+                let made = Evaluation::bind(&whose, &expression, input);
                 let made = made.map_err(|fault| match fault.attribute("column") {
                     Some(_) => fault,
                     None => fault.with("column", &alias),

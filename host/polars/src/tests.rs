@@ -12,8 +12,10 @@ use hygge_core::{BuildContext, Context, Fault, Registry, Settings, type_name};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+mod moments;
 mod numbers;
 mod sql;
+mod terms;
 
 fn place() -> BuildContext {
     BuildContext {

@@ -143,6 +143,9 @@ fn instead(from: &DataType, to: &DataType) -> &'static str {
         (T::Timestamp(..), T::Timestamp(..)) => {
             "say which zone is meant where it is read: in the query or `schema` of the home"
         }
+        (from, to) if (from.is_floating() || from.is_decimal()) && to.is_temporal() => {
+            "compute the whole number of units with `derive`, and cast that: `int64` counts them"
+        }
         (T::Timestamp(..), _) => "cast it to `timestamp[us, UTC]` before",
         _ => "cast it to `string` before, or compute it with `derive`",
     }

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Float32Type, Float64Type, Int64Type};
-use arrow_array::{Array, ArrayRef, BooleanArray};
+use arrow_array::types::{Float32Type, Float64Type, Int32Type, Int64Type};
+use arrow_array::{Array, ArrayRef, BooleanArray, PrimitiveArray};
 use arrow_cast::display::array_value_to_string;
 use arrow_cast::{CastOptions, can_cast_types, cast_with_options};
 use arrow_ord::cmp::distinct;
 use arrow_schema::{ArrowError, DataType, TimeUnit};
 use arrow_select::nullif::nullif;
-use hygge_core::{Fault, Result, code, textless, type_name, zone_offset};
+use hygge_core::{Fault, Result, code, textless, type_name, written, zone_offset};
 
 /// Makes NULL of what doesn't fit, which is then looked for.
 const SAFE: CastOptions<'_> = CastOptions {
@@ -27,8 +27,12 @@ pub(crate) struct Conversion {
     to: DataType,
     /// Whether a value must come back as it was.
     exact: bool,
-    /// Whether only text that is written as a time, and numbers that are within a day, are one.
+    /// Whether it is text that is a date, a time or a moment as it is written, or none.
+    written: bool,
+    /// Whether a time must be one of a day.
     timely: bool,
+    /// Whether a number that had an end must still have one.
+    ends: bool,
     /// Ticks of the old unit to one of the new, for moments that are cut.
     ticks: Option<i64>,
 }
@@ -37,6 +41,9 @@ impl Conversion {
     /// What can't be is told as `int64 from list<string>`, perhaps with a reason.
     pub(crate) fn new(from: &DataType, to: &DataType) -> Result<Self, String> {
         let pair = || format!("{} from {}", type_name(to), type_name(from));
+        if (from.is_floating() || from.is_decimal()) && to.is_temporal() {
+            return Err(format!("{} (only whole numbers count its units)", pair()));
+        }
         if from.is_nested() || to.is_nested() || !can_cast_types(from, to) {
             return Err(pair());
         }
@@ -46,10 +53,7 @@ impl Conversion {
             let why = "a moment and a time without a zone differ by a zone that nobody named";
             return Err(format!("{} ({why})", pair()));
         }
-        let text = matches!(
-            from,
-            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View
-        );
+        let text = from.is_string();
         let unknown = || format!("{} (a named zone needs the zones' history)", pair());
         let last = fixed(to, from).ok_or_else(unknown)?;
         // Arrow rounds text to a decimal's scale without a word.
@@ -70,7 +74,9 @@ impl Conversion {
                 && (to.is_numeric() || *to == DataType::Boolean)
                 && !(from.is_floating() && float)
                 && !same_or_null(from, to),
+            written: from.is_string() && is_written(to),
             timely: matches!(to, DataType::Time32(_) | DataType::Time64(_)),
+            ends: float && (from.is_string() || from.is_floating()),
             ticks: match (from, to) {
                 (DataType::Timestamp(one, _), DataType::Timestamp(two, _)) => {
                     let ticks = per_second(*one) / per_second(*two);
@@ -107,9 +113,22 @@ impl Conversion {
             "cast meets {shown:?} in column {column}, which {} can't hold",
             type_name(&self.to)
         );
+        let instead = match &self.to {
+            DataType::Date32 if self.written => "a date is written as 2026-01-31",
+            DataType::Timestamp(..) if self.written => {
+                "a timestamp is written as 2026-01-31T13:05:09.5, with a zone (`Z`, `+02:00`) where \
+                 its type has one, and with no more digits than that holds"
+            }
+            _ if self.written => {
+                "a time is written as 13:05:09.5, with no more digits than its type holds"
+            }
+            _ => "choose a wider type",
+        };
         Err(Fault::new(code::SOURCE_INVALID, message)
             .with("column", column)
-            .advise("choose a wider type, or `on_failure: set_null` to have NULL in its place"))
+            .advise(format!(
+                "{instead}, or `on_failure: set_null` to have NULL in its place"
+            )))
     }
 
     fn run(&self, given: &ArrayRef) -> Result<ArrayRef, ArrowError> {
@@ -124,19 +143,22 @@ impl Conversion {
             Some(through) => cast_with_options(given, through, &SAFE)?,
             None => Arc::clone(given),
         };
+        if self.written {
+            return read(&from, &self.to);
+        }
         let from = match &self.last {
             Some(last) => cast_with_options(&from, last, &SAFE)?,
             None => from,
         };
         let made = cast_with_options(&from, &self.to, &SAFE)?;
         if self.timely {
-            let wrong: BooleanArray = (0..made.len())
-                .map(|row| Some(made.is_valid(row) && !is_time(&from, &made, row)))
-                .collect();
-            return match wrong.has_true() {
-                true => nullif(&made, &wrong),
-                false => Ok(made),
-            };
+            return without(&made, |row| {
+                made.is_valid(row) && textless(&made, row..row + 1)
+            });
+        }
+        if self.ends {
+            let (before, after) = (endless(&from), endless(&made));
+            return without(&made, |row| after(row) && !before(row));
         }
         if !self.exact {
             return Ok(made);
@@ -150,15 +172,77 @@ impl Conversion {
     }
 }
 
-/// Whether a value is a time of day, and was one: Arrow takes any number for one, in text as well.
-fn is_time(from: &ArrayRef, made: &ArrayRef, row: usize) -> bool {
-    let written = match from.data_type() {
-        DataType::Utf8 => from.as_string::<i32>().value(row).contains(':'),
-        DataType::LargeUtf8 => from.as_string::<i64>().value(row).contains(':'),
-        DataType::Utf8View => from.as_string_view().value(row).contains(':'),
-        _ => true,
+/// NULL in the place of some values.
+fn without(column: &ArrayRef, wrong: impl Fn(usize) -> bool) -> Result<ArrayRef, ArrowError> {
+    let wrong: BooleanArray = (0..column.len()).map(|row| Some(wrong(row))).collect();
+    match wrong.has_true() {
+        true => nullif(column, &wrong),
+        false => Ok(Arc::clone(column)),
+    }
+}
+
+/// Whether values are dates, times or moments, for which text is read as files are.
+fn is_written(data_type: &DataType) -> bool {
+    use DataType as T;
+    matches!(
+        data_type,
+        T::Date32 | T::Date64 | T::Time32(_) | T::Time64(_) | T::Timestamp(..)
+    )
+}
+
+/// Dates, times and moments of text.
+fn read(text: &ArrayRef, to: &DataType) -> Result<ArrayRef, ArrowError> {
+    let text = cast_with_options(text, &DataType::LargeUtf8, &SAFE)?;
+    let text = text.as_string::<i64>();
+    let days = |text: Option<&str>| text.and_then(written::date);
+    let ticks = |text: Option<&str>| match to {
+        DataType::Timestamp(unit, zone) => written::moment(text?, *unit, zone.as_deref()),
+        DataType::Time32(unit) | DataType::Time64(unit) => written::time(text?, *unit),
+        _ => None,
     };
-    written && !textless(made, row..row + 1)
+    let made: ArrayRef = match to {
+        DataType::Date32 | DataType::Date64 => {
+            let days: PrimitiveArray<Int32Type> = text.iter().map(days).collect();
+            cast_with_options(&days, &DataType::Date32, &SAFE)?
+        }
+        DataType::Time32(_) => {
+            let ticks: PrimitiveArray<Int64Type> = text.iter().map(ticks).collect();
+            cast_with_options(&ticks, &DataType::Int32, &SAFE)?
+        }
+        _ => Arc::new(PrimitiveArray::<Int64Type>::from_iter(
+            text.iter().map(ticks),
+        )),
+    };
+    cast_with_options(&made, to, &SAFE)
+}
+
+/// Which numbers, or texts of numbers, are infinite.
+fn endless(column: &ArrayRef) -> Box<dyn Fn(usize) -> bool + '_> {
+    // Infinity has no digits.
+    let digits = |text: &str| text.bytes().any(|b| b.is_ascii_digit());
+    match column.data_type() {
+        DataType::Float32 => {
+            let values = column.as_primitive::<Float32Type>().values();
+            Box::new(|row| values[row].is_infinite())
+        }
+        DataType::Float64 => {
+            let values = column.as_primitive::<Float64Type>().values();
+            Box::new(|row| values[row].is_infinite())
+        }
+        DataType::Utf8 => {
+            let texts = column.as_string::<i32>();
+            Box::new(move |row| !digits(texts.value(row)))
+        }
+        DataType::LargeUtf8 => {
+            let texts = column.as_string::<i64>();
+            Box::new(move |row| !digits(texts.value(row)))
+        }
+        DataType::Utf8View => {
+            let texts = column.as_string_view();
+            Box::new(move |row| !digits(texts.value(row)))
+        }
+        _ => Box::new(|_| false),
+    }
 }
 
 fn per_second(unit: TimeUnit) -> i64 {

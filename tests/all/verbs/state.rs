@@ -134,6 +134,16 @@ fn set_says_what_is_skipped_and_what_is_taken_again() {
         .run();
     assert_eq!(offset.code, Some(2), "{offset}");
     insta::assert_snapshot!("offset", offset.shown());
+    let digit = project
+        .hygge("state set sales.orders --watermark 2025-01-01T00:00:00.1234567")
+        .run();
+    assert_eq!(digit.code, Some(2), "a digit would be dropped: {digit}");
+    let of_type = |kind: &str| {
+        let command = project.hygge("state set sales.orders --watermark 2025 --type");
+        command.argument(kind).run().shown()
+    };
+    let other = of_type("integer") + &of_type("timestamp[us, utc]");
+    insta::assert_snapshot!("of_another_type", other);
 }
 
 #[test]

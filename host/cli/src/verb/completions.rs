@@ -1,15 +1,23 @@
-use clap::{Args, CommandFactory};
-use clap_complete::Shell;
+use std::env;
+use std::process::ExitCode;
 
+use clap::{Args, CommandFactory};
+use clap_complete::env::Shells;
+use clap_complete::{CompleteEnv, Shell};
+
+use super::Ended;
 use crate::args::Cli;
-use crate::complaint::Exit;
+use crate::complaint::{Complaint, Exit};
 use crate::console::Console;
 
 const EXAMPLES: &str = "\
 Examples:
-  hygge completions bash > ~/.local/share/bash-completion/completions/hygge
-  hygge completions zsh > ~/.zfunc/_hygge
-  hygge completions fish > ~/.config/fish/completions/hygge.fish";
+  echo 'source <(hygge completions bash)' >> ~/.bashrc
+  echo 'source <(hygge completions zsh)' >> ~/.zshrc
+  echo 'hygge completions fish | source' > ~/.config/fish/completions/hygge.fish
+
+Options and values are completed, and the names of a project's flows and entities: the script asks
+the `hygge` on the PATH for them, so fetch it anew when that is another version, as these do.";
 
 /// Print the completion script of a shell
 #[derive(Debug, Args)]
@@ -19,9 +27,31 @@ pub(crate) struct CompletionsArgs {
     shell: Shell,
 }
 
-pub(crate) fn run(args: &CompletionsArgs, console: &Console) -> Exit {
+/// Says which shell asks.
+const ASKED: &str = "HYGGE_COMPLETE";
+
+pub(crate) fn run(args: &CompletionsArgs, console: &Console) -> Ended {
+    let shell = args.shell.to_string();
+    let shells = Shells::builtins();
+    let shell = shells
+        .completer(&shell)
+        .ok_or_else(|| Complaint::failed(format!("{shell} can't be completed for")))?;
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "hygge", &mut script);
+    shell
+        .write_registration(ASKED, "hygge", "hygge", "hygge", &mut script)
+        .map_err(|error| Complaint::failed(format!("can't write the script: {error}")))?;
     console.out(&String::from_utf8_lossy(&script));
-    Exit::Well
+    Ok(Exit::Well)
+}
+
+/// What the script asked, if that is why this process runs.
+pub(crate) fn answer() -> Option<ExitCode> {
+    env::var_os(ASKED)?;
+    let here = env::current_dir().ok();
+    let answers = CompleteEnv::with_factory(Cli::command).var(ASKED);
+    match answers.try_complete(env::args_os(), here.as_deref()) {
+        Ok(true) => Some(ExitCode::SUCCESS),
+        Ok(false) => None,
+        Err(_) => Some(ExitCode::FAILURE),
+    }
 }

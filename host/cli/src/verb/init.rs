@@ -39,6 +39,10 @@ pub(crate) fn run(args: &InitArgs, global: &Global, console: &Arc<Console>) -> E
         let message = format!("{} is a file, and a project is a folder", root.display());
         return Err(Complaint::usage(message).advise("choose another name"));
     }
+    if root.is_symlink() && !root.exists() {
+        let message = format!("{} is a link to nowhere", root.display());
+        return Err(Complaint::usage(message).advise("remove it, or choose another name"));
+    }
     let there: Vec<&str> = template::FILES
         .iter()
         .map(|file| file.path)

@@ -36,6 +36,6 @@ pub(crate) fn run(cli: Cli, console: &std::sync::Arc<Console>) -> Ended {
         Verb::Plugin(args) => plugin::run(&args, &global, console),
         Verb::State(args) => state::run(&args, &global, console),
         Verb::Runs(args) => runs::run(&args, &global, console),
-        Verb::Completions(args) => Ok(completions::run(&args, console)),
+        Verb::Completions(args) => completions::run(&args, console),
     }
 }

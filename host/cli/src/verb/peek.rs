@@ -1,13 +1,14 @@
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
+use clap_complete::ArgValueCompleter;
 use hygge_engine::{After, FirstRows};
 
 use super::Ended;
 use crate::args::{Global, VarArgs};
 use crate::complaint::{Complaint, Exit};
 use crate::console::Console;
-use crate::{diagnostics, project, rows, runtime, units};
+use crate::{complete, diagnostics, project, rows, runtime, units};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -23,7 +24,7 @@ Rows are read as a full run would read them. Nothing is written, committed or re
 #[command(after_help = EXAMPLES)]
 pub(crate) struct PeekArgs {
     /// The entity
-    #[arg(value_name = "FLOW.ENTITY")]
+    #[arg(value_name = "FLOW.ENTITY", add = ArgValueCompleter::new(complete::entities))]
     entity: String,
     #[command(flatten)]
     vars: VarArgs,

@@ -1,16 +1,18 @@
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
+use clap_complete::ArgValueCompleter;
 use hygge_core::{nearest, type_name};
+use hygge_engine::Passed;
 use hygge_project::FileKind;
 
 use super::Ended;
 use super::schema_diff::{self, DiffArgs};
-use crate::args::{Global, VarArgs};
+use crate::args::{Global, OutputArgs, VarArgs};
 use crate::complaint::Exit;
 use crate::console::{Console, on_one_line};
 use crate::table::Table;
-use crate::{diagnostics, project, registry, runtime, schema_files};
+use crate::{complete, diagnostics, project, registry, runtime, schema_files};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -30,13 +32,16 @@ pub(crate) struct SchemaArgs {
     #[command(subcommand)]
     what: Option<What>,
     /// A kind of file (project, flow, entity), or an entity, whose home is opened
-    #[arg(default_value = "project", value_name = "KIND|FLOW.ENTITY", value_parser = asked)]
+    #[arg(default_value = "project", value_name = "KIND|FLOW.ENTITY", value_parser = asked,
+        add = ArgValueCompleter::new(complete::entities))]
     of: Asked,
     #[command(flatten)]
     vars: VarArgs,
     /// Write the schemas of all kinds to .hygge/schema in the project
     #[arg(long, conflicts_with = "of")]
     write: bool,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -86,7 +91,7 @@ pub(crate) fn run(args: &SchemaArgs, global: &Global, console: &Arc<Console>) ->
     }
     let kind = match &args.of {
         Asked::File(kind) => *kind,
-        Asked::Entity(name) => return steps(name, &args.vars.vars, global, console),
+        Asked::Entity(name) => return steps(name, args, global, console),
     };
     // Outside of a project the types are those that hygge brings.
     let known = match project::root(global) {
@@ -99,14 +104,20 @@ pub(crate) fn run(args: &SchemaArgs, global: &Global, console: &Arc<Console>) ->
 }
 
 /// What leaves the home, and each transform after it.
-fn steps(name: &str, vars: &[String], global: &Global, console: &Arc<Console>) -> Ended {
+fn steps(name: &str, args: &SchemaArgs, global: &Global, console: &Arc<Console>) -> Ended {
     diagnostics::begin(global.verbose, console, None)?;
-    let (project, planned) = project::load_one_with(global, name, vars, console)?;
+    let (project, planned) = project::load_one_with(global, name, &args.vars.vars, console)?;
     let (runtime, threads) = runtime::whole()?;
     let cx = runtime::context(&threads, console);
     let passed = hygge_engine::passed(&project.plan, &planned, &project.registry, &cx);
     let passed = runtime.block_on(passed)?;
     project.warn(console);
+    if args.output.json() {
+        for step in &passed {
+            console.out(&format!("{}\n", line(step)));
+        }
+        return Ok(Exit::Well);
+    }
     for (at, step) in passed.iter().enumerate() {
         let gap = if at == 0 { "" } else { "\n" };
         console.out(&format!("{gap}{}: {}\n", step.step, step.describe));
@@ -122,4 +133,19 @@ fn steps(name: &str, vars: &[String], global: &Global, console: &Arc<Console>) -
         console.out(&table.within(console.width()));
     }
     Ok(Exit::Well)
+}
+
+fn line(step: &Passed) -> serde_json::Value {
+    let columns = step.schema.fields().iter().map(|field| {
+        serde_json::json!({
+            "name": field.name(),
+            "type": type_name(field.data_type()),
+            "nullable": field.is_nullable(),
+        })
+    });
+    serde_json::json!({
+        "step": step.step,
+        "describe": step.describe,
+        "columns": columns.collect::<Vec<_>>(),
+    })
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use clap::Args;
+use clap_complete::ArgValueCompleter;
 use hygge_core::OnSchemaChange;
 use hygge_engine::{Change, Drift};
 use serde::Serialize;
@@ -12,7 +13,7 @@ use crate::args::{Global, OutputArgs};
 use crate::complaint::{Complaint, Exit};
 use crate::console::Console;
 use crate::table::Table;
-use crate::{diagnostics, project, runtime, units};
+use crate::{complete, diagnostics, project, runtime, units};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -27,7 +28,7 @@ changed (`on_schema_change` in the store).";
 #[command(after_help = EXAMPLES)]
 pub(crate) struct DiffArgs {
     /// The entity, whose home is opened
-    #[arg(value_name = "FLOW.ENTITY")]
+    #[arg(value_name = "FLOW.ENTITY", add = ArgValueCompleter::new(complete::entities))]
     entity: String,
     #[command(flatten)]
     output: OutputArgs,

@@ -25,7 +25,7 @@ Examples:
   hygge start --entity 'sales.order*'          ... of some entities
   hygge start --full --flow sales              Take everything again and replace what is there
   hygge start --dry-run                        Say what would run; touch nothing
-  hygge start --var flow.sales.store.path=/tmp/try
+  hygge start --var flow.sales.store.compression=snappy
   hygge start --output json | jq .event        One JSON event a line (docs/events.md)
 
 Ctrl-C once lets the run put its work away; twice stops at once. Either way the next run

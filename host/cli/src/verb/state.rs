@@ -3,6 +3,7 @@ use std::io::{BufRead, IsTerminal};
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
+use clap_complete::ArgValueCompleter;
 use hygge_core::{EntityId, Fault, RunId, Strategy, Watermark, WatermarkType, quoted};
 use hygge_project::PlannedEntity;
 use hygge_state::{EntityLock, EntityState, StateStore};
@@ -13,7 +14,7 @@ use crate::complaint::{Complaint, Exit};
 use crate::console::Console;
 use crate::project::{self, Changes};
 use crate::table::Table;
-use crate::{diagnostics, new_run, recover, registry, runtime, units, unknown, waiting};
+use crate::{complete, diagnostics, new_run, recover, registry, runtime, units, unknown, waiting};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -64,6 +65,7 @@ struct ListArgs {
 #[derive(Debug, Args)]
 struct ShowArgs {
     /// FLOW.ENTITY
+    #[arg(add = ArgValueCompleter::new(complete::entities))]
     entity: String,
     #[command(flatten)]
     output: OutputArgs,
@@ -72,6 +74,7 @@ struct ShowArgs {
 #[derive(Debug, Args)]
 struct SetArgs {
     /// FLOW.ENTITY
+    #[arg(add = ArgValueCompleter::new(complete::entities))]
     entity: String,
     /// The value, in the form that `state show` has
     #[arg(long, value_name = "VALUE", allow_hyphen_values = true)]
@@ -86,6 +89,7 @@ struct SetArgs {
 #[derive(Debug, Args)]
 struct ResetArgs {
     /// FLOW.ENTITY
+    #[arg(add = ArgValueCompleter::new(complete::entities))]
     entity: String,
     /// Don't ask
     #[arg(long, short)]
@@ -95,6 +99,7 @@ struct ResetArgs {
 #[derive(Debug, Args)]
 struct RecoverArgs {
     /// FLOW.ENTITY
+    #[arg(add = ArgValueCompleter::new(complete::entities))]
     entity: String,
     #[command(flatten)]
     output: OutputArgs,
@@ -350,11 +355,25 @@ fn watermark(
         );
     };
     let known = before.and_then(|state| state.watermark.as_ref());
+    let known = known.filter(|mark| mark.column == column);
     let kind = match (&args.kind, known) {
-        (Some(text), _) => WatermarkType::try_from(text.clone())
-            .map_err(|why| Complaint::usage(why).advise(KINDS))?,
-        (None, Some(mark)) if mark.column == column => mark.kind,
-        (None, _) => {
+        (Some(text), _) => {
+            let kind = WatermarkType::try_from(text.clone())
+                .map_err(|why| Complaint::usage(why).advise(KINDS))?;
+            if let Some(known) = known.filter(|known| !alike(known.kind, kind)) {
+                let (known, id) = (known.kind, quoted(&id.to_string()));
+                return Err(Complaint::usage(format!(
+                    "{column} is of type {known}, and not {kind}"
+                ))
+                .advise(format!(
+                    "leave --type out; if the column is of another type now, `hygge state \
+                             reset {id}` forgets the old one first"
+                )));
+            }
+            kind
+        }
+        (None, Some(mark)) => mark.kind,
+        (None, None) => {
             return Err(Complaint::usage(format!(
                 "nothing is known of the type of {column} in {id} yet"
             ))
@@ -369,6 +388,16 @@ fn watermark(
         value: kind.show(ordinal),
         kind,
     })
+}
+
+/// Whether values of two types are of one column, perhaps in other units.
+fn alike(one: WatermarkType, two: WatermarkType) -> bool {
+    use WatermarkType as T;
+    match (one, two) {
+        (T::Timestamp { utc: one, .. }, T::Timestamp { utc: two, .. }) => one == two,
+        (T::Decimal { .. }, T::Decimal { .. }) => true,
+        _ => one == two,
+    }
 }
 
 const KINDS: &str = "types are integer, date, decimal[SCALE], timestamp[us] and \

@@ -4,7 +4,6 @@
 //! every value stays what it was, types are guessed only where text and value say the same, and
 //! a file that changes while it is read ends the run instead of giving half of each version.
 
-mod caught;
 pub mod config;
 pub mod home;
 mod kinds;

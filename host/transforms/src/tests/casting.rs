@@ -82,7 +82,41 @@ fn a_value_that_would_change_is_never_passed_on() {
             "time",
             vec![true, true, false, false],
         ),
-        (texts(&["13:05", "1711852200"]), "time", vec![true, false]),
+        (
+            texts(&["13:05", "1711852200", "10:11:12.1234567", "23:59:60"]),
+            "time",
+            vec![true, false, false, false],
+        ),
+        (
+            texts(&["2026-02-28 10:00", "+1-2"]),
+            "date",
+            vec![false, false],
+        ),
+        (
+            texts(&[
+                "2026-01-01T10:00:00.5",
+                "2026-01-01T10:00:00+02:00",
+                "2026-01-01T10:00:00.1234567",
+                "10:00",
+            ]),
+            "timestamp",
+            vec![true, false, false, false],
+        ),
+        (
+            texts(&["2026-01-01T10:00:00Z", "2026-01-01T10:00:00", "now"]),
+            "timestamp[us, UTC]",
+            vec![true, true, false],
+        ),
+        (
+            texts(&["1.5", "inf", "1e400"]),
+            "float64",
+            vec![true, true, false],
+        ),
+        (
+            Arc::new(Float64Array::from(vec![1.5, f64::INFINITY, 1e39])),
+            "float32",
+            vec![true, true, false],
+        ),
     ] {
         let out = cast(Arc::clone(&column), to, "set_null").unwrap();
         let valid: Vec<bool> = (0..out.len()).map(|row| out.is_valid(row)).collect();
@@ -175,6 +209,21 @@ fn only_what_was_cast_loses_what_was_said_of_it() {
     assert_eq!(schema.field(2), given.schema().field(2));
     assert!(schema.field(1).metadata().is_empty());
     assert_eq!(type_of(&out, "b"), DataType::Int64);
+}
+
+/// A part of a second would be taken for a part of a tick.
+#[test]
+fn fractions_count_no_ticks() {
+    for column in [
+        Arc::new(Float64Array::from(vec![1.5])) as ArrayRef,
+        Arc::new(Decimal128Array::from(vec![150])),
+    ] {
+        for to in ["timestamp", "time", "date"] {
+            let fault = cast(Arc::clone(&column), to, "set_null").unwrap_err();
+            assert!(fault.message.contains("only whole numbers"), "{fault:?}");
+            assert!(fault.advice.unwrap().contains("`int64`"), "{to}");
+        }
+    }
 }
 
 /// Every pair of types either is refused when it is bound, or passes NULLs and nothing at all.

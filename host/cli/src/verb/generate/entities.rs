@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
+use clap_complete::ArgValueCompleter;
 use hygge_core::{CatalogueTable, nearest};
 
 use super::kept::{Made, file_name, keep};
@@ -11,7 +12,7 @@ use crate::complaint::{Complaint, Exit};
 use crate::console::Console;
 use crate::registry::registry;
 use crate::verb::Ended;
-use crate::{database, diagnostics, project, registry as plugins, runtime, units};
+use crate::{complete, database, diagnostics, project, registry as plugins, runtime, units};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -41,7 +42,12 @@ pub(crate) struct EntitiesArgs {
     #[arg(long)]
     views: bool,
     /// Write them among the entities of this flow
-    #[arg(long, value_name = "FLOW", conflicts_with = "output")]
+    #[arg(
+        long,
+        value_name = "FLOW",
+        conflicts_with = "output",
+        add = ArgValueCompleter::new(complete::flows)
+    )]
     flow: Option<String>,
     /// The folder to write them to [default: print]
     #[arg(long, value_name = "DIR")]

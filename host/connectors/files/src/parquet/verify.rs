@@ -1,5 +1,6 @@
 //! Decodes a row group and keeps nothing: proves that what is copied can be read.
 
+use hygge_core::caught;
 use std::sync::Arc;
 
 use parquet::basic::{ConvertedType, LogicalType};
@@ -13,7 +14,6 @@ use parquet::file::serialized_reader::SerializedRowGroupReader;
 
 use super::error::{Error, Result, words};
 use super::source::SourceFile;
-use crate::caught::caught;
 
 /// Rows decoded at a time.
 const STEP: usize = 4096;

@@ -94,7 +94,8 @@ impl CsvEncoder {
                             let shown = formatter.value(row);
                             write!(scratch, "{shown}").map_err(|_| {
                                 ArrowError::CsvError(format!(
-                                    "column {:?} holds a value that has no text",
+                                    "column {:?} holds a value that has no text\nwrite \
+                                     parquet, or leave the value out with a `filter` transform",
                                     batch.schema().field(at).name()
                                 ))
                             })?;
@@ -110,7 +111,8 @@ impl CsvEncoder {
                     None if alone && self.null.is_empty() => {
                         return Err(ArrowError::CsvError(format!(
                             "column {:?} stands alone, and its NULL would be a blank line, which \
-                             readers skip; set null_value",
+                             readers skip\nset `null_value` in the store, such as \
+                             `null_value: NULL`",
                             batch.schema().field(at).name()
                         )));
                     }
@@ -164,7 +166,8 @@ impl CsvEncoder {
 
 fn unquoted(column: &str, what: &str) -> ArrowError {
     ArrowError::CsvError(format!(
-        "column {column:?} {what}, which `quote: none` has no way to write"
+        "column {column:?} {what}, which `quote: none` has no way to write\nleave `quote` as it is \
+         by default"
     ))
 }
 
@@ -198,9 +201,16 @@ pub fn csv_text(schema: &Schema, batches: &[RecordBatch]) -> Result<String, Arro
     let encoder = CsvEncoder::new(options);
     let mut out = encoder.header(schema)?;
     for batch in batches {
-        encoder.lines(&in_utc(batch)?, |bytes| {
+        let lines = encoder.lines(&in_utc(batch)?, |bytes| {
             out.extend_from_slice(bytes);
             Ok(())
+        });
+        // What a store is advised is no help here.
+        lines.map_err(|error| match error {
+            ArrowError::CsvError(why) => {
+                ArrowError::CsvError(why.lines().next().unwrap_or_default().to_owned())
+            }
+            other => other,
         })?;
     }
     String::from_utf8(out).map_err(|error| ArrowError::CsvError(error.to_string()))

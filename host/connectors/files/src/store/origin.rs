@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use arrow_array::RecordBatch;
-use arrow_schema::{Schema, SchemaRef};
-use hygge_core::{Fault, Result, code};
+use arrow_schema::{DataType, Schema, SchemaRef};
+use hygge_core::{Fault, Result, code, holds};
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
 };
@@ -257,7 +257,27 @@ pub(crate) fn fault(error: Error, written: &Path) -> Fault {
     }
 }
 
-/// The fault for rows that have no Parquet form.
+/// The fault for columns that have no Parquet form.
+pub(crate) fn unencodable_schema(schema: &Schema, error: &dyn std::fmt::Display) -> Fault {
+    let fieldless = |data_type: &DataType| match data_type {
+        DataType::Struct(fields) => fields.is_empty(),
+        _ => false,
+    };
+    let mut fields = schema.fields().iter();
+    let Some(field) = fields.find(|field| holds(field.data_type(), fieldless)) else {
+        let message = format!("the schema can't be written as Parquet: {error}");
+        return Fault::new(code::SCHEMA, message);
+    };
+    let name = field.name();
+    let message = format!("column {name:?} has a struct without fields, which Parquet can't hold");
+    Fault::new(code::SCHEMA, message)
+        .with("column", name)
+        .advise(
+            "leave the column out with an `exclude` transform, or declare its fields in `schema`",
+        )
+}
+
+/// The fault for rows that have none.
 pub(crate) fn unencodable(error: &dyn std::fmt::Display) -> Fault {
     let text = error.to_string();
     let why = text.split_once(": ").map_or(text.as_str(), |(_, why)| why);

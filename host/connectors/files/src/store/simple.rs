@@ -219,9 +219,14 @@ impl SimplePart {
     }
 
     fn fault(&self, error: ArrowError) -> Fault {
-        self.track.fault(match error {
+        let said = match error {
             ArrowError::CsvError(why) | ArrowError::JsonError(why) => why,
             other => other.to_string(),
-        })
+        };
+        // An encoder's own advice stands on a line of its own.
+        match said.split_once('\n') {
+            Some((why, advice)) => self.track.fault(why).advise(advice),
+            None => self.track.fault(said),
+        }
     }
 }

@@ -450,11 +450,17 @@ impl Desk {
     fn encoder(&self, first: &First<'_>) -> Result<Arc<Encoder>> {
         let (First::Copied(origin) | First::Recoded(origin)) = first else {
             let options = self.options(None);
-            return encoder(Encoder::new(Arc::clone(&self.schema), options));
+            let made = Encoder::new(Arc::clone(&self.schema), options);
+            return made.map(Arc::new).map_err(|error| self.unencodable(&error));
         };
         let options = self.options(origin.codec());
         let like = origin.file.schema();
-        encoder(Encoder::like(Arc::clone(&self.schema), &like, options))
+        let made = Encoder::like(Arc::clone(&self.schema), &like, options);
+        made.map(Arc::new).map_err(|error| self.unencodable(&error))
+    }
+
+    fn unencodable(&self, error: &parquet::errors::ParquetError) -> Fault {
+        origin::unencodable_schema(&self.schema, error)
     }
 
     fn options(&self, codec: Option<Compression>) -> EncodeOptions {
@@ -465,13 +471,6 @@ impl Desk {
             row_group_bytes: self.layout.row_group_bytes,
         }
     }
-}
-
-fn encoder(made: Result<Encoder, parquet::errors::ParquetError>) -> Result<Arc<Encoder>> {
-    made.map(Arc::new).map_err(|error| {
-        let fault = format!("the schema can't be written as Parquet: {error}");
-        Fault::new(code::SCHEMA, fault)
-    })
 }
 
 impl Part {

@@ -11,6 +11,8 @@ use super::who::{self, Who};
 
 /// Settings of a connection: in `connections:` of hygge.yml, or beside those of a home or store.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+// As those who hold it are checked.
+#[schemars(deny_unknown_fields)]
 pub struct ConnectionSettings {
     /// The server: `host`, `host,port` or `host\instance`.
     pub server: Option<String>,

@@ -10,6 +10,8 @@ use crate::types::{SqlType, Times, Unit};
 
 /// Settings of `home: {type: mssql}`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
+// serde denies nothing to a struct that another is part of; whoever checks a project does.
+#[schemars(deny_unknown_fields)]
 pub struct HomeSettings {
     /// The connection; usually named by `connection` and written once in hygge.yml.
     #[serde(flatten)]

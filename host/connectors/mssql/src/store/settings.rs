@@ -11,6 +11,8 @@ use crate::overflow::OnOverflow;
 
 /// Settings of `store: {type: mssql}`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
+// serde denies nothing to a struct that another is part of; whoever checks a project does.
+#[schemars(deny_unknown_fields)]
 pub struct StoreSettings {
     /// The connection; usually named by `connection` and written once in hygge.yml.
     #[serde(flatten)]

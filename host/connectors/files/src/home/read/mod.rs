@@ -24,11 +24,10 @@ use arrow_array::RecordBatch;
 use arrow_schema::{DataType, SchemaRef};
 use arrow_select::concat::concat_batches;
 use hygge_core::{
-    Batch, Bounds, Context, Encoded, Fault, Level, Reader, Result, Step, async_trait, code,
+    Batch, Bounds, Context, Encoded, Fault, Level, Reader, Result, Step, async_trait, caught, code,
 };
 
 use self::bounds::Low;
-use crate::caught::caught;
 use crate::config::Format;
 use crate::home::Inner;
 use crate::home::reconcile::Fit;

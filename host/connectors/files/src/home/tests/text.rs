@@ -153,6 +153,57 @@ fn whole_numbers_that_a_float_would_round_are_errors() {
     );
 }
 
+/// Arrow's readers fill up half a byte, cut digits, take numbers for times, and infinity for a
+/// number that is too large.
+#[test]
+fn what_is_declared_is_taken_as_it_is_written_or_not_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    let read = |name: &str, text: String, kind: &str| {
+        fs::write(root.join(name), text).unwrap();
+        read_all(&home(root, json!({"path": name, "schema": {"c": kind}})))
+    };
+    let in_csv = |value: &str, kind: &str| read("a.csv", format!("c,d\n{value},1\n"), kind);
+    let in_json =
+        |value: &str, kind: &str| read("a.ndjson", format!("{{\"c\": {value}, \"d\": 1}}\n"), kind);
+    let text = |value: &str| format!("\"{value}\"");
+    for (value, kind) in [
+        ("10:11:12.1234567", "time"),
+        ("23:59:60", "time"),
+        ("3600", "time"),
+        ("-5", "time"),
+        ("1e400", "float64"),
+        ("1e39", "float32"),
+    ] {
+        assert!(in_csv(value, kind).is_err(), "{value} in CSV");
+        let value = if kind == "time" {
+            text(value)
+        } else {
+            value.to_owned()
+        };
+        assert!(in_json(&value, kind).is_err(), "{value} in NDJSON");
+    }
+    for (value, kind) in [
+        ("3600", "time"),
+        ("1.5", "time"),
+        ("1.0000000000000001", "int64"),
+        ("\"abc\"", "binary"),
+        ("\"xy\"", "binary"),
+        ("[\"abc\"]", "list<binary>"),
+        ("{\"a\": \"10:11:12.1234567\"}", "struct<a: time>"),
+    ] {
+        assert!(in_json(value, kind).is_err(), "{value} in NDJSON");
+    }
+    let time = in_csv("10:11:12.123456", "time").unwrap();
+    assert_eq!(in_json("\"10:11:12.123456\"", "time").unwrap(), time);
+    let whole = in_json("1.50e1", "int64").unwrap();
+    assert_eq!(whole, in_json("15", "int64").unwrap());
+    assert_eq!(
+        in_json("\"00fF\"", "binary").unwrap(),
+        in_json("\"00FF\"", "binary").unwrap()
+    );
+}
+
 #[test]
 fn a_key_that_stands_twice_is_an_error_wherever_it_is() {
     let folder = tempfile::tempdir().unwrap();

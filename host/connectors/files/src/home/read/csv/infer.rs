@@ -2,8 +2,8 @@
 //! more digits than a float holds stays text.
 
 use arrow_schema::{DataType, TimeUnit};
+use hygge_core::written;
 
-use super::values;
 use crate::home::read::exact_floats::float64_holds;
 
 /// Which types all values seen so far have.
@@ -52,13 +52,13 @@ impl Candidates {
             bits |= FLOAT;
         }
         match text.as_bytes() {
-            [_, _, _, _, b'-', _, _, b'-', _, _] if values::date(text).is_some() => {
+            [_, _, _, _, b'-', _, _, b'-', _, _] if written::date(text).is_some() => {
                 bits |= DATE | MOMENT;
             }
             [_, _, _, _, b'-', _, _, b'-', _, _, b'T' | b' ', ..] => {
-                if values::moment(text, TimeUnit::Nanosecond, None).is_some() {
+                if written::moment(text, TimeUnit::Nanosecond, None).is_some() {
                     bits |= MOMENT;
-                } else if values::zoned(text) {
+                } else if written::says_zone(text) {
                     bits |= ZONED;
                 }
                 self.nanos |= fraction_digits(text) > 6;

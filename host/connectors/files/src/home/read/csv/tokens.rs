@@ -179,6 +179,10 @@ impl Cutter {
                 }
                 At::Escaped => {
                     self.line += u64::from(byte == b'\n');
+                    // In front of anything else it is a character as others: `"C:\temp"`.
+                    if Some(byte) != self.quote && Some(byte) != self.escape {
+                        tokens.data.extend(self.escape);
+                    }
                     tokens.data.push(byte);
                     at += 1;
                     self.at = At::Quoted;
@@ -364,6 +368,11 @@ mod tests {
         assert_eq!(
             rows[0],
             [("a\"b".to_owned(), true), ("c\\".to_owned(), true)]
+        );
+        let (rows, _) = cut(b"\"C:\\temp\",\"\\\n\"\n", &escaped, 2).unwrap();
+        assert_eq!(
+            rows[0],
+            [("C:\\temp".to_owned(), true), ("\\\n".to_owned(), true)]
         );
         let none = CsvOptions {
             quote: None,

@@ -5,7 +5,6 @@
 use std::sync::Arc;
 
 use arrow_array::builder::{BooleanBuilder, PrimitiveBuilder, StringBuilder};
-use arrow_array::timezone::Tz;
 use arrow_array::types::{
     ArrowPrimitiveType, Date32Type, Decimal128Type, Decimal256Type, DecimalType, Float32Type,
     Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, Time64MicrosecondType,
@@ -13,9 +12,9 @@ use arrow_array::types::{
     TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow_array::{ArrayRef, new_null_array};
-use arrow_cast::parse::{Parser, parse_decimal, string_to_datetime};
+use arrow_cast::parse::{Parser, parse_decimal};
 use arrow_schema::{DataType, TimeUnit};
-use hygge_core::zone_offset;
+use hygge_core::written;
 
 use super::infer::{is_float, is_int};
 use super::tokens::Tokens;
@@ -138,17 +137,18 @@ impl<'a> Column<'a> {
                     takes(text).then(|| Float64Type::parse(text)).flatten()
                 })
             }
-            T::Date32 => self.primitive::<Date32Type>(data_type, date),
-            T::Time64(TimeUnit::Microsecond) => {
-                self.primitive::<Time64MicrosecondType>(data_type, Time64MicrosecondType::parse)
-            }
+            T::Date32 => self.primitive::<Date32Type>(data_type, written::date),
+            T::Time64(TimeUnit::Microsecond) => self
+                .primitive::<Time64MicrosecondType>(data_type, |text| {
+                    written::time(text, TimeUnit::Microsecond)
+                }),
             T::Decimal128(p, s) => self
                 .primitive::<Decimal128Type>(data_type, |t| decimal::<Decimal128Type>(t, *p, *s)),
             T::Decimal256(p, s) => self
                 .primitive::<Decimal256Type>(data_type, |t| decimal::<Decimal256Type>(t, *p, *s)),
             T::Timestamp(unit, zone) => {
                 let zone = zone.as_deref();
-                let parse = |text: &str| moment(text, *unit, zone);
+                let parse = |text: &str| written::moment(text, *unit, zone);
                 match unit {
                     TimeUnit::Second => self.primitive::<TimestampSecondType>(data_type, parse),
                     TimeUnit::Millisecond => {
@@ -199,62 +199,6 @@ fn truth(text: &str) -> Option<bool> {
     }
 }
 
-/// Days from 1970 of `2013-01-31`.
-pub(crate) fn date(text: &str) -> Option<i32> {
-    // Arrow's parser also takes a time behind it, and drops it.
-    if text.bytes().any(|b| matches!(b, b'T' | b't' | b' ' | b':')) {
-        return None;
-    }
-    Date32Type::parse(text)
-}
-
-/// Whether a timestamp's text says its zone.
-pub(crate) fn zoned(text: &str) -> bool {
-    let time = text.get(10..).unwrap_or_default();
-    time.contains(['+', '-', 'Z', 'z']) && parsed(utc(), text).is_some()
-}
-
-fn utc() -> Tz {
-    zone_offset("UTC").unwrap_or_else(|| unreachable!("UTC is a fixed offset"))
-}
-
-/// Seconds from 1970 and nanoseconds. A leap second has none: no type here tells it from the
-/// second that follows.
-fn parsed(zone: Tz, text: &str) -> Option<(i64, i64)> {
-    let at = string_to_datetime(&zone, text).ok()?;
-    let nanos = i64::from(at.timestamp_subsec_nanos());
-    (nanos < 1_000_000_000).then(|| (at.timestamp(), nanos))
-}
-
-/// Ticks from 1970 of `2013-01-31T10:00:00.5`. A column without a zone takes no values with
-/// one: it couldn't say which moment they mean.
-pub(crate) fn moment(text: &str, unit: TimeUnit, zone: Option<&str>) -> Option<i64> {
-    let says_zone = zoned(text);
-    let of = match zone {
-        None if says_zone => return None,
-        Some(zone) if !says_zone => zone_offset(zone)?,
-        _ => utc(),
-    };
-    if text
-        .rsplit_once('.')
-        .is_some_and(|(_, f)| f.bytes().take_while(u8::is_ascii_digit).count() > 9)
-    {
-        return None;
-    }
-    let (seconds, nanos) = parsed(of, text)?;
-    let per_second: i64 = match unit {
-        TimeUnit::Second => 1,
-        TimeUnit::Millisecond => 1_000,
-        TimeUnit::Microsecond => 1_000_000,
-        TimeUnit::Nanosecond => 1_000_000_000,
-    };
-    let tick = 1_000_000_000 / per_second;
-    if nanos % tick != 0 {
-        return None;
-    }
-    seconds.checked_mul(per_second)?.checked_add(nanos / tick)
-}
-
 /// A decimal that has no more digits behind the point than its type.
 fn decimal<T: DecimalType>(text: &str, precision: u8, scale: i8) -> Option<T::Native> {
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
@@ -273,34 +217,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn moments_are_exact_or_refused() {
-        let us = TimeUnit::Microsecond;
-        assert_eq!(moment("1970-01-01 00:00:01", us, None), Some(1_000_000));
-        assert_eq!(moment("1970-01-01T00:00:00.000001", us, None), Some(1));
-        assert_eq!(moment("1970-01-01T00:00:00.0000001", us, None), None);
-        assert_eq!(moment("1970-01-01T00:00:00Z", us, None), None);
-        assert_eq!(moment("2016-12-31 23:59:60", us, None), None);
-        assert_eq!(moment("2016-12-31 23:59:60Z", us, Some("UTC")), None);
-        assert_eq!(
-            moment("1970-01-01T01:00:00+01:00", us, Some("UTC")),
-            Some(0)
-        );
-        assert_eq!(moment("1970-01-01T01:00:00", us, Some("+01:00")), Some(0));
-        assert_eq!(
-            moment("1970-01-01T01:00:00", us, Some("Europe/Berlin")),
-            None
-        );
-        assert_eq!(
-            moment("1970-01-01T01:00:00Z", us, Some("Europe/Berlin")),
-            Some(3_600_000_000)
-        );
-        assert_eq!(
-            moment("9999-12-31T00:00:00", TimeUnit::Nanosecond, None),
-            None
-        );
-    }
-
-    #[test]
     fn decimals_are_never_rounded() {
         let read = |text| decimal::<Decimal128Type>(text, 5, 2);
         assert_eq!(read("1.5"), Some(150));
@@ -310,12 +226,5 @@ mod tests {
         assert_eq!(read("1000"), None);
         assert_eq!(read(""), None);
         assert_eq!(read("."), None);
-    }
-
-    #[test]
-    fn dates_are_days() {
-        assert_eq!(date("1970-01-02"), Some(1));
-        assert_eq!(date("1970-01-02 10:00"), None);
-        assert_eq!(date("1970-02-30"), None);
     }
 }

@@ -1,5 +1,5 @@
-//! Panics of decoders that read damaged files: caught, and told once, as what is wrong with the
-//! file. Without this the process would print each a second time, as a defect.
+//! Panics of libraries over what a file holds or an expression computes: caught, and told once, as
+//! what is wrong with that. Without this the process would print each a second time, as a defect.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -29,9 +29,9 @@ impl Drop for Inside {
     }
 }
 
-/// Does work that may panic over what a file holds. The panic's words come back, and nothing is
+/// Does work that may panic over what it is given. The panic's words come back, and nothing is
 /// printed.
-pub(crate) fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+pub fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     HOOK.call_once(|| {
         let others = take_hook();
         set_hook(Box::new(move |panic| {

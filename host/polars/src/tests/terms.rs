@@ -1,0 +1,49 @@
+//! Expressions of many terms, and values that are beyond everything.
+
+use super::*;
+
+/// On a stack as threads have it: a chain of ORs is as flat as it is long.
+#[test]
+fn a_condition_of_thousands_of_terms_is_taken() {
+    let terms = |n: usize| {
+        let each = (0..n).map(|n| format!("id = {n}"));
+        each.collect::<Vec<_>>().join(" OR ")
+    };
+    let few = filter("id = 0 OR id = 3 AND state IS NULL OR id = 4", &orders()).unwrap();
+    assert_eq!(ids(&few), [3, 4]);
+    let many = format!("{} AND id <> 2 OR id = 9", terms(1_000));
+    assert_eq!(ids(&filter(&many, &orders()).unwrap()), [1, 2, 3, 4]);
+    let none = format!("NOT ({})", terms(1_000));
+    assert!(ids(&filter(&none, &orders()).unwrap()).is_empty());
+    let query = format!("SELECT id FROM self WHERE {}", terms(1_000));
+    let settings = json!({"query": query});
+    let chosen = sized("sql", settings, &orders(), 3).unwrap();
+    assert_eq!(chosen.num_rows(), 4);
+}
+
+#[test]
+fn sums_of_as_many_terms_as_fit_are_made_and_longer_ones_refused() {
+    let sum = |n: usize| vec!["id"; n].join(" + ");
+    let made = derive(&sum(140), &orders()).unwrap();
+    assert_eq!(made.as_primitive::<Int64Type>().value(1), 280);
+    for n in [1_000, 9_000] {
+        let why = problem("derive", json!({"columns": {"made": sum(n)}}));
+        assert!(why.contains("is too deep"), "{why}");
+    }
+    let why = problem("derive", json!({"columns": {"made": sum(40_000)}}));
+    assert!(why.contains("is too long"), "{why}");
+    let nested = format!("{}id{}", "(".repeat(5_000), ")".repeat(5_000));
+    let why = problem("filter", json!({"where": nested}));
+    assert!(why.contains("recursion limit"), "{why}");
+}
+
+#[test]
+fn what_polars_gives_up_over_is_an_error() {
+    let text = "DATE '2024-01-31' + INTERVAL '99999999999 years'";
+    let fault = derive(text, &orders()).unwrap_err();
+    assert!(
+        fault.message.contains("beyond what can be computed"),
+        "{fault:?}"
+    );
+    assert!(fault.message.contains(text), "{fault:?}");
+}
