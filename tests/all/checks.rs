@@ -114,6 +114,21 @@ fn rejects_go_to_a_folder_of_their_own() {
     insta::assert_snapshot!("rejects_go_to_a_folder_of_their_own", shown);
 }
 
+/// The history would remember it.
+#[test]
+fn a_folder_for_rows_that_fail_holds_no_secret() {
+    let project =
+        project("  - {type: not_null, columns: customer, rejects: \"bad/${API_TOKEN}\"}\n");
+    project.write("data/a.csv", "id,customer\n1,\n");
+    let refused = project
+        .hygge("start")
+        .env("API_TOKEN", "hunter2-hunter2")
+        .run();
+    assert_eq!(refused.code, Some(2), "{refused}");
+    assert!(!project.path("bad").exists());
+    insta::assert_snapshot!("a_secret_folder_for_rows", refused.shown());
+}
+
 #[test]
 fn only_what_can_keep_rows_is_told_to() {
     let project = project("  - {type: row_count, min: 5}\n  - {type: unique, key: id}\n");

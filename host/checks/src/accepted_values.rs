@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use crate::kind::{Spec, find, problem};
 use crate::rowwise::{Part, row_wise};
-use crate::value::{Written, plain, scalar, unpacked};
+use crate::value::{Written, compared, scalar, unpacked};
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -42,7 +42,9 @@ impl Spec for AcceptedValues {
     fn bind(&self, schema: &SchemaRef, _: &BuildContext) -> Result<Arc<dyn BoundCheck>> {
         let column = find(Self::NAME, &self.column, schema)?;
         let field = schema.field(column);
-        let to = plain(field.data_type());
+        let Some(to) = compared(Self::NAME, field)? else {
+            return Ok(row_wise(Vec::new()));
+        };
         let values = self.values.iter();
         let values = values
             .map(|written| scalar(Self::NAME, written, field))

@@ -46,14 +46,16 @@ impl Spec for Freshness {
         let given = plain(schema.field(column).data_type());
         if !matches!(
             given,
-            DataType::Date32 | DataType::Date64 | DataType::Timestamp(..)
+            DataType::Date32 | DataType::Date64 | DataType::Timestamp(..) | DataType::Null
         ) {
             let message = format!(
                 "the freshness check looks at dates and timestamps, and {:?} is {}",
                 self.column,
                 type_name(&given)
             );
-            return Err(Fault::new(code::SCHEMA, message).with("column", &self.column));
+            return Err(Fault::new(code::SCHEMA, message)
+                .with("column", &self.column)
+                .advise("name a date or timestamp, or `cast` the column to one in a transform"));
         }
         let age = self
             .age()

@@ -8,13 +8,13 @@ use arrow_array::{Array, ArrayRef, BooleanArray, Datum};
 use arrow_buffer::BooleanBuffer;
 use arrow_ord::cmp::{gt, lt};
 use arrow_schema::{ArrowError, DataType, SchemaRef};
-use hygge_core::{BoundCheck, BuildContext, Fault, Problem, Result, code, type_name};
+use hygge_core::{BoundCheck, BuildContext, Fault, Problem, Result, code};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::kind::{Spec, find, problem};
 use crate::rowwise::{Part, row_wise};
-use crate::value::{Written, plain, scalar, unpacked};
+use crate::value::{Written, compared, scalar, unpacked};
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -46,15 +46,9 @@ impl Spec for Range {
     fn bind(&self, schema: &SchemaRef, _: &BuildContext) -> Result<Arc<dyn BoundCheck>> {
         let column = find(Self::NAME, &self.column, schema)?;
         let field = schema.field(column);
-        let to = plain(field.data_type());
-        if to.is_nested() {
-            let message = format!(
-                "the range check can't compare {:?}: it is {}",
-                self.column,
-                type_name(&to)
-            );
-            return Err(Fault::new(code::SCHEMA, message).with("column", &self.column));
-        }
+        let Some(to) = compared(Self::NAME, field)? else {
+            return Ok(row_wise(Vec::new()));
+        };
         let bound = |written: &Option<Written>| {
             let written = written.as_ref();
             written

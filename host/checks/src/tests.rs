@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use arrow_array::types::Int32Type;
 use arrow_array::{
-    ArrayRef, Decimal128Array, DictionaryArray, Float64Array, Int64Array, RecordBatch, StringArray,
-    TimestampMicrosecondArray,
+    ArrayRef, Decimal128Array, DictionaryArray, Float64Array, Int64Array, ListArray, NullArray,
+    RecordBatch, StringArray, TimestampMicrosecondArray,
 };
 use hygge_core::{
     About, BuildContext, Context, Fault, Registry, Result, Settings, Severity, Verdict,
@@ -216,6 +216,40 @@ fn bounds_are_what_was_written() {
     assert_eq!(
         of(json!({"type": "range", "column": "price", "min": 5, "max": 1})),
         "the range check of \"price\" lets nothing through: no value is between 5 and 1"
+    );
+}
+
+/// As Parquet and Arrow have a column in which nothing came, and what is no single value.
+#[test]
+fn columns_without_a_type_pass_and_nested_ones_are_refused_at_once() {
+    let nothing: ArrayRef = Arc::new(NullArray::new(2));
+    let list = ListArray::from_iter_primitive::<Int32Type, _, _>([Some([Some(1)]), None]);
+    let rows = [("none", nothing), ("list", Arc::new(list) as ArrayRef)];
+    let rows = rows.map(|(name, column)| (name, column, true));
+    let rows = RecordBatch::try_from_iter_with_nullable(rows).unwrap();
+    let of = |check: Value| match judged(&check, &[vec![rows.clone()]]) {
+        Ok(Verdict::Passed) => "-".to_owned(),
+        Ok(Verdict::Failed { why, .. }) => why,
+        Err(fault) => format!("{}\n{}", fault.message, fault.advice.unwrap_or_default()),
+    };
+    for check in [
+        json!({"type": "accepted_values", "column": "none", "values": [1]}),
+        json!({"type": "range", "column": "none", "min": 1, "max": 2}),
+        json!({"type": "regex", "column": "none", "pattern": "^a"}),
+        json!({"type": "unique", "key": "none"}),
+    ] {
+        assert_eq!(of(check.clone()), "-", "{check}");
+    }
+    // As of a column of dates.
+    let fresh = |column: &str| json!({"type": "freshness", "column": column, "max_age": "1d"});
+    assert_eq!(of(fresh("none")), "\"none\" has no value at all");
+    insta::assert_snapshot!(
+        [
+            of(json!({"type": "accepted_values", "column": "list", "values": [1]})),
+            of(json!({"type": "range", "column": "list", "min": 1})),
+            of(fresh("list")),
+        ]
+        .join("\n")
     );
 }
 

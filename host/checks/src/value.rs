@@ -47,6 +47,25 @@ pub(crate) fn plain(data_type: &DataType) -> DataType {
     }
 }
 
+/// The plain type of a column whose values are compared with written ones. None for one of type null,
+/// as a source has it that found no value: NULL is compared with nothing.
+pub(crate) fn compared(check: &str, field: &Field) -> Result<Option<DataType>> {
+    let to = plain(field.data_type());
+    if to.is_nested() {
+        let message = format!(
+            "the {check} check can't compare {:?}: it is {}",
+            field.name(),
+            type_name(&to)
+        );
+        return Err(Fault::new(code::SCHEMA, message)
+            .with("column", field.name())
+            .advise(
+                "`flatten` makes columns of a struct's fields, `unnest` rows of a list's items",
+            ));
+    }
+    Ok((to != DataType::Null).then_some(to))
+}
+
 /// The values of a column as those of its plain type, and of each number one form only: -0.0 is 0.0,
 /// and one NaN is as good as another.
 pub(crate) fn unpacked(column: &ArrayRef, to: &DataType) -> Result<ArrayRef> {

@@ -155,6 +155,12 @@ fn one(
     if problems.len() > before {
         return None;
     }
+    if let Listed::Checks = listed
+        && let Some(problem) = secret_folder(&node, &kind)
+    {
+        problems.push(problem);
+        return None;
+    }
     let settings = node.settings();
     match listed.plan(around.registry, &kind, &settings, around.cx)? {
         Ok(describe) => Some(PlannedItem {
@@ -171,6 +177,19 @@ fn one(
             None
         }
     }
+}
+
+/// The history remembers where rows that failed went, for whoever looks and to take them away again.
+fn secret_folder(check: &Node, kind: &str) -> Option<Problem> {
+    let entry = check.as_map()?.entry("rejects")?;
+    let problem = || {
+        let message = format!("`rejects` of the {kind} check holds a secret");
+        Problem::at(entry.value.place(&entry.at), message).advise(
+            "where rows go that fail is shown and remembered in clear; use a variable whose name \
+             doesn't look secret",
+        )
+    };
+    (!entry.value.secrets().is_empty()).then(problem)
 }
 
 /// Takes the type out of an item.

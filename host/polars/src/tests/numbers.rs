@@ -14,9 +14,16 @@ fn row() -> RecordBatch {
     RecordBatch::try_from_iter([
         ("price", decimal(1_25, 9, 2)),
         ("rate", decimal(1_055, 9, 3)),
+        ("dear", decimal(1_234_567_89, 9, 2)),
+        ("share", decimal(312, 9, 4)),
+        ("thin", decimal(5 * i128::pow(10, 29), 38, 30)),
         ("wide", decimal(1_500_000_000_000_000_000, 38, 18)),
         ("huge", decimal(i128::pow(10, 37), 38, 0)),
         ("i", Arc::new(Int32Array::from(vec![-7])) as ArrayRef),
+        (
+            "qty",
+            Arc::new(Int64Array::from(vec![3_000_000_000])) as ArrayRef,
+        ),
         ("f", Arc::new(Float64Array::from(vec![-2.5])) as ArrayRef),
         (
             "most",
@@ -68,6 +75,32 @@ fn a_product_of_decimals_is_exact_where_there_is_room() {
             "1.32",
             "decimal(9, 2)",
         ),
+        ("-price * rate", "-1.31875", "decimal(38, 5)"),
+        ("price * (1 - rate)", "-0.06875", "decimal(38, 5)"),
+        ("price * (rate + 1)", "2.56875", "decimal(38, 5)"),
+        ("COALESCE(price, 0) * rate", "1.31875", "decimal(38, 5)"),
+        (
+            "(CASE WHEN i > 0 THEN 0 ELSE price END) * rate",
+            "1.31875",
+            "decimal(38, 5)",
+        ),
+        ("ABS(-price) * rate", "1.31875", "decimal(38, 5)"),
+        ("ROUND(price * i, 1) * rate", "-9.28400", "decimal(38, 5)"),
+        ("price * i * rate", "-9.23125", "decimal(38, 5)"),
+        ("i * price * rate", "-9.23125", "decimal(38, 5)"),
+        ("price * rate * i", "-9.23125", "decimal(38, 5)"),
+        (
+            "qty * (price * 2) * rate",
+            "7912500000.00000",
+            "decimal(38, 5)",
+        ),
+        ("price / 4 * rate", "0.32705", "decimal(38, 5)"),
+        // Integers are taken last, which need no places.
+        (
+            "qty * CAST(price AS DECIMAL(18, 2)) * CAST(rate AS DECIMAL(18, 4))",
+            "3956250000.000000",
+            "decimal(38, 6)",
+        ),
         // There are 38 digits, and those before the point come first.
         ("wide * price", "1.875000000000000000", "decimal(38, 18)"),
         (
@@ -86,6 +119,115 @@ fn a_product_of_decimals_is_exact_where_there_is_room() {
         ("CAST(price AS DOUBLE) / 3", "0.4166666666666667", "float64"),
     ] {
         assert_eq!(one(text), (value.to_owned(), kind.to_owned()), "{text}");
+    }
+}
+
+/// 1234567.89 is no decimal(9, 4), which Polars would bring both sides to.
+#[test]
+fn decimals_that_meet_get_a_type_that_holds_them() {
+    for (text, value, kind) in [
+        ("dear + share", "1234567.9212", "decimal(38, 4)"),
+        ("share - dear", "-1234567.8588", "decimal(38, 4)"),
+        ("dear * share", "38518.518168", "decimal(38, 6)"),
+        ("dear / share", "39569483.6538", "decimal(38, 4)"),
+        ("dear > share", "true", "bool"),
+        ("share BETWEEN 0 AND dear", "true", "bool"),
+        ("share = 12345678901", "false", "bool"),
+        ("share + 12345678", "12345678.0312", "decimal(38, 4)"),
+        (
+            "CASE WHEN i < 0 THEN dear ELSE share END",
+            "1234567.8900",
+            "decimal(11, 4)",
+        ),
+        ("COALESCE(dear, share)", "1234567.8900", "decimal(11, 4)"),
+        ("GREATEST(share, dear)", "1234567.8900", "decimal(11, 4)"),
+        ("LEAST(share, dear, 0)", "0.0000", "decimal(11, 4)"),
+        ("COALESCE(price, 0)", "1.25", "decimal(38, 2)"),
+        ("CASE WHEN i < 0 THEN price END", "1.25", "decimal(9, 2)"),
+        ("NULLIF(dear, share)", "1234567.89", "decimal(9, 2)"),
+    ] {
+        assert_eq!(one(text), (value.to_owned(), kind.to_owned()), "{text}");
+    }
+    let kept = filter("dear > share", &row()).unwrap();
+    assert_eq!(kept.num_rows(), 1);
+    for text in [
+        "huge + price",
+        "huge * price",
+        "huge > price",
+        "huge / price",
+        "thin + qty",
+        "thin * qty",
+        "thin > qty",
+        "thin / qty",
+    ] {
+        let made = derive(text, &row());
+        let fault = made.expect_err(text);
+        assert!(fault.message.contains("can't hold it"), "{text}: {fault:?}");
+    }
+    for text in ["thin + 12345678901", "thin <= 12345678901"] {
+        let fault = derive(text, &row()).expect_err(text);
+        assert!(fault.message.contains("failed"), "{text}: {fault:?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// As integers are, or failing; never NULL.
+    #[test]
+    fn decimals_are_exact_or_fail(
+        (p, s) in (1..=38_u8).prop_flat_map(|p| (Just(p), 0..=p)),
+        (q, t) in (1..=38_u8).prop_flat_map(|p| (Just(p), 0..=p)),
+        left in any::<i128>(),
+        right in any::<i128>(),
+    ) {
+        let (left, right) = (left % 10_i128.pow(p.into()), right % 10_i128.pow(q.into()));
+        let column = |value: i128, p, s: u8| -> ArrayRef {
+            let column = Decimal128Array::from(vec![value]);
+            Arc::new(column.with_precision_and_scale(p, i8::try_from(s).unwrap()).unwrap())
+        };
+        let given =
+            RecordBatch::try_from_iter([("a", column(left, p, s)), ("b", column(right, q, t))]);
+        let given = given.unwrap();
+        let made = |text: &str| {
+            let made = derive(text, &given).ok()?;
+            assert_eq!(made.null_count(), 0, "{text}");
+            Some(made)
+        };
+        let places = s.max(t);
+        let scaled = |value: i128, s: u8| value.checked_mul(10_i128.pow((places - s).into()));
+        let both = scaled(left, s).zip(scaled(right, t));
+        let fits = |text: &str| match text {
+            "a * b" => p + q <= 38,
+            _ => (p - s).max(q - t) + 1 + places <= 38,
+        };
+        for text in ["a + b", "a - b", "a > b", "a * b", "COALESCE(a, b)", "LEAST(a, b)"] {
+            let Some(made) = made(text) else {
+                prop_assert!(!fits(text), "{} fails", text);
+                continue;
+            };
+            let value = |scale: i8| {
+                let made = made.as_primitive::<arrow_array::types::Decimal128Type>();
+                assert_eq!(made.scale(), scale, "{text}");
+                made.value(0)
+            };
+            let places = i8::try_from(places).unwrap();
+            match (text, both) {
+                ("a > b", Some((left, right))) => {
+                    prop_assert_eq!(made.as_boolean().value(0), left > right);
+                }
+                ("a + b", Some((left, right))) => prop_assert_eq!(value(places), left + right),
+                ("a - b", Some((left, right))) => prop_assert_eq!(value(places), left - right),
+                ("a * b", _) if fits(text) => {
+                    prop_assert_eq!(value(i8::try_from(s + t).unwrap()), left * right);
+                }
+                ("COALESCE(a, b)", Some((left, _))) => prop_assert_eq!(value(places), left),
+                ("LEAST(a, b)", Some((left, right))) => {
+                    prop_assert_eq!(value(places), left.min(right));
+                }
+                _ => {}
+            }
+        }
     }
 }
 
