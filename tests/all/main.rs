@@ -45,6 +45,7 @@ mod schema_changes;
 mod seeds;
 mod shipped;
 mod strategies;
+mod tables;
 mod transform_errors;
 mod transforms;
 mod verbs;

@@ -223,12 +223,17 @@ pub(crate) fn decided(fault: Fault, staged: bool, id: &EntityId) -> Fault {
         None => next.to_owned(),
     };
     if staged && !fault.retryable && fault.code != code::STATE {
-        let named = quoted(&id.to_string());
-        advice += &format!(
-            "; `hygge state reset {named} --yes` gives it up instead, and forgets how far the entity came"
-        );
+        advice += &format!("; {}", give_up(id));
     }
     fault.advise(advice)
+}
+
+/// What there is to do about a commit that can't be finished, or shan't be.
+pub(crate) fn give_up(id: &EntityId) -> String {
+    format!(
+        "`hygge state reset {} --yes` gives it up instead, and forgets how far the entity came",
+        quoted(&id.to_string())
+    )
 }
 
 /// Carries out a stored intent: the Store commits, then the state takes the intent's place.

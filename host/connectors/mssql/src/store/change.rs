@@ -1,6 +1,5 @@
 //! The statements by which staged rows change the table.
 
-use super::ddl::ROW;
 use super::operation::kept;
 use super::record::{Begun, BegunColumn};
 use crate::name::{TableName, quoted};
@@ -190,34 +189,40 @@ pub(super) fn gather(
     };
     let columns = columns.join(", ");
     let numbered = begun.merges();
+    let [row, split_no, nth] = [
+        begun.row(),
+        begun.own("hygge_split"),
+        begun.own("hygge_nth"),
+    ]
+    .map(|name| quoted(&name));
     let parts: Vec<String> = from
         .iter()
         .enumerate()
         .map(|(split, (table, _))| {
             let place = match numbered {
-                true => format!(", {}, {split} AS [hygge_split]", quoted(ROW)),
+                true => format!(", {row}, {split} AS {split_no}"),
                 false => String::new(),
             };
             format!("SELECT {columns}{place} FROM {}", table.quoted())
         })
         .collect();
     let mut rows = parts.join(" UNION ALL ");
-    let mut condition = "";
+    let mut condition = String::new();
     if numbered {
         let key: Vec<String> = begun.key.iter().map(|name| quoted(name)).collect();
         let mut last = Vec::new();
         if let Some(latest_by) = &begun.latest_by {
             last.push(format!("{} DESC", quoted(latest_by)));
         }
-        last.push("[hygge_split] DESC".to_owned());
-        last.push(format!("{} DESC", quoted(ROW)));
+        last.push(format!("{split_no} DESC"));
+        last.push(format!("{row} DESC"));
         rows = format!(
-            "SELECT {columns}, ROW_NUMBER() OVER (PARTITION BY {} ORDER BY {}) AS [hygge_nth] \
+            "SELECT {columns}, ROW_NUMBER() OVER (PARTITION BY {} ORDER BY {}) AS {nth} \
              FROM ({rows}) AS u",
             key.join(", "),
             last.join(", "),
         );
-        condition = " WHERE s.[hygge_nth] = 1";
+        condition = format!(" WHERE s.{nth} = 1");
     }
     format!(
         "INSERT INTO {} WITH (TABLOCK) ({columns}) SELECT {} FROM ({rows}) AS s{condition}{}",

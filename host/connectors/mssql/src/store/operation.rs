@@ -57,6 +57,7 @@ pub(super) fn staged(collation: Option<SqlCollation>) -> Staged {
         nullable: false,
         on_overflow: OnOverflow::Error,
         key: false,
+        measured: false,
     }
 }
 

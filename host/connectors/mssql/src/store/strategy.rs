@@ -188,7 +188,12 @@ MERGE @t AS t USING (SELECT 1 AS k) AS s ON t.k = s.k WHEN MATCHED THEN UPDATE S
         let rows = filled.map_err(|fault| own(fault, filled_by))?;
         let expected: u64 = staged.iter().map(|(_, rows)| rows).sum();
         // Of several rows with one key the last is kept.
-        if rows > expected || (!begun.merges() && rows < expected) {
+        let least = if begun.merges() {
+            expected.min(1)
+        } else {
+            expected
+        };
+        if rows < least || rows > expected {
             return Err(Fault::new(
                 code::DESTINATION_IO,
                 format!("{what}: {expected} rows were staged, and {rows} arrived"),
