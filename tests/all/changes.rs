@@ -226,6 +226,49 @@ fn a_version_that_is_too_old_gives_way_to_all_rows() {
     scene.check("");
 }
 
+/// Versions go on from where they were, so they say nothing of what changed while nobody counted.
+#[test]
+fn changes_that_were_tracked_anew_give_way_to_all_rows() {
+    let scene = Scene::new("", "");
+    scene.run();
+    let off = format!("ALTER TABLE {FROM} DISABLE CHANGE_TRACKING");
+    let on = format!("ALTER TABLE {FROM} ENABLE CHANGE_TRACKING");
+    let again = |why: &str| {
+        let outcome = scene.run();
+        let expected = format!("{why}: all rows are read again");
+        assert!(outcome.shown().contains(&expected), "{outcome}");
+        scene.check("");
+        let outcome = scene.run();
+        assert!(!outcome.shown().contains("read again"), "{outcome}");
+    };
+    // The second time, the account begins at the version where the one before it began.
+    for id in [50, 51] {
+        scene.database.run(&format!(
+            "{off}; INSERT INTO {FROM} (at, id, name) VALUES ('2026-05-05', {id}, N'unseen'); \
+             DELETE FROM {FROM} WHERE id = {id} - 49; {on}"
+        ));
+        again("weren't tracked all the time since the last run");
+    }
+    // A table that is made anew, as some are every night.
+    scene.database.run(&format!(
+        "{off}; DROP TABLE {FROM}; \
+         CREATE TABLE {FROM} (at date NOT NULL, id int NOT NULL, name nvarchar(20) NOT NULL, \
+         price decimal(9, 2) NULL, PRIMARY KEY (id)); \
+         INSERT INTO {FROM} (at, id, name) VALUES ('2026-06-06', 9, N'nine'); {on}"
+    ));
+    again("is another table than in the last run");
+    // It ends while changes are read: those of this run aren't all.
+    let paused = scene.project.hygge("start").spawn_to("split.opened");
+    scene.database.run(&format!(
+        "{off}; UPDATE {FROM} SET name = N'unseen' WHERE id = 9; {on}"
+    ));
+    let outcome = paused.go_on();
+    assert_eq!(outcome.code, Some(1), "{outcome}");
+    let expected = "were thrown away by the server while they were read";
+    assert!(outcome.shown().contains(expected), "{outcome}");
+    again("weren't tracked all the time since the last run");
+}
+
 /// Also when more happened since than had happened before, so that its version says nothing.
 #[test]
 fn a_database_that_was_put_back_is_read_again() {

@@ -1,5 +1,6 @@
 //! A table, view or query of SQL Server as a Home.
 
+mod account;
 mod changes;
 mod decode;
 mod kind;
