@@ -26,6 +26,7 @@ mod json;
 mod known_failures;
 mod login;
 mod lost;
+mod merged_tables;
 mod merging;
 mod mssql;
 mod mutation;

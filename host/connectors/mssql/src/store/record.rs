@@ -44,6 +44,9 @@ pub(super) struct Begun {
     /// Rows whose key wasn't staged are deleted: this run took all there is.
     #[serde(default)]
     pub(super) delete_missing: bool,
+    /// A row that stands and is later by `latest_by` than the one that comes with its key stays.
+    #[serde(default)]
+    pub(super) newer_stay: bool,
     /// Rows of the table that share these columns' values with a staged row are deleted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) partition: Vec<String>,

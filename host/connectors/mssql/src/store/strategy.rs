@@ -220,8 +220,13 @@ MERGE @t AS t USING (SELECT 1 AS k) AS s ON t.k = s.k WHEN MATCHED THEN UPDATE S
             let published = publish::publish(&mut session, record, &begun).await;
             // With it ends whatever it had begun.
             drop(session);
-            let Err(fault) = published else {
-                return Ok(());
+            let fault = match published {
+                Ok(0) => return Ok(()),
+                Ok(rows) => {
+                    cx.notes.note(Level::Warning, &late(&begun, rows));
+                    return Ok(());
+                }
+                Err(fault) => fault,
             };
             session = self.session().await?;
             let number = fault.attribute("sql_error").and_then(|n| n.parse().ok());
@@ -247,6 +252,20 @@ MERGE @t AS t USING (SELECT 1 AS k) AS s ON t.k = s.k WHEN MATCHED THEN UPDATE S
                 return Ok(());
             }
             return Err(fault);
+        }
+    }
+}
+
+/// What is told of rows that came too late.
+fn late(begun: &Begun, rows: u64) -> String {
+    let (table, by) = (begun.table(), begun.latest_by.as_deref());
+    let by = by.unwrap_or_default();
+    match rows {
+        1 => format!("1 row isn't written: the one with its key in {table} is newer by {by:?}"),
+        rows => {
+            format!(
+                "{rows} rows aren't written: those with their keys in {table} are newer by {by:?}"
+            )
         }
     }
 }

@@ -155,8 +155,14 @@ pub(super) fn rows(
             let tally = &mut tally[at];
             if nulls.is_some_and(|nulls| nulls.is_null(row)) {
                 if !column.nullable {
-                    let what = "no value, and the destination's column is NOT NULL";
-                    return Err(fault(&column.name, number + 1, what).advise(NO_VALUE));
+                    let (what, advice) = match column.key {
+                        true => ("no value, and rows are told apart by it", NO_KEY),
+                        false => (
+                            "no value, and the destination's column is NOT NULL",
+                            NO_VALUE,
+                        ),
+                    };
+                    return Err(fault(&column.name, number + 1, what).advise(advice));
                 }
                 null(column.sql_type, into);
                 continue;
@@ -192,6 +198,9 @@ pub(super) fn rows(
 /// What can be done about a row without a value.
 pub(super) const NO_VALUE: &str =
     "fill the column in the source, or let the destination's column be NULL";
+
+/// The same, where rows are told apart by the column.
+const NO_KEY: &str = "fill the column in the source, or leave such rows out";
 
 /// What can be done about a value that doesn't fit; `clips` says whether another one is near.
 fn way_out(column: &Staged, clips: bool) -> &'static str {
