@@ -249,7 +249,11 @@ pub(crate) async fn carry_out(
 ) -> Result<(EntityState, Settled)> {
     let record = &intent.record;
     let retries = Retries::new(retries, |_, _, _| {});
-    let commit = async |_| {
+    let commit = async |tries| {
+        // One that has begun isn't given up, but nobody who asked to stop waits for another.
+        if tries > 1 {
+            cx.stop.check()?;
+        }
         let settled = store.commit(record, cx).await?;
         Ok((emptied(store, record, &settled, cx).await?, settled))
     };

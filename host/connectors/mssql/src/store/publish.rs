@@ -5,10 +5,11 @@
 //! the connection was lost in the middle, waits for that row's fate instead of doing it twice.
 
 use hygge_core::failpoint::hit;
-use hygge_core::{CommitRecord, Fault, Receipt, Result, code};
+use hygge_core::{CommitRecord, Context, Fault, Receipt, Result, code};
 
 use super::change::{alike, delete, delete_missing, insert, late, merge, unknown, update};
 use super::operation;
+use super::patience::told_until_stopped;
 use super::record::{self, Begun, StagedRows};
 use super::settings::WriteStrategy;
 use crate::connection::StatementSession;
@@ -55,24 +56,29 @@ pub(super) async fn publish(
     session: &mut StatementSession,
     record: &CommitRecord,
     begun: &Begun,
+    cx: &Context,
 ) -> Result<u64> {
     let table = begun.table();
     let what = format!("can't commit to {table}");
     // A transaction that fails anywhere is closed with its session, and so rolled back.
     session.keep_to_oneself();
     session.unhurried(&what, "SET XACT_ABORT ON").await?;
-    if begun.strategy == WriteStrategy::TempSwap {
-        let sql = format!("SET LOCK_TIMEOUT {}", begun.lock_timeout);
-        session.unhurried(&what, &sql).await?;
-    }
-    session.unhurried(&what, "BEGIN TRANSACTION").await?;
-    let rows = i64::try_from(record.rows).unwrap_or(i64::MAX);
-    mark(session, record, &table, rows).await?;
-    hit("commit.linked")?;
-    let stayed = write(session, record, begun, &what)
-        .await
-        .map_err(refused)?;
-    hit("commit.synced")?;
+    let uncommitted = async {
+        if begun.strategy == WriteStrategy::TempSwap {
+            let sql = format!("SET LOCK_TIMEOUT {}", begun.lock_timeout);
+            session.unhurried(&what, &sql).await?;
+        }
+        session.unhurried(&what, "BEGIN TRANSACTION").await?;
+        let rows = i64::try_from(record.rows).unwrap_or(i64::MAX);
+        mark(session, record, &table, rows).await?;
+        hit("commit.linked")?;
+        let stayed = write(session, record, begun, &what)
+            .await
+            .map_err(refused)?;
+        hit("commit.synced")?;
+        Ok(stayed)
+    };
+    let stayed = told_until_stopped(&table, cx, uncommitted).await?;
     session.unhurried(&what, "COMMIT TRANSACTION").await?;
     Ok(stayed)
 }

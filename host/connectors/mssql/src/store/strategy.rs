@@ -217,7 +217,7 @@ MERGE @t AS t USING (SELECT 1 AS k) AS s ON t.k = s.k WHEN MATCHED THEN UPDATE S
     ) -> Result<()> {
         let (table, id) = (begun.table(), record::commit_id(record)?);
         loop {
-            let published = publish::publish(&mut session, record, &begun).await;
+            let published = publish::publish(&mut session, record, &begun, cx).await;
             // With it ends whatever it had begun.
             drop(session);
             let fault = match published {
@@ -228,6 +228,14 @@ MERGE @t AS t USING (SELECT 1 AS k) AS s ON t.k = s.k WHEN MATCHED THEN UPDATE S
                 }
                 Err(fault) => fault,
             };
+            if fault.code == code::STOPPED {
+                let text = format!(
+                    "nothing was written to {table}: what is staged for it waits, and the next \
+                     `hygge start` puts it there before anything else"
+                );
+                cx.notes.note(Level::Warning, &text);
+                return Err(fault);
+            }
             session = self.session().await?;
             let number = fault.attribute("sql_error").and_then(|n| n.parse().ok());
             if begun.strategy == WriteStrategy::TempSwap && number.is_some_and(publish::cant_switch)
