@@ -655,6 +655,12 @@ fn a_wildcard_stands_for_the_tables_that_are_there() {
             .contains("`all` finds nothing: tables dbo.hygge_test_none_*"),
         "{nothing}"
     );
+    let listed = project.hygge("list --discover").run();
+    assert_eq!(listed.code, Some(1), "{listed}");
+    assert!(
+        listed.stdout.contains("its pattern finds nothing"),
+        "{listed}"
+    );
     project.flow(
         "all",
         "home: {connection: db, table: dbo.a, tables: dbo.*}\nstore: lake\n",
