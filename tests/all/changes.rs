@@ -145,6 +145,24 @@ fn another_condition_reads_all_rows_again() {
     assert!(!scene.run().shown().contains("another one"));
 }
 
+/// Nothing of a secret is kept, not a digest either.
+#[test]
+fn a_condition_with_a_secret_is_not_followed() {
+    let scene = Scene::new("  where: name <> '${API_TOKEN}'\n", "");
+    let refused = scene
+        .project
+        .hygge("start")
+        .env("API_TOKEN", "hunter2")
+        .run();
+    assert_eq!(refused.code, Some(1), "{refused}");
+    let shown = refused.shown();
+    assert!(
+        shown.contains("`where` of dbo.hygge_test_changes holds a secret"),
+        "{shown}"
+    );
+    assert!(!shown.contains("hunter2"), "{shown}");
+}
+
 /// It was hygge that emptied the table, and no one else.
 #[test]
 fn a_source_that_loses_all_rows_goes_on() {

@@ -97,6 +97,20 @@ async fn versions(session: &mut Statements, table: &TableName) -> Result<Version
     })
 }
 
+/// What is remembered is true of one condition only, and nothing of a secret is kept.
+pub(super) fn secret(table: &TableName) -> Fault {
+    Fault::new(
+        code::CONFIG,
+        format!(
+            "`where` of {table} holds a secret, so no run could tell whether it is still that of the \
+             run before"
+        ),
+    )
+    .advise(
+        "use a variable whose name doesn't look like that of a secret, or leave `where` out",
+    )
+}
+
 /// Fixes the version, before any row is read.
 pub(super) async fn begin(
     session: &mut Statements,
