@@ -145,6 +145,24 @@ fn another_condition_reads_all_rows_again() {
     assert!(!scene.run().shown().contains("another one"));
 }
 
+/// Nothing of a secret is kept, not a digest either.
+#[test]
+fn a_condition_with_a_secret_is_not_followed() {
+    let scene = Scene::new("  where: name <> '${API_TOKEN}'\n", "");
+    let refused = scene
+        .project
+        .hygge("start")
+        .env("API_TOKEN", "hunter2")
+        .run();
+    assert_eq!(refused.code, Some(1), "{refused}");
+    let shown = refused.shown();
+    assert!(
+        shown.contains("`where` of dbo.hygge_test_changes holds a secret"),
+        "{shown}"
+    );
+    assert!(!shown.contains("hunter2"), "{shown}");
+}
+
 /// It was hygge that emptied the table, and no one else.
 #[test]
 fn a_source_that_loses_all_rows_goes_on() {
@@ -224,6 +242,49 @@ fn a_version_that_is_too_old_gives_way_to_all_rows() {
         .run(&format!("DELETE FROM {FROM} WHERE id = 5"));
     scene.run();
     scene.check("");
+}
+
+/// Versions go on from where they were, so they say nothing of what changed while nobody counted.
+#[test]
+fn changes_that_were_tracked_anew_give_way_to_all_rows() {
+    let scene = Scene::new("", "");
+    scene.run();
+    let off = format!("ALTER TABLE {FROM} DISABLE CHANGE_TRACKING");
+    let on = format!("ALTER TABLE {FROM} ENABLE CHANGE_TRACKING");
+    let again = |why: &str| {
+        let outcome = scene.run();
+        let expected = format!("{why}: all rows are read again");
+        assert!(outcome.shown().contains(&expected), "{outcome}");
+        scene.check("");
+        let outcome = scene.run();
+        assert!(!outcome.shown().contains("read again"), "{outcome}");
+    };
+    // The second time, the account begins at the version where the one before it began.
+    for id in [50, 51] {
+        scene.database.run(&format!(
+            "{off}; INSERT INTO {FROM} (at, id, name) VALUES ('2026-05-05', {id}, N'unseen'); \
+             DELETE FROM {FROM} WHERE id = {id} - 49; {on}"
+        ));
+        again("weren't tracked all the time since the last run");
+    }
+    // A table that is made anew, as some are every night.
+    scene.database.run(&format!(
+        "{off}; DROP TABLE {FROM}; \
+         CREATE TABLE {FROM} (at date NOT NULL, id int NOT NULL, name nvarchar(20) NOT NULL, \
+         price decimal(9, 2) NULL, PRIMARY KEY (id)); \
+         INSERT INTO {FROM} (at, id, name) VALUES ('2026-06-06', 9, N'nine'); {on}"
+    ));
+    again("is another table than in the last run");
+    // It ends while changes are read: those of this run aren't all.
+    let paused = scene.project.hygge("start").spawn_to("split.opened");
+    scene.database.run(&format!(
+        "{off}; UPDATE {FROM} SET name = N'unseen' WHERE id = 9; {on}"
+    ));
+    let outcome = paused.go_on();
+    assert_eq!(outcome.code, Some(1), "{outcome}");
+    let expected = "were thrown away by the server while they were read";
+    assert!(outcome.shown().contains(expected), "{outcome}");
+    again("weren't tracked all the time since the last run");
 }
 
 /// Also when more happened since than had happened before, so that its version says nothing.

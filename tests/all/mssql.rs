@@ -501,25 +501,75 @@ fn waiting_for_a_table_is_told_and_ends_when_asked_to() {
     );
     let held = database.hold(&format!("UPDATE {table} SET version = 2"));
     let mut running = project.hygge("start --output json").spawn();
-    let log = || {
-        let mut told = false;
-        if !project.path(".hygge/runs").exists() {
-            return None;
-        }
-        walk(&project.path(".hygge/runs"), &mut |path, is_folder| {
-            told |= !is_folder
-                && std::fs::read_to_string(path)
-                    .is_ok_and(|text| text.contains("waiting to look at dbo.hygge_test_held"));
-        });
-        told.then_some(())
-    };
-    eventually("the wait to be told", log);
+    told(&project, "waiting to look at dbo.hygge_test_held");
     running.signal(Signal::INT);
     let outcome = running.wait();
     drop(held);
     assert_eq!(outcome.code, Some(130), "{outcome}");
     assert_eq!(database.run(&format!("SELECT id FROM {table}")), ["1"]);
     project.hygge("start").succeed();
+}
+
+/// Somebody reads it, so that what is staged can't be put there.
+#[test]
+fn waiting_to_publish_is_told_and_ends_when_asked_to() {
+    for (name, store) in [
+        ("swap", "adopt: true"),
+        ("empty", "adopt: true, write_strategy: truncate_insert"),
+        (
+            "merge",
+            "adopt: true, write_strategy: merge, delete_missing: true, key: id",
+        ),
+        ("direct", "adopt: true, direct: true"),
+    ] {
+        let database = Database::start();
+        let table = format!("dbo.hygge_test_read_{name}");
+        database.without(&[&table]);
+        database.run(&format!(
+            "CREATE TABLE {table} ({COLUMNS}); INSERT INTO {table} (id) VALUES (10)"
+        ));
+        let project = database.project(3);
+        project.orders("data/orders/0.parquet", &Orders::new(0..3));
+        project.flow(
+            "there",
+            &format!(
+                "home: {{type: parquet, path: data/orders}}\n\
+                 store: {{connection: db, table: {table}, {store}}}\n"
+            ),
+        );
+        let held = database.hold(&format!("SELECT id FROM {table} WITH (HOLDLOCK)"));
+        let mut running = project.hygge("start --output json").spawn();
+        told(
+            &project,
+            &format!("{table} is being written, or waited for"),
+        );
+        running.signal(Signal::INT);
+        let outcome = running.wait();
+        assert_eq!(outcome.code, Some(130), "{name}: {outcome}");
+        let rows = || database.run(&format!("SELECT id FROM {table} ORDER BY id"));
+        assert_eq!(rows(), ["10"], "{name}");
+        drop(held);
+        let outcome = project.hygge("start").succeed();
+        let staged = name != "direct";
+        let finished = outcome.shown().contains("finished its commit of 3 rows");
+        assert_eq!(finished, staged, "{name}: {outcome}");
+        assert_eq!(rows(), ["0", "1", "2"], "{name}");
+    }
+}
+
+/// Waits until a run's log says something.
+fn told(project: &Project, text: &str) {
+    let runs = project.path(".hygge/runs");
+    eventually(text, || {
+        let mut told = false;
+        if runs.exists() {
+            walk(&runs, &mut |path, is_folder| {
+                told |= !is_folder
+                    && std::fs::read_to_string(path).is_ok_and(|found| found.contains(text));
+            });
+        }
+        told.then_some(())
+    });
 }
 
 #[test]
@@ -604,6 +654,12 @@ fn a_wildcard_stands_for_the_tables_that_are_there() {
             .shown()
             .contains("`all` finds nothing: tables dbo.hygge_test_none_*"),
         "{nothing}"
+    );
+    let listed = project.hygge("list --discover").run();
+    assert_eq!(listed.code, Some(1), "{listed}");
+    assert!(
+        listed.stdout.contains("its pattern finds nothing"),
+        "{listed}"
     );
     project.flow(
         "all",

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use hygge_core::{Discovered, EntityId};
+use hygge_core::{Discovered, EntityId, Fault, code};
 use hygge_engine::Found;
 use serde_json::json;
 
@@ -16,6 +16,12 @@ fn entity<'a>(id: &'a EntityId, found: &'a Discovered) -> &'a str {
     found.entity.as_ref().map_or(&id.entity, |(name, _)| name)
 }
 
+/// Whether an entity stands for many, as its home says by a pattern.
+fn is_pattern(project: &Project, id: &EntityId) -> bool {
+    let planned = project.plan.entities().find(|planned| planned.id == *id);
+    planned.is_some_and(|planned| planned.home_plan.many)
+}
+
 /// Opens every Home and lists what it could read.
 pub(crate) fn show(project: &Project, as_json: bool, console: &Arc<Console>) -> Ended {
     let (runtime, threads) = runtime::whole()?;
@@ -25,6 +31,21 @@ pub(crate) fn show(project: &Project, as_json: bool, console: &Arc<Console>) -> 
         &project.registry,
         &cx,
     ));
+    // A run finds the same, and fails.
+    let nothing = |id: &EntityId, found: Found| match found {
+        Found::There(there) if there.is_empty() && is_pattern(project, id) => Found::Failed(
+            Fault::new(code::SOURCE_MISSING, "its pattern finds nothing")
+                .advise("look at `tables`, and at what the login may see"),
+        ),
+        found => found,
+    };
+    let found: Vec<_> = found
+        .into_iter()
+        .map(|(id, found)| {
+            let found = nothing(&id, found);
+            (id, found)
+        })
+        .collect();
     let mut exit = Exit::Well;
     let mut table = Table::new(&["ENTITY", "FOUND", ">ROWS", ">SIZE"]);
     let mut failures = String::new();

@@ -28,12 +28,11 @@ impl Commit {
             return None;
         };
         let record = &intent.record;
-        let to = intent.ends.as_ref().map(|ends| ends.store.clone());
         Some(Self {
             id: waiting.entity.clone(),
             run: record.run.clone(),
             rows: record.rows,
-            to: to.unwrap_or_else(|| format!("{} store", record.store_type)),
+            to: intent.to(),
             known,
         })
     }

@@ -144,7 +144,7 @@ impl PartialEq for Place {
                     system: other,
                     name: its,
                 },
-            ) => system == other && name == its,
+            ) => system.eq_ignore_ascii_case(other) && name.eq_ignore_ascii_case(its),
             _ => false,
         }
     }

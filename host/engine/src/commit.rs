@@ -223,12 +223,17 @@ pub(crate) fn decided(fault: Fault, staged: bool, id: &EntityId) -> Fault {
         None => next.to_owned(),
     };
     if staged && !fault.retryable && fault.code != code::STATE {
-        let named = quoted(&id.to_string());
-        advice += &format!(
-            "; `hygge state reset {named} --yes` gives it up instead, and forgets how far the entity came"
-        );
+        advice += &format!("; {}", give_up(id));
     }
     fault.advise(advice)
+}
+
+/// What there is to do about a commit that can't be finished, or shan't be.
+pub(crate) fn give_up(id: &EntityId) -> String {
+    format!(
+        "`hygge state reset {} --yes` gives it up instead, and forgets how far the entity came",
+        quoted(&id.to_string())
+    )
 }
 
 /// Carries out a stored intent: the Store commits, then the state takes the intent's place.
@@ -244,7 +249,11 @@ pub(crate) async fn carry_out(
 ) -> Result<(EntityState, Settled)> {
     let record = &intent.record;
     let retries = Retries::new(retries, |_, _, _| {});
-    let commit = async |_| {
+    let commit = async |tries| {
+        // One that has begun isn't given up, but nobody who asked to stop waits for another.
+        if tries > 1 {
+            cx.stop.check()?;
+        }
         let settled = store.commit(record, cx).await?;
         Ok((emptied(store, record, &settled, cx).await?, settled))
     };

@@ -40,14 +40,8 @@ pub(crate) async fn discard_with(
             format!("nothing says where run {} staged {id}", attempt.run),
         ));
     };
-    let store = build_recorded(
-        registry,
-        &staged.store_type,
-        &staged.store,
-        id,
-        planned,
-        place,
-    )?;
+    let recorded = (&*staged.store_type, &staged.store);
+    let store = build_recorded(registry, recorded, &staged.location, id, planned, place)?;
     // Its receipts go for good before what they name, and it itself last: killed in between, it
     // is found again.
     state.begin_attempt(id, &attempt).await?;
@@ -68,20 +62,26 @@ pub async fn forget(
 ) -> Result<Option<Fault>> {
     // Records that can't be read don't keep anybody from it.
     let staged = match (state.intent(id).await, state.attempt(id).await) {
-        (Ok(Some(intent)), _) => Some((intent.record.store_type, intent.record.store)),
+        (Ok(Some(intent)), _) => {
+            let to = intent.to();
+            Some((intent.record.store_type, intent.record.store, to))
+        }
         (_, Ok(Some((attempt, _)))) => attempt.staged.map(
             |Staged {
-                 store_type, store, ..
-             }| (store_type, store),
+                 store_type,
+                 store,
+                 location,
+                 ..
+             }| (store_type, store, location),
         ),
         _ => None,
     };
     state.reset(id).await?;
-    let Some((kind, settings)) = staged else {
+    let Some((kind, settings, to)) = staged else {
         return Ok(None);
     };
     let cleaned = async {
-        let store = build_recorded(registry, &kind, &settings, id, planned, place)?;
+        let store = build_recorded(registry, (&*kind, &settings), &to, id, planned, place)?;
         store.cleanup(id, None, cx).await
     };
     Ok(cleaned.await.err())

@@ -98,8 +98,13 @@ async fn look(
     let start = match &intent {
         // The run comes after that commit, and goes by what it leaves.
         Some(intent) => {
+            // It settles where it was decided on, and where the run before it did, as a rule.
+            let before = state.load(id).await?.filter(|before| {
+                let ends = before.ends.as_ref().zip(intent.ends.as_ref());
+                ends.is_some_and(|(before, now)| before.store == now.store)
+            });
             let settled = Settled {
-                location: planned.store_plan.describe.clone(),
+                location: before.map_or_else(|| intent.to(), |before| before.location),
                 parts: 0,
                 memory: state.memory(id, "store").await?,
             };

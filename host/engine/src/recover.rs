@@ -108,14 +108,17 @@ async fn finish_with(
         )
         .advise("finish it with that version"));
     }
-    let store = build_recorded(
-        registry,
-        &record.store_type,
-        &record.store,
-        id,
-        planned,
-        place,
-    )?;
+    let recorded = (&*record.store_type, &record.store);
+    let store = build_recorded(registry, recorded, &intent.to(), id, planned, place);
+    let store = store.map_err(|fault| {
+        let ways = fault
+            .advice
+            .clone()
+            .into_iter()
+            .chain([commit::give_up(id)]);
+        let ways = ways.collect::<Vec<_>>().join("; ");
+        fault.advise(ways)
+    })?;
     let carried = commit::carry_out(state, store.as_ref(), &intent, "committed", retries, cx);
     let finished = match carried.await {
         Err(fault) if store.undone(&fault) => Finished::Undone(fault),
@@ -128,11 +131,11 @@ async fn finish_with(
     Ok(finished)
 }
 
-/// Makes a Store as a record names it.
+/// Makes a Store as a record names it by type and settings; `to` is its place, for people.
 pub(crate) fn build_recorded(
     registry: &Registry,
-    kind: &str,
-    recorded: &Value,
+    (kind, recorded): (&str, &Value),
+    to: &str,
     id: &EntityId,
     planned: Option<&PlannedEntity>,
     place: &BuildContext,
@@ -144,11 +147,11 @@ pub(crate) fn build_recorded(
         )
         .advise("put the plugin back that brings this type")
     })?;
-    known.build(&with_secrets(recorded, planned)?, &place.of(id))
+    known.build(&with_secrets(recorded, to, planned)?, &place.of(id))
 }
 
 /// The recorded settings, with the secrets of today's configuration where `***` stands.
-fn with_secrets(recorded: &Value, planned: Option<&PlannedEntity>) -> Result<Settings> {
+fn with_secrets(recorded: &Value, to: &str, planned: Option<&PlannedEntity>) -> Result<Settings> {
     let mut value = recorded.clone();
     let mut secrets = Vec::new();
     if let Some(planned) = planned {
@@ -161,11 +164,22 @@ fn with_secrets(recorded: &Value, planned: Option<&PlannedEntity>) -> Result<Set
         }
     }
     if secrets.is_empty() && recorded.to_string().contains(&format!("\"{REDACTED}\"")) {
+        let (why, put) = match planned {
+            None => ("they are in the project only", "the entity"),
+            Some(_) => (
+                "the store that the entity has now has none of them",
+                "its old store",
+            ),
+        };
         return Err(Fault::new(
             code::STATE,
-            "its destination has secrets, and the record holds none: they are in the project only",
+            format!(
+                "what it left is for {to}, which has secrets, and the record holds none: {why}"
+            ),
         )
-        .advise("put the entity back into the project: `hygge start` finishes what it left"));
+        .advise(format!(
+            "put {put} back into the project: `hygge start` finishes what it left"
+        )));
     }
     let connection = planned.and_then(|planned| planned.store.connection.clone());
     Ok(Settings::new(value, secrets).of_connection(connection))

@@ -2,10 +2,10 @@ use regex::Regex;
 use serde_json::Value as Json;
 
 use crate::config::belongs;
-use crate::node::{Map, Node, Value};
+use crate::node::{Entry, Map, Node, Value};
 use crate::source::At;
 use crate::wording::{about, in_words, not, or, slip, whole};
-use crate::{Problem, nearest, yaml};
+use crate::{Problem, nearest, secrecy, yaml};
 
 /// Checks a tree against a JSON Schema and says everything that is wrong with it, in words for
 /// someone who never heard of JSON Schema.
@@ -412,7 +412,7 @@ impl<'a> Check<'a> {
             if schemas.is_empty() {
                 match other {
                     Some(schema) => self.node(&mut entry.value, schema, &path, &entry.at),
-                    None if closed => self.unknown(&entry.key, &entry.at, name, &known),
+                    None if closed => self.unknown(entry, name, &known, parts),
                     None => self.node(&mut entry.value, &Json::Bool(true), &path, &entry.at),
                 }
             }
@@ -435,8 +435,9 @@ impl<'a> Check<'a> {
         }
     }
 
-    fn unknown(&mut self, key: &str, at: &At, name: &str, known: &[&str]) {
-        let problem = if name.is_empty() {
+    fn unknown(&mut self, entry: &mut Entry, name: &str, known: &[&str], parts: &Parts<'a>) {
+        let Entry { key, at, value } = entry;
+        let mut problem = if name.is_empty() {
             Problem::at(at, format!("{} has no key `{key}`", self.what))
         } else {
             Problem::at(at, format!("`{name}` has no key `{key}`"))
@@ -444,15 +445,35 @@ impl<'a> Check<'a> {
         let mut known = known.to_vec();
         known.sort_unstable();
         known.dedup();
-        self.problems
-            .push(match nearest(key, known.iter().copied()) {
-                _ if belongs(key, &known).is_some() => {
-                    problem.advise(belongs(key, &known).unwrap_or_default())
-                }
-                Some(near) => problem.advise(format!("did you mean `{near}`?")),
-                None if known.is_empty() => problem.advise("leave it out"),
-                None => problem.advise(format!("there are: {}", known.join(", "))),
-            });
+        let near = nearest(key, known.iter().copied());
+        // A secret under a misspelt name is one all the same.
+        if near.is_some_and(|near| secrecy::key(near) || self.is_password(near, parts)) {
+            value.secret = true;
+            problem.mask(&value.at);
+        }
+        self.problems.push(match near {
+            _ if belongs(key, &known).is_some() => {
+                problem.advise(belongs(key, &known).unwrap_or_default())
+            }
+            Some(near) => problem.advise(format!("did you mean `{near}`?")),
+            None if known.is_empty() => problem.advise("leave it out"),
+            None => problem.advise(format!("there are: {}", known.join(", "))),
+        });
+    }
+
+    /// Whether a key of a map is for a secret, which its name may not tell.
+    fn is_password(&self, key: &str, parts: &Parts<'a>) -> bool {
+        let mut found = Parts::new();
+        for schema in parts
+            .iter()
+            .filter_map(|part| part.get("properties")?.get(key))
+        {
+            self.flatten(schema, &mut found);
+            for branch in alternatives(schema).into_iter().flatten() {
+                self.flatten(branch, &mut found);
+            }
+        }
+        found.iter().any(|part| part["format"] == "password")
     }
 
     fn subject(&self, name: &str) -> String {

@@ -10,7 +10,7 @@ use crate::polish::PolishConfig;
 use crate::schema::of;
 use crate::secrecy::Secrets;
 use crate::source::At;
-use crate::{Endpoint, Problem, location, merge, nearest};
+use crate::{Endpoint, Problem, location, merge, nearest, secrecy};
 
 /// Home or Store: both are a `type` with settings, and layers of them merge alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -334,8 +334,12 @@ pub(crate) fn unused(
     wrong
         .map(|entry| {
             let message = format!("a {text} connection has no key `{}`", entry.key);
-            let problem = Problem::at(&entry.at, message);
-            match nearest(&entry.key, keys.iter().map(|key| key.as_str())) {
+            let mut problem = Problem::at(&entry.at, message);
+            let near = nearest(&entry.key, keys.iter().map(|key| key.as_str()));
+            if near.is_some_and(secrecy::key) {
+                problem.mask(&entry.value.at);
+            }
+            match near {
                 Some(near) => problem.advise(format!("did you mean `{near}`?")),
                 None => problem,
             }

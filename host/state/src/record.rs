@@ -148,6 +148,16 @@ pub struct Intent {
     pub columns_before: Columns,
 }
 
+impl Intent {
+    /// Where it will settle, for people.
+    pub fn to(&self) -> String {
+        match &self.ends {
+            Some(ends) => ends.store.clone(),
+            None => format!("{} store", self.record.store_type),
+        }
+    }
+}
+
 /// Who holds an entity.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Holder {

@@ -60,7 +60,11 @@ impl Reported {
         fault.retryable = TRANSIENT.contains(&self.number);
         let own = match self.number {
             // What hygge writes itself is right.
-            102 | 105 | 156 | 1033 | 8155 | 8156 if doing == Doing::Reading => Some(
+            8155 | 8156 if doing == Doing::Reading => Some(
+                "give each column of the query a name of its own, as in `count(*) AS n` or `b.id AS \
+                 b_id`",
+            ),
+            102 | 105 | 156 | 1033 if doing == Doing::Reading => Some(
                 "look at `where` and `query`: they stand in the statement as they are written, a \
                  query in brackets",
             ),
@@ -172,7 +176,11 @@ pub(crate) fn rows(what: &str, doing: Doing, error: &mssql_tds::error::Error) ->
 
 /// What is said of a connection that isn't there, or not any more.
 fn lost(what: &str, said: &str) -> String {
-    let said = said.split(" (os error").next().unwrap_or(said);
+    let said = match said {
+        // As the decoder of packets says it.
+        "bytes remaining on stream" => "its answer ended in the middle",
+        _ => said.split(" (os error").next().unwrap_or(said),
+    };
     match what.starts_with(CONNECTING) {
         true => said.to_owned(),
         false => format!("the connection was lost ({said})"),

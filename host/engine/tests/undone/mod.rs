@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use hygge_core::{EntityId, Fault, code};
-use hygge_engine::Event;
+use hygge_engine::{Event, StopSignal};
 use hygge_state::Outcome;
 
 use super::fake::{Destination, Project, Source};
@@ -132,5 +132,31 @@ async fn the_code_alone_undoes_nothing() {
     // The run after that finishes what the first one staged, and finds nothing new but the last
     // number, which it knows.
     assert_eq!(project.run().await.count(Outcome::Pass), 1);
+    assert_eq!(to.settled(), all(&numbers(2, 10)));
+}
+
+/// What is decided stays so; only nobody has to wait for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_asks_to_stop_waits_for_no_other_try() {
+    let source = Arc::new(Source::of(numbers(2, 10)));
+    let (tries, signal) = (Arc::new(AtomicU32::new(0)), StopSignal::default());
+    let mut to = Destination::new();
+    let (tried, stop) = (Arc::clone(&tries), signal.clone());
+    to.in_commit = Box::new(move |_| {
+        if tried.fetch_add(1, Ordering::SeqCst) > 0 {
+            return Ok(());
+        }
+        stop.set();
+        Err(Fault::new(code::DESTINATION_IO, "somebody reads it").retryable())
+    });
+    let to = Arc::new(to);
+    let mut project = Project::new().flow("a", &source, &to);
+    project.signal = signal;
+    let summary = project.run().await;
+    assert_eq!(summary.count(Outcome::Stopped), 1, "{summary:?}");
+    assert_eq!(tries.load(Ordering::SeqCst), 1);
+    assert!(waits(&project).await);
+    project.signal = StopSignal::default();
+    project.run().await;
     assert_eq!(to.settled(), all(&numbers(2, 10)));
 }

@@ -102,6 +102,32 @@ fn not_from_the_command_line() {
     assert!(!said.contains(SECRET), "{said}");
 }
 
+/// What is meant is a secret, whatever it says.
+#[test]
+fn not_under_a_misspelt_name() {
+    for key in ["pasword", "passwort", "dns"] {
+        let flow = |more: &str| format!("home: {{type: sql, table: t{more}}}\nstore: out\n");
+        let beside = flow(&format!(", {key}: hunter2, hst: h"));
+        let connection = format!("connections: {{c: {{type: sql, {key}: hunter2}}}}\n");
+        let by_connection = flow(", connection: c");
+        let by_var = Project::of("").file("flows/f/flow.yml", &flow(", host: h"));
+        for project in [
+            Project::of("").file("flows/f/flow.yml", &beside),
+            Project::of(&connection).file("flows/f/flow.yml", &by_connection),
+            by_var.var(&format!("flow.f.home.{key}=hunter2")),
+        ] {
+            let said = said(&project);
+            assert!(said.contains(&format!("has no key `{key}`")), "{said}");
+            assert!(!said.contains(SECRET), "{said}");
+        }
+    }
+    let unused = "connections: {c: {type: sql, pasword: hunter2}}\n";
+    let unused = Project::of(unused).file("flows/f/flow.yml", "home: in\nstore: out\n");
+    let said = said(&unused);
+    assert!(said.contains("has no key `pasword`"), "{said}");
+    assert!(!said.contains(SECRET), "{said}");
+}
+
 #[test]
 fn the_plan_knows_them_all() {
     let plan = Project::of("connections: {c: {type: sql, host: h, password: '${PW}'}}\n")

@@ -303,6 +303,31 @@ fn what_is_not_known_is_an_error() {
 }
 
 #[test]
+fn what_a_query_within_another_can_t_be_is_an_error() {
+    let server = server();
+    let mut client = Client::connect(&server).unwrap();
+    for (inner, errors) in [
+        ("SELECT 1 AS a, 2 AS A", vec![8156]),
+        ("SELECT 1 AS a, 2", vec![8155]),
+        ("SELECT id FROM t ORDER BY id", vec![1033]),
+        ("SELECT id INTO made FROM t", vec![156]),
+        ("SELECT id FROM t OPTION (MAXDOP 1)", vec![102]),
+        ("SELECT TOP 1 id FROM t ORDER BY id", vec![]),
+        ("SELECT id FROM t ORDER BY id OFFSET 0 ROWS", vec![]),
+    ] {
+        for text in [
+            format!("SELECT * FROM ({inner}) AS q OPTION (MAXDOP 1)"),
+            format!("WITH q AS ({inner}) SELECT * FROM q"),
+        ] {
+            assert_eq!(client.run(&text).unwrap().errors, errors, "{text}");
+        }
+    }
+    let column_names = "WITH q (a, b) AS (SELECT 1, 2) SELECT * FROM q";
+    assert!(client.run(column_names).unwrap().errors.is_empty());
+    assert_eq!(client.run("SELECT * FROM made").unwrap().errors, [208]);
+}
+
+#[test]
 fn the_log_has_statements_one_by_one() {
     let server = server();
     let mut client = Client::connect(&server).unwrap();

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::net::Ipv4Addr;
 
 /// Where a server listens: `host`, `host,port` or `host\instance`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -40,6 +41,11 @@ impl Server {
             return Err(format!(
                 "{text:?} has a colon, and a port stands behind a comma"
             ));
+        }
+        // A resolver would make some address of it: 0.0.0.3 of 3.
+        let numeric = host.chars().all(|c| c.is_ascii_digit() || c == '.');
+        if numeric && host != "." && host.parse::<Ipv4Addr>().is_err() {
+            return Err(format!("{host:?} names no server"));
         }
         let host = match host {
             "." | "(local)" => "localhost",
@@ -94,6 +100,11 @@ mod tests {
             shown("db:1433"),
             Err("\"db:1433\" has a colon, and a port stands behind a comma".into())
         );
+        for number in ["3", "3,1433", "10.0.0", "1.2.3.4.5"] {
+            assert!(shown(number).unwrap_err().ends_with(" names no server"));
+        }
+        assert_eq!(shown("10.0.0.7"), Ok("10.0.0.7".into()));
+        assert_eq!(shown("3com"), Ok("3com".into()));
         assert_eq!(shown("::1"), Ok("::1".into()));
         assert_eq!(shown("db,x"), Err("\"x\" is no port".into()));
         assert_eq!(shown(""), Err("\"\" names no server".into()));

@@ -197,11 +197,16 @@ impl ConnectionSettings {
         let server = match server.as_deref().map(Server::parse) {
             Some(Ok(server)) => Some(server),
             Some(Err(why)) => {
-                problems.push(problem(
-                    "/server",
-                    why,
-                    Some("write host, host,port or host\\instance"),
-                ));
+                let (at, why) = match self.server {
+                    Some(_) => ("/server", why),
+                    // It may be the tail of a password that wanted quotes.
+                    None => (
+                        "/connection_string",
+                        "what the connection string says of the server can't be understood".into(),
+                    ),
+                };
+                let form = "write host, host,port or host\\instance";
+                problems.push(problem(at, why, Some(form)));
                 None
             }
             None => {
@@ -465,6 +470,33 @@ mod tests {
         assert_eq!(login.describe(), "db,1444/b");
         assert!(matches!(login.who, Who::Sql { password, .. } if password == "p;w'x"));
         assert_eq!(login.encrypt, Encrypt::Strict);
+    }
+
+    #[test]
+    fn a_server_that_is_none_is_shown_where_it_can_be_no_secret() {
+        let told = |value: serde_json::Value| {
+            let problems = settings(value).login(Path::new("/p")).unwrap_err();
+            let said = problems
+                .iter()
+                .map(|p| format!("{} {}", p.pointer, p.message));
+            said.collect::<Vec<_>>()
+        };
+        assert_eq!(
+            told(json!({"server": "3", "user": "ann", "password": "pw"})),
+            ["/server \"3\" names no server"]
+        );
+        for string in [
+            "User ID=ann;Pwd=abc;Server=db,HUNTER2",
+            "User ID=ann;Pwd=abc;Server=HUNTER 2",
+            "jdbc:sqlserver://db:HUNTER2;user=ann;password=pw",
+        ] {
+            assert_eq!(
+                told(json!({"connection_string": string})),
+                [
+                    "/connection_string what the connection string says of the server can't be understood"
+                ]
+            );
+        }
     }
 
     #[test]

@@ -56,6 +56,17 @@ impl Statements {
             .map(drop)
     }
 
+    /// Runs a statement that counts something, without any time-out.
+    pub(crate) async fn count(&mut self, what: &str, sql: &str) -> Result<u64> {
+        let found = self
+            .ask(what, Doing::Writing, sql, &[], None)
+            .boxed()
+            .await?;
+        let row = found.first().and_then(|rows| rows.first());
+        let count = row.and_then(|row| crate::describe::whole(row, 0));
+        Ok(u64::try_from(count.unwrap_or_default()).unwrap_or_default())
+    }
+
     /// Runs a statement without any time-out and gives how many rows it touched.
     pub(crate) async fn execute(
         &mut self,

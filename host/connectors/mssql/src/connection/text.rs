@@ -3,6 +3,8 @@
 //! Messages name keys that are known, and nothing else: any value may be a secret, and what looks
 //! like an unknown key may be the tail of one that wasn't put in quotes.
 
+use std::num::NonZero;
+
 use hygge_core::Problem;
 
 use super::settings::{Encrypt, Intent, Seconds, problem};
@@ -99,7 +101,10 @@ pub(crate) fn read(text: &str) -> Result<Given, Problem> {
             "server" | "datasource" | "address" | "addr" | "networkaddress" | "servername" => {
                 given.server = Some(value);
             }
-            "port" | "portnumber" => port = Some(value),
+            "port" | "portnumber" => {
+                let number: NonZero<u16> = value.parse().map_err(|_| wrong())?;
+                port = Some(number.to_string());
+            }
             "instancename" => instance = Some(value),
             "database" | "initialcatalog" | "databasename" => given.database = Some(value),
             "userid" | "uid" | "user" | "username" => given.user = Some(value),
@@ -425,10 +430,11 @@ mod tests {
             "Server=db;Pwd=abc;HUNTER2='x'y",
             "Server=db;Pwd='HUNTER2",
             "jdbc:sqlserver://db;Pwd=abc;HUNTER2={x",
+            "Server=db;Pwd=abc;Port=HUNTER2",
             "HUNTER2",
         ] {
             let told = read(text).err().unwrap();
-            let advice = told.advice.unwrap();
+            let advice = told.advice.unwrap_or_default();
             assert!(
                 !format!("{}{advice}", told.message).contains("HUNTER2"),
                 "{told}",

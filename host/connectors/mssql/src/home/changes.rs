@@ -11,6 +11,7 @@ use mssql_tds::message::parameters::rpc_parameters::{RpcParameter, StatusFlags};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::account::Account;
 use super::split::{SpecColumn, Statement, selected};
 use crate::connection::{Connection, Statements};
 use crate::describe;
@@ -23,6 +24,7 @@ pub(super) struct Since {
     pub(super) version: i64,
     /// The columns of the primary key.
     pub(super) key: Vec<String>,
+    pub(super) account: Account,
 }
 
 /// Where a table's changes stand.
@@ -36,6 +38,9 @@ struct Mark {
     /// begins. Not every server tells, and not everybody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     fork: Option<String>,
+    /// Nor those of an account that was ended. Earlier versions didn't remember which it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    account: Option<Account>,
     /// Rows that don't change are met by no later run, so what is remembered is true of one
     /// condition only; its hash.
     #[serde(default, rename = "where", skip_serializing_if = "Option::is_none")]
@@ -50,10 +55,11 @@ pub(super) struct Tracked {
     pub(super) position: Position,
 }
 
-/// The version now, and the least from which changes are known.
+/// The version now, the least from which changes are known, and the account that they are of.
 struct Versions {
     now: Option<i64>,
     least: Option<i64>,
+    account: Account,
 }
 
 /// Which life of the database this is. What it needs to be seen, and whether a server has the view,
@@ -70,7 +76,11 @@ async fn fork(session: &mut Statements, table: &TableName) -> Result<Option<Stri
 
 async fn versions(session: &mut Statements, table: &TableName) -> Result<Versions> {
     const SQL: &str = "SELECT CHANGE_TRACKING_CURRENT_VERSION(), \
-                       CHANGE_TRACKING_MIN_VALID_VERSION(OBJECT_ID(@P1))";
+                       CHANGE_TRACKING_MIN_VALID_VERSION(OBJECT_ID(@P1)), OBJECT_ID(@P1), \
+                       (SELECT MAX(t.begin_version) FROM sys.change_tracking_tables AS t \
+                       WHERE t.object_id = OBJECT_ID(@P1)), \
+                       (SELECT MAX(i.object_id) FROM sys.internal_tables AS i \
+                       WHERE i.name = CONCAT(N'change_tracking_', OBJECT_ID(@P1)))";
     let what = format!("can't ask for the changes of {table}");
     let named = table.quoted();
     let found = session.query(&what, Doing::Reading, SQL, &[&named]).await?;
@@ -79,7 +89,26 @@ async fn versions(session: &mut Statements, table: &TableName) -> Result<Version
     Ok(Versions {
         now: at(0),
         least: at(1),
+        account: Account {
+            object: at(2),
+            begun: at(3),
+            kept_in: at(4),
+        },
     })
+}
+
+/// What is remembered is true of one condition only, and nothing of a secret is kept.
+pub(super) fn secret(table: &TableName) -> Fault {
+    Fault::new(
+        code::CONFIG,
+        format!(
+            "`where` of {table} holds a secret, so no run could tell whether it is still that of the \
+             run before"
+        ),
+    )
+    .advise(
+        "use a variable whose name doesn't look like that of a secret, or leave `where` out",
+    )
 }
 
 /// Fixes the version, before any row is read.
@@ -93,7 +122,11 @@ pub(super) async fn begin(
     before: Option<&Position>,
 ) -> Result<Tracked> {
     tracked_by(table, key, columns)?;
-    let Versions { now, least } = versions(session, table).await?;
+    let Versions {
+        now,
+        least,
+        account,
+    } = versions(session, table).await?;
     let (name, server) = (table.quoted(), connection.describe());
     let Some(now) = now else {
         return Err(Fault::new(
@@ -120,12 +153,14 @@ pub(super) async fn begin(
         table: name,
         server,
         fork: fork(session, table).await?,
+        account: Some(account),
         condition: condition.map(|text| format!("{:016x}", xxh3_64(text.trim().as_bytes()))),
     };
     let since = match (changes, before) {
         (Changes::Since, Some(before)) => Some(Since {
             version: goes_on(table, &mark, least, before)?,
             key: key.to_vec(),
+            account,
         }),
         _ => None,
     };
@@ -190,6 +225,11 @@ fn goes_on(table: &TableName, now: &Mark, least: i64, before: &Position) -> Resu
             "changes of {table} are known since version {least}, and the last run came to {version}"
         ));
     }
+    if let (Some(before), Some(now)) = (&mark.account, &now.account)
+        && let Some(why) = now.since(before, table)
+    {
+        return lost(why);
+    }
     if version > now.version {
         return lost(format!(
             "{table} is at version {}, and the last run came to {version}: the database was put \
@@ -209,9 +249,11 @@ pub(super) async fn still_known(
     since: &Since,
 ) -> Result<()> {
     let mut session = connection.statements(who).await?;
-    let Versions { least, .. } = versions(&mut session, table).await?;
+    let Versions { least, account, .. } = versions(&mut session, table).await?;
     match least {
-        Some(least) if least <= since.version => Ok(()),
+        Some(least) if least <= since.version && account.since(&since.account, table).is_none() => {
+            Ok(())
+        }
         _ => Err(Fault::new(
             code::SOURCE_CHANGED,
             format!("changes of {table} were thrown away by the server while they were read"),
@@ -278,6 +320,7 @@ mod tests {
             table: table.to_owned(),
             server: server.to_owned(),
             fork: None,
+            account: None,
             condition: None,
         };
         let now = mark(20, "[dbo].[t]", "db/a");
@@ -327,6 +370,26 @@ mod tests {
         );
         for (before, now) in [("a", "a"), ("", "b"), ("a", "")] {
             assert_eq!(forked(before, now).unwrap(), 15);
+        }
+        let accounts = |before: Option<i64>, now: Option<i64>| {
+            let of = |object: Option<i64>| Mark {
+                account: object.map(|object| Account {
+                    object: Some(object),
+                    begun: None,
+                    kept_in: None,
+                }),
+                ..mark(15, "[dbo].[t]", "db/a")
+            };
+            let before = Position(serde_json::to_value(of(before)).unwrap());
+            goes_on(&table, &of(now), 10, &before)
+        };
+        assert_eq!(
+            accounts(Some(1), Some(2)).unwrap_err().message,
+            "dbo.t is another table than in the last run"
+        );
+        // Positions of earlier versions say nothing of it.
+        for (before, now) in [(Some(1), Some(1)), (None, Some(1))] {
+            assert_eq!(accounts(before, now).unwrap(), 15);
         }
         let none = goes_on(&table, &now, 10, &Position(serde_json::json!({})));
         assert_eq!(none.unwrap_err().code, code::POSITION_LOST);

@@ -111,7 +111,6 @@ impl MssqlHome {
             })
         });
         let columns = columns.collect::<Result<Vec<_>>>()?;
-        distinct(&columns)?;
         client.close_query().await.map_err(wrong)?;
         session.settled();
         Ok(columns)
@@ -161,28 +160,4 @@ impl MssqlHome {
             rows,
         })
     }
-}
-
-/// A query may give columns that nobody could tell apart.
-fn distinct(columns: &[SpecColumn]) -> Result<()> {
-    for (nth, column) in columns.iter().enumerate() {
-        let name = &column.name;
-        let (what, advice) = if name.is_empty() {
-            (
-                format!("column {} of the query has no name", nth + 1),
-                "name it, as in `count(*) AS n`".to_owned(),
-            )
-        } else if columns[..nth].iter().any(|before| before.name == *name) {
-            (
-                format!("the query gives two columns called {name:?}"),
-                format!("name one of them otherwise, as in `b.{name} AS b_{name}`"),
-            )
-        } else {
-            continue;
-        };
-        return Err(Fault::new(code::SOURCE_INVALID, what)
-            .with("column", name)
-            .advise(advice));
-    }
-    Ok(())
 }

@@ -1,5 +1,6 @@
 //! A table, view or query of SQL Server as a Home.
 
+mod account;
 mod changes;
 mod decode;
 mod kind;
@@ -326,6 +327,9 @@ impl Home for MssqlHome {
         if let (Source::Table(table), changes @ (Changes::Begin | Changes::Since)) =
             (&self.read.source, request.changes)
         {
+            if self.read.secret_condition {
+                return Err(changes::secret(table));
+            }
             let (key, columns) = (&known.key, &known.columns);
             let before = request.position.as_ref();
             let connection = &self.connection;

@@ -139,6 +139,8 @@ pub(crate) struct Read {
     pub(crate) columns: Option<Vec<String>>,
     pub(crate) exclude: Vec<String>,
     pub(crate) condition: Option<String>,
+    /// Whether there is a secret in it.
+    pub(crate) secret_condition: bool,
     pub(crate) isolation: Option<Isolation>,
     pub(crate) split_by: Option<String>,
     pub(crate) splits: Option<usize>,
@@ -155,6 +157,7 @@ impl Read {
             columns: None,
             exclude: Vec::new(),
             condition: None,
+            secret_condition: false,
             isolation: None,
             split_by: None,
             splits: Some(1),
@@ -181,6 +184,7 @@ impl Read {
     /// Reads settings; the entity is the table's name where none is given.
     pub(crate) fn of(settings: &Settings, cx: &BuildContext) -> Result<Self, Vec<Problem>> {
         let entity = cx.entity.as_ref().map(|id| id.entity.as_str());
+        let secret_condition = settings.secrets().any(|pointer| pointer == "/where");
         let settings: HomeSettings = settings
             .parse()
             .map_err(|fault: Fault| vec![problem("", fault.message, None)])?;
@@ -243,6 +247,7 @@ impl Read {
                 columns: settings.columns,
                 exclude: settings.exclude.unwrap_or_default(),
                 condition: settings.condition.filter(|text| !text.trim().is_empty()),
+                secret_condition,
                 isolation: settings.isolation,
                 split_by: settings.split_by,
                 splits: settings.splits,

@@ -123,6 +123,8 @@ impl MssqlStore {
             let found = columns.iter().find(|column| column.from == *latest_by);
             found.map(|column| column.name.clone())
         });
+        // What a full run brings is all there is, and changes come in their order.
+        let newer_stay = latest_by.is_some() && target.action == Action::Upsert && !operations;
         let begun = Begun {
             schema: name.schema.clone(),
             table: name.table.clone(),
@@ -139,6 +141,7 @@ impl MssqlStore {
             merge_statement,
             operations,
             delete_missing: target.action == Action::Replace && strategy == WriteStrategy::Merge,
+            newer_stay,
             partition,
             lock_timeout: u64::try_from(write.lock_timeout.as_millis()).unwrap_or(u64::MAX),
         };
@@ -162,7 +165,10 @@ impl MssqlStore {
             )
             .advise("leave the store's out"));
         }
-        if strategy != WriteStrategy::Merge || !target.key.is_empty() {
+        // Also where the table is made, and so filled in another way.
+        let mirrors = target.action == Action::Replace && self.write.delete_missing;
+        let merges = mirrors || strategy == WriteStrategy::Merge;
+        if !merges || !target.key.is_empty() {
             return Ok(&target.key);
         }
         if own.is_empty() {

@@ -1,6 +1,5 @@
 //! The statements by which staged rows change the table.
 
-use super::ddl::ROW;
 use super::operation::kept;
 use super::record::{Begun, BegunColumn};
 use crate::name::{TableName, quoted};
@@ -13,7 +12,7 @@ pub(super) fn insert(
     condition: &str,
 ) -> String {
     let into: Vec<String> = begun.columns.iter().map(|c| quoted(&c.name)).collect();
-    let values: Vec<String> = begun.columns.iter().map(inserted).collect();
+    let values: Vec<String> = begun.columns.iter().map(written).collect();
     format!(
         "INSERT INTO {}{} ({}) SELECT {} FROM {} AS s{condition}{}",
         table.quoted(),
@@ -30,7 +29,7 @@ pub(super) fn update(table: &TableName, begun: &Begun, from: &TableName) -> Opti
     let columns = begun.columns.iter();
     let others = columns.filter(|column| !begun.key.contains(&column.name));
     let sets: Vec<String> = others
-        .map(|column| format!("t.{} = {}", quoted(&column.name), value(column)))
+        .map(|column| format!("t.{} = {}", quoted(&column.name), written(column)))
         .collect();
     (!sets.is_empty()).then(|| {
         format!(
@@ -39,7 +38,7 @@ pub(super) fn update(table: &TableName, begun: &Begun, from: &TableName) -> Opti
             table.quoted(),
             hints(begun),
             kept(begun, from),
-            alike(begun)
+            replaced(begun)
         )
     })
 }
@@ -53,14 +52,15 @@ pub(super) fn merge(table: &TableName, begun: &Begun, from: &TableName) -> Strin
     let columns = || begun.columns.iter();
     let sets: Vec<String> = columns()
         .filter(|column| !begun.key.contains(&column.name))
-        .map(|column| format!("{} = {}", quoted(&column.name), value(column)))
+        .map(|column| format!("{} = {}", quoted(&column.name), written(column)))
         .collect();
+    let only = gives_way(begun).map_or(String::new(), |condition| format!(" AND {condition}"));
     let matched = match sets.is_empty() {
         true => String::new(),
-        false => format!(" WHEN MATCHED THEN UPDATE SET {}", sets.join(", ")),
+        false => format!(" WHEN MATCHED{only} THEN UPDATE SET {}", sets.join(", ")),
     };
     let into: Vec<String> = columns().map(|column| quoted(&column.name)).collect();
-    let values: Vec<String> = columns().map(inserted).collect();
+    let values: Vec<String> = columns().map(written).collect();
     format!(
         "MERGE {} WITH ({}) AS t USING {} AS s ON {}{matched} WHEN NOT MATCHED BY TARGET THEN \
          INSERT ({}) VALUES ({});",
@@ -71,6 +71,29 @@ pub(super) fn merge(table: &TableName, begun: &Begun, from: &TableName) -> Strin
         into.join(", "),
         values.join(", ")
     )
+}
+
+/// A condition of staged rows: that no row of the table has their key.
+pub(super) fn unknown(table: &TableName, begun: &Begun) -> String {
+    format!(
+        " WHERE NOT EXISTS (SELECT 1 FROM {} AS t WITH (HOLDLOCK) WHERE {})",
+        table.quoted(),
+        alike(begun)
+    )
+}
+
+/// Counts the staged rows that a newer one in the table stays for; none where every row gives way.
+pub(super) fn late(table: &TableName, begun: &Begun, from: &TableName) -> Option<String> {
+    let gives_way = gives_way(begun)?;
+    Some(format!(
+        "SELECT COUNT_BIG(*) FROM {} AS s WHERE EXISTS (SELECT 1 FROM {} AS t WHERE {}) AND NOT \
+         EXISTS (SELECT 1 FROM {} AS t WHERE {} AND {gives_way})",
+        kept(begun, from),
+        table.quoted(),
+        alike(begun),
+        table.quoted(),
+        alike(begun),
+    ))
 }
 
 /// Deletes the rows whose key nothing that was staged has.
@@ -102,14 +125,14 @@ pub(super) fn delete_missing(
 pub(super) fn delete(table: &TableName, begun: &Begun, from: &TableName) -> String {
     let mut conditions = Vec::new();
     if begun.merges() {
-        conditions.push(alike(begun));
+        conditions.push(replaced(begun));
     }
     if !begun.partition.is_empty() {
         let columns = begun.columns.iter();
         let parts = columns.filter(|column| begun.partition.contains(&column.name));
         let equal = parts.map(|column| {
             // Rows without a value are a partition like any other.
-            let (own, new) = (format!("t.{}", quoted(&column.name)), inserted(column));
+            let (own, new) = (format!("t.{}", quoted(&column.name)), written(column));
             format!("({own} = {new} OR ({own} IS NULL AND {new} IS NULL))")
         });
         conditions.push(equal.collect::<Vec<_>>().join(" AND "));
@@ -154,8 +177,25 @@ pub(super) fn alike(begun: &Begun) -> String {
     equal.collect::<Vec<_>>().join(" AND ")
 }
 
-/// A staged value as a new row gets it.
-fn inserted(column: &BegunColumn) -> String {
+/// Rows of the table that a staged one with their key takes the place of.
+fn replaced(begun: &Begun) -> String {
+    match gives_way(begun) {
+        None => alike(begun),
+        Some(gives_way) => format!("{} AND {gives_way}", alike(begun)),
+    }
+}
+
+/// That a row of the table isn't newer than the staged one; none where that doesn't matter. A row
+/// without a watermark is older than any.
+fn gives_way(begun: &Begun) -> Option<String> {
+    let latest_by = begun.latest_by.as_ref().filter(|_| begun.newer_stay)?;
+    let column = begun.columns.iter().find(|c| c.name == *latest_by)?;
+    let (own, new) = (format!("t.{}", quoted(latest_by)), written(column));
+    Some(format!("({own} IS NULL OR {own} <= {new})"))
+}
+
+/// A staged value as it is written.
+fn written(column: &BegunColumn) -> String {
     match &column.default {
         Some(default) => format!("ISNULL({}, {default})", value(column)),
         None => value(column),
@@ -185,39 +225,45 @@ pub(super) fn gather(
     let names = begun.columns.iter().map(|column| column.name.as_str());
     let columns: Vec<String> = names.chain(begun.operation()).map(quoted).collect();
     let values: Vec<String> = match twin {
-        true => begun.columns.iter().map(inserted).collect(),
+        true => begun.columns.iter().map(written).collect(),
         false => columns.iter().map(|name| format!("s.{name}")).collect(),
     };
     let columns = columns.join(", ");
     let numbered = begun.merges();
+    let [row, split_no, nth] = [
+        begun.row(),
+        begun.own("hygge_split"),
+        begun.own("hygge_nth"),
+    ]
+    .map(|name| quoted(&name));
     let parts: Vec<String> = from
         .iter()
         .enumerate()
         .map(|(split, (table, _))| {
             let place = match numbered {
-                true => format!(", {}, {split} AS [hygge_split]", quoted(ROW)),
+                true => format!(", {row}, {split} AS {split_no}"),
                 false => String::new(),
             };
             format!("SELECT {columns}{place} FROM {}", table.quoted())
         })
         .collect();
     let mut rows = parts.join(" UNION ALL ");
-    let mut condition = "";
+    let mut condition = String::new();
     if numbered {
         let key: Vec<String> = begun.key.iter().map(|name| quoted(name)).collect();
         let mut last = Vec::new();
         if let Some(latest_by) = &begun.latest_by {
             last.push(format!("{} DESC", quoted(latest_by)));
         }
-        last.push("[hygge_split] DESC".to_owned());
-        last.push(format!("{} DESC", quoted(ROW)));
+        last.push(format!("{split_no} DESC"));
+        last.push(format!("{row} DESC"));
         rows = format!(
-            "SELECT {columns}, ROW_NUMBER() OVER (PARTITION BY {} ORDER BY {}) AS [hygge_nth] \
+            "SELECT {columns}, ROW_NUMBER() OVER (PARTITION BY {} ORDER BY {}) AS {nth} \
              FROM ({rows}) AS u",
             key.join(", "),
             last.join(", "),
         );
-        condition = " WHERE s.[hygge_nth] = 1";
+        condition = format!(" WHERE s.{nth} = 1");
     }
     format!(
         "INSERT INTO {} WITH (TABLOCK) ({columns}) SELECT {} FROM ({rows}) AS s{condition}{}",

@@ -6,7 +6,7 @@ use hygge_core::{Fault, OnSchemaChange, Result, code, type_name};
 use super::encode;
 use super::record::{BegunColumn, Widen};
 use super::settings::Write;
-use super::wider::wider;
+use super::wider::{has_room, wider};
 use crate::describe::{Column, Table, Written};
 use crate::types::{Length, SqlType};
 
@@ -51,11 +51,13 @@ pub(super) fn matched(
         if policy == OnSchemaChange::Evolve
             && let Ok(new) = new(field)
         {
-            if !new.measured {
-                widened = wider(column.sql_type, new.sql_type.0);
-            } else if !write.direct && !key.contains(name) {
+            let (own, comes, known) = (column.sql_type, new.sql_type.0, !new.measured);
+            widened = wider(own, comes).filter(|_| known);
+            let open = widened.is_none() && !(known && has_room(own, comes));
+            let fits = || encode::fits(field.data_type(), own).is_ok();
+            if open && !write.direct && !key.contains(name) && fits() {
                 // Only the values tell. Rows are told apart by what is compared as it is.
-                (widened, length) = longest(column.sql_type).unzip();
+                (widened, length) = longest(own).unzip();
             }
         }
         let sql_type = widened.unwrap_or(column.sql_type);
@@ -221,13 +223,16 @@ pub fn declared(field: &Field, longest: Option<u64>) -> Result<String, String> {
     })
 }
 
-/// The type that holds texts or bytes of any length, and the length that a column has now.
+/// The type that holds texts or bytes of any length, and the length that a column has now. One of a
+/// fixed length gets a varying one, lest what stands there be filled up.
 fn longest(sql_type: SqlType) -> Option<(SqlType, u16)> {
-    match sql_type {
-        SqlType::NVarChar(Length::Of(length)) => Some((SqlType::NVarChar(Length::Max), length)),
-        SqlType::VarBinary(Length::Of(length)) => Some((SqlType::VarBinary(Length::Max), length)),
-        _ => None,
-    }
+    use SqlType as S;
+    Some(match sql_type {
+        S::Char(length) | S::VarChar(Length::Of(length)) => (S::VarChar(Length::Max), length),
+        S::NChar(length) | S::NVarChar(Length::Of(length)) => (S::NVarChar(Length::Max), length),
+        S::Binary(length) | S::VarBinary(Length::Of(length)) => (S::VarBinary(Length::Max), length),
+        _ => return None,
+    })
 }
 
 /// The type a measured column is declared with: room for values about twice as long. Where there was
@@ -248,6 +253,7 @@ pub(super) fn measured(sql_type: SqlType, longest: u64) -> SqlType {
         .find(|step| wanted <= u64::from(*step))
         .map_or(Length::Max, Length::Of);
     match sql_type {
+        SqlType::VarChar(_) => SqlType::VarChar(length),
         SqlType::NVarChar(_) => SqlType::NVarChar(length),
         SqlType::VarBinary(_) => SqlType::VarBinary(length),
         other => other,
@@ -264,7 +270,8 @@ fn find<'a>(columns: &'a [Column], name: &str) -> Option<&'a Column> {
     alike.next().is_none().then_some(first)
 }
 
-fn same(one: &str, other: &str) -> bool {
+/// Whether the database may take both for one name.
+pub(super) fn same(one: &str, other: &str) -> bool {
     one == other || one.to_lowercase() == other.to_lowercase()
 }
 
@@ -284,5 +291,7 @@ mod tests {
             measured(bytes, 4_000),
             SqlType::VarBinary(Length::Of(8_000))
         );
+        let narrow = SqlType::VarChar(Length::Max);
+        assert_eq!(measured(narrow, 2_001), SqlType::VarChar(Length::Of(8_000)));
     }
 }

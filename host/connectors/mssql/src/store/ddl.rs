@@ -6,9 +6,6 @@ use super::record::{Begun, BegunColumn, Widen};
 use crate::name::{TableName, literal, quoted};
 use crate::types::SqlType;
 
-/// The column that says where in its split a staged row stood.
-pub(super) const ROW: &str = "hygge_row";
-
 /// A table that remembers what was committed: one row an entity and run.
 pub(super) fn commits(table: &TableName) -> String {
     format!(
@@ -29,7 +26,7 @@ pub(super) fn commits(table: &TableName) -> String {
 pub(super) fn staging(table: &TableName, begun: &Begun) -> String {
     let mut columns: Vec<String> = Vec::new();
     if begun.merges() {
-        columns.push(format!("{} bigint NULL", quoted(ROW)));
+        columns.push(format!("{} bigint NULL", quoted(&begun.row())));
     }
     for column in &begun.columns {
         let staged = staged_as(column.sql_type.0);
@@ -100,7 +97,11 @@ fn declared(column: &BegunColumn) -> String {
 }
 
 fn is_text(sql_type: SqlType) -> bool {
-    matches!(sql_type, SqlType::VarChar(_) | SqlType::NVarChar(_))
+    use SqlType as S;
+    matches!(
+        sql_type,
+        S::Char(_) | S::VarChar(_) | S::NChar(_) | S::NVarChar(_)
+    )
 }
 
 /// A collation's name takes no brackets, so it must be one.

@@ -13,12 +13,13 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hygge_core::failpoint::hit;
-use hygge_core::{CommitRecord, Fault, Receipt, Result, code};
+use hygge_core::{CommitRecord, Context, Fault, Receipt, Result, code};
 use mssql_tds::connection::tds_client::ExecuteOptions;
 use mssql_tds::datatypes::sql_string::SqlString;
 use mssql_tds::datatypes::sqltypes::SqlType as Parameter;
 use mssql_tds::message::parameters::rpc_parameters::{RpcParameter, StatusFlags};
 
+use super::patience::told_until_stopped;
 use super::record::{self, Begun, StagedRows};
 use super::settings::{Write, WriteStrategy};
 use super::{MssqlStore, publish};
@@ -36,16 +37,18 @@ pub(super) struct Direct {
     pub(super) fire_triggers: bool,
     /// Where the transaction waits for its commit.
     pub(super) open: Open,
+    pub(super) cx: Context,
 }
 
 impl Direct {
-    pub(super) fn of(write: &Write, open: &Open) -> Option<Self> {
+    pub(super) fn of(write: &Write, open: &Open, cx: &Context) -> Option<Self> {
         write.direct.then(|| Self {
             table_lock: write.table_hints.iter().any(|hint| hint == "TABLOCK"),
             keep_nulls: write.keep_nulls,
             check_constraints: write.check_constraints,
             fire_triggers: write.fire_triggers,
             open: open.clone(),
+            cx: cx.clone(),
         })
     }
 
@@ -60,8 +63,9 @@ impl Direct {
         run(session, what, "SET XACT_ABORT ON").await?;
         run(session, what, "BEGIN TRANSACTION").await?;
         if begun.strategy == WriteStrategy::TruncateInsert {
-            let sql = format!("TRUNCATE TABLE {}", begun.table().quoted());
-            run(session, what, &sql).await?;
+            let table = begun.table();
+            let sql = format!("TRUNCATE TABLE {}", table.quoted());
+            told_until_stopped(&table, &self.cx, run(session, what, &sql)).await?;
         }
         Ok(())
     }

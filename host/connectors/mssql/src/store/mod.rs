@@ -311,7 +311,7 @@ impl Store for MssqlStore {
             attempt,
             order,
             batch_size: self.write.batch_size,
-            direct: Direct::of(&self.write, &self.open),
+            direct: Direct::of(&self.write, &self.open, cx),
             cx: cx.clone(),
             _lock: self.hold(&target.run).await?,
         })))
@@ -350,7 +350,7 @@ impl Store for MssqlStore {
         &self,
         target: &Target,
         receipts: Vec<Receipt>,
-        _cx: &Context,
+        cx: &Context,
     ) -> Result<Vec<Receipt>> {
         if self.write.direct {
             // They are where they belong, in a session that a small pool has none beside.
@@ -359,7 +359,8 @@ impl Store for MssqlStore {
         let begun = Begun::read(&target.begun)?;
         let table = begun.table();
         let mut session = self.session().await?;
-        self.make(&mut session, &begun, &receipts).await?;
+        let made = self.make(&mut session, &begun, &receipts);
+        patience::told_until_stopped(&table, cx, made).await?;
         let staged = publish::staged(&table, &receipts)?;
         let gathers = begun.merges() || begun.strategy == WriteStrategy::TempSwap;
         if !gathers || staged.is_empty() {

@@ -12,7 +12,6 @@ use super::change::alike;
 use super::encode::{NO_VALUE, Staged};
 use super::record::Begun;
 use crate::connection::StatementSession;
-use crate::fault::Doing;
 use crate::name::{TableName, quoted};
 use crate::overflow::OnOverflow;
 use crate::types::{Length, SqlType};
@@ -57,6 +56,7 @@ pub(super) fn staged(collation: Option<SqlCollation>) -> Staged {
         nullable: false,
         on_overflow: OnOverflow::Error,
         key: false,
+        measured: false,
     }
 }
 
@@ -95,10 +95,7 @@ pub(super) async fn delete(
     // One that was inserted and deleted between two runs never stood there.
     session.execute(what, &sql, &[]).await?;
     let sql = format!("SELECT COUNT_BIG(*) FROM {staged} AS s WHERE s.{operation} = N'{gone}'");
-    let found = session.query(what, Doing::Writing, &sql, &[]).await?;
-    let row = found.first().and_then(|rows| rows.first());
-    let count = row.and_then(|row| crate::describe::whole(row, 0));
-    Ok(u64::try_from(count.unwrap_or_default()).unwrap_or_default())
+    session.count(what, &sql).await
 }
 
 /// Refuses rows that stay without a value that their column must have: the staging table takes

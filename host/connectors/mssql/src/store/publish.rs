@@ -5,10 +5,11 @@
 //! the connection was lost in the middle, waits for that row's fate instead of doing it twice.
 
 use hygge_core::failpoint::hit;
-use hygge_core::{CommitRecord, Fault, Receipt, Result, code};
+use hygge_core::{CommitRecord, Context, Fault, Receipt, Result, code};
 
-use super::change::{alike, delete, delete_missing, insert, merge, update};
+use super::change::{alike, delete, delete_missing, insert, late, merge, unknown, update};
 use super::operation;
+use super::patience::told_until_stopped;
 use super::record::{self, Begun, StagedRows};
 use super::settings::WriteStrategy;
 use crate::connection::StatementSession;
@@ -49,30 +50,37 @@ pub(super) async fn is_committed(
     Ok(found.first().is_some_and(|rows| !rows.is_empty()))
 }
 
-/// Publishes what the receipts staged. When this returns well, it is committed.
+/// Publishes what the receipts staged. When this returns well, it is committed; gives how many rows
+/// weren't written, since newer ones stand there.
 pub(super) async fn publish(
     session: &mut StatementSession,
     record: &CommitRecord,
     begun: &Begun,
-) -> Result<()> {
+    cx: &Context,
+) -> Result<u64> {
     let table = begun.table();
     let what = format!("can't commit to {table}");
     // A transaction that fails anywhere is closed with its session, and so rolled back.
     session.keep_to_oneself();
     session.unhurried(&what, "SET XACT_ABORT ON").await?;
-    if begun.strategy == WriteStrategy::TempSwap {
-        let sql = format!("SET LOCK_TIMEOUT {}", begun.lock_timeout);
-        session.unhurried(&what, &sql).await?;
-    }
-    session.unhurried(&what, "BEGIN TRANSACTION").await?;
-    let rows = i64::try_from(record.rows).unwrap_or(i64::MAX);
-    mark(session, record, &table, rows).await?;
-    hit("commit.linked")?;
-    write(session, record, begun, &what)
-        .await
-        .map_err(refused)?;
-    hit("commit.synced")?;
-    session.unhurried(&what, "COMMIT TRANSACTION").await
+    let uncommitted = async {
+        if begun.strategy == WriteStrategy::TempSwap {
+            let sql = format!("SET LOCK_TIMEOUT {}", begun.lock_timeout);
+            session.unhurried(&what, &sql).await?;
+        }
+        session.unhurried(&what, "BEGIN TRANSACTION").await?;
+        let rows = i64::try_from(record.rows).unwrap_or(i64::MAX);
+        mark(session, record, &table, rows).await?;
+        hit("commit.linked")?;
+        let stayed = write(session, record, begun, &what)
+            .await
+            .map_err(refused)?;
+        hit("commit.synced")?;
+        Ok(stayed)
+    };
+    let stayed = told_until_stopped(&table, cx, uncommitted).await?;
+    session.unhurried(&what, "COMMIT TRANSACTION").await?;
+    Ok(stayed)
 }
 
 /// What went wrong within the transaction, which was rolled back: what the server will say of these
@@ -116,7 +124,7 @@ async fn write(
     record: &CommitRecord,
     begun: &Begun,
     what: &str,
-) -> Result<()> {
+) -> Result<u64> {
     let table = begun.table();
     let staged = staged(&table, &record.receipts)?;
     if matches!(
@@ -132,7 +140,7 @@ async fn write(
             let sql = format!("ALTER TABLE {} SWITCH TO {}", twin.quoted(), table.quoted());
             session.unhurried(what, &sql).await?;
         }
-        return Ok(());
+        return Ok(0);
     }
     if begun.identity && !staged.is_empty() {
         let sql = format!("SET IDENTITY_INSERT {} ON", table.quoted());
@@ -150,6 +158,7 @@ async fn write(
         let sql = delete_missing(&table, begun, &staged);
         session.execute(what, &sql, &[]).await?;
     }
+    let mut stayed = 0;
     for (from, rows) in &staged {
         let gone = operation::delete(session, &table, begun, from, what).await?;
         let rows = rows.saturating_sub(gone);
@@ -158,8 +167,13 @@ async fn write(
             | WriteStrategy::TruncateInsert
             | WriteStrategy::TempSwap
             | WriteStrategy::DeleteInsert => {
+                // After the DELETE only those that are newer have a key that comes.
+                let condition = match begun.newer_stay {
+                    true => unknown(&table, begun),
+                    false => String::new(),
+                };
                 session
-                    .execute(what, &insert(&table, begun, from, ""), &[])
+                    .execute(what, &insert(&table, begun, from, &condition), &[])
                     .await?
             }
             WriteStrategy::Merge if begun.merge_statement => {
@@ -176,17 +190,21 @@ async fn write(
                     Some(sql) => session.execute(what, &sql, &[]).await?,
                     None => known(session, &table, begun, from, what).await?,
                 };
-                let new = format!(
-                    " WHERE NOT EXISTS (SELECT 1 FROM {} AS t WITH (HOLDLOCK) WHERE {})",
-                    table.quoted(),
-                    alike(begun)
-                );
+                let new = unknown(&table, begun);
                 updated
                     + session
                         .execute(what, &insert(&table, begun, from, &new), &[])
                         .await?
             }
         };
+        let late = late(&table, begun, from).filter(|_| written < rows);
+        let late = match late {
+            // A trigger may make rows newer that were just written.
+            Some(sql) => session.count(what, &sql).await?.min(rows - written),
+            None => 0,
+        };
+        stayed += late;
+        let written = written + late;
         // An UPDATE may meet one key several times in the table, never fewer rows than staged.
         let fits = match begun.strategy {
             WriteStrategy::Merge => written >= rows,
@@ -204,7 +222,7 @@ async fn write(
         let sql = format!("SET IDENTITY_INSERT {} OFF", table.quoted());
         session.unhurried(what, &sql).await?;
     }
-    Ok(())
+    Ok(stayed)
 }
 
 /// How many staged rows have a key that stands in the table; where there is nothing to update.
@@ -222,10 +240,7 @@ async fn known(
         table.quoted(),
         alike(begun)
     );
-    let found = session.query(what, Doing::Writing, &sql, &[]).await?;
-    let row = found.first().and_then(|rows| rows.first());
-    let count = row.and_then(|row| crate::describe::whole(row, 0));
-    Ok(u64::try_from(count.unwrap_or_default()).unwrap_or_default())
+    session.count(what, &sql).await
 }
 
 /// The staging tables that have rows, and how many.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::columns::same;
 use super::direct::waits_in;
 use super::settings::{Ordered, WriteStrategy};
 use crate::describe::Written;
@@ -43,6 +44,9 @@ pub(super) struct Begun {
     /// Rows whose key wasn't staged are deleted: this run took all there is.
     #[serde(default)]
     pub(super) delete_missing: bool,
+    /// A row that stands and is later by `latest_by` than the one that comes with its key stays.
+    #[serde(default)]
+    pub(super) newer_stay: bool,
     /// Rows of the table that share these columns' values with a staged row are deleted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) partition: Vec<String>,
@@ -103,6 +107,20 @@ impl Begun {
             schema: self.schema.clone(),
             table: self.table.clone(),
         }
+    }
+
+    /// The column that says where in its split a staged row stood.
+    pub(super) fn row(&self) -> String {
+        self.own("hygge_row")
+    }
+
+    /// What a column of hygge's own is called beside those of the rows, which may have any name.
+    pub(super) fn own(&self, wanted: &str) -> String {
+        let mut name = wanted.to_owned();
+        while self.columns.iter().any(|column| same(&column.name, &name)) {
+            name.push('_');
+        }
+        name
     }
 
     /// Whether rows that agree in the key are one.

@@ -188,7 +188,12 @@ MERGE @t AS t USING (SELECT 1 AS k) AS s ON t.k = s.k WHEN MATCHED THEN UPDATE S
         let rows = filled.map_err(|fault| own(fault, filled_by))?;
         let expected: u64 = staged.iter().map(|(_, rows)| rows).sum();
         // Of several rows with one key the last is kept.
-        if rows > expected || (!begun.merges() && rows < expected) {
+        let least = if begun.merges() {
+            expected.min(1)
+        } else {
+            expected
+        };
+        if rows < least || rows > expected {
             return Err(Fault::new(
                 code::DESTINATION_IO,
                 format!("{what}: {expected} rows were staged, and {rows} arrived"),
@@ -212,12 +217,25 @@ MERGE @t AS t USING (SELECT 1 AS k) AS s ON t.k = s.k WHEN MATCHED THEN UPDATE S
     ) -> Result<()> {
         let (table, id) = (begun.table(), record::commit_id(record)?);
         loop {
-            let published = publish::publish(&mut session, record, &begun).await;
+            let published = publish::publish(&mut session, record, &begun, cx).await;
             // With it ends whatever it had begun.
             drop(session);
-            let Err(fault) = published else {
-                return Ok(());
+            let fault = match published {
+                Ok(0) => return Ok(()),
+                Ok(rows) => {
+                    cx.notes.note(Level::Warning, &late(&begun, rows));
+                    return Ok(());
+                }
+                Err(fault) => fault,
             };
+            if fault.code == code::STOPPED {
+                let text = format!(
+                    "nothing was written to {table}: what is staged for it waits, and the next \
+                     `hygge start` puts it there before anything else"
+                );
+                cx.notes.note(Level::Warning, &text);
+                return Err(fault);
+            }
             session = self.session().await?;
             let number = fault.attribute("sql_error").and_then(|n| n.parse().ok());
             if begun.strategy == WriteStrategy::TempSwap && number.is_some_and(publish::cant_switch)
@@ -242,6 +260,20 @@ MERGE @t AS t USING (SELECT 1 AS k) AS s ON t.k = s.k WHEN MATCHED THEN UPDATE S
                 return Ok(());
             }
             return Err(fault);
+        }
+    }
+}
+
+/// What is told of rows that came too late.
+fn late(begun: &Begun, rows: u64) -> String {
+    let (table, by) = (begun.table(), begun.latest_by.as_deref());
+    let by = by.unwrap_or_default();
+    match rows {
+        1 => format!("1 row isn't written: the one with its key in {table} is newer by {by:?}"),
+        rows => {
+            format!(
+                "{rows} rows aren't written: those with their keys in {table} are newer by {by:?}"
+            )
         }
     }
 }

@@ -33,10 +33,35 @@ fn both(column: SqlType, comes: SqlType) -> Option<SqlType> {
         }),
         (S::Char(own), S::Char(new)) => S::Char(own.max(new)),
         (S::NChar(own), S::NChar(new)) => S::NChar(own.max(new)),
-        (S::Binary(own), S::Binary(new)) => S::Binary(own.max(new)),
+        // Blanks behind a text mean nothing; zeros behind bytes do.
+        (S::Binary(own), S::Binary(new)) if new > own => S::VarBinary(Length::Of(new)),
         (S::Time(own), S::Time(new)) => S::Time(own.max(new)),
         (S::DateTime2(own), S::DateTime2(new)) => S::DateTime2(own.max(new)),
         (S::DateTimeOffset(own), S::DateTimeOffset(new)) => S::DateTimeOffset(own.max(new)),
+        _ => return None,
+    })
+}
+
+/// Whether a column leaves room for every text or bytes of a type, by the lengths of both.
+pub(super) fn has_room(column: SqlType, comes: SqlType) -> bool {
+    let wide = |sql_type| matches!(sql_type, SqlType::NChar(_) | SqlType::NVarChar(_));
+    match (length(column), length(comes)) {
+        // Of a character in UTF-16 a code page may make several bytes, and never the other way.
+        (Some(own), Some(new)) => own >= new && (wide(column) || !wide(comes)),
+        _ => false,
+    }
+}
+
+/// How long texts and bytes may be, in characters of two bytes or in bytes.
+fn length(sql_type: SqlType) -> Option<u32> {
+    use SqlType as S;
+    Some(match sql_type {
+        S::Char(length) | S::NChar(length) | S::Binary(length) => length.into(),
+        S::VarChar(length) | S::NVarChar(length) | S::VarBinary(length) => match length {
+            Length::Of(length) => length.into(),
+            Length::Max => u32::MAX,
+        },
+        S::UniqueIdentifier => 36,
         _ => return None,
     })
 }
@@ -107,5 +132,27 @@ mod tests {
             Some(S::DateTime2(7))
         );
         assert_eq!(wider(S::Date, S::DateTime2(7)), None);
+        assert_eq!(wider(S::Char(3), S::Char(10)), Some(S::Char(10)));
+        assert_eq!(
+            wider(S::Binary(3), S::Binary(10)),
+            Some(S::VarBinary(short))
+        );
+        assert_eq!(wider(S::Binary(10), S::Binary(3)), None);
+    }
+
+    #[test]
+    fn room_is_told_by_lengths() {
+        use SqlType as S;
+        let ten = Length::Of(10);
+        assert!(has_room(S::VarChar(ten), S::Char(10)));
+        assert!(has_room(S::NVarChar(ten), S::VarChar(ten)));
+        assert!(has_room(
+            S::VarBinary(Length::Max),
+            S::VarBinary(Length::Max)
+        ));
+        assert!(has_room(S::Char(36), S::UniqueIdentifier));
+        assert!(!has_room(S::Char(9), S::VarChar(ten)));
+        assert!(!has_room(S::VarChar(ten), S::NChar(10)));
+        assert!(!has_room(S::VarChar(ten), S::Xml));
     }
 }

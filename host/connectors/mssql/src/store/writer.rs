@@ -15,7 +15,7 @@ use mssql_tds::message::bulk_load::StreamingBulkLoadWriter;
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use super::direct::Direct;
-use super::encode::{self, Staged, staged_as};
+use super::encode::{self, Staged, Tally, staged_as};
 use super::record::{self, Begun, StagedRows};
 use super::{RunLock, ddl, operation};
 use crate::connection::{ColumnSession, Connection};
@@ -53,9 +53,8 @@ pub(super) struct TableWriter {
     /// Rows of the INSERT BULK that is under way.
     in_batch: usize,
     bytes: u64,
-    longest: Vec<u64>,
-    /// Values of each column that didn't fit, and were changed.
-    unfit: Vec<u64>,
+    /// What there is to tell of each column.
+    tally: Vec<Tally>,
 }
 
 type Load = Pin<Box<dyn Future<Output = Result<ColumnSession>> + Send>>;
@@ -79,8 +78,7 @@ enum Chunk {
 impl TableWriter {
     pub(super) fn new(desk: Desk) -> Self {
         Self {
-            longest: vec![0; desk.begun.columns.len()],
-            unfit: vec![0; desk.order.len()],
+            tally: vec![Tally::default(); desk.order.len()],
             desk,
             loading: None,
             rows: 0,
@@ -103,22 +101,17 @@ impl TableWriter {
         }
         let (columns, targets) = (Arc::clone(&loading.columns), Arc::clone(&loading.targets));
         let (numbered, first) = (self.desk.begun.merges(), self.rows);
-        let mut longest = std::mem::take(&mut self.longest);
-        let mut unfit = std::mem::take(&mut self.unfit);
-        let measured = self.desk.begun.columns.iter().any(|column| column.measured);
+        let mut tally = std::mem::take(&mut self.tally);
         let encoding = self.desk.cx.cpu(move || {
             let mut bytes = Vec::with_capacity(batch.get_array_memory_size());
             let into = &mut bytes;
             encode::rows(
-                &batch, &columns, &targets, numbered, first, into, &mut unfit,
+                &batch, &columns, &targets, numbered, first, into, &mut tally,
             )?;
-            if measured {
-                encode::longest(&batch, &mut longest);
-            }
-            Ok((bytes, longest, unfit))
+            Ok((bytes, tally))
         });
-        let (bytes, longest, unfit) = meanwhile(&mut loading.load, encoding).await??;
-        (self.longest, self.unfit) = (longest, unfit);
+        let (bytes, tally) = meanwhile(&mut loading.load, encoding).await??;
+        self.tally = tally;
         self.rows += rows;
         self.bytes += bytes.len() as u64;
         self.send(Chunk::Rows(bytes)).await
@@ -205,6 +198,7 @@ impl Desk {
                 // Of a row that was deleted nothing but its key is known.
                 nullable: (column.nullable || begun.operations) && !key,
                 key: apart,
+                measured: column.measured,
                 on_overflow: match apart {
                     true => OnOverflow::Error,
                     false => begun.on_overflow,
@@ -399,10 +393,10 @@ impl Writer for TableWriter {
             }
         }
         let begun = &self.desk.begun;
-        for (column, values) in begun.columns.iter().zip(&self.unfit) {
-            if *values > 0 {
+        for (column, tally) in begun.columns.iter().zip(&self.tally) {
+            if tally.unfit > 0 {
                 let why = format!("didn't fit {}", column.sql_type.0);
-                let told = begun.on_overflow.told(&column.from, *values, &why);
+                let told = begun.on_overflow.told(&column.from, tally.unfit, &why);
                 self.desk.cx.notes.note(Level::Warning, &told);
             }
         }
@@ -414,7 +408,7 @@ impl Writer for TableWriter {
             data: record::written(&StagedRows {
                 table,
                 open,
-                longest: self.longest,
+                longest: self.tally.iter().map(|tally| tally.longest).collect(),
             })?,
         })
     }

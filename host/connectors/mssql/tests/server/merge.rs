@@ -1,5 +1,8 @@
 //! Merging on request: by one statement, in full runs, by partition.
 
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, Int64Array};
 use hygge_core::Action;
 use hygge_tds_server::{Effect, Fault, SqlError};
 use serde_json::json;
@@ -119,16 +122,8 @@ async fn rows_without_a_value_are_a_partition() {
         "table": table, "adopt": true, "write_strategy": "delete_insert", "partition_by": "version",
     });
     let columns: [(&'static str, &'static str, ArrayRef); 2] = [
-        (
-            "n",
-            "bigint",
-            std::sync::Arc::new(Int64Array::from(vec![6])),
-        ),
-        (
-            "version",
-            "bigint",
-            std::sync::Arc::new(Int64Array::from(vec![None])),
-        ),
+        ("n", "bigint", Arc::new(Int64Array::from(vec![6]))),
+        ("version", "bigint", Arc::new(Int64Array::from(vec![None]))),
     ];
     let store = scene.store(&settings);
     write(store.as_ref(), &[batch(&columns)], Action::Replace)
@@ -175,4 +170,62 @@ async fn a_server_without_merge_is_found_out_before_a_row_is_loaded() {
             .iter()
             .any(|logged| logged.text.contains("INSERT BULK"))
     );
+}
+
+/// A column may have any name, also one that hygge uses for its own beside it.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_column_is_taken_for_one_of_hygges_own() {
+    let scene = Scene::new();
+    let table = "dbo.hygge_test_names";
+    let rows = |rows: &[(i64, i64)]| {
+        let numbers = |pick: fn(&(i64, i64)) -> i64| -> ArrayRef {
+            Arc::new(Int64Array::from_iter_values(rows.iter().map(pick)))
+        };
+        batch(&[
+            ("n", "bigint", numbers(|row| row.0)),
+            ("HYGGE_ROW", "bigint", numbers(|row| -row.1)),
+            ("hygge_split", "bigint", numbers(|row| -row.1)),
+            ("hygge_nth", "bigint", numbers(|row| row.1)),
+            ("hygge_nth_", "bigint", numbers(|row| row.1 + 1)),
+        ])
+    };
+    for (how, action) in [
+        (json!({}), Action::Upsert),
+        (
+            json!({"write_strategy": "merge", "merge_statement": true}),
+            Action::Upsert,
+        ),
+        (json!({"write_strategy": "delete_insert"}), Action::Upsert),
+        (json!({}), Action::Replace),
+        (
+            json!({"write_strategy": "truncate_insert"}),
+            Action::Replace,
+        ),
+        (json!({}), Action::Append),
+    ] {
+        let made = format!(
+            "DROP TABLE IF EXISTS {table}; CREATE TABLE {table} (n bigint NOT NULL PRIMARY KEY, \
+             HYGGE_ROW bigint, hygge_split bigint, hygge_nth bigint, hygge_nth_ bigint)"
+        );
+        execute(&scene, &made).await;
+        let mut settings = json!({"table": table, "adopt": true});
+        let own = how.as_object().unwrap().clone();
+        settings.as_object_mut().unwrap().extend(own);
+        let store = scene.store(&settings);
+        let (new, key): (_, &[&str]) = match action {
+            Action::Append => (vec![rows(&[(2, 7)]), rows(&[(1, 5)])], &[]),
+            _ => (
+                vec![rows(&[(1, 1), (2, 7), (1, 3)]), rows(&[(1, 5)])],
+                &["n"],
+            ),
+        };
+        let record = stage(store.as_ref(), &new, action, key).await.unwrap();
+        store.commit(&record, &context()).await.unwrap();
+        let all = format!(
+            "SELECT CONCAT(n, ':', HYGGE_ROW, ':', hygge_split, ':', hygge_nth, ':', hygge_nth_) \
+             FROM {table} ORDER BY n"
+        );
+        let found = execute(&scene, &all).await;
+        assert_eq!(found, ["1:-5:-5:5:6", "2:-7:-7:7:8"], "{how} {action}");
+    }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use arrow_array::{ArrayRef, Decimal128Array, Int64Array, StringArray};
+use arrow_array::{ArrayRef, BinaryArray, Decimal128Array, Int64Array, RecordBatch, StringArray};
 use hygge_core::{Action, OnSchemaChange, Result};
 use serde_json::json;
 
@@ -20,7 +20,7 @@ async fn table(scene: &Scene) {
     execute(scene, &old).await;
 }
 
-fn rows() -> arrow_array::RecordBatch {
+fn rows() -> RecordBatch {
     let numbers: ArrayRef = Arc::new(Int64Array::from(vec![5_000_000_000]));
     let prices = Decimal128Array::from(vec![12_345_678]);
     let prices: ArrayRef = Arc::new(prices.with_precision_and_scale(12, 3).unwrap());
@@ -118,7 +118,7 @@ async fn a_column_grows_with_its_values() {
     let store = scene.store(&json!({"table": table, "adopt": true, "create": "if_missing"}));
     let plain = |values: Vec<String>| {
         let values: ArrayRef = Arc::new(StringArray::from(values));
-        arrow_array::RecordBatch::try_from_iter([("name", values)]).unwrap()
+        RecordBatch::try_from_iter([("name", values)]).unwrap()
     };
     let length = async || {
         let sql = format!("SELECT CAST(COL_LENGTH('{table}', 'name') / 2 AS varchar(9))");
@@ -148,4 +148,91 @@ async fn a_column_grows_with_its_values() {
     assert_eq!(length().await, ["100"]);
     let count = format!("SELECT CAST(SUM(LEN(name)) AS varchar(9)) FROM {table}");
     assert_eq!(execute(&scene, &count).await, ["43"]);
+}
+
+/// So do those of a fixed length, and those in a code page, where a character is what it takes there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_column_of_any_texts_or_bytes_grows_with_its_values() {
+    let scene = Scene::new();
+    let table = "dbo.hygge_test_grows_too";
+    let load = async |values: &[&str], remembered: Option<&'static str>| {
+        let texts: ArrayRef = Arc::new(StringArray::from(values.to_vec()));
+        let bytes: Vec<&[u8]> = values.iter().map(|value| value.as_bytes()).collect();
+        let bytes: ArrayRef = Arc::new(BinaryArray::from(bytes));
+        let keys: ArrayRef = Arc::new(StringArray::from(values.to_vec()));
+        let rows = [match remembered {
+            None => RecordBatch::try_from_iter([
+                ("k", keys),
+                ("v", Arc::clone(&texts)),
+                ("c", Arc::clone(&texts)),
+                ("n", texts),
+                ("b", bytes),
+            ])
+            .unwrap(),
+            Some(sql_type) => batch(&[("k", "varchar(9)", keys), ("c", sql_type, texts)]),
+        }];
+        let store = scene.store(&json!({"table": table, "adopt": true}));
+        let policy = OnSchemaChange::Evolve;
+        let staged = stage_under(policy, store.as_ref(), &rows, Action::Upsert, &["k"], None);
+        store.commit(&staged.await?, &context()).await.map(drop)
+    };
+    let types = async || {
+        let sql = format!(
+            "SELECT CONCAT(c.name, ' ', t.name, ' ', c.max_length) FROM sys.columns AS c \
+             JOIN sys.types AS t ON t.user_type_id = c.user_type_id \
+             WHERE c.object_id = OBJECT_ID('{table}') ORDER BY c.column_id"
+        );
+        execute(&scene, &sql).await
+    };
+    let made = format!(
+        "DROP TABLE IF EXISTS {table}; CREATE TABLE {table} (k varchar(9) NOT NULL PRIMARY KEY, \
+         v varchar(3) COLLATE Latin1_General_CI_AS, c char(3), n nchar(3), b binary(6))"
+    );
+    execute(&scene, &made).await;
+    let before = [
+        "k varchar 9",
+        "v varchar 3",
+        "c char 3",
+        "n nchar 6",
+        "b binary 6",
+    ];
+    load(&["a", "\u{e9}\u{e9}\u{e9}"], None).await.unwrap();
+    assert_eq!(types().await, before, "all fits");
+    load(&["abcdefg"], None).await.unwrap();
+    let after = [
+        "k varchar 9",
+        "v varchar 20",
+        "c varchar 20",
+        "n nvarchar 40",
+        "b varbinary 20",
+    ];
+    assert_eq!(types().await, after);
+    // What stood there is what it was, and what is new isn't filled up.
+    let sql = format!(
+        "SELECT CONCAT(v, '|', c, '|', n, '|', DATALENGTH(b)) FROM {table} ORDER BY LEN(k)"
+    );
+    let rows = execute(&scene, &sql).await;
+    assert_eq!(
+        rows,
+        [
+            "a|a  |a  |6",
+            "\u{e9}\u{e9}\u{e9}|\u{e9}\u{e9}\u{e9}|\u{e9}\u{e9}\u{e9}|6",
+            "abcdefg|abcdefg|abcdefg|7"
+        ]
+    );
+    // A type that is told from the first, but longer than the column: only the values tell.
+    execute(
+        &scene,
+        &format!("ALTER TABLE {table} ALTER COLUMN c char(20) NULL"),
+    )
+    .await;
+    load(&["abc"], Some("varchar(50)")).await.unwrap();
+    assert_eq!(types().await[2], "c char 20");
+    load(&["abcd"], Some("varchar(9)")).await.unwrap();
+    let long = "x".repeat(30);
+    let fault = load(&[&long], Some("varchar(50)")).await.unwrap_err();
+    assert!(
+        fault.message.contains("column \"k\""),
+        "a key doesn't grow: {fault}"
+    );
 }

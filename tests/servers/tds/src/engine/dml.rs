@@ -510,8 +510,9 @@ impl Engine {
         emptied.rows = Rows::default();
         emptied.last_identity = Arc::default();
         emptied.shape = next_shape();
-        // Nothing says which rows went.
-        emptied.tracking = emptied.tracking.map(|_| Arc::default());
+        emptied.tracking = emptied
+            .tracking
+            .map(|tracking| Arc::new(tracking.emptied()));
         self.put(&name, emptied);
         reply.done(0, token::CMD_OTHER, 0);
         Ok(())

@@ -19,6 +19,8 @@ use crate::types::{SqlType, Value, value};
 pub(crate) struct Tracking {
     /// The version since which all changes are known; the default's is that of the commit.
     pub(crate) since: i64,
+    /// The number of the table that they are kept in.
+    pub(crate) kept_in: i64,
     begun: bool,
     /// By what tells a row apart.
     changes: BTreeMap<Vec<u8>, Changed>,
@@ -66,9 +68,20 @@ pub(crate) fn begin(database: &Database, table: &Table) -> Result<Arc<Tracking>,
     }
     Ok(Arc::new(Tracking {
         since,
+        kept_in: database.object_id(),
         begun: true,
         changes: BTreeMap::new(),
     }))
+}
+
+impl Tracking {
+    /// What it is once the rows went at once: nothing says which.
+    pub(super) fn emptied(&self) -> Self {
+        Self {
+            kept_in: self.kept_in,
+            ..Self::default()
+        }
+    }
 }
 
 /// Notes what a commit changed.
@@ -99,6 +112,7 @@ pub(crate) fn follow(before: &Snapshot, after: &mut Snapshot, version: &mut i64)
         } else {
             Tracking {
                 since: next,
+                kept_in: tracking.kept_in,
                 begun: true,
                 changes: BTreeMap::new(),
             }
@@ -161,6 +175,7 @@ fn noted(
     }
     Ok(any.then_some(Tracking {
         since: known.since,
+        kept_in: known.kept_in,
         begun: true,
         changes,
     }))

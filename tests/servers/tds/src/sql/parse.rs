@@ -120,7 +120,8 @@ pub(super) fn folded(token: &Token) -> Option<String> {
 type Hint = (Location, String, String);
 
 /// Takes `WITH (hints)` and `OPTION (...)` out of the tokens, the former to be kept by what they
-/// follow. So sqlparser needn't know where T-SQL allows them.
+/// follow. So sqlparser needn't know where T-SQL allows them: the latter at a statement's end, in no
+/// brackets.
 fn take_hints(tokens: Vec<TokenWithSpan>) -> (Vec<TokenWithSpan>, Vec<Hint>) {
     let tokens: Vec<TokenWithSpan> = tokens
         .into_iter()
@@ -128,7 +129,7 @@ fn take_hints(tokens: Vec<TokenWithSpan>) -> (Vec<TokenWithSpan>, Vec<Hint>) {
         .collect();
     let mut kept: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
     let mut hints = Vec::new();
-    let mut at = 0;
+    let (mut at, mut depth) = (0, 0_usize);
     let is_hint = |token: &Token| folded(token).is_some_and(|word| HINTS.contains(&word.as_str()));
     let word = |at: usize, text: &str| {
         tokens
@@ -170,7 +171,13 @@ fn take_hints(tokens: Vec<TokenWithSpan>) -> (Vec<TokenWithSpan>, Vec<Hint>) {
             at = end + 1;
             continue;
         }
+        match tokens[at].token {
+            Token::LParen => depth += 1,
+            Token::RParen => depth = depth.saturating_sub(1),
+            _ => {}
+        }
         if word(at, "option")
+            && depth == 0
             && open(at + 1)
             && let Some(end) = close(at + 1)
         {
@@ -180,7 +187,7 @@ fn take_hints(tokens: Vec<TokenWithSpan>) -> (Vec<TokenWithSpan>, Vec<Hint>) {
         // CHANGETABLE(CHANGES t, ...): the word stands before a name, which no function has.
         if word(at, "changetable") && open(at + 1) && word(at + 2, "changes") {
             kept.extend([tokens[at].clone(), tokens[at + 1].clone()]);
-            at += 3;
+            (at, depth) = (at + 3, depth + 1);
             continue;
         }
         // It only marks a column.

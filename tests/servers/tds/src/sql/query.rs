@@ -104,7 +104,15 @@ impl<'w> Compiler<'w> {
         }
     }
 
+    /// A query within another: it can have no order unless it takes some of its rows only.
     pub(crate) fn nested(&mut self, query: &Query) -> Outcome<Compiled> {
+        let takes_some = match query.body.as_ref() {
+            SetExpr::Select(select) => select.top.is_some(),
+            _ => false,
+        };
+        if query.order_by.is_some() && !takes_some && query.limit_clause.is_none() {
+            return Err(SqlError::new(1033, "The ORDER BY clause is invalid in views, inline functions, derived tables, subqueries, and common table expressions, unless TOP, OFFSET or FOR XML is also specified.").class(15).into());
+        }
         let aggregated = std::mem::take(&mut self.aggregated);
         let compiled = self.query(query);
         self.aggregated = aggregated;
@@ -119,6 +127,7 @@ impl<'w> Compiler<'w> {
                 &mut compiled,
                 cte.alias.columns.iter().map(|column| &column.name.value),
             )?;
+            named(&compiled, &cte.alias.name.value)?;
             compiled.plain = None;
             self.ctes.push((name, compiled));
         }
@@ -335,6 +344,11 @@ impl<'w> Compiler<'w> {
     }
 
     fn refuse(&self, select: &Select) -> Outcome {
+        // Where a statement may have one, it was taken out before.
+        if select.into.is_some() {
+            let message = "Incorrect syntax near the keyword 'INTO'.";
+            return Err(SqlError::new(156, message).class(15).into());
+        }
         let odd = select.exclude.is_some()
             || !select.lateral_views.is_empty()
             || select.prewhere.is_some()
@@ -463,6 +477,27 @@ pub(super) fn rename<'n>(
     }
     for (column, name) in compiled.columns.iter_mut().zip(names) {
         column.name.clone_from(name);
+    }
+    Ok(())
+}
+
+/// A query that others read from has a name for each column, and each once.
+pub(super) fn named(compiled: &Compiled, alias: &str) -> Outcome {
+    for (at, column) in compiled.columns.iter().enumerate() {
+        let name = &column.name;
+        if name.is_empty() {
+            let message = format!(
+                "No column name was specified for column {} of '{alias}'.",
+                at + 1
+            );
+            return Err(SqlError::new(8155, message).into());
+        }
+        let before = &compiled.columns[..at];
+        if before.iter().any(|other| same(&other.name, name)) {
+            let message =
+                format!("The column '{name}' was specified multiple times for '{alias}'.");
+            return Err(SqlError::new(8156, message).into());
+        }
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use sqlparser::ast::{
 };
 
 use super::names;
-use super::query::{Compiled, Compiler, Source, SourceColumn, rename};
+use super::query::{Compiled, Compiler, Source, SourceColumn, named, rename};
 use crate::fault::SqlError;
 use crate::reply::Outcome;
 use crate::store::table::Table;
@@ -177,6 +177,7 @@ impl Compiler<'_> {
                     &mut compiled,
                     alias.columns.iter().map(|column| &column.name.value),
                 )?;
+                named(&compiled, &alias.name.value)?;
                 Ok(self.add_query(&compiled, &alias.name.value))
             }
             TableFactor::NestedJoin {

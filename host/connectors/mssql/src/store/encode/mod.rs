@@ -44,6 +44,17 @@ pub(super) struct Staged {
     pub(super) on_overflow: OnOverflow,
     /// Whether rows are told apart by it, so that `on_overflow` leaves it alone.
     pub(super) key: bool,
+    /// Whether its longest value is looked for; it is staged as a `(max)` type then.
+    pub(super) measured: bool,
+}
+
+/// What is told of a column's values once they are written.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Tally {
+    /// How many didn't fit, and were changed as the column's `on_overflow` says.
+    pub(super) unfit: u64,
+    /// The longest of a column that is measured, in characters of two bytes, or in bytes.
+    pub(super) longest: u64,
 }
 
 /// The type a column of that type is staged as: the one that is simplest on the wire, from which
@@ -103,8 +114,7 @@ pub(crate) fn fits(from: &DataType, to: SqlType) -> Result<(), String> {
 }
 
 /// Appends all rows of a batch. `first` is the number of its first row, within its split; with
-/// `numbered` it is written in front of each row. Values that didn't fit, and were changed as the
-/// column's `on_overflow` says, are counted in `unfit`.
+/// `numbered` it is written in front of each row.
 pub(super) fn rows(
     batch: &RecordBatch,
     columns: &[Staged],
@@ -112,7 +122,7 @@ pub(super) fn rows(
     numbered: bool,
     first: u64,
     into: &mut Vec<u8>,
-    unfit: &mut [u64],
+    tally: &mut [Tally],
 ) -> Result<()> {
     let fault = |name: &str, row: u64, what: &str| {
         Fault::new(
@@ -142,23 +152,33 @@ pub(super) fn rows(
             into.extend_from_slice(&number.to_le_bytes());
         }
         for (at, (nulls, cell, column)) in cells.iter().enumerate() {
-            let unfit = &mut unfit[at];
+            let tally = &mut tally[at];
             if nulls.is_some_and(|nulls| nulls.is_null(row)) {
                 if !column.nullable {
-                    let what = "no value, and the destination's column is NOT NULL";
-                    return Err(fault(&column.name, number + 1, what).advise(NO_VALUE));
+                    let (what, advice) = match column.key {
+                        true => ("no value, and rows are told apart by it", NO_KEY),
+                        false => (
+                            "no value, and the destination's column is NOT NULL",
+                            NO_VALUE,
+                        ),
+                    };
+                    return Err(fault(&column.name, number + 1, what).advise(advice));
                 }
                 null(column.sql_type, into);
                 continue;
             }
             let before = into.len();
             match cell(row, into) {
+                Ok(Fit::Whole) if column.measured => {
+                    let length = length(&into[before..], column.sql_type);
+                    tally.longest = tally.longest.max(length);
+                }
                 Ok(Fit::Whole) => {}
-                Ok(Fit::Clipped) => *unfit += 1,
+                Ok(Fit::Clipped) => tally.unfit += 1,
                 Err(_) if column.on_overflow == OnOverflow::SetNull && column.nullable => {
                     into.truncate(before);
                     null(column.sql_type, into);
-                    *unfit += 1;
+                    tally.unfit += 1;
                 }
                 Err(what) => {
                     let fault = fault(&column.name, number + 1, &what);
@@ -179,6 +199,9 @@ pub(super) fn rows(
 pub(super) const NO_VALUE: &str =
     "fill the column in the source, or let the destination's column be NULL";
 
+/// The same, where rows are told apart by the column.
+const NO_KEY: &str = "fill the column in the source, or leave such rows out";
+
 /// What can be done about a value that doesn't fit; `clips` says whether another one is near.
 fn way_out(column: &Staged, clips: bool) -> &'static str {
     match (column.on_overflow, clips) {
@@ -198,38 +221,12 @@ fn way_out(column: &Staged, clips: bool) -> &'static str {
     }
 }
 
-/// The longest text or bytes of each column, in characters of two bytes or in bytes.
-pub(super) fn longest(batch: &RecordBatch, so_far: &mut [u64]) {
-    for (array, longest) in batch.columns().iter().zip(so_far) {
-        let texts = |texts: &mut dyn Iterator<Item = Option<&str>>| {
-            texts
-                .flatten()
-                .map(|text| match text.is_ascii() {
-                    true => text.len(),
-                    false => text.encode_utf16().count(),
-                })
-                .max()
-        };
-        let words = array.as_any_dictionary_opt();
-        let array = words.map_or(array, |words| words.values());
-        let most = match array.data_type() {
-            DataType::Utf8 => texts(&mut array.as_string::<i32>().iter()),
-            DataType::LargeUtf8 => texts(&mut array.as_string::<i64>().iter()),
-            DataType::Binary => array
-                .as_binary::<i32>()
-                .iter()
-                .flatten()
-                .map(<[u8]>::len)
-                .max(),
-            DataType::LargeBinary => array
-                .as_binary::<i64>()
-                .iter()
-                .flatten()
-                .map(<[u8]>::len)
-                .max(),
-            _ => None,
-        };
-        *longest = (*longest).max(most.unwrap_or_default() as u64);
+/// The length of a value of a `(max)` type, as it stands in front of it.
+fn length(cell: &[u8], sql_type: SqlType) -> u64 {
+    let bytes = cell.first_chunk().copied().map_or(0, u64::from_le_bytes);
+    match sql_type {
+        SqlType::NVarChar(_) => bytes / 2,
+        _ => bytes,
     }
 }
 

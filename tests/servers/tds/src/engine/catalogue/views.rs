@@ -449,6 +449,27 @@ impl Engine {
                     })
                     .collect(),
             ),
+            // Of the tables that SQL Server keeps for itself, those that change tracking makes.
+            "internal_tables" => view(
+                &[
+                    ("name", "sysname"),
+                    ("object_id", "int"),
+                    ("parent_object_id", "int"),
+                ],
+                tables
+                    .iter()
+                    .filter_map(|table| {
+                        let tracking = table.tracking.as_ref()?;
+                        Some(vec![
+                            format!("change_tracking_{}", table.object_id)
+                                .as_str()
+                                .into(),
+                            tracking.kept_in.into(),
+                            table.object_id.into(),
+                        ])
+                    })
+                    .collect(),
+            ),
             "sequences" | "security_policies" | "fulltext_indexes" | "xml_indexes"
             | "spatial_indexes" | "periods" => {
                 view(&[("object_id", "int"), ("name", "sysname")], Vec::new())
