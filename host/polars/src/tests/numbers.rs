@@ -14,7 +14,7 @@ fn row() -> RecordBatch {
     RecordBatch::try_from_iter([
         ("price", decimal(1_25, 9, 2)),
         ("rate", decimal(1_055, 9, 3)),
-        ("dear", decimal(1_234_567_89, 9, 2)),
+        ("dear", decimal(123_456_789, 9, 2)),
         ("share", decimal(312, 9, 4)),
         ("thin", decimal(5 * i128::pow(10, 29), 38, 30)),
         ("wide", decimal(1_500_000_000_000_000_000, 38, 18)),
