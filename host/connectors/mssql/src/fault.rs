@@ -177,8 +177,10 @@ pub(crate) fn rows(what: &str, doing: Doing, error: &mssql_tds::error::Error) ->
 /// What is said of a connection that isn't there, or not any more.
 fn lost(what: &str, said: &str) -> String {
     let said = match said {
-        // As the decoder of packets says it.
-        "bytes remaining on stream" => "its answer ended in the middle",
+        // As decoders of packets say it.
+        "bytes remaining on stream" | "failed to fill whole buffer" => {
+            "its answer ended in the middle"
+        }
         _ => said.split(" (os error").next().unwrap_or(said),
     };
     match what.starts_with(CONNECTING) {
