@@ -1,7 +1,7 @@
 //! Which names mean that a value must not be shown. Errs on the side of hiding: what is hidden
 //! for nothing costs a look into a file, what is shown for nothing can't be taken back.
 
-use hygge_core::{REDACTED, Veil};
+use hygge_core::{REDACTED, Veil, nearest};
 
 use crate::node::{Node, Value};
 use crate::source::At;
@@ -63,6 +63,19 @@ pub(crate) fn key(name: &str) -> bool {
         .any(|end| name.ends_with(end))
 }
 
+/// Whether a name is nearly one for a secret, whatever else may come of it.
+fn misspelt(name: &str) -> bool {
+    const MEANT: [&str; 6] = [
+        "password",
+        "passphrase",
+        "credential",
+        "client_secret",
+        "access_token",
+        "connection_string",
+    ];
+    nearest(name, MEANT).is_some()
+}
+
 /// Whether a value is nothing but `${NAME}`: that says where a secret is, not what.
 pub(crate) fn is_reference(value: &str) -> bool {
     let value = value.trim().trim_matches(['"', '\'']);
@@ -84,7 +97,8 @@ pub(crate) fn hide(line: &str) -> String {
                 at + before[at..].chars().next().map_or(1, char::len_utf8)
             });
         let value = line[colon + 1..].trim();
-        if key(&before[start..]) && !value.is_empty() && !is_reference(value) {
+        let name = &before[start..];
+        if (key(name) || misspelt(name)) && !value.is_empty() && !is_reference(value) {
             let gap = if line[colon + 1..].starts_with(' ') {
                 " "
             } else {
@@ -199,6 +213,10 @@ mod tests {
             hide("flow.a.home.password=hunter2"),
             "flow.a.home.password=***"
         );
+        assert_eq!(hide("home.pasword=hunter2"), "home.pasword=***");
+        assert_eq!(hide("connection_strng: x"), "connection_strng: ***");
+        assert_eq!(hide("connection: dw"), "connection: dw");
+        assert_eq!(hide("columns: [passengers: 1]"), "columns: [passengers: 1]");
         assert_eq!(hide("password: ${PW}"), "password: ${PW}");
         assert_eq!(hide("password: ${PW:-hunter2}"), "password: ***");
         assert_eq!(hide("password: a${PW}"), "password: ***");
