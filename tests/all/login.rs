@@ -4,7 +4,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use hygge_tds_server::{Options, Server as Database};
+use hygge_tds_server::{Encryption, Options, PASSWORD, Server as Database, USER};
 
 use crate::harness::{Answer, Asked, Authority, Command, Project, Server};
 
@@ -322,4 +322,58 @@ fn as_the_first_that_is_given_a_token() {
     let said = failed.shown();
     assert!(said.contains("by `default`: managed_identity: "), "{said}");
     assert!(said.contains("azure_cli: nobody"), "{said}");
+}
+
+/// TLS before anything else is said: the certificate is looked at whatever is asked for.
+#[test]
+fn strictly_encrypted() {
+    let database = Database::start(Options {
+        encryption: Encryption::Strict,
+        ..Options::default()
+    })
+    .unwrap();
+    database
+        .run("CREATE TABLE dbo.t (id int NOT NULL); INSERT INTO dbo.t (id) VALUES (1), (2)")
+        .unwrap();
+    let project = Project::new();
+    let configured = |more: &str| {
+        format!(
+            "name: test\nconnections:\n  db:\n    type: mssql\n    server: '127.0.0.1,{}'\n    \
+             database: test\n    user: {USER}\n    password: {PASSWORD}\n    encrypt: strict\n{more}",
+            database.address().port()
+        )
+    };
+    project.write("hygge.yml", configured(""));
+    project.write("server.pem", database.certificate());
+    project.flow(
+        "copy",
+        "home: {connection: db, table: dbo.t}\nstore: lake\n",
+    );
+    let trusted = project.path("server.pem");
+    let debug = project
+        .hygge("debug")
+        .env("SSL_CERT_FILE", &trusted)
+        .succeed();
+    assert!(
+        debug.shown().contains("all is encrypted by TLS 1.3"),
+        "{debug}"
+    );
+    project
+        .hygge("start")
+        .env("SSL_CERT_FILE", &trusted)
+        .succeed();
+    assert_eq!(project.content("lake").rows, 2);
+    let unknown = project.hygge("start").run();
+    assert_eq!(unknown.code, Some(1), "{unknown}");
+    assert!(unknown.shown().contains("certificate"), "{unknown}");
+    project.write(
+        "hygge.yml",
+        configured("    trust_server_certificate: true\n"),
+    );
+    let unseen = project.hygge("start").run();
+    assert_eq!(unseen.code, Some(2), "{unseen}");
+    assert!(
+        unseen.shown().contains("`encrypt: strict` always looks"),
+        "{unseen}"
+    );
 }

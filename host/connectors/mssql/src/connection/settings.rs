@@ -265,6 +265,18 @@ impl ConnectionSettings {
                 Some("say `encrypt: required`, or leave it out"),
             ));
         }
+        let trust = self.trust_server_certificate.or(given.trust);
+        let trust = trust.unwrap_or(false);
+        if trust && encrypt == Encrypt::Strict {
+            problems.push(problem(
+                "/trust_server_certificate",
+                "`encrypt: strict` always looks at the certificate, so it can't be trusted unseen",
+                Some(
+                    "leave `trust_server_certificate` out and name the certificate's authority in \
+                     SSL_CERT_FILE, or say `encrypt: required`",
+                ),
+            ));
+        }
         let (Some(server), Some(who), true) = (server, who, problems.is_empty()) else {
             return Err(problems);
         };
@@ -276,10 +288,7 @@ impl ConnectionSettings {
             pool_size,
             min_idle,
             encrypt,
-            trust: self
-                .trust_server_certificate
-                .or(given.trust)
-                .unwrap_or(false),
+            trust,
             application_name: self
                 .application_name
                 .clone()
@@ -517,6 +526,21 @@ mod tests {
             ]
         );
         assert!(!format!("{wrong:?}{problems:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn what_is_strict_trusts_nothing_unseen() {
+        let read = |encrypt: &str| {
+            let login = json!({
+                "server": "h", "user": "u", "password": "hunter2", "encrypt": encrypt,
+                "trust_server_certificate": true,
+            });
+            settings(login).login(Path::new("/p"))
+        };
+        assert!(read("required").unwrap().trust);
+        let problems = read("strict").unwrap_err();
+        assert_eq!(problems.len(), 1);
+        assert_eq!(problems[0].pointer, "/trust_server_certificate");
     }
 
     #[test]

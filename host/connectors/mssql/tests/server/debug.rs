@@ -67,11 +67,6 @@ async fn the_certificate_and_the_cipher_are_shown_whatever_is_encrypted() {
             "only the login is encrypted, by TLS 1.",
         ),
         (Encryption::Required, "off", "all is encrypted by TLS 1."),
-        (
-            Encryption::Strict,
-            "strict",
-            "all is encrypted by TLS 1.3 (TLS13_",
-        ),
     ] {
         let (store, home) = found(server, &json!({"encrypt": client})).await;
         let shown = format!("{server:?} {client}: {store:?}");
