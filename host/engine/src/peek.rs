@@ -129,7 +129,7 @@ fn steps(planned: &PlannedEntity, after: &After) -> Result<usize> {
 }
 
 /// What isn't there yet may be what another flow writes.
-fn advised(fault: Fault, planned: &PlannedEntity) -> Fault {
+pub(crate) fn advised(fault: Fault, planned: &PlannedEntity) -> Fault {
     match &planned.filled_by {
         Some(filler) if fault.code == code::SOURCE_MISSING => fault.advise(goes_first(filler)),
         _ => fault,

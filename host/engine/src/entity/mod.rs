@@ -13,7 +13,7 @@ use arrow_schema::SchemaRef;
 use hygge_core::failpoint::hit;
 use hygge_core::{
     About, Action, Bound as _, Changes, Context, Fault, Home, Mode, Result, SplitPlan,
-    SplitRequest, Store, Strategy, Target, Watermark, code,
+    SplitRequest, Store, Target, Watermark, code,
 };
 use hygge_project::PlannedEntity;
 use hygge_state::{Checked, Holder};
@@ -261,22 +261,11 @@ impl Mover {
         whole: bool,
         cx: &Context,
     ) -> Result<SplitPlan, Early> {
-        let id = &self.planned.id;
         let single = whole || self.planned.store_plan.capabilities.single;
-        let only_new = start.action == Action::Append
-            && start::followed(&self.planned).is_some_and(|i| i.strategy == Strategy::Files);
+        let state = self.shared.state.as_ref();
         let request = SplitRequest {
-            bounds: start.bounds.clone(),
-            watermark: self
-                .planned
-                .incremental
-                .as_ref()
-                .and_then(|i| i.column.clone()),
-            position: start.state.as_ref().and_then(|s| s.position.clone()),
-            memory: self.shared.state.memory(id, "home").await?,
-            only_new,
-            changes: start::changes(&self.planned, start.action),
             max_splits: single.then_some(1),
+            ..start::request(&self.planned, start, state).await?
         };
         let retries = self.retries("plan".to_owned());
         let split = retries.run(|_| home.splits(&request, cx));
