@@ -411,11 +411,12 @@ fn a_table_says_itself_what_is_extra() {
     project.write("data/in.csv", "id,fax\n5,x\n");
     let refused = project.hygge("start").run();
     assert!(!refused.shown().contains("evolve"), "{refused}");
+    std::fs::remove_dir_all(project.path("flows/f")).unwrap();
     project.flow(
-        "f",
+        "g",
         &format!(
             "home: data/in.csv\n\
-             store: {{connection: db, table: dbo.{table}, on_schema_change: evolve}}\n"
+             store: {{connection: db, table: dbo.{table}, on_schema_change: evolve, adopt: true}}\n"
         ),
     );
     project.write("data/in.csv", "id,fax\n5,1.5\n");
