@@ -9,7 +9,7 @@ use hygge_state::StateStore;
 use crate::chain::Chain;
 use crate::recover::build;
 use crate::start::{self, Start};
-use crate::{empty, increment};
+use crate::{empty, increment, making};
 
 /// What `hygge debug` found out about one entity.
 #[derive(Debug, Clone)]
@@ -219,9 +219,14 @@ impl Rehearsal<'_> {
             Err(fault) => return Err(unfit.unwrap_or(fault)),
         };
         let merge = bound.traced().merge(incremental, &splits);
+        let before = self.state.memory(&planned.id, making::MEMORY).await?;
+        let merged = merge.and_then(|merge| {
+            let key = (splits.schema.as_ref(), merge.as_ref());
+            making::same(planned, start, key, before)
+        });
         Ok(Some(Next {
             schema: bound.schema(),
-            unfit: unfit.or(merge.err()),
+            unfit: unfit.or(merged.err()),
         }))
     }
 }

@@ -24,6 +24,7 @@ use crate::chain::Chain;
 use crate::checks::{self, Checks};
 use crate::commit::Ended;
 use crate::increment;
+use crate::making;
 use crate::progress::Progress;
 use crate::retry::Retries;
 use crate::shared::{Lent, Shared};
@@ -143,10 +144,17 @@ impl Mover {
         let bound = self.shared.signal.or_stopped(bound).await?;
         let incremental = self.planned.incremental.as_ref();
         let merge = bound.traced().merge(incremental, &plan)?;
+        let before = self.shared.state.memory(&self.planned.id, making::MEMORY);
+        let key = (plan.schema.as_ref(), merge.as_ref());
+        let making = making::same(&self.planned, &start, key, before.await?)?;
         let schema = bound.schema();
         drop(bound);
         let chain = chain.merged(merge.as_ref());
+        let leaves = Arc::clone(&schema);
         let (chain, schema) = self.met(&start, chain, schema)?;
+        if let Some(merge) = merge.as_ref().filter(|_| leaves != schema) {
+            merge.stays(&schema)?;
+        }
         let checks = self.checks(&schema)?;
         let anew = attempt::anew(&self.planned, &checks);
         let (registry, bounds) = (&self.shared.registry, start.bounds.as_ref());
@@ -189,6 +197,7 @@ impl Mover {
             follow,
             target,
             checks,
+            making,
         };
         let (moved, position) = self
             .commit(store.as_ref(), &start, plan, ended, &cx)
