@@ -18,8 +18,8 @@ pub(crate) const MEMORY: &str = "key";
 fn making(planned: &PlannedEntity, merge: Option<&Merge>) -> Option<Vec<u8>> {
     let made = merge?.made.iter().filter_map(|(number, column)| {
         let item = planned.transforms.get(*number)?;
-        // It gives another type, which is found as such.
-        (item.kind != "cast").then(|| {
+        // A cast gives another type, which is found as such; a constant is of the run, as `{run_date}` is.
+        (!matches!(&*item.kind, "cast" | "constant")).then(|| {
             let settings = of_column(item.settings.redacted(), column);
             json!({"type": item.kind, "column": column, "settings": settings})
         })
