@@ -294,6 +294,21 @@ fn stopped_it_says_what_is_left() {
 }
 
 #[test]
+fn a_deferred_key_that_names_no_row_is_told() {
+    let project = Target::Sqlite.project();
+    project.write(
+        "schema/2.sql",
+        "CREATE TABLE p(a PRIMARY KEY);\n\
+         CREATE TABLE c(a REFERENCES p DEFERRABLE INITIALLY DEFERRED);\n\
+         INSERT INTO c VALUES (5);\n",
+    );
+    let refused = project.hygge(APPLY).run();
+    assert_eq!(refused.code, Some(1), "{refused}");
+    insta::assert_snapshot!("deferred_key", refused.shown());
+    assert_eq!(Target::Sqlite.holds(&project), nothing());
+}
+
+#[test]
 fn what_no_transaction_takes_is_refused() {
     let project = Target::Sqlite.project();
     project.write("schema/2.sql", "VACUUM;\n");

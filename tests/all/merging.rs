@@ -165,3 +165,43 @@ fn a_run_whose_rows_all_go_is_told() {
         "{outcome}"
     );
 }
+
+/// The rows that are there have keys of another making, so the same rows would stand beside them.
+#[test]
+fn a_key_that_is_made_otherwise_stops_the_merge() {
+    let mask = "{type: mask, key: k, columns: {id: {how: hash}, s: {how: truncate, keep: 1}}}";
+    let project = project("id", "[]");
+    let with = |transforms: &str| {
+        project.flow(
+            "f",
+            &format!(
+                "home:\n  path: data/in.ndjson\n\
+                 \x20 incremental: {{column: ver, strategy: merge, key: id}}\n\
+                 store: {{type: parquet, path: lake}}\n\
+                 transforms: [{transforms}]\n"
+            ),
+        );
+    };
+    let come = |ver: u8| {
+        let row = format!("{{\"id\":\"a\",\"ver\":{ver},\"s\":\"x\"}}\n");
+        project.write("data/in.ndjson", &row);
+    };
+    come(1);
+    assert_eq!(run(&project).code, Some(0));
+    with(mask);
+    come(2);
+    let refused = run(&project);
+    assert_eq!(refused.code, Some(1), "{refused}");
+    insta::assert_snapshot!("a_key_made_otherwise", refused.shown());
+    assert_eq!(project.hygge("schema diff f.f").run().code, Some(1));
+    assert_eq!(project.hygge("debug --flow f").run().code, Some(1));
+    project.hygge("start --flow f --full --quiet").succeed();
+    // What is set of other columns is nothing to it.
+    with("{type: mask, key: k, columns: {id: {how: hash}}}, {type: constant, columns: {c: 1}}");
+    come(3);
+    assert_eq!(run(&project).code, Some(0));
+    assert_eq!(settled(&project).len(), 1);
+    with("");
+    come(4);
+    assert_eq!(run(&project).code, Some(1));
+}

@@ -148,6 +148,56 @@ fn a_column_that_was_missing_once_is_none_that_is_new() {
     );
 }
 
+/// Of `strategy: files` the next run reads only what is new, and so does the comparison.
+#[test]
+fn only_new_files_are_compared() {
+    let stops = growing("fail");
+    stops.write("data/1.ndjson", "{\"id\":1,\"b\":1.5}\n");
+    stops.hygge("start --quiet").succeed();
+    stops.hygge("schema diff f.f").succeed();
+    // Both together are what it was.
+    stops.write("data/2.ndjson", "{\"id\":2,\"b\":3}\n");
+    let diff = stops.hygge("schema diff f.f").run();
+    assert_eq!(diff.code, Some(1), "{diff}");
+    assert!(diff.stdout.contains("float64"), "{diff}");
+    assert_eq!(stops.hygge("start --quiet").run().code, Some(1));
+    let goes_on = "--var flow.f.store.on_schema_change=warn";
+    let diff = format!("schema diff f.f {goes_on}");
+    stops.hygge(&diff).succeed();
+    stops.hygge(&format!("start --quiet {goes_on}")).succeed();
+
+    // Both together are nothing that can be read.
+    let told = growing("warn");
+    told.write("data/1.ndjson", "{\"id\":1,\"b\":1}\n");
+    told.hygge("start --quiet").succeed();
+    told.write("data/2.ndjson", "{\"id\":2,\"b\":[2]}\n");
+    let diff = told.hygge("schema diff f.f").succeed();
+    assert!(diff.stdout.contains("list<int64>"), "{diff}");
+}
+
+/// An append without a key knows rows again by all of their columns.
+#[test]
+fn a_column_that_rows_are_known_by_stops_an_append() {
+    let project = Project::new();
+    project.flow(
+        "f",
+        "home: {type: csv, path: data, incremental: {column: w}}\n\
+         store: {type: csv, path: out}\n",
+    );
+    project.write("data/a.csv", "w,a,g\n1,x,5\n2,y,6\n");
+    project.hygge("start --quiet").succeed();
+    std::fs::remove_file(project.path("data/a.csv")).unwrap();
+    project.write("data/b.csv", "w,a\n3,x\n");
+    let why = "column \"g\" is gone, so rows taken earlier can't be recognised";
+    let diff = project.hygge("schema diff f.f").run();
+    assert_eq!(diff.code, Some(1), "{diff}");
+    assert!(diff.stdout.contains(why), "{diff}");
+    let debugged = project.hygge("debug").run();
+    assert_eq!(debugged.code, Some(1), "{debugged}");
+    let refused = project.hygge("start").run();
+    assert!(refused.shown().contains(why), "{refused}");
+}
+
 #[test]
 fn a_column_that_comes_back_has_the_type_it_had() {
     for policy in ["additive", "evolve"] {
@@ -353,8 +403,25 @@ fn a_table_says_itself_what_is_extra() {
         "\"fax\": float64 can't be written as int; \"new\" isn't there",
         "next: change the table; leave columns out (a transform `exclude`)",
         "a transform `cast`",
+        "`on_schema_change: evolve` widens those of the table",
     ] {
         assert!(refused.shown().contains(said), "{refused}");
     }
+    // Where it can.
+    project.write("data/in.csv", "id,fax\n5,x\n");
+    let refused = project.hygge("start").run();
+    assert!(!refused.shown().contains("evolve"), "{refused}");
+    std::fs::remove_dir_all(project.path("flows/f")).unwrap();
+    project.flow(
+        "g",
+        &format!(
+            "home: data/in.csv\n\
+             store: {{connection: db, table: dbo.{table}, on_schema_change: evolve, adopt: true}}\n"
+        ),
+    );
+    project.write("data/in.csv", "id,fax\n5,1.5\n");
+    project.hygge("start --quiet").succeed();
+    let found = database.run(&format!("SELECT CONCAT(fax, '') FROM dbo.{table}"));
+    assert_eq!(found, ["1.5"]);
     database.without(&[table]);
 }

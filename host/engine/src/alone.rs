@@ -37,6 +37,11 @@ pub async fn first_rows(
     let plan = home
         .splits(&request(transform.is_some_and(Transform::whole)), cx)
         .await?;
+    if plan.schema.fields().is_empty() {
+        let message = "the source is empty, and has no columns";
+        return Err(Fault::new(code::SOURCE_INVALID, message)
+            .advise("ask again when there is something in it"));
+    }
     let schema = match transform {
         Some(transform) => transform.bind(&plan.schema, cx).await?.schema(),
         None => Arc::clone(&plan.schema),

@@ -9,7 +9,7 @@ use hygge_state::StateStore;
 use crate::chain::Chain;
 use crate::recover::build;
 use crate::start::{self, Start};
-use crate::{empty, increment};
+use crate::{empty, increment, making};
 
 /// What `hygge debug` found out about one entity.
 #[derive(Debug, Clone)]
@@ -101,12 +101,12 @@ fn nothing_yet<T>(looked: Result<T>) -> bool {
 }
 
 /// What a run does before rows move, without leaving anything behind.
-struct Rehearsal<'a> {
-    plan: &'a Plan,
-    planned: &'a PlannedEntity,
-    registry: &'a Registry,
-    state: &'a dyn StateStore,
-    cx: &'a Context,
+pub(crate) struct Rehearsal<'a> {
+    pub(crate) plan: &'a Plan,
+    pub(crate) planned: &'a PlannedEntity,
+    pub(crate) registry: &'a Registry,
+    pub(crate) state: &'a dyn StateStore,
+    pub(crate) cx: &'a Context,
 }
 
 impl Rehearsal<'_> {
@@ -174,14 +174,26 @@ impl Rehearsal<'_> {
 
     /// The schema that reaches the Store; none when the source is empty, and may be.
     async fn schema(&self, home: &dyn Home, start: &Start) -> Result<Option<SchemaRef>> {
+        match self.next(home, start).await? {
+            None => Ok(None),
+            Some(Next {
+                unfit: None,
+                schema,
+            }) => Ok(Some(schema)),
+            Some(Next {
+                unfit: Some(fault), ..
+            }) => Err(fault),
+        }
+    }
+
+    /// What a run that begins there would get; none when the source is empty, and may be.
+    pub(crate) async fn next(&self, home: &dyn Home, start: &Start) -> Result<Option<Next>> {
         let planned = self.planned;
         let incremental = planned.incremental.as_ref();
         let request = SplitRequest {
-            bounds: start.bounds.clone(),
-            watermark: incremental.and_then(|i| i.column.clone()),
-            position: start.state.as_ref().and_then(|s| s.position.clone()),
+            // Changes that can't be gone on from are no reason to stop: all is read again.
             changes: start::changes(planned, Action::Replace),
-            ..SplitRequest::default()
+            ..start::request(planned, start, self.state).await?
         };
         let splits = match home.splits(&request, self.cx).await {
             Err(fault) if fault.code == code::SOURCE_MISSING && planned.allow_empty => {
@@ -193,16 +205,38 @@ impl Rehearsal<'_> {
             Err(_) if planned.allow_empty => return Ok(None),
             looked => looked?,
         }
+        let mut unfit = None;
         if let Some(incremental) = incremental {
             let window = self.state.memory(&planned.id, "window").await?;
             let (low, window) = (start.low.as_ref(), window.as_deref());
-            increment::follow(incremental, start.action, low, window, &splits.schema)?;
+            let followed =
+                increment::follow(incremental, start.action, low, window, &splits.schema);
+            unfit = followed.err();
         }
         let chain = Chain::build(self.registry, planned, &self.plan.place)?;
-        let bound = chain.bind(&splits.schema, self.cx).await?;
-        bound.traced().merge(incremental, &splits)?;
-        Ok(Some(bound.schema()))
+        let bound = match chain.bind(&splits.schema, self.cx).await {
+            Ok(bound) => bound,
+            Err(fault) => return Err(unfit.unwrap_or(fault)),
+        };
+        let merge = bound.traced().merge(incremental, &splits);
+        let before = self.state.memory(&planned.id, making::MEMORY).await?;
+        let merged = merge.and_then(|merge| {
+            let key = (splits.schema.as_ref(), merge.as_ref());
+            making::same(planned, start, key, before)
+        });
+        Ok(Some(Next {
+            schema: bound.schema(),
+            unfit: unfit.or(merged.err()),
+        }))
     }
+}
+
+/// What a run would get.
+pub(crate) struct Next {
+    /// The schema that reaches the Store.
+    pub(crate) schema: SchemaRef,
+    /// Why it would stop, although that is known.
+    pub(crate) unfit: Option<Fault>,
 }
 
 fn found(fault: Fault) -> Vec<Finding> {

@@ -15,7 +15,7 @@ use crate::entity::{Early, Moved, Mover};
 use crate::retry::Retries;
 use crate::start::{self, Start};
 use crate::window::{Follow, Seen, Taken};
-use crate::{Event, drift, increment, recover};
+use crate::{Event, drift, increment, making, recover};
 
 /// What is known when every split is staged.
 pub(crate) struct Ended {
@@ -25,6 +25,7 @@ pub(crate) struct Ended {
     pub(crate) follow: Option<Arc<Follow>>,
     pub(crate) target: Target,
     pub(crate) checks: Arc<Checks>,
+    pub(crate) making: Option<Vec<u8>>,
 }
 
 impl Mover {
@@ -46,6 +47,7 @@ impl Mover {
             follow,
             target,
             checks,
+            making,
         } = ended;
         let rows_read = done.iter().map(|d| d.rows_read).sum();
         let staged = done.iter().map(|d| d.receipt.rows).sum();
@@ -61,6 +63,7 @@ impl Mover {
             // Also when there is none: what an earlier run under `strategy: files` left isn't true
             // any more once a watermark is followed.
             memories.push(("home", plan.memory.clone()));
+            memories.push((making::MEMORY, making));
             memories
         };
         let old = start.low.as_ref().map(|low| low.watermark.clone());

@@ -8,12 +8,13 @@ use std::sync::Arc;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use hygge_core::{
     BuildContext, Context, Fault, OPERATION_COLUMN, OnSchemaChange, Place, Registry, Result, code,
-    parse_type, type_name, widen,
+    parse_type, quoted, type_name, widen,
 };
 use hygge_project::{Plan, PlannedEntity};
 use hygge_state::{Columns, EntityState, StateStore};
 use serde::Serialize;
 
+use crate::check::Rehearsal;
 use crate::{peek, recover, start};
 
 /// One column that isn't what it was.
@@ -189,7 +190,7 @@ pub struct Drift {
     pub fault: Option<Fault>,
 }
 
-/// Compares what the entity would give now with what its last run committed. Reads no rows.
+/// Compares what the next run would get with what the last one committed. Reads no rows.
 pub async fn drift(
     plan: &Plan,
     planned: &PlannedEntity,
@@ -197,30 +198,46 @@ pub async fn drift(
     state: &dyn StateStore,
     cx: &Context,
 ) -> Result<Drift> {
-    let state = state.load(&planned.id).await?;
-    let before = before(planned, &plan.place, state.as_ref());
-    let passed = peek::passed(plan, planned, registry, cx).await?;
-    let now = passed
-        .last()
-        .ok_or_else(|| Fault::internal("an entity without a home"))?;
+    if let Some(intent) = state.intent(&planned.id).await? {
+        return Err(unfinished(planned, &intent.record.run));
+    }
+    let start = start::decide(planned, &plan.place, state).await?;
+    let before = before(planned, &plan.place, start.state.as_ref());
+    let policy = planned.on_schema_change;
     let mut drift = Drift {
         run: before.map(|state| state.run_id.clone()),
         last_run: before.map(|state| state.last_run),
-        on_schema_change: planned.on_schema_change,
+        on_schema_change: policy,
         changes: Vec::new(),
         table: table(planned, registry),
         left_out: Vec::new(),
         fault: None,
     };
+    let (home, store) = recover::build(registry, planned, &plan.place)?;
+    let next = Rehearsal {
+        plan,
+        planned,
+        registry,
+        state,
+        cx,
+    };
+    let next = next.next(home.as_ref(), &start).await;
+    // A source without columns found nothing new, or nothing at all where that is allowed.
+    let next = next.map_err(|fault| peek::advised(fault, planned))?;
+    let Some(next) = next.filter(|next| !next.schema.fields().is_empty()) else {
+        return Ok(drift);
+    };
     if let Some(before) = before {
-        drift.changes = changes(before, &now.schema);
+        drift.changes = changes(before, &next.schema);
     }
-    let policy = planned.on_schema_change;
-    let (_, store) = recover::build(registry, planned, &plan.place)?;
-    match meet(policy, before, &now.schema, drift.table) {
+    let met = match next.unfit {
+        Some(fault) => Err(fault),
+        None => meet(policy, before, &next.schema, drift.table),
+    };
+    match met {
         Ok(met) => {
             let schema = met.and_then(|(_, met)| met.schema);
-            let schema = schema.unwrap_or_else(|| Arc::clone(&now.schema));
+            let schema = schema.unwrap_or(next.schema);
             match store.suits(&schema, policy, cx).await {
                 Ok(left_out) => drift.left_out = left_out.unwrap_or_default(),
                 Err(fault) => drift.fault = Some(fault),
@@ -229,6 +246,15 @@ pub async fn drift(
         Err(fault) => drift.fault = Some(fault),
     }
     Ok(drift)
+}
+
+/// What was decided on is remembered once it is finished.
+fn unfinished(planned: &PlannedEntity, run: &hygge_core::RunId) -> Fault {
+    let id = quoted(&planned.id.to_string());
+    let message = format!("run {run} decided on a commit that isn't finished");
+    Fault::new(code::STATE, message).advise(format!(
+        "`hygge state recover {id}` finishes it, and so does the next run; then its columns are known"
+    ))
 }
 
 /// What changed since `before`, in the order of the columns; those that are gone come last.

@@ -20,6 +20,7 @@ mod event;
 mod increment;
 mod json;
 mod look_through;
+mod making;
 mod newest;
 mod orphan;
 mod peek;

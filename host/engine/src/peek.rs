@@ -70,6 +70,14 @@ pub async fn passed(
     let (home, _) = build(registry, planned, &plan.place)?;
     let splits = home.splits(&SplitRequest::default(), cx).await;
     let given = splits.map_err(|fault| advised(fault, planned))?.schema;
+    if given.fields().is_empty() {
+        let message = format!(
+            "{} is empty, and has no columns",
+            planned.home_plan.describe
+        );
+        return Err(Fault::new(code::SOURCE_INVALID, message)
+            .advise("ask again when there is something in it"));
+    }
     let chain = Chain::build(registry, planned, &plan.place)?;
     let bound = chain.bind(&given, cx).await?;
     let mut passed = vec![Passed {
@@ -129,7 +137,7 @@ fn steps(planned: &PlannedEntity, after: &After) -> Result<usize> {
 }
 
 /// What isn't there yet may be what another flow writes.
-fn advised(fault: Fault, planned: &PlannedEntity) -> Fault {
+pub(crate) fn advised(fault: Fault, planned: &PlannedEntity) -> Fault {
     match &planned.filled_by {
         Some(filler) if fault.code == code::SOURCE_MISSING => fault.advise(goes_first(filler)),
         _ => fault,

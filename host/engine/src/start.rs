@@ -2,8 +2,8 @@
 //! a dry run says the same; then held against what stands at the destination.
 
 use hygge_core::{
-    Action, Bounds, BuildContext, Changes, Context, Fault, Mode, Place, Result, Standing, Store,
-    Strategy, action, code, quoted,
+    Action, Bounds, BuildContext, Changes, Context, Fault, Mode, Place, Result, SplitRequest,
+    Standing, Store, Strategy, action, code, quoted,
 };
 use hygge_project::{Endpoint, Incremental, PlannedEntity};
 use hygge_state::{Ends, EntityState, StateStore};
@@ -47,6 +47,25 @@ pub(crate) fn changes(planned: &PlannedEntity, action: Action) -> Changes {
         (true, Action::Replace) => Changes::Begin,
         (true, Action::Append | Action::Upsert) => Changes::Since,
     }
+}
+
+/// What a run that begins there asks of its Home.
+pub(crate) async fn request(
+    planned: &PlannedEntity,
+    start: &Start,
+    remembered: &dyn StateStore,
+) -> Result<SplitRequest> {
+    let incremental = planned.incremental.as_ref();
+    Ok(SplitRequest {
+        bounds: start.bounds.clone(),
+        watermark: incremental.and_then(|i| i.column.clone()),
+        position: start.state.as_ref().and_then(|s| s.position.clone()),
+        memory: remembered.memory(&planned.id, "home").await?,
+        only_new: start.action == Action::Append
+            && followed(planned).is_some_and(|i| i.strategy == Strategy::Files),
+        changes: changes(planned, start.action),
+        max_splits: None,
+    })
 }
 
 /// `home.incremental`, when this run is incremental.

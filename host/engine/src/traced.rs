@@ -20,6 +20,28 @@ pub(crate) struct Merge {
     /// The transforms, by their places, that mustn't make several rows of one: nobody could tell
     /// from what they say of themselves, and nothing would tell such rows apart.
     pub(crate) single: BTreeSet<usize>,
+    /// The transforms that make the key what it is, by their places, and the columns that they make it
+    /// of, or as.
+    pub(crate) made: Vec<(usize, String)>,
+}
+
+impl Merge {
+    /// Refuses rows in which a column of the key was left out, as is done with new ones on request.
+    pub(crate) fn stays(&self, rows: &Schema) -> Result<()> {
+        let there = |name: &&String| rows.index_of(name).is_ok();
+        let Some(gone) = self.key.iter().find(|name| !there(name)) else {
+            return Ok(());
+        };
+        let message = format!(
+            "{gone:?}, by which rows are merged, is new, and `on_schema_change: ignore_extra` leaves it out"
+        );
+        Err(Fault::new(code::SCHEMA, message)
+            .with("column", gone)
+            .advise(
+                "give the key the name that it had, or begin anew: a run with `--full`, and \
+                 `on_schema_change: warn` for that one",
+            ))
+    }
 }
 
 /// A column on its way.
@@ -32,6 +54,8 @@ struct Column {
     same: bool,
     /// The transforms that may make several rows of one, between which it may differ.
     differs: BTreeSet<usize>,
+    /// The transforms that changed its values, with the name that each knows it by.
+    made: BTreeSet<(usize, String)>,
 }
 
 /// What leaves the source, or a transform.
@@ -71,7 +95,7 @@ impl Traced {
             name: field.name().clone(),
             of: Some(of),
             same: true,
-            differs: BTreeSet::new(),
+            ..Column::default()
         });
         Self(vec![Step {
             kind: "home".to_owned(),
@@ -95,20 +119,26 @@ impl Traced {
         let column = |(name, origin): (&String, &Origin)| {
             let column = match origin {
                 Origin::Same(index) => from(index),
-                Origin::Apart(index) => Column {
-                    same: false,
-                    ..from(index)
-                },
+                Origin::Apart(index) => {
+                    let mut column = from(index);
+                    column.same = false;
+                    column.made.insert((number, column.name.clone()));
+                    column
+                }
                 Origin::Made(indexes) => {
                     let mut differs = BTreeSet::new();
+                    let mut made = BTreeSet::from([(number, name.clone())]);
                     for index in indexes {
-                        differs.extend(from(index).differs);
+                        let column = from(index);
+                        differs.extend(column.differs);
+                        made.extend(column.made);
                     }
                     if several != Some(false) {
                         differs.insert(number);
                     }
                     Column {
                         differs,
+                        made,
                         ..Column::default()
                     }
                 }
@@ -144,7 +174,7 @@ impl Traced {
             return Ok(Some(Merge {
                 key: names,
                 latest_by: incremental.column.clone(),
-                single: BTreeSet::new(),
+                ..Merge::default()
             }));
         }
         let mut key = Vec::new();
@@ -168,11 +198,13 @@ impl Traced {
                 _ => {}
             }
         }
+        let made: BTreeSet<_> = key.iter().flat_map(|column| column.made.clone()).collect();
         let key = key.into_iter().map(|column| column.name.clone()).collect();
         Ok(Some(Merge {
             key,
             latest_by,
             single,
+            made: made.into_iter().collect(),
         }))
     }
 

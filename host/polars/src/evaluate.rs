@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use arrow_array::cast::AsArray;
+use arrow_array::types::Decimal128Type;
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_cast::{CastOptions, can_cast_types, cast_with_options};
 use arrow_schema::{DataType, Field, Schema};
@@ -162,6 +164,12 @@ impl Evaluation {
         let values = to_arrow(column.as_materialized_series()).map_err(internal)?;
         let values = cast_with_options(&values, &self.data_type, &STRICT)
             .map_err(|error| self.failed(&error.to_string()))?;
+        // Rounding upwards may need a digit more than the type has, which Polars doesn't look at.
+        if let DataType::Decimal128(precision, _) = self.data_type {
+            let values = values.as_primitive::<Decimal128Type>();
+            let held = values.validate_decimal_precision(precision);
+            held.map_err(|error| self.failed(&error.to_string()))?;
+        }
         match (values.len(), batch.num_rows()) {
             (given, rows) if given == rows => Ok(values),
             // What names no column has one value.

@@ -7,7 +7,7 @@ use crate::{Attempt, EntityState, Holder, Intent, RunRecord, SplitDone, Waiting}
 
 /// Named bytes that belong to a state and are too large to show: the files a Store owns
 /// (`store`), the files a Home has read (`home`), the hashes of the watermark window
-/// (`window`). `None` means there are none any more.
+/// (`window`), how the key of a merge is made (`key`). `None` means there are none any more.
 pub type Memories = Vec<(&'static str, Option<Vec<u8>>)>;
 
 /// Holds an entity until it is dropped, or the process dies.

@@ -9,7 +9,7 @@ use hygge_engine::{Change, Drift};
 use serde::Serialize;
 
 use super::Ended;
-use crate::args::{Global, OutputArgs};
+use crate::args::{Global, OutputArgs, VarArgs};
 use crate::complaint::{Complaint, Exit};
 use crate::console::Console;
 use crate::table::Table;
@@ -31,12 +31,15 @@ pub(crate) struct DiffArgs {
     #[arg(value_name = "FLOW.ENTITY", add = ArgValueCompleter::new(complete::entities))]
     entity: String,
     #[command(flatten)]
+    vars: VarArgs,
+    #[command(flatten)]
     output: OutputArgs,
 }
 
 pub(crate) fn run(args: &DiffArgs, global: &Global, console: &Arc<Console>) -> Ended {
     diagnostics::begin(global.verbose, console, None)?;
-    let (project, planned) = project::load_one(global, &args.entity, console)?;
+    let vars = &args.vars.vars;
+    let (project, planned) = project::load_one_with(global, &args.entity, vars, console)?;
     let state = project::state_of(&project.plan.place.root);
     let (runtime, threads) = runtime::whole()?;
     let cx = runtime::context(&threads, console);
@@ -71,21 +74,18 @@ struct Line<'a> {
 }
 
 fn show(entity: &str, drift: &Drift, console: &Console) {
-    let Some(last_run) = drift.last_run else {
-        console.out(&format!(
+    match drift.last_run.map(units::moment) {
+        None => console.out(&format!(
             "The columns of the last run of {entity} aren't known: none has committed to this \
              destination yet.\n"
-        ));
-        return;
-    };
-    let last_run = units::moment(last_run);
-    if drift.changes.is_empty() {
-        console.out(&format!(
+        )),
+        Some(last_run) if drift.changes.is_empty() => console.out(&format!(
             "The columns of {entity} are those of its last run ({last_run}).\n"
-        ));
-    } else {
-        console.out(&format!("Since the last run of {entity} ({last_run}):\n\n"));
-        console.out(&changed(&drift.changes).within(console.width()));
+        )),
+        Some(last_run) => {
+            console.out(&format!("Since the last run of {entity} ({last_run}):\n\n"));
+            console.out(&changed(&drift.changes).within(console.width()));
+        }
     }
     if let Some(fault) = &drift.fault {
         console.out(&format!(

@@ -167,6 +167,15 @@ impl Transaction {
         ran.map_err(|error| fault::of(&format!("{what} {}", self.shown), &error))
     }
 
+    /// The table of a row whose foreign key names none, and the one that it names.
+    fn unmatched(&self) -> Option<(String, String)> {
+        let tables = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(2)?));
+        let found = self
+            .connection
+            .query_row("PRAGMA foreign_key_check", (), tables);
+        found.ok()
+    }
+
     /// Runs the statements of a text; an error comes with where its statement, or the word that is
     /// wrong, begins.
     fn run(&self, sql: &str) -> Result<(), (Error, usize)> {
@@ -301,7 +310,14 @@ impl Applying for Transaction {
     }
 
     async fn commit(self: Box<Self>) -> Result<()> {
-        self.execute("COMMIT", "can't commit what was applied to")
+        let committed = self.execute("COMMIT", "can't commit what was applied to");
+        committed.map_err(|fault| match self.unmatched() {
+            Some((table, other)) => fault.advise(format!(
+                "a row of {table} names one of {other} that isn't there, which a deferred key looks for at \
+                 the end; mend it, and apply again: nothing was applied"
+            )),
+            None => fault,
+        })
     }
 }
 

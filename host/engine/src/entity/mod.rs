@@ -13,7 +13,7 @@ use arrow_schema::SchemaRef;
 use hygge_core::failpoint::hit;
 use hygge_core::{
     About, Action, Bound as _, Changes, Context, Fault, Home, Mode, Result, SplitPlan,
-    SplitRequest, Store, Strategy, Target, Watermark, code,
+    SplitRequest, Store, Target, Watermark, code,
 };
 use hygge_project::PlannedEntity;
 use hygge_state::{Checked, Holder};
@@ -24,6 +24,7 @@ use crate::chain::Chain;
 use crate::checks::{self, Checks};
 use crate::commit::Ended;
 use crate::increment;
+use crate::making;
 use crate::progress::Progress;
 use crate::retry::Retries;
 use crate::shared::{Lent, Shared};
@@ -143,10 +144,17 @@ impl Mover {
         let bound = self.shared.signal.or_stopped(bound).await?;
         let incremental = self.planned.incremental.as_ref();
         let merge = bound.traced().merge(incremental, &plan)?;
+        let before = self.shared.state.memory(&self.planned.id, making::MEMORY);
+        let key = (plan.schema.as_ref(), merge.as_ref());
+        let making = making::same(&self.planned, &start, key, before.await?)?;
         let schema = bound.schema();
         drop(bound);
         let chain = chain.merged(merge.as_ref());
+        let leaves = Arc::clone(&schema);
         let (chain, schema) = self.met(&start, chain, schema)?;
+        if let Some(merge) = merge.as_ref().filter(|_| leaves != schema) {
+            merge.stays(&schema)?;
+        }
         let checks = self.checks(&schema)?;
         let anew = attempt::anew(&self.planned, &checks);
         let (registry, bounds) = (&self.shared.registry, start.bounds.as_ref());
@@ -189,6 +197,7 @@ impl Mover {
             follow,
             target,
             checks,
+            making,
         };
         let (moved, position) = self
             .commit(store.as_ref(), &start, plan, ended, &cx)
@@ -261,22 +270,11 @@ impl Mover {
         whole: bool,
         cx: &Context,
     ) -> Result<SplitPlan, Early> {
-        let id = &self.planned.id;
         let single = whole || self.planned.store_plan.capabilities.single;
-        let only_new = start.action == Action::Append
-            && start::followed(&self.planned).is_some_and(|i| i.strategy == Strategy::Files);
+        let state = self.shared.state.as_ref();
         let request = SplitRequest {
-            bounds: start.bounds.clone(),
-            watermark: self
-                .planned
-                .incremental
-                .as_ref()
-                .and_then(|i| i.column.clone()),
-            position: start.state.as_ref().and_then(|s| s.position.clone()),
-            memory: self.shared.state.memory(id, "home").await?,
-            only_new,
-            changes: start::changes(&self.planned, start.action),
             max_splits: single.then_some(1),
+            ..start::request(&self.planned, start, state).await?
         };
         let retries = self.retries("plan".to_owned());
         let split = retries.run(|_| home.splits(&request, cx));

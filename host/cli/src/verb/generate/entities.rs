@@ -190,5 +190,9 @@ fn plain(name: &str) -> String {
     let odd = |c: char| c.is_control() || "/\\*?[]{}\"<>|:,$".contains(c);
     let name: String = name.chars().take(100).collect();
     let name = name.trim_start_matches(['.', ' ', '-']);
-    name.trim_end_matches(['.', ' ']).replace(odd, "_")
+    match name.trim_end_matches(['.', ' ']) {
+        // Nothing that could be read back as a file.
+        "" => "_".to_owned(),
+        name => name.replace(odd, "_"),
+    }
 }

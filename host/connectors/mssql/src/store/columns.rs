@@ -19,7 +19,9 @@ pub(super) fn matched(
     key: &[String],
 ) -> Result<Vec<BegunColumn>> {
     let mut wrong = Vec::new();
-    let (mut extra, mut other) = (false, false);
+    let mut extra = false;
+    // Of another type, and which of those `evolve` would widen.
+    let (mut others, mut widens) = (0, Vec::new());
     let mut columns = Vec::new();
     for field in schema.fields() {
         let name = field.name();
@@ -62,7 +64,10 @@ pub(super) fn matched(
         }
         let sql_type = widened.unwrap_or(column.sql_type);
         if encode::fits(field.data_type(), sql_type).is_err() {
-            other = true;
+            others += 1;
+            if policy != OnSchemaChange::Evolve && evolves(field, column) {
+                widens.push(format!("{name:?}"));
+            }
             let given = type_name(field.data_type());
             wrong.push(format!("{name:?}: {given} can't be written as {sql_type}"));
             continue;
@@ -110,24 +115,36 @@ pub(super) fn matched(
     if columns.is_empty() && wrong.is_empty() {
         wrong.push("no column of the source is one of the table's".to_owned());
     }
-    refuse(write, &wrong, &advice(policy, extra, other))?;
+    refuse(write, &wrong, &advice(extra, others, &widens))?;
     Ok(columns)
 }
 
+/// Whether `evolve` gives the column a type that holds the field.
+fn evolves(field: &Field, column: &Column) -> bool {
+    let wide = new(field).ok();
+    let wide = wide.and_then(|new| wider(column.sql_type, new.sql_type.0));
+    wide.is_some_and(|wide| encode::fits(field.data_type(), wide).is_ok())
+}
+
 /// What helps, of what isn't done yet.
-fn advice(policy: OnSchemaChange, extra: bool, other: bool) -> String {
-    let mut ways = vec!["change the table"];
+fn advice(extra: bool, others: usize, widens: &[String]) -> String {
+    let mut ways = vec!["change the table".to_owned()];
     if extra {
         ways.push(
             "leave columns out (a transform `exclude`), or say `on_schema_change: additive` to have \
-             them added, `ignore_extra` to have them left out",
+             them added, `ignore_extra` to have them left out"
+                .to_owned(),
         );
     }
-    if other {
-        ways.push("give columns a type that fits (a transform `cast`)");
-        if policy != OnSchemaChange::Evolve {
-            ways.push("`on_schema_change: evolve` widens those of the table");
-        }
+    if others > 0 {
+        ways.push("give columns a type that fits (a transform `cast`)".to_owned());
+    }
+    if !widens.is_empty() {
+        let those = match widens.len() == others {
+            true => "those of the table".to_owned(),
+            false => widens.join(", "),
+        };
+        ways.push(format!("`on_schema_change: evolve` widens {those}"));
     }
     ways.join("; ")
 }

@@ -23,7 +23,9 @@ fn both(column: SqlType, comes: SqlType) -> Option<SqlType> {
         };
     }
     Some(match (column, comes) {
-        (S::Real, S::Float) => S::Float,
+        // A float holds 53 bits exactly, a real 24; the whole numbers of a bigint don't fit.
+        (S::TinyInt | S::SmallInt, S::Real) => S::Real,
+        (S::Real | S::TinyInt | S::SmallInt | S::Int, S::Float) | (S::Int, S::Real) => S::Float,
         (S::VarChar(own), S::VarChar(new)) => S::VarChar(longer(own, new)),
         (S::NVarChar(own), S::NVarChar(new)) => S::NVarChar(longer(own, new)),
         (S::VarBinary(own), S::VarBinary(new)) => S::VarBinary(longer(own, new)),
@@ -116,6 +118,10 @@ mod tests {
         assert_eq!(wider(S::Money, decimal(10, 2)), None);
         assert_eq!(wider(S::Real, S::Float), Some(S::Float));
         assert_eq!(wider(S::Float, S::Real), None);
+        assert_eq!(wider(S::Int, S::Float), Some(S::Float));
+        assert_eq!(wider(S::Int, S::Real), Some(S::Float));
+        assert_eq!(wider(S::SmallInt, S::Real), Some(S::Real));
+        assert_eq!(wider(S::BigInt, S::Float), None);
         let (short, long) = (Length::Of(10), Length::Of(5_000));
         assert_eq!(
             wider(S::VarChar(short), S::VarChar(long)),
