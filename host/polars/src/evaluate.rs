@@ -262,10 +262,11 @@ impl Evaluation {
 
 /// What is said where Polars gives up altogether.
 fn panicked(said: &str) -> String {
-    format!(
-        "a value in it is beyond what can be computed ({})",
-        first_line(&said)
-    )
+    // Often over an error of its own, whose words are all that is of interest.
+    let within = said.split_once("ErrString(\"").map(|(_, rest)| rest);
+    let within = within.and_then(|rest| rest.split_once("\")"));
+    let said = first_line(&within.map_or(said, |(words, _)| words));
+    format!("a value in it is beyond what can be computed ({said})")
 }
 
 const NARROWER: &str = "see which numbers, dates and intervals stand in it";
