@@ -144,6 +144,13 @@ pub(crate) fn statement(what: &str, doing: Doing, error: &tiberius::error::Error
         .fault(what, doing),
         Error::Io { message, .. } => unreachable(what, fault(lost(what, message)).retryable()),
         Error::Tls(said) => fault(certificate(said)).advise(TLS_ADVICE),
+        // All that it says is of its own settings.
+        Error::Conversion(said) if said.starts_with("SQL browser timeout") => {
+            fault("nobody there says at which port that instance listens".to_owned()).advise(
+                "name the port instead of the instance (`server: host,port`), or start SQL Server \
+                 Browser there, and let UDP to port 1434 through",
+            )
+        }
         Error::Protocol(said) => fault(format!("the server answered what can't be read ({said})")),
         other => fault(other.to_string()),
     }
@@ -291,6 +298,17 @@ mod tests {
         let unlisted = advised.chain(TRANSIENT.iter().copied());
         let unlisted: Vec<u32> = unlisted.filter(|n| !listed.contains(n)).collect();
         assert!(unlisted.is_empty(), "{unlisted:?}");
+    }
+
+    #[test]
+    fn an_instance_that_nobody_knows_leads_to_its_port() {
+        let said = "SQL browser timeout during resolving instance x. Please check if";
+        let error = tiberius::error::Error::Conversion(said.into());
+        let fault = statement("can't connect to db\\x", Doing::Reading, &error);
+        let expected =
+            "can't connect to db\\x: nobody there says at which port that instance listens";
+        assert_eq!(fault.message, expected);
+        assert!(fault.advice.unwrap().contains("host,port"));
     }
 
     #[test]
