@@ -1,6 +1,8 @@
 //! Tables of SQL Server as those meet them who write to some: columns of any name and length, and
 //! commits that wait for a table that the project doesn't name any more.
 
+use hygge_tds_server::{PASSWORD, USER};
+
 use crate::harness::{Database, Project};
 
 /// A project that writes `data/in.ndjson` into a table, which is made with these columns.
@@ -104,6 +106,47 @@ fn a_commit_that_waits_for_another_table_is_told_with_its_place() {
     write_to(&project, before, "");
     project.hygge("start").succeed();
     assert_eq!(database.run(&format!("SELECT id FROM {before}")), ["1"]);
+}
+
+/// The connection leads elsewhere since, and its password is for there.
+#[test]
+fn a_server_that_a_commit_waits_for_is_shown_no_password_of_another() {
+    let database = Database::start();
+    let Some(server) = database.made() else {
+        return;
+    };
+    let table = "dbo.hygge_test_left";
+    let project = project(&database, table, "id bigint NOT NULL", "");
+    let port = server.address().port();
+    let connect = |host: &str, password: &str| {
+        let connection = format!(
+            "name: test\nconnections:\n  db: {{type: mssql, server: '{host},{port}', database: test, \
+             user: {USER}, password: {password}, trust_server_certificate: true}}\n"
+        );
+        project.write("hygge.yml", connection);
+    };
+    connect("127.0.0.1", PASSWORD);
+    project.write("data/in.ndjson", "{\"id\":1}\n");
+    let killed = project
+        .hygge("start")
+        .failpoints("commit.started=kill")
+        .run();
+    assert!(killed.was_killed(), "{killed}");
+    connect("localhost", "hunter2");
+    for verb in ["start", "state recover f.f"] {
+        let refused = project.hygge(verb).run();
+        assert_eq!(refused.code, Some(1), "{refused}");
+        let said = refused.shown();
+        assert!(said.contains("whose secrets go nowhere else"), "{said}");
+        assert!(
+            said.contains("`hygge state reset f.f --yes` gives it up"),
+            "{said}"
+        );
+        assert!(!said.contains("hunter2"), "{said}");
+    }
+    connect("127.0.0.1", PASSWORD);
+    project.hygge("start").succeed();
+    assert_eq!(database.run(&format!("SELECT id FROM {table}")), ["1"]);
 }
 
 #[test]

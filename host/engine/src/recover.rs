@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use hygge_core::{
-    Action, BuildContext, CommitRecord, Context, EntityId, Fault, Home, Mode, Position, REDACTED,
-    Registry, Result, RunId, Settings, SplitRequest, Standing, Store, Strategy, Want, code, quoted,
+    Action, BuildContext, CommitRecord, Context, EntityId, Fault, Home, Mode, Place, Position,
+    REDACTED, Registry, Result, RunId, Settings, SplitRequest, Standing, Store, Strategy, Want,
+    code, quoted,
 };
 use hygge_project::PlannedEntity;
 use hygge_state::{Columns, EntityState, Memories, StateStore};
@@ -147,14 +148,45 @@ pub(crate) fn build_recorded(
         )
         .advise("put the plugin back that brings this type")
     })?;
-    known.build(&with_secrets(recorded, to, planned)?, &place.of(id))
+    let settings = with_secrets((kind, recorded), to, planned)?;
+    let place = place.of(id);
+    if let (Some(planned), Some(_)) = (planned, settings.secrets().next()) {
+        // What can't be planned can't be built either, which is told then.
+        let then = known.plan(&settings, &place).ok();
+        stays_within(then.and_then(|plan| plan.place), planned, to)?;
+    }
+    known.build(&settings, &place)
+}
+
+/// Refuses to show the secrets of one system to another: what was staged may be for a server that the
+/// connection left since, and whose today's password is no business of that server's.
+fn stays_within(then: Option<Place>, planned: &PlannedEntity, to: &str) -> Result<()> {
+    let (Some(Place::Named { system: then, .. }), Some(Place::Named { system: now, .. })) =
+        (then, &planned.store_plan.place)
+    else {
+        return Ok(());
+    };
+    if then == *now {
+        return Ok(());
+    }
+    Err(Fault::new(
+        code::STATE,
+        format!("what it left is for {to}, and its store is in {now} now, whose secrets go nowhere else"),
+    )
+    .advise(
+        "put its old store or connection back into the project: `hygge start` finishes what it left",
+    ))
 }
 
 /// The recorded settings, with the secrets of today's configuration where `***` stands.
-fn with_secrets(recorded: &Value, to: &str, planned: Option<&PlannedEntity>) -> Result<Settings> {
+fn with_secrets(
+    (kind, recorded): (&str, &Value),
+    to: &str,
+    planned: Option<&PlannedEntity>,
+) -> Result<Settings> {
     let mut value = recorded.clone();
     let mut secrets = Vec::new();
-    if let Some(planned) = planned {
+    if let Some(planned) = planned.filter(|planned| planned.store.kind == kind) {
         for pointer in planned.store.settings.secrets() {
             let known = planned.store.settings.expose().pointer(pointer);
             if let (Some(hole), Some(known)) = (value.pointer_mut(pointer), known) {
