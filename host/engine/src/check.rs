@@ -115,7 +115,10 @@ impl Rehearsal<'_> {
             Ok(Ok(start)) => start,
             // What is remembered after it isn't known yet.
             Ok(Err(run)) => {
-                let waits = format!("the next run finishes the commit of run {run} first");
+                let waits = format!(
+                    "the next run finishes the commit of run {run} first, and looks then at what \
+                     stands there"
+                );
                 return checked.store.push(Finding::good(waits));
             }
             Err(fault) => return checked.store.extend(found(fault)),
