@@ -44,6 +44,7 @@ mod references;
 mod refused;
 mod schema_changes;
 mod seeds;
+mod sessions;
 mod shipped;
 mod strategies;
 mod tables;
