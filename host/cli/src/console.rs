@@ -172,8 +172,8 @@ fn tame(text: &str) -> Option<String> {
         tamed.push_str(&rest[..at]);
         rest = &rest[at..];
         let colour = rest.strip_prefix("\u{1b}[").and_then(|codes| {
-            let end = codes.find(|c: char| !c.is_ascii_digit() && c != ';')?;
-            codes[end..].starts_with('m').then_some(end + 3)
+            let (code, _) = codes.split_once('m')?;
+            COLOURS.contains(&code).then_some(code.len() + 3)
         });
         let first = rest.chars().next().unwrap_or_default();
         let length = colour.unwrap_or_else(|| first.len_utf8());
@@ -187,6 +187,10 @@ fn tame(text: &str) -> Option<String> {
     tamed.push_str(rest);
     Some(tamed)
 }
+
+/// The codes of [`Paint`], and the one that ends them: of others, which hide text or blink, none is
+/// ours.
+const COLOURS: [&str; 6] = ["0", "1", "2", "31;1", "32", "33"];
 
 /// Keeps the terminal from showing `^C` while lines are drawn: it would stand at the end of the
 /// last, and push it out of reach. Dropped, it is as it was.
@@ -245,7 +249,7 @@ impl Paint {
         self.with("2", text)
     }
 
-    fn with(self, code: &str, text: &str) -> String {
+    fn with(self, code: &'static str, text: &str) -> String {
         if self.0 {
             format!("\u{1b}[{code}m{text}\u{1b}[0m")
         } else {
@@ -267,6 +271,7 @@ mod tests {
             tame(&painted).as_deref(),
             Some("\u{1b}[31;1mBAD\u{1b}[0m x\\u001b[2Jy\\u001b]0;z\\u0007\\r")
         );
+        assert_eq!(tame("\u{1b}[8mhidden").as_deref(), Some("\\u001b[8mhidden"));
         assert_eq!(tame("\u{9b}1m").as_deref(), Some("\\u009b1m"));
         assert_eq!(tame("\u{1b}").as_deref(), Some("\\u001b"));
         assert_eq!(tame("a\u{202e}b").as_deref(), Some("a\\u202eb"));

@@ -49,6 +49,22 @@ pub(crate) fn exact(expr: Expr, schema: &Schema) -> Expr {
     })
 }
 
+/// The decimal that is compared with a text, which Polars would do letter by letter, where it
+/// refuses every other number.
+pub(crate) fn compared_with_text(expr: &Expr, schema: &Schema) -> Option<DataType> {
+    let of = |side: &Expr| Some(side.to_field(schema).ok()?.dtype);
+    expr.into_iter().find_map(|part| match part {
+        Expr::BinaryExpr { left, op, right } if op.is_comparison() => {
+            match (of(left)?, of(right)?) {
+                (number @ DataType::Decimal(..), DataType::String)
+                | (DataType::String, number @ DataType::Decimal(..)) => Some(number),
+                _ => None,
+            }
+        }
+        _ => None,
+    })
+}
+
 fn cast(expr: Arc<Expr>, to: &DataType) -> Arc<Expr> {
     Arc::new(Arc::unwrap_or_clone(expr).strict_cast(to.clone()))
 }

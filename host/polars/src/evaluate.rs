@@ -71,7 +71,16 @@ impl Evaluation {
         // No rows are enough to learn the type, and whether Polars can do it at all.
         let empty = RecordBatch::new_empty(Arc::new(input.clone()));
         let schema = Arc::clone(bound.frame(&empty)?.schema());
-        bound.expr = decimals::exact(texts::read(bound.expr, &schema), &schema);
+        bound.expr = texts::read(bound.expr, &schema);
+        if let Some(number) = decimals::compared_with_text(&bound.expr, &schema) {
+            let number = failure::words(&number.to_string());
+            let why = format!("cannot compare string with numeric type ({number})");
+            let fault = bound.fault(code::SCHEMA, &why);
+            return Err(fault.advise(
+                "write numbers without quotes, and texts as numbers: `CAST(… AS DECIMAL(…))`",
+            ));
+        }
+        bound.expr = decimals::exact(bound.expr, &schema);
         let planned = bound.query(&empty)?.to_alp();
         let unfit = |error: PolarsError| {
             let why = first_line(&error);

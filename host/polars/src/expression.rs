@@ -65,10 +65,21 @@ impl Expression {
         }
         let expr = polars_sql::sql_expr(flat.as_deref().unwrap_or(text)).map_err(|error| {
             let why = first_line(&error);
-            match why.starts_with("array element") {
-                // Polars shows its syntax tree here.
-                true => refused("has something else than written values in a list", None),
-                false => refused(&format!("can't be read: {why}"), near_function(&why)),
+            // Polars shows its syntax tree in some.
+            if why.starts_with("array element") {
+                refused("has something else than written values in a list", None)
+            } else if why.contains("while building Series") {
+                refused(
+                    "has values of several types in a list",
+                    Some("write them alike: `IN (12.5, 1.0)`".to_owned()),
+                )
+            } else if why.contains("Literal(") || why.contains("Span {") {
+                refused(
+                    "has something that expressions can't do",
+                    Some("see docs/transforms.md for what they can".to_owned()),
+                )
+            } else {
+                refused(&format!("can't be read: {why}"), near_function(&why))
             }
         })?;
         let expr = expr.map_expr(written_set);
@@ -172,10 +183,16 @@ fn near_function(why: &str) -> Option<String> {
     Some(format!("did you mean `{near}`?"))
 }
 
-/// Polars tells a plan after what is wrong, which says nothing to whoever wrote the expression.
+/// Polars tells a plan after what is wrong, which says nothing to whoever wrote the expression. Of a
+/// pattern it draws where it ends being one, and says at last what is wrong.
 pub(crate) fn first_line(error: &impl std::fmt::Display) -> String {
     let error = error.to_string();
     let mut lines = error.lines().map(str::trim);
+    if error.contains("regex parse error:")
+        && let Some(why) = lines.clone().find_map(|line| line.strip_prefix("error: "))
+    {
+        return format!("the pattern can't be read: {why}");
+    }
     lines.find(|line| !line.is_empty()).unwrap_or("").to_owned()
 }
 

@@ -194,6 +194,9 @@ fn what_can_t_be_is_a_problem_with_a_place() {
         ("count(*) > 1", format!("the expression `count(*) > 1` uses an aggregate: {rows}")),
         ("row_number() OVER (ORDER BY id) = 1", format!("the expression `row_number() OVER (ORDER BY id) = 1` uses a window function: {rows}")),
         ("state IN (id)", "the expression `state IN (id)` has something else than written values in a list\n-".to_owned()),
+        ("price IN (12.5, 1)", "the expression `price IN (12.5, 1)` has values of several types in a list\nwrite them alike: `IN (12.5, 1.0)`".to_owned()),
+        ("(1, 2)", "the expression `(1, 2)` has something that expressions can't do\nsee docs/transforms.md for what they can".to_owned()),
+        ("x'4142'", "the expression `x'4142'` has something that expressions can't do\nsee docs/transforms.md for what they can".to_owned()),
     ] {
         assert_eq!(place(text), format!("/where: filter: {expected}"));
     }

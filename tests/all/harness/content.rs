@@ -70,7 +70,7 @@ impl Content {
 }
 
 /// Every file, hidden ones too: nothing but data may stand at a destination.
-fn list(path: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
+pub(super) fn list(path: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
     if !fs::metadata(path)?.is_dir() {
         files.push(path.to_owned());
         return Ok(());

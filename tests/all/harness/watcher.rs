@@ -1,17 +1,21 @@
-use std::io::ErrorKind;
-use std::path::Path;
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
-use super::Content;
+use super::content::list;
+use super::{Content, pause};
 
-/// Lists and reads a folder in a loop, as somebody else's query would, and insists on what it
-/// sees: one of the contents that are allowed, never a mix.
+/// Lists a folder in a loop and reads it whenever it lists otherwise, as somebody else's query would,
+/// and insists on what it sees: one of the contents that are allowed, never a mix.
 pub(crate) struct Watcher {
     allowed: Arc<Mutex<Vec<Content>>>,
     stop: Arc<AtomicBool>,
-    thread: JoinHandle<u64>,
+    thread: JoinHandle<()>,
 }
 
 impl Watcher {
@@ -23,23 +27,29 @@ impl Watcher {
         let thread = {
             let (folder, allowed, stop) = (folder.to_owned(), allowed.clone(), stop.clone());
             std::thread::spawn(move || {
-                let mut seen = 0;
+                let mut read = None;
                 while !stop.load(Ordering::Relaxed) {
+                    // Taken before the look, so that what changes during it is looked at again.
+                    let there = gone(stamps(&folder));
+                    if there == read {
+                        // What is watched needs the processor, too.
+                        pause(Duration::from_micros(100));
+                        continue;
+                    }
                     // What is allowed is fixed before the look: a test allows the new content
                     // before it starts the run that makes it.
-                    match Content::of(&folder) {
-                        Ok(content) => {
+                    read = match gone(Content::of(&folder)) {
+                        Some(content) => {
                             let allowed = allowed.lock().unwrap();
                             assert!(
                                 allowed.contains(&content),
                                 "a reader saw {content:?}, which is none of {allowed:?}"
                             );
-                            seen += 1;
+                            there
                         }
-                        Err(error) => assert_eq!(error.kind(), ErrorKind::NotFound, "{error}"),
-                    }
+                        None => None,
+                    };
                 }
-                seen
             })
         };
         Self {
@@ -54,12 +64,34 @@ impl Watcher {
         self.allowed.lock().unwrap().push(content);
     }
 
-    /// Ends, passes on what went wrong, and says how often the whole folder was read.
-    pub(crate) fn finish(self) -> u64 {
+    /// Ends, and passes on what went wrong.
+    pub(crate) fn finish(self) {
         self.stop.store(true, Ordering::Relaxed);
-        match self.thread.join() {
-            Ok(seen) => seen,
-            Err(panic) => std::panic::resume_unwind(panic),
+        if let Err(panic) = self.thread.join() {
+            std::panic::resume_unwind(panic);
         }
     }
+}
+
+/// None of what isn't there, or isn't there any more.
+fn gone<T>(looked: io::Result<T>) -> Option<T> {
+    match looked {
+        Ok(seen) => Some(seen),
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// A file, its number, its size, and when it was written: what holds something else has another.
+type Stamp = (PathBuf, u64, u64, i64, i64);
+
+fn stamps(folder: &Path) -> io::Result<Vec<Stamp>> {
+    let mut files = Vec::new();
+    list(folder, &mut files)?;
+    files.sort();
+    let stamps = files.into_iter().map(|file| {
+        let of = fs::metadata(&file)?;
+        Ok((file, of.ino(), of.size(), of.mtime(), of.mtime_nsec()))
+    });
+    stamps.collect()
 }

@@ -27,6 +27,14 @@ fn a_failure_says_where_why_and_what_next() {
 }
 
 #[test]
+fn a_shell_that_opens_few_files_is_told_about() {
+    let project = orders("");
+    let refused = project.hygge("start").open_files_at_most(7).run();
+    assert_eq!(refused.code, Some(1), "{refused}");
+    insta::assert_snapshot!(refused.shown());
+}
+
+#[test]
 fn quiet_is_quiet() {
     let project = orders("");
     let quiet = project.hygge("start --quiet").succeed();

@@ -243,6 +243,10 @@ fn numbers_are_as_documented() {
     for (text, value) in [
         ("CAST(price AS DECIMAL(9, 1))", "1.2"),
         ("CAST('1.255' AS DECIMAL(9, 2))", "1.26"),
+        ("CAST(CAST('2.50' AS DECIMAL(9, 2)) AS BIGINT)", "2"),
+        ("CAST(CAST('-1.50' AS DECIMAL(9, 2)) AS BIGINT)", "-2"),
+        ("CAST(f AS BIGINT)", "-2"),
+        ("CAST(-1.75 AS BIGINT)", "-1"),
         ("ROUND(price, 1)", "1.20"),
         ("ROUND(f)", "-2.0"),
         ("i / 2", "-3.5"),
@@ -304,6 +308,21 @@ fn what_is_wrong_is_told_with_its_reason() {
             "i = '7'",
             "cannot compare string with numeric type (int32)\ni is int32; `CAST(… AS …)` gives another \
              type",
+        ),
+        (
+            "price BETWEEN '1' AND '2'",
+            "cannot compare string with numeric type (decimal(9, 2))\nwrite numbers without quotes, and \
+             texts as numbers: `CAST(… AS DECIMAL(…))`",
+        ),
+        (
+            "CASE WHEN none <> price * 2 THEN 1 END",
+            "cannot compare string with numeric type (decimal(38, 2))\nwrite numbers without quotes, and \
+             texts as numbers: `CAST(… AS DECIMAL(…))`",
+        ),
+        (
+            "REGEXP_LIKE(none, '[')",
+            "the pattern can't be read: unclosed character class\nnone is string; `CAST(… AS …)` gives \
+             another type",
         ),
     ] {
         let whole = format!("derive can't compute made as `{text}`: {expected}");
