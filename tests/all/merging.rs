@@ -205,3 +205,69 @@ fn a_key_that_is_made_otherwise_stops_the_merge() {
     come(4);
     assert_eq!(run(&project).code, Some(1));
 }
+
+/// What lies between the source and the key counts, whatever else is done with it.
+#[test]
+fn a_key_of_other_columns_or_of_another_cast_stops_the_merge() {
+    let project = project("id", "[]");
+    let with = |strategy: &str, transforms: &str| {
+        project.flow(
+            "f",
+            &format!(
+                "home:\n  path: data/in.ndjson\n\
+                 \x20 incremental: {{column: ver, strategy: {strategy}}}\n\
+                 store: {{type: parquet, path: lake}}\n\
+                 transforms: [{transforms}]\n"
+            ),
+        );
+    };
+    let mut ver = 0;
+    let mut come = |names: [&str; 2]| {
+        ver += 1;
+        let [id, other] = names;
+        let row = format!("{{\"{id}\":\"01\",\"{other}\":\"b\",\"ver\":{ver}}}\n");
+        project.write("data/in.ndjson", &row);
+    };
+    let merge = "merge, key: k";
+    let refused = || {
+        let outcome = project.hygge("start").run();
+        assert_eq!(outcome.code, Some(1), "{outcome}");
+        assert!(outcome.shown().contains("is made otherwise"), "{outcome}");
+    };
+    let derived =
+        "{type: derive, columns: {k: \"CONCAT('x', id)\"}}, {type: exclude, columns: [id]}";
+
+    // An append knows of no key, so that of the first merge is taken as it is.
+    with("append", derived);
+    come(["id", "s"]);
+    project.hygge("start --flow f --full").succeed();
+    with(merge, derived);
+    come(["id", "s"]);
+    project.hygge("start").succeed();
+    assert_eq!(settled(&project).len(), 1);
+
+    // A cast below, gone where it was made.
+    with(
+        merge,
+        &format!("{{type: cast, columns: {{id: int64}}}}, {derived}"),
+    );
+    come(["id", "s"]);
+    refused();
+    // Also when the watermark was set by hand.
+    project.hygge("state set f.f --watermark 0 --yes").succeed();
+    refused();
+
+    // Another column under the same name.
+    with(merge, "{type: rename, columns: {id: k}}");
+    project.hygge("start --flow f --full").succeed();
+    come(["id", "s"]);
+    project.hygge("start").succeed();
+    with(merge, "{type: rename, columns: {s: k}}");
+    come(["id", "s"]);
+    refused();
+    // The same one, which has another name in the source now.
+    with(merge, "{type: rename, columns: {ident: k}}");
+    come(["ident", "s"]);
+    project.hygge("start").succeed();
+    assert_eq!(settled(&project).len(), 1);
+}

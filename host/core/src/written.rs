@@ -17,10 +17,15 @@ pub fn date(text: &str) -> Option<i32> {
     Date32Type::parse(text)
 }
 
-/// Ticks from midnight of `13:05` or `13:05:09.25`. 23:59:60 is a time of the next day.
+/// Ticks from midnight of `13:05` or `13:05:09.25`. No type here tells a leap second from the second
+/// that follows, so it is none.
 pub fn time(text: &str, unit: TimeUnit) -> Option<i64> {
     // Arrow's parser takes a number for ticks, and cuts digits that it has no room for.
     if !text.contains(':') || beyond_nanos(text) {
+        return None;
+    }
+    let second = text.split(':').nth(2).unwrap_or_default();
+    if second.starts_with("60") {
         return None;
     }
     let nanos = Time64NanosecondType::parse(text)?;
@@ -130,6 +135,8 @@ mod tests {
         assert_eq!(us("10:11:12.1234560"), us("10:11:12.123456"));
         for none in [
             "23:59:60",
+            "10:11:60",
+            "10:11:60.5",
             "24:00:00",
             "10:11:12.1234567",
             "10:11:12.1234560000",

@@ -1,31 +1,73 @@
 //! How the key of a merge is made on its way. When that changes, the rows that stand at the destination
 //! have other keys than the same rows get now, and a merge would put those beside them.
 
-use arrow_schema::Schema;
-use hygge_core::{Action, Fault, Result, code, quoted};
+use std::collections::BTreeSet;
+
+use arrow_schema::{DataType, Schema};
+use hygge_core::{Action, Fault, Result, code, quoted, type_name};
 use hygge_project::PlannedEntity;
-use hygge_state::EntityState;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::start::Start;
-use crate::traced::Merge;
+use crate::traced::{Making, Merge};
 
 /// What an entity's memory of it is called.
 pub(crate) const MEMORY: &str = "key";
 
-/// The transforms that make the key what it is, and their settings without secrets, as far as these are
-/// of its columns; none when it is the source's own.
-fn making(planned: &PlannedEntity, merge: Option<&Merge>) -> Option<Vec<u8>> {
-    let made = merge?.made.iter().filter_map(|(number, column)| {
-        let item = planned.transforms.get(*number)?;
-        // A cast gives another type, which is found as such; a constant is of the run, as `{run_date}` is.
-        (!matches!(&*item.kind, "cast" | "constant")).then(|| {
-            let settings = of_column(item.settings.redacted(), column);
-            json!({"type": item.kind, "column": column, "settings": settings})
-        })
+/// How each column of the key is made, by their names; none when rows aren't merged.
+fn making(planned: &PlannedEntity, source: &Schema, merge: Option<&Merge>) -> Option<Value> {
+    let columns = merge?.made.iter();
+    let columns = columns.map(|each| (each.column.clone(), made(planned, source, each)));
+    Some(Value::Object(columns.collect()))
+}
+
+/// The columns of the source that it is made of, and the transforms that make it, with what is set of
+/// them, without secrets.
+fn made(planned: &PlannedEntity, source: &Schema, making: &Making) -> Value {
+    let item = |number: usize| planned.transforms.get(number);
+    let kind = |number: usize| item(number).map_or("", |item| &*item.kind);
+    // What a cast gives at last has another type, which is found as such.
+    let last = making.by.iter().map(|(number, _)| *number);
+    let last = last.filter(|number| kind(*number) != "cast").max();
+    let within = making.by.iter().filter(|(number, _)| Some(*number) <= last);
+    // A constant is of the run, as `{run_date}` is.
+    let within = within.filter(|(number, _)| kind(*number) != "constant");
+    let by = within.filter_map(|(number, column)| {
+        let settings = of_column(item(*number)?.settings.redacted(), column);
+        Some(json!({"type": kind(*number), "column": column, "settings": settings}))
     });
-    let made: Vec<Value> = made.collect();
-    (!made.is_empty()).then(|| Value::from(made).to_string().into_bytes())
+    let by: Vec<Value> = by.collect();
+    let of = making.of.iter().map(|index| source.field(*index));
+    let of = of.map(|field| match by.is_empty() {
+        true => json!(field.name()),
+        // A number within a text, say, is another text than one that was read as text.
+        false => json!([field.name(), likeness(field.data_type())]),
+    });
+    json!({"of": of.collect::<Vec<_>>(), "by": by})
+}
+
+/// Whether it only comes from columns that have other names in the source now: from there their old ones
+/// are gone.
+fn renamed(was: &Value, now: &Value, source: &Schema) -> bool {
+    let names = |made: &Value| -> BTreeSet<String> {
+        let of = made["of"].as_array().into_iter().flatten();
+        let names = of.filter_map(|each| each.as_str().or_else(|| each[0].as_str()));
+        names.map(str::to_owned).collect()
+    };
+    let (had, has) = (names(was), names(now));
+    let mut lost = had.difference(&has).peekable();
+    was["by"] == now["by"]
+        && had.len() == has.len()
+        && lost.peek().is_some()
+        && lost.all(|name| source.index_of(name).is_err())
+}
+
+/// A type, as far as the text of a value depends on it.
+fn likeness(data_type: &DataType) -> String {
+    match data_type {
+        whole if whole.is_integer() => "integer".to_owned(),
+        other => type_name(other),
+    }
 }
 
 /// Without what is set of other columns.
@@ -50,18 +92,30 @@ pub(crate) fn same(
     if source.fields().is_empty() {
         return Ok(before);
     }
-    let now = making(planned, merge);
-    // Of a state that was set by hand nobody knows.
-    let known = |state: &EntityState| state.status == "committed";
-    let compared = start.action == Action::Upsert && start.state.as_ref().is_some_and(known);
-    if now == before || !compared {
-        return Ok(now);
+    let now = making(planned, source, merge);
+    let remembered = now.as_ref().map(|now| now.to_string().into_bytes());
+    let (Some(merge), Some(Value::Object(now)), true) = (
+        merge,
+        now,
+        start.action == Action::Upsert && start.state.is_some(),
+    ) else {
+        return Ok(remembered);
+    };
+    let before = before.and_then(|before| serde_json::from_slice::<Map<_, _>>(&before).ok());
+    // A run that didn't merge by a column has remembered nothing of it.
+    let before = before.unwrap_or_default();
+    let same = |(column, made): (&String, &Value)| {
+        let was = before.get(column);
+        was.is_none_or(|was| was == made || renamed(was, made, source))
+    };
+    if now.iter().all(same) {
+        return Ok(remembered);
     }
-    let key = merge.map_or_else(String::new, |merge| merge.key.join(", "));
+    let key = merge.key.join(", ");
     let id = quoted(&planned.id.to_string());
     Err(Fault::new(
         code::SCHEMA,
-        format!("transforms make the key ({key}) otherwise than in the last run"),
+        format!("the key ({key}) is made otherwise than in the last run"),
     )
     .advise(format!(
         "rows that are there have the keys of then, so the same rows would stand beside them: \

@@ -20,9 +20,20 @@ pub(crate) struct Merge {
     /// The transforms, by their places, that mustn't make several rows of one: nobody could tell
     /// from what they say of themselves, and nothing would tell such rows apart.
     pub(crate) single: BTreeSet<usize>,
-    /// The transforms that make the key what it is, by their places, and the columns that they make it
-    /// of, or as.
-    pub(crate) made: Vec<(usize, String)>,
+    /// How each column of the key comes about.
+    pub(crate) made: Vec<Making>,
+}
+
+/// How a column comes about.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Making {
+    /// Its name, as it leaves the last transform.
+    pub(crate) column: String,
+    /// The columns of the source that it is made of, by their places.
+    pub(crate) of: BTreeSet<usize>,
+    /// The transforms that make it what it is, by their places, and the columns that they make it of,
+    /// or as.
+    pub(crate) by: BTreeSet<(usize, String)>,
 }
 
 impl Merge {
@@ -56,6 +67,8 @@ struct Column {
     differs: BTreeSet<usize>,
     /// The transforms that changed its values, with the name that each knows it by.
     made: BTreeSet<(usize, String)>,
+    /// The columns of the source that it comes from.
+    from: BTreeSet<usize>,
 }
 
 /// What leaves the source, or a transform.
@@ -95,6 +108,7 @@ impl Traced {
             name: field.name().clone(),
             of: Some(of),
             same: true,
+            from: BTreeSet::from([of]),
             ..Column::default()
         });
         Self(vec![Step {
@@ -128,10 +142,12 @@ impl Traced {
                 Origin::Made(indexes) => {
                     let mut differs = BTreeSet::new();
                     let mut made = BTreeSet::from([(number, name.clone())]);
+                    let mut sources = BTreeSet::new();
                     for index in indexes {
                         let column = from(index);
                         differs.extend(column.differs);
                         made.extend(column.made);
+                        sources.extend(column.from);
                     }
                     if several != Some(false) {
                         differs.insert(number);
@@ -139,6 +155,7 @@ impl Traced {
                     Column {
                         differs,
                         made,
+                        from: sources,
                         ..Column::default()
                     }
                 }
@@ -198,13 +215,18 @@ impl Traced {
                 _ => {}
             }
         }
-        let made: BTreeSet<_> = key.iter().flat_map(|column| column.made.clone()).collect();
+        let made = key.iter().map(|column| Making {
+            column: column.name.clone(),
+            of: column.from.clone(),
+            by: column.made.clone(),
+        });
+        let made = made.collect();
         let key = key.into_iter().map(|column| column.name.clone()).collect();
         Ok(Some(Merge {
             key,
             latest_by,
             single,
-            made: made.into_iter().collect(),
+            made,
         }))
     }
 
