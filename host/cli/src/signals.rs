@@ -71,8 +71,8 @@ pub(crate) fn listen(
                 Some(_) if !stop.is_set() => {
                     stop.set();
                     console.err(
-                        "\nfinishing up: reading has stopped, staged work is put away \
-                         (Ctrl-C again to stop at once)\n",
+                        "\nfinishing up: reading has stopped, staged work that no commit \
+                         needs is put away (Ctrl-C again to stop at once)\n",
                     );
                 }
                 Some(true) => {

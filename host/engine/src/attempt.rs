@@ -69,13 +69,17 @@ pub(crate) fn anew(planned: &PlannedEntity, checks: &Checks) -> Option<&'static 
     if !checks.storable() {
         return Some("the unique check has to see all rows at once");
     }
+    secret(planned).then_some("a secret is among its settings, which may be another")
+}
+
+/// Whether rows may depend on a secret.
+pub(crate) fn secret(planned: &PlannedEntity) -> bool {
     // No secret is kept, not as a digest either, so nobody can tell whether it is the same. What a
     // connector calls one opens doors, and may well be another; a transform's changes values.
     let sides = [&planned.home.settings, &planned.store.settings];
     let mut items = planned.transforms.iter().chain(&planned.checks);
-    let secret = sides.iter().any(|each| each.has_veiled())
-        || items.any(|each| each.settings.secrets().next().is_some());
-    secret.then_some("a secret is among its settings, which may be another")
+    sides.iter().any(|each| each.has_veiled())
+        || items.any(|each| each.settings.secrets().next().is_some())
 }
 
 /// Goes on with the attempt an earlier run left when neither the source nor the configuration

@@ -4,7 +4,7 @@ use hygge_state::{Columns, StateStore};
 use serde::Serialize;
 
 use crate::start::{self, Remembered};
-use crate::{commit, increment};
+use crate::{attempt, commit, increment};
 
 /// What a run would do with one entity. Nothing is connected to or created to find out.
 #[derive(Debug, Clone, Serialize)]
@@ -126,8 +126,9 @@ async fn look(
         let future = increment::in_the_future(watermark, now);
         preview.warnings.extend(future);
     }
-    // What is staged beside an intent is that commit's.
+    // What is staged beside an intent is that commit's, and what may depend on a secret is read again.
     if intent.is_none()
+        && !attempt::secret(planned)
         && let Some((_, splits)) = state.attempt(id).await?
     {
         preview.staged = splits.len() as u64;

@@ -15,6 +15,12 @@ const DIGITS: usize = 38;
 
 /// The expression with exact decimals.
 pub(crate) fn exact(expr: Expr, schema: &Schema) -> Expr {
+    // Whoever has none doesn't wait for types to be worked out at every level.
+    let decimal = |data_type: &DataType| matches!(data_type, DataType::Decimal(..));
+    let cast = |part: &Expr| matches!(part, Expr::Cast { .. });
+    if !schema.iter_values().any(decimal) && !expr.into_iter().any(cast) {
+        return expr;
+    }
     let expr = expr.map_expr(|part| ordered(part, schema));
     expr.map_expr(|part| match part {
         Expr::BinaryExpr { left, op, right } => operands(left, op, right, schema),
@@ -46,22 +52,6 @@ pub(crate) fn exact(expr: Expr, schema: &Schema) -> Expr {
             Expr::Function { input, function }
         }
         other => other,
-    })
-}
-
-/// The decimal that is compared with a text, which Polars would do letter by letter, where it
-/// refuses every other number.
-pub(crate) fn compared_with_text(expr: &Expr, schema: &Schema) -> Option<DataType> {
-    let of = |side: &Expr| Some(side.to_field(schema).ok()?.dtype);
-    expr.into_iter().find_map(|part| match part {
-        Expr::BinaryExpr { left, op, right } if op.is_comparison() => {
-            match (of(left)?, of(right)?) {
-                (number @ DataType::Decimal(..), DataType::String)
-                | (DataType::String, number @ DataType::Decimal(..)) => Some(number),
-                _ => None,
-            }
-        }
-        _ => None,
     })
 }
 

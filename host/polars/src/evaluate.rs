@@ -18,7 +18,7 @@ use crate::carried::{inward, outward};
 use crate::deep::roomy;
 use crate::exchange::{Refused, to_arrow, to_polars, type_of};
 use crate::expression::{Expression, first_line, quoted};
-use crate::{decimals, failure, texts};
+use crate::{decimals, failure, meeting, texts};
 
 /// Refuses what doesn't fit, where rounding would be silent.
 const STRICT: CastOptions<'_> = CastOptions {
@@ -72,18 +72,16 @@ impl Evaluation {
         let empty = RecordBatch::new_empty(Arc::new(input.clone()));
         let schema = Arc::clone(bound.frame(&empty)?.schema());
         bound.expr = texts::read(bound.expr, &schema);
-        if let Some(number) = decimals::compared_with_text(&bound.expr, &schema) {
-            let number = failure::words(&number.to_string());
-            let why = format!("cannot compare string with numeric type ({number})");
-            let fault = bound.fault(code::SCHEMA, &why);
-            return Err(fault.advise(
-                "write numbers without quotes, and texts as numbers: `CAST(… AS DECIMAL(…))`",
-            ));
+        if let Some(unfit) = meeting::unfit(&bound.expr, &schema) {
+            return Err(bound.fault(code::SCHEMA, &unfit.why).advise(unfit.advice));
         }
         bound.expr = decimals::exact(bound.expr, &schema);
         let planned = bound.query(&empty)?.to_alp();
         let unfit = |error: PolarsError| {
             let why = first_line(&error);
+            if let Some(failure) = failure::read(&why) {
+                return bound.fault(code::SCHEMA, &failure.message);
+            }
             let fault = bound.fault(code::SCHEMA, &failure::words(&why));
             fault.advise(match failure::compares_a_moment(&why) {
                 true => bound.moments(input),

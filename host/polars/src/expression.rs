@@ -179,7 +179,9 @@ fn more_than_a_row(part: &Expr) -> Option<&'static str> {
 fn near_function(why: &str) -> Option<String> {
     let asked = why.split('\'').nth(1)?;
     let known = polars_sql::keywords::all_functions();
-    let near = nearest(asked, known.iter().copied())?;
+    // Some that Polars' SQL knows it can only refuse, as it is built here.
+    let others = known.iter().copied().filter(|name| *name != asked);
+    let near = nearest(asked, others)?;
     Some(format!("did you mean `{near}`?"))
 }
 

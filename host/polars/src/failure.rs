@@ -28,9 +28,13 @@ pub(crate) fn read(why: &str) -> Option<Failure<'_>> {
     let (from, to) = (name(from), name(to));
     Some(Failure {
         column,
-        message: format!(
-            "it meets {value} in column {column}, which is {from}, and {to} can't hold it"
-        ),
+        message: match column {
+            // What is written in the expression itself.
+            "literal" => format!("it meets {value}, and {to} can't hold it"),
+            _ => format!(
+                "it meets {value} in column {column}, which is {from}, and {to} can't hold it"
+            ),
+        },
     })
 }
 

@@ -16,6 +16,7 @@ mod expression;
 mod failure;
 mod filter;
 mod literals;
+mod meeting;
 mod query;
 mod sql;
 mod texts;

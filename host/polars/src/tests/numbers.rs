@@ -257,6 +257,11 @@ fn numbers_are_as_documented() {
         ("i % 0", "NULL"),
         ("i / 0", "-inf"),
         ("most + 1", "0"),
+        ("most > 5", "true"),
+        ("CAST(most AS DECIMAL(20, 0)) > -1", "true"),
+        ("CAST(most AS DECIMAL(20, 0)) = qty", "false"),
+        ("price IN (1.25, 3.5)", "true"),
+        ("price IN (1, 2)", "false"),
         ("i - 2147483647", "2147483642"),
         ("STRPOS(none, 'b')", "0"),
     ] {
@@ -318,6 +323,29 @@ fn what_is_wrong_is_told_with_its_reason() {
             "CASE WHEN none <> price * 2 THEN 1 END",
             "cannot compare string with numeric type (decimal(38, 2))\nwrite numbers without quotes, and \
              texts as numbers: `CAST(… AS DECIMAL(…))`",
+        ),
+        (
+            "price IN (1.25, 1.255)",
+            "1.255 has more places than decimal(9, 2) has\nleave it out: no value of that type equals it",
+        ),
+        (
+            "CAST('2024-01-02T03:04' AS TIMESTAMP)",
+            "it meets \"2024-01-02T03:04\", and timestamp[us] can't hold it\n-",
+        ),
+        (
+            "most = qty",
+            "uint64 and int64 have no whole number type that holds both\nsay as what: `CAST(… AS \
+             DECIMAL(20, 0))` holds every uint64",
+        ),
+        (
+            "COALESCE(most, i)",
+            "uint64 and int32 have no whole number type that holds both\nsay as what: `CAST(… AS \
+             DECIMAL(20, 0))` holds every uint64",
+        ),
+        (
+            "most > -1",
+            "uint64 and a number that may be negative have no whole number type that holds both\nsay as \
+             what: `CAST(… AS DECIMAL(20, 0))` holds every uint64",
         ),
         (
             "REGEXP_LIKE(none, '[')",
