@@ -254,7 +254,7 @@ fn a_key_of_other_columns_or_of_another_cast_stops_the_merge() {
     come(["id", "s"]);
     refused();
     // Also when the watermark was set by hand.
-    project.hygge("state set f.f --watermark 0 --yes").succeed();
+    project.hygge("state set f.f --watermark 0").succeed();
     refused();
 
     // Another column under the same name.

@@ -1,0 +1,113 @@
+//! Values that must not meet in an expression, since Polars would take them for something else, without
+//! a word: decimals and texts it compares letter by letter, a uint64 and a number that may be negative as
+//! floats, and of written numbers it drops the places that a decimal doesn't have.
+
+use polars::prelude::{AnyValue, DataType, Schema, UnknownKind};
+use polars_plan::prelude::{
+    BooleanFunction, DynLiteralValue, Expr, FunctionExpr, LiteralValue, Operator,
+};
+
+use crate::failure;
+
+/// What meets, and what to write instead.
+pub(crate) struct Unfit {
+    pub(crate) why: String,
+    pub(crate) advice: &'static str,
+}
+
+const NUMBERS: &str = "write numbers without quotes, and texts as numbers: `CAST(… AS DECIMAL(…))`";
+const WIDER: &str = "say as what: `CAST(… AS DECIMAL(20, 0))` holds every uint64";
+const LEAVE_OUT: &str = "leave it out: no value of that type equals it";
+
+/// The first such meeting.
+pub(crate) fn unfit(expr: &Expr, schema: &Schema) -> Option<Unfit> {
+    expr.into_iter().find_map(|part| match part {
+        Expr::BinaryExpr { left, op, right } => operands(left, *op, right, schema),
+        Expr::Ternary { truthy, falsy, .. } => unsigned(&[truthy, falsy], schema),
+        Expr::Function { input, function } => match function {
+            FunctionExpr::Coalesce | FunctionExpr::MaxHorizontal | FunctionExpr::MinHorizontal => {
+                unsigned(&input.iter().collect::<Vec<_>>(), schema)
+            }
+            FunctionExpr::Boolean(BooleanFunction::IsIn { .. }) => match input.as_slice() {
+                [value, list] => member(value, list, schema),
+                _ => None,
+            },
+            _ => None,
+        },
+        _ => None,
+    })
+}
+
+fn type_of(expr: &Expr, schema: &Schema) -> Option<DataType> {
+    Some(expr.to_field(schema).ok()?.dtype)
+}
+
+fn named(data_type: &DataType) -> String {
+    failure::words(&data_type.to_string())
+}
+
+fn operands(left: &Expr, op: Operator, right: &Expr, schema: &Schema) -> Option<Unfit> {
+    match (type_of(left, schema)?, type_of(right, schema)?) {
+        (number @ DataType::Decimal(..), DataType::String)
+        | (DataType::String, number @ DataType::Decimal(..))
+            if op.is_comparison() =>
+        {
+            Some(Unfit {
+                why: format!(
+                    "cannot compare string with numeric type ({})",
+                    named(&number)
+                ),
+                advice: NUMBERS,
+            })
+        }
+        _ => unsigned(&[left, right], schema),
+    }
+}
+
+/// A uint64 beside numbers that may be negative.
+fn unsigned(parts: &[&Expr], schema: &Schema) -> Option<Unfit> {
+    let types = parts.iter().map(|part| type_of(part, schema));
+    let types = types.collect::<Option<Vec<_>>>()?;
+    if !types.contains(&DataType::UInt64) {
+        return None;
+    }
+    let signed = |(part, data_type): (&&Expr, &DataType)| match data_type {
+        DataType::Int32 | DataType::Int64 => Some(named(data_type)),
+        DataType::Unknown(UnknownKind::Int(_)) => {
+            let positive = matches!(
+                part,
+                Expr::Literal(LiteralValue::Dyn(DynLiteralValue::Int(0..)))
+            );
+            (!positive).then(|| "a number that may be negative".to_owned())
+        }
+        _ => None,
+    };
+    let other = parts.iter().zip(&types).find_map(signed)?;
+    Some(Unfit {
+        why: format!("uint64 and {other} have no whole number type that holds both"),
+        advice: WIDER,
+    })
+}
+
+/// A written number that is rounded to be looked for among decimals.
+fn member(value: &Expr, list: &Expr, schema: &Schema) -> Option<Unfit> {
+    let number = type_of(value, schema)?;
+    let (DataType::Decimal(_, places), Expr::Literal(LiteralValue::Scalar(written))) =
+        (&number, list)
+    else {
+        return None;
+    };
+    let AnyValue::List(written) = written.value() else {
+        return None;
+    };
+    let longer = |written: &f64| {
+        let text = written.to_string();
+        let behind = text.split_once('.').map_or(0, |(_, behind)| behind.len());
+        behind > *places
+    };
+    let written = written.f64().ok()?.iter().flatten().find(longer)?;
+    Some(Unfit {
+        why: format!("{written} has more places than {} has", named(&number)),
+        advice: LEAVE_OUT,
+    })
+}
