@@ -17,8 +17,8 @@ const DIGITS: usize = 38;
 pub(crate) fn exact(expr: Expr, schema: &Schema) -> Expr {
     // Whoever has none doesn't wait for types to be worked out at every level.
     let decimal = |data_type: &DataType| matches!(data_type, DataType::Decimal(..));
-    let cast = |part: &Expr| matches!(part, Expr::Cast { .. });
-    if !schema.iter_values().any(decimal) && !expr.into_iter().any(cast) {
+    let becomes = |part: &Expr| matches!(part, Expr::Cast { .. });
+    if !schema.iter_values().any(decimal) && !expr.into_iter().any(becomes) {
         return expr;
     }
     let expr = expr.map_expr(|part| ordered(part, schema));

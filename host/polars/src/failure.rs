@@ -30,7 +30,7 @@ pub(crate) fn read(why: &str) -> Option<Failure<'_>> {
         column,
         message: match column {
             // What is written in the expression itself.
-            "literal" => format!("it meets {value}, and {to} can't hold it"),
+            "literal" | "scalar" => format!("it meets {value}, and {to} can't hold it"),
             _ => format!(
                 "it meets {value} in column {column}, which is {from}, and {to} can't hold it"
             ),
@@ -49,7 +49,8 @@ pub(crate) fn words(why: &str) -> String {
     let each = why.split_inclusive(marks).map(|part| {
         let plain = part.trim_end_matches(marks);
         let sized = plain.strip_prefix(['i', 'u', 'f']).unwrap_or_default();
-        match plain == "str" || sized.parse::<u8>().is_ok() {
+        let typed = plain == "str" || plain.starts_with("decimal[");
+        match typed || sized.parse::<u8>().is_ok() {
             true => format!("{}{}", name(plain), &part[plain.len()..]),
             false => part.to_owned(),
         }
