@@ -395,3 +395,74 @@ fn the_project_is_found_from_any_folder_in_it() {
         .succeed();
     assert_eq!(project.content("lake/orders"), orders.content());
 }
+
+#[test]
+fn a_long_secret_is_not_shown_where_it_is_cut_or_put_on_one_line() {
+    let long = "eyJhbGciOiJSUzI1".to_owned() + &"NiIsInR5cCI6IkpXVCJ9.".repeat(8) + "end";
+    let lines = "-----BEGIN KEY-----\nMIIEpAIBAAKCAQEA\n-----END KEY-----";
+    for (secret, transforms) in [
+        (
+            long.as_str(),
+            "type: filter, where: \"nope = '${API_TOKEN}'\"",
+        ),
+        (lines, "type: filter, where: \"nope = '${API_TOKEN}'\""),
+        (lines, "type: filter, where: \"nope = '${API_TOKEN}\""),
+        (
+            &long,
+            "type: constant, columns: {p: \"${API_TOKEN}\"}}, {type: cast, columns: {p: int64}",
+        ),
+        (
+            lines,
+            "type: constant, columns: {p: \"${API_TOKEN}\"}}, {type: cast, columns: {p: int64}",
+        ),
+        (
+            &long,
+            "type: constant, columns: {p: \"${API_TOKEN}\"}}, {type: filter, where: \"CAST(p AS INT) = 1\"",
+        ),
+    ] {
+        let project = Project::new();
+        project.flow(
+            "sales",
+            &format!("{HOME}{STORE}transforms: [{{{transforms}}}]\n"),
+        );
+        project.orders("data/orders/a.parquet", &Orders::new(0..10));
+        for arguments in [
+            "start",
+            "start --output json",
+            "start --verbose",
+            "debug",
+            "peek sales.sales",
+        ] {
+            let outcome = project.hygge(arguments).env("API_TOKEN", secret).run();
+            let said = format!("{outcome}");
+            assert!(
+                !holds(&said, secret),
+                "{transforms}: {arguments}: {outcome}"
+            );
+            // Without rows it isn't always found.
+            if arguments != "debug" {
+                assert_ne!(outcome.code, Some(0), "{transforms}: {outcome}");
+                assert!(said.contains("***"), "{transforms}: {arguments}: {outcome}");
+            }
+        }
+        let mut files = 0;
+        crate::harness::walk(project.root(), &mut |path, is_folder| {
+            if !is_folder {
+                files += 1;
+                let text = String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned();
+                assert!(
+                    !holds(&text, secret),
+                    "{transforms}: {}: {text}",
+                    path.display()
+                );
+            }
+        });
+        assert!(files > 2, "{transforms}");
+    }
+}
+
+/// Whether a text shows eight characters of what a secret begins with, or of one of its lines.
+fn holds(text: &str, secret: &str) -> bool {
+    let mut lines = secret.lines();
+    lines.any(|line| text.contains(&line[..8]))
+}
