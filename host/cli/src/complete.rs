@@ -9,6 +9,7 @@ use clap_complete::CompletionCandidate;
 
 use crate::args::Global;
 use crate::project;
+use crate::verb::schema;
 
 /// The flows that a list of names may go on with.
 pub(crate) fn flows(current: &OsStr) -> Vec<CompletionCandidate> {
@@ -24,6 +25,13 @@ pub(crate) fn entities(current: &OsStr) -> Vec<CompletionCandidate> {
     offered(current, ids.map(|entity| entity.id.to_string()))
 }
 
+/// The kinds of file that `hygge schema` knows, and the entities.
+pub(crate) fn kinds_and_entities(current: &OsStr) -> Vec<CompletionCandidate> {
+    let mut all = offered(current, schema::KINDS.map(str::to_owned).into_iter());
+    all.extend(entities(current));
+    all
+}
+
 /// What names may stand in the place of the last of those written so far.
 fn offered(current: &OsStr, names: impl Iterator<Item = String>) -> Vec<CompletionCandidate> {
     let Some(current) = current.to_str() else {
@@ -31,10 +39,21 @@ fn offered(current: &OsStr, names: impl Iterator<Item = String>) -> Vec<Completi
     };
     let begun = current.rfind(',').map_or(0, |comma| comma + 1);
     let (before, begun) = current.split_at(begun);
-    let names = names.filter(|name| name.starts_with(begun));
+    let names = names.filter(|name| name.starts_with(begun) && as_it_is(name));
     names
         .map(|name| CompletionCandidate::new(format!("{before}{name}")))
         .collect()
+}
+
+/// Whether every shell takes a name as it is. They put what is offered into the command line
+/// unquoted, so that a name with a blank would be two, and one with a `;` a command, which whoever
+/// wrote the project chose. Who means such a name quotes it by hand.
+fn as_it_is(name: &str) -> bool {
+    // An option, a home folder (`~`), and in zsh a program (`=`) are told by the first character.
+    name.starts_with(|first: char| first.is_alphanumeric() || first == '_')
+        && name
+            .chars()
+            .all(|c| c.is_alphanumeric() || "_.-+@%:,/=".contains(c))
 }
 
 /// `--project`, of the words that are being completed: they stand behind `--`.
@@ -70,5 +89,41 @@ mod tests {
         assert_eq!(offered("stock,sales.o"), ["stock,sales.orders"]);
         assert_eq!(offered("").len(), 3);
         assert!(offered("x").is_empty());
+    }
+
+    #[test]
+    fn a_name_that_a_shell_takes_apart_is_not_offered() {
+        for name in ["crm.orders", "日本.x", "a_b.c-d+e@f%g:h,i/j=k"] {
+            assert!(as_it_is(name), "{name}");
+        }
+        let apart = [
+            "crm.zz;touch PWNED #",
+            "my flow.x",
+            "a.$(b)",
+            "a.`b`",
+            "a.b&",
+            "a.b|c",
+            "a.b>c",
+            "a.'b",
+            "a.\"b",
+            "a.b\\c",
+            "a.b!c",
+            "a.{b,c}",
+            "a.b*",
+            "a.b?",
+            "a.[b]",
+            "a.b\nc",
+            "-a.b",
+            "~a.b",
+            "=a.b",
+            "#a.b",
+            "a.b~",
+            "a.b^c",
+            "(a).b",
+            "",
+        ];
+        for name in apart {
+            assert!(!as_it_is(name), "{name}");
+        }
     }
 }

@@ -25,6 +25,11 @@ fn bash_completes_verbs_options_and_what_a_project_calls_its_own() {
         "home: data/{entity}.csv\nstore: out/{entity}.csv\nentities: [orders, lines]\n",
     );
     project.flow("stock", "home: data/stock.csv\nstore: out/stock.csv\n");
+    // What a shell would take apart is left to whoever types it.
+    let unsafe_names = "home: data/{entity}.csv\nstore: out/{entity}.csv\n\
+                        entities: [\"zz;touch PWNED #\", plain]\n";
+    project.flow("zz", unsafe_names);
+    project.flow("my flow", "home: data/my.csv\nstore: out/my.csv\n");
     let bin = project.path("bin");
     std::fs::create_dir(&bin).unwrap();
     symlink(env!("CARGO_BIN_EXE_hygge-failpoints"), bin.join("hygge")).unwrap();
@@ -39,8 +44,11 @@ fn bash_completes_verbs_options_and_what_a_project_calls_its_own() {
         ask com
         ask start --d
         ask start --flow s
+        ask start --flow m
         ask start --entity sales.orders,s
         ask state show sales.
+        ask state show zz
+        ask schema ""
         cd / && ask peek sales.
         ask --project "$OLDPWD" peek sales.
     "#;

@@ -16,8 +16,9 @@ Examples:
   echo 'source <(hygge completions zsh)' >> ~/.zshrc
   echo 'hygge completions fish | source' > ~/.config/fish/completions/hygge.fish
 
-Options and values are completed, and the names of a project's flows and entities: the script asks
-the `hygge` on the PATH for them, so fetch it anew when that is another version, as these do.";
+Options and values are completed, and the names of a project's flows and entities that need no
+quotes: the script asks the `hygge` on the PATH for them, so fetch it anew when that is another
+version, as these do.";
 
 /// Print the completion script of a shell
 #[derive(Debug, Args)]

@@ -25,6 +25,9 @@ Files that `hygge init` writes begin with a line that tells editors (the YAML la
 where their schema is; nothing is fetched from anywhere. In a project the schemas know the types
 that its plugins bring.";
 
+/// What the kinds of file are called, as [`asked`] reads them.
+pub(crate) const KINDS: [&str; 3] = ["project", "flow", "entity"];
+
 /// Print the JSON Schema of a kind of file, or the columns of an entity
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
@@ -33,7 +36,7 @@ pub(crate) struct SchemaArgs {
     what: Option<What>,
     /// A kind of file (project, flow, entity), or an entity, whose home is opened
     #[arg(default_value = "project", value_name = "KIND|FLOW.ENTITY", value_parser = asked,
-        add = ArgValueCompleter::new(complete::entities))]
+        add = ArgValueCompleter::new(complete::kinds_and_entities))]
     of: Asked,
     #[command(flatten)]
     vars: VarArgs,
@@ -65,12 +68,11 @@ fn asked(text: &str) -> Result<Asked, String> {
         "entity" => Ok(Asked::File(FileKind::Entity)),
         name if name.contains('.') => Ok(Asked::Entity(name.to_owned())),
         _ => {
-            let kinds = ["project", "flow", "entity"];
-            let near = nearest(text, kinds).map(|near| format!("; did you mean `{near}`?"));
+            let near = nearest(text, KINDS).map(|near| format!("; did you mean `{near}`?"));
             let near = near.unwrap_or_default();
             Err(format!(
                 "there are {}, and FLOW.ENTITY{near}",
-                kinds.join(", ")
+                KINDS.join(", ")
             ))
         }
     }
