@@ -337,6 +337,9 @@ fn read_moment(text: &str, per_second: u32) -> Option<i128> {
             .checked_div_euclid(written);
     }
     let wall = text.strip_suffix(['Z', 'z']).unwrap_or(text);
+    if has_leap_second(wall) {
+        return None;
+    }
     let nanoseconds = if has_offset(wall) {
         text.parse::<jiff::Timestamp>().ok()?.as_nanosecond()
     } else {
@@ -361,6 +364,15 @@ fn after_date(text: &str) -> Option<&str> {
 /// Whether something follows the date and time that moves them: `Z`, `+05:00`, `[Asia/Almaty]`.
 fn has_offset(text: &str) -> bool {
     after_date(text).is_some_and(|rest| rest.contains(['Z', 'z', '+', '-', '[']))
+}
+
+/// Whether the seconds of a moment are 60, which is no moment of its own in any type here: jiff would
+/// take it for the second before.
+fn has_leap_second(text: &str) -> bool {
+    let time = text.split_once(['T', 't', ' ']).map(|(_, time)| time);
+    // With colons or without.
+    let digits = time.unwrap_or_default().replace(':', "");
+    digits.get(4..6) == Some("60")
 }
 
 fn read_decimal(text: &str, scale: u8) -> Option<i128> {
@@ -486,6 +498,14 @@ mod tests {
         );
         assert_eq!(us.ordinal("2013-01-01").unwrap(), 1_356_998_400_000_000);
         assert!(WatermarkType::Date.ordinal("2013-01-01T23:00:00").is_err());
+        for leap in [
+            "2016-12-31T23:59:60",
+            "2016-12-31 23:59:60.5",
+            "20161231T235960",
+        ] {
+            assert!(us.ordinal(leap).is_err(), "{leap}");
+        }
+        assert!(us.ordinal("2016-12-31T23:59:59.60").is_ok());
         let cents = WatermarkType::Decimal { scale: 2 };
         assert_eq!(cents.show(-5), "-0.05");
         assert_eq!(cents.ordinal("12").unwrap(), 1_200);

@@ -41,6 +41,7 @@ pub async fn set_state(
     if forgets {
         memories.push(("store", None));
     }
+    let done = before.as_ref().filter(|_| !moved).map(|state| state.action);
     let (columns, columns_before) = columns.filter(|_| !moved).unwrap_or_default();
     let after = EntityState {
         flow: id.flow.clone(),
@@ -53,7 +54,7 @@ pub async fn set_state(
         position: before.and_then(|state| state.position),
         location: location(registry, planned),
         ends: Some(ends),
-        action: Action::Append,
+        action: done.unwrap_or(Action::Append),
         window: None,
         columns,
         columns_before,

@@ -146,6 +146,67 @@ fn set_says_what_is_skipped_and_what_is_taken_again() {
     insta::assert_snapshot!("of_another_type", other);
 }
 
+/// A run finds out that a type is wrong, and what it says to do is possible.
+#[test]
+fn a_type_that_was_set_by_hand_is_corrected_by_hand() {
+    let project = orders("");
+    let set = |value: &str, kind: &str| {
+        let command = project.hygge(&format!("state set sales.orders --watermark {value}"));
+        let typed = command.argument(&format!("--type={kind}"));
+        typed.run()
+    };
+    let wrong = set("5", "integer");
+    assert_eq!(wrong.code, Some(0), "{wrong}");
+    let refused = project.hygge("start").run();
+    assert_eq!(refused.code, Some(1), "{refused}");
+    assert!(refused.shown().contains("`hygge state set"), "{refused}");
+    let untyped = project
+        .hygge("state set sales.orders --watermark 2024-01-01")
+        .run();
+    assert_eq!(untyped.code, Some(2), "{untyped}");
+    insta::assert_snapshot!("set_by_hand_untyped", untyped.shown());
+    let right = set("2024-01-01", "timestamp[us]");
+    assert_eq!(right.code, Some(0), "{right}");
+    project.hygge("start").succeed();
+    // What a run found out holds, also when more is set by hand since.
+    for _ in 0..2 {
+        let wrong = set("5", "integer");
+        assert_eq!(wrong.code, Some(2), "{wrong}");
+        assert_eq!(set("2024-01-01", "timestamp[us]").code, Some(0));
+    }
+}
+
+#[test]
+fn set_refuses_a_leap_second_as_files_do() {
+    let project = orders("");
+    project.hygge("start").succeed();
+    let leap = project
+        .hygge("state set sales.orders --watermark 2016-12-31T23:59:60")
+        .run();
+    assert_eq!(leap.code, Some(2), "{leap}");
+    insta::assert_snapshot!("leap_second", leap.shown());
+}
+
+#[test]
+fn set_keeps_what_was_done_at_the_destination() {
+    let project = orders("");
+    project.flow(
+        "sales",
+        "entities: [orders]\n\
+         home: {type: parquet, path: data/orders, \
+         incremental: {column: updated_at, strategy: merge, key: id}}\n\
+         store: {type: parquet, path: lake/orders}\n",
+    );
+    for (done, ids) in [("replace", 20..30), ("upsert", 30..40)] {
+        project.hygge("start").succeed();
+        let set = "state set sales.orders --watermark 2024-01-01 --output json";
+        let set = project.hygge(set).succeed();
+        let state: serde_json::Value = serde_json::from_str(&set.stdout).unwrap();
+        assert_eq!(state["action"], done, "{set}");
+        project.orders(&format!("data/orders/{done}.parquet"), &Orders::new(ids));
+    }
+}
+
 #[test]
 fn an_entity_that_has_not_run_is_no_slip() {
     let project = orders("");

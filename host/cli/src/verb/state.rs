@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 use clap_complete::ArgValueCompleter;
-use hygge_core::{EntityId, Fault, RunId, Strategy, Watermark, WatermarkType, quoted};
+use hygge_core::{EntityId, Fault, RunId, Strategy, Watermark, WatermarkType, parse_type, quoted};
 use hygge_project::PlannedEntity;
 use hygge_state::{EntityLock, EntityState, StateStore};
 
@@ -356,11 +356,14 @@ fn watermark(
     };
     let known = before.and_then(|state| state.watermark.as_ref());
     let known = known.filter(|mark| mark.column == column);
+    let by_hand = before.is_some_and(typed_by_hand);
     let kind = match (&args.kind, known) {
         (Some(text), _) => {
             let kind = WatermarkType::try_from(text.clone())
                 .map_err(|why| Complaint::usage(why).advise(KINDS))?;
-            if let Some(known) = known.filter(|known| !alike(known.kind, kind)) {
+            // What a person said of it, a person may correct; a run finds out whether it is true.
+            let bound = known.filter(|known| !by_hand && !alike(known.kind, kind));
+            if let Some(known) = bound {
                 let (known, id) = (known.kind, quoted(&id.to_string()));
                 return Err(Complaint::usage(format!(
                     "{column} is of type {known}, and not {kind}"
@@ -381,13 +384,29 @@ fn watermark(
         }
     };
     let ordinal = kind.ordinal(&args.watermark).map_err(|fault| {
-        Complaint::usage(fault.message).advise(format!("write it like {}", kind.show(0)))
+        let other = match args.kind.is_none() && by_hand {
+            true => "; --type says it when the column is of another type",
+            false => "",
+        };
+        Complaint::usage(fault.message).advise(format!("write it like {}{other}", kind.show(0)))
     })?;
     Ok(Watermark {
         column,
         value: kind.show(ordinal),
         kind,
     })
+}
+
+/// Whether the type of a watermark is a person's word alone: the columns that a run left say nothing
+/// of the kind.
+fn typed_by_hand(state: &EntityState) -> bool {
+    let Some(mark) = state.watermark.as_ref().filter(|_| state.status == "set") else {
+        return false;
+    };
+    let mut columns = state.columns.0.iter();
+    let left = columns.find(|(name, _)| *name == mark.column);
+    let left = left.and_then(|(name, kind)| WatermarkType::of(name, &parse_type(kind)?).ok());
+    left.is_none_or(|left| !alike(left, mark.kind))
 }
 
 /// Whether values of two types are of one column, perhaps in other units.
