@@ -188,6 +188,45 @@ fn a_dry_run_sees_past_a_commit_that_waits() {
     assert_eq!(events.rows("sales.sales"), 0, "{run}");
 }
 
+/// What stops the run after a commit that waits, though it isn't finished yet, is said without a run.
+#[test]
+fn another_destination_is_told_beside_a_commit_that_waits() {
+    let (project, _, _) = once_run(APPEND);
+    let killed = project
+        .hygge("start")
+        .failpoints("intent.stored=kill")
+        .run();
+    assert!(killed.was_killed(), "{killed}");
+    project.hygge("debug").succeed();
+    to(&project, APPEND, "lake/elsewhere");
+    let before = project.tree();
+    for verb in ["start --dry-run", "debug"] {
+        let refused = project.hygge(verb).run();
+        assert_eq!(refused.code, Some(1), "{verb}: {refused}");
+        let said = refused.shown();
+        let why = "what is remembered is true of lake/orders, where it settled until now";
+        assert!(said.contains(why), "{verb}: {said}");
+        assert!(
+            said.contains("hygge start --full --entity sales.sales"),
+            "{verb}: {said}"
+        );
+    }
+    assert_eq!(project.tree(), before, "something was written");
+    let dry = project.hygge("start --dry-run").run().shown();
+    assert!(
+        dry.contains("finishes the commit of an earlier run first"),
+        "{dry}"
+    );
+    let refused = project.hygge("start").run();
+    assert_eq!(refused.code, Some(1), "{refused}");
+    let all = Orders::new(0..1_200).content();
+    assert_eq!(
+        project.content("lake/orders"),
+        all,
+        "the commit is finished"
+    );
+}
+
 /// A project whose first run took 1,000 rows, and that has 200 more since.
 fn once_run(incremental: &str) -> (Project, Orders, Orders) {
     let project = project("incremental", incremental);

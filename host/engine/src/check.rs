@@ -9,7 +9,7 @@ use hygge_state::StateStore;
 use crate::chain::Chain;
 use crate::recover::build;
 use crate::start::{self, Start};
-use crate::{empty, increment, making};
+use crate::{empty, increment, making, preview};
 
 /// What `hygge debug` found out about one entity.
 #[derive(Debug, Clone)]
@@ -144,10 +144,13 @@ impl Rehearsal<'_> {
 
     /// Where a run would begin; or the run whose commit it would finish before.
     async fn start(&self, store: &dyn Store) -> Result<Result<Start, RunId>> {
-        if let Some(intent) = self.state.intent(&self.planned.id).await? {
+        let intent = self.state.intent(&self.planned.id).await?;
+        let (planned, place) = (self.planned, &self.plan.place);
+        // What is known already may stop a run once that commit is finished.
+        let start = preview::begins(planned, place, self.state, intent.as_ref()).await?;
+        if let Some(intent) = intent {
             return Ok(Err(intent.record.run));
         }
-        let start = start::decide(self.planned, &self.plan.place, self.state).await?;
         // What it may say besides isn't about what is wrong.
         let _known = start::compare(self.planned, &start, store, self.cx).await?;
         if start.action == Action::Replace {

@@ -1,9 +1,9 @@
 use hygge_core::{Action, BuildContext, EntityId, Fault, Mode, Result, Settled, Watermark};
 use hygge_project::{Plan, PlannedEntity};
-use hygge_state::{Columns, StateStore};
+use hygge_state::{Columns, Intent, StateStore};
 use serde::Serialize;
 
-use crate::start::{self, Remembered};
+use crate::start::{self, Remembered, Start};
 use crate::{attempt, commit, increment};
 
 /// What a run would do with one entity. Nothing is connected to or created to find out.
@@ -95,28 +95,7 @@ async fn look(
     let id = &planned.id;
     let intent = state.intent(id).await?;
     preview.recovers = intent.is_some();
-    let start = match &intent {
-        // The run comes after that commit, and goes by what it leaves.
-        Some(intent) => {
-            // It settles where it was decided on, and where the run before it did, as a rule.
-            let before = state.load(id).await?.filter(|before| {
-                let ends = before.ends.as_ref().zip(intent.ends.as_ref());
-                ends.is_some_and(|(before, now)| before.store == now.store)
-            });
-            let settled = Settled {
-                location: before.map_or_else(|| intent.to(), |before| before.location),
-                parts: 0,
-                memory: state.memory(id, "store").await?,
-            };
-            let known = Remembered {
-                state: Some(commit::state_after(intent, &settled, "committed")),
-                files: true,
-                memory: settled.memory,
-            };
-            start::decide_by(planned, place, known)?
-        }
-        None => start::decide(planned, place, state).await?,
-    };
+    let start = begins(planned, place, state, intent.as_ref()).await?;
     preview.action = Some(start.action);
     preview.columns = start.state.map(|state| state.columns).unwrap_or_default();
     preview.warnings = start.warnings;
@@ -134,4 +113,36 @@ async fn look(
         preview.staged = splits.len() as u64;
     }
     Ok(())
+}
+
+/// Where a run would begin, after the commit that it would finish before.
+pub(crate) async fn begins(
+    planned: &PlannedEntity,
+    place: &BuildContext,
+    state: &dyn StateStore,
+    intent: Option<&Intent>,
+) -> Result<Start> {
+    let id = &planned.id;
+    match intent {
+        // The run comes after that commit, and goes by what it leaves.
+        Some(intent) => {
+            // It settles where it was decided on, and where the run before it did, as a rule.
+            let before = state.load(id).await?.filter(|before| {
+                let ends = before.ends.as_ref().zip(intent.ends.as_ref());
+                ends.is_some_and(|(before, now)| before.store == now.store)
+            });
+            let settled = Settled {
+                location: before.map_or_else(|| intent.to(), |before| before.location),
+                parts: 0,
+                memory: state.memory(id, "store").await?,
+            };
+            let known = Remembered {
+                state: Some(commit::state_after(intent, &settled, "committed")),
+                files: true,
+                memory: settled.memory,
+            };
+            start::decide_by(planned, place, known)
+        }
+        None => start::decide(planned, place, state).await,
+    }
 }
