@@ -76,6 +76,33 @@ fn a_commit_that_waits_is_told_of_and_finished_from_its_record() {
     assert!(!debug.stdout.contains("sales.old"), "{debug}");
 }
 
+/// What is said of one that can't be finished any more is possible without the entity.
+#[test]
+fn a_commit_that_is_lost_says_what_there_is_to_do() {
+    let lost = || {
+        let project = renamed("intent.stored=kill");
+        walk(&project.path(".hygge"), &mut |path, is_folder| {
+            if !is_folder && path.components().any(|part| part.as_os_str() == "staging") {
+                fs::remove_file(path).unwrap();
+            }
+        });
+        let recover = project.hygge("state recover sales.old").run();
+        assert_eq!(recover.code, Some(1), "{recover}");
+        let said = recover.shown();
+        let next = said.lines().find(|line| line.contains("next: ")).unwrap();
+        let next = next.trim().to_owned();
+        (project, next)
+    };
+    let (project, next) = lost();
+    insta::assert_snapshot!("lost", next);
+    project.hygge("state reset sales.old --yes").succeed();
+    project.hygge("start").succeed();
+    let (project, _) = lost();
+    flow(&project, "old");
+    project.hygge("start --full --entity sales.old").succeed();
+    assert_eq!(project.content("lake/orders").rows, 2_000);
+}
+
 /// Also while the project can't be read at all.
 #[test]
 fn a_commit_is_finished_in_a_broken_project() {

@@ -1,11 +1,35 @@
 //! What runs left of entities that the project doesn't have any more: nothing is known of them
 //! but the record, and that is enough.
 
-use hygge_core::{BuildContext, Context, EntityId, Fault, Registry, Result, code};
+use hygge_core::{BuildContext, Context, EntityId, Fault, Registry, Result, code, quoted};
 use hygge_project::PlannedEntity;
 use hygge_state::{Staged, StateStore};
 
+use crate::commit;
 use crate::recover::build_recorded;
+
+/// What there is to do about a commit that couldn't be finished from its record: no run can be told to
+/// begin with it as long as the project doesn't have the entity.
+pub(crate) fn unfinished(fault: Fault, id: &EntityId) -> Fault {
+    let (named, give_up) = (quoted(&id.to_string()), commit::give_up(id));
+    let advice = match (&*fault.code, &fault.advice) {
+        (code::COMMIT_LOST, _) => format!(
+            "`hygge state reset {named} --yes` gives the commit up; or put the entity back into the \
+             project, and `hygge start --full --entity {named}` replaces what stands by all that \
+             the source holds then"
+        ),
+        (code::DESTINATION_FOREIGN, _) => format!(
+            "move it away and `hygge state recover {named}` commits what is staged; {give_up}"
+        ),
+        (_, advice) => {
+            let mend = advice
+                .as_ref()
+                .map_or_else(String::new, |a| format!("{a}; "));
+            format!("{mend}then `hygge state recover {named}` goes on with it; {give_up}")
+        }
+    };
+    fault.advise(advice)
+}
 
 /// Throws away what a run staged for an entity and decided on no commit of; says whether there
 /// was anything. The caller holds the entity's lock.

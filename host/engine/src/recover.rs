@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::shared::Shared;
 use crate::window::{Observer, Seen};
-use crate::{Event, commit, drift, increment, start};
+use crate::{Event, commit, drift, increment, orphan, start};
 
 /// Finishes the commit that an earlier run of this entity had decided on.
 pub(crate) async fn finish(shared: &Shared, planned: &PlannedEntity, cx: &Context) -> Result<()> {
@@ -82,7 +82,8 @@ pub async fn finish_intent(
     match finish_with(state, registry, place, id, None, 3, cx).await? {
         Finished::Nothing => Ok(None),
         Finished::Committed(state) => Ok(Some(*state)),
-        Finished::Undone(fault) => Err(fault.advise("`hygge start` moves its rows again")),
+        Finished::Undone(fault) => Err(fault
+            .advise("`hygge start` moves its rows again, once the entity is in the project again")),
     }
 }
 
@@ -124,7 +125,10 @@ async fn finish_with(
     let finished = match carried.await {
         Err(fault) if store.undone(&fault) => Finished::Undone(fault),
         carried => {
-            let carried = carried.map_err(|fault| commit::decided(fault, store.stages(), id));
+            let carried = carried.map_err(|fault| match planned {
+                Some(_) => commit::decided(fault, store.stages(), id),
+                None => orphan::unfinished(fault, id),
+            });
             Finished::Committed(Box::new(carried?.0))
         }
     };
