@@ -222,6 +222,9 @@ impl Evaluation {
         };
         fault.advise(match self.text.to_ascii_uppercase().contains("CAST") {
             true => "`TRY_CAST(… AS …)` gives NULL for what doesn't fit",
+            false if why.contains("with format '") => {
+                "the usual codes are `%Y-%m-%d %H:%M:%S`; others are in Polars' documentation"
+            }
             false => {
                 "compute it in a type with more room (`CAST(… AS DOUBLE)` has it, and rounds), or \
                  leave such rows out before (`filter`)"

@@ -1,6 +1,6 @@
 //! Values that must not meet in an expression, since Polars would take them for something else, without
-//! a word: decimals and texts it compares letter by letter, a uint64 and a number that may be negative as
-//! floats, and of written numbers it drops the places that a decimal doesn't have.
+//! a word: decimals and texts for texts, letter by letter, a uint64 and a number that may be negative for
+//! floats; and of written numbers it drops the places that a decimal doesn't have.
 
 use polars::prelude::{AnyValue, DataType, Schema, UnknownKind};
 use polars_plan::prelude::{
@@ -49,14 +49,13 @@ fn named(data_type: &DataType) -> String {
 fn operands(left: &Expr, op: Operator, right: &Expr, schema: &Schema) -> Option<Unfit> {
     match (type_of(left, schema)?, type_of(right, schema)?) {
         (number @ DataType::Decimal(..), DataType::String)
-        | (DataType::String, number @ DataType::Decimal(..))
-            if op.is_comparison() =>
-        {
+        | (DataType::String, number @ DataType::Decimal(..)) => {
+            let number = named(&number);
             Some(Unfit {
-                why: format!(
-                    "cannot compare string with numeric type ({})",
-                    named(&number)
-                ),
+                why: match op.is_comparison() {
+                    true => format!("cannot compare string with numeric type ({number})"),
+                    false => format!("{number} and string don't add up"),
+                },
                 advice: NUMBERS,
             })
         }

@@ -267,6 +267,7 @@ fn numbers_are_as_documented() {
         ("CAST(most AS DECIMAL(20, 0)) > -1", "true"),
         ("CAST(most AS DECIMAL(20, 0)) = qty", "false"),
         ("price IN (1.25, 3.5)", "true"),
+        ("price || '1'", "1.251"),
         ("price IN (1, 2)", "false"),
         ("i - 2147483647", "2147483642"),
         ("STRPOS(none, 'b')", "0"),
@@ -329,6 +330,16 @@ fn what_is_wrong_is_told_with_its_reason() {
             "CASE WHEN none <> price * 2 THEN 1 END",
             "cannot compare string with numeric type (decimal(38, 2))\nwrite numbers without quotes, and \
              texts as numbers: `CAST(… AS DECIMAL(…))`",
+        ),
+        (
+            "price + '1'",
+            "decimal(9, 2) and string don't add up\nwrite numbers without quotes, and texts as numbers: \
+             `CAST(… AS DECIMAL(…))`",
+        ),
+        (
+            "STRFTIME(at, '%Q')",
+            "cannot format timezone-naive Datetime with format '%Q'\nthe usual codes are `%Y-%m-%d \
+             %H:%M:%S`; others are in Polars' documentation",
         ),
         (
             "price IN (1.25, 1.255)",
