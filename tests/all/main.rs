@@ -16,6 +16,7 @@ mod crash;
 mod damage;
 mod deduping;
 mod dictionaries;
+mod elsewhere;
 mod evil;
 mod flights;
 mod guests;
