@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use arrow_schema::{DataType, Schema};
 use hygge_core::{Action, Fault, Result, code, quoted, type_name};
 use hygge_project::PlannedEntity;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::start::Start;
 use crate::traced::{Making, Merge};
@@ -101,9 +101,15 @@ pub(crate) fn same(
     ) else {
         return Ok(remembered);
     };
-    let before = before.and_then(|before| serde_json::from_slice::<Map<_, _>>(&before).ok());
+    let id = quoted(&planned.id.to_string());
+    let unread = |error: serde_json::Error| {
+        let message = format!("what is remembered of how the key is made can't be read: {error}");
+        Fault::new(code::STATE, message)
+            .advise(format!("`hygge start --full --entity {id}` begins anew"))
+    };
+    let before = before.map(|before| serde_json::from_slice::<Value>(&before));
     // A run that didn't merge by a column has remembered nothing of it.
-    let before = before.unwrap_or_default();
+    let before = before.transpose().map_err(unread)?.unwrap_or_default();
     let same = |(column, made): (&String, &Value)| {
         let was = before.get(column);
         was.is_none_or(|was| was == made || renamed(was, made, source))
@@ -112,7 +118,6 @@ pub(crate) fn same(
         return Ok(remembered);
     }
     let key = merge.key.join(", ");
-    let id = quoted(&planned.id.to_string());
     Err(Fault::new(
         code::SCHEMA,
         format!("the key ({key}) is made otherwise than in the last run"),
