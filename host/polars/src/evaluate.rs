@@ -80,7 +80,11 @@ impl Evaluation {
         let unfit = |error: PolarsError| {
             let why = first_line(&error);
             if let Some(failure) = failure::read(&why) {
-                return bound.fault(code::SCHEMA, &failure.message);
+                let fault = bound.fault(code::SCHEMA, &failure.message);
+                return fault.advise(
+                    "write it as the `cast` transform takes it; `TRY_CAST(… AS …)` gives NULL for \
+                     what doesn't fit",
+                );
             }
             let fault = bound.fault(code::SCHEMA, &failure::words(&why));
             fault.advise(match failure::compares_a_moment(&why) {

@@ -347,7 +347,8 @@ fn what_is_wrong_is_told_with_its_reason() {
         ),
         (
             "CAST('2024-01-02T03:04' AS TIMESTAMP)",
-            "it meets \"2024-01-02T03:04\", and timestamp[us] can't hold it\n-",
+            "it meets \"2024-01-02T03:04\", and timestamp[us] can't hold it\nwrite it as the \
+             `cast` transform takes it; `TRY_CAST(… AS …)` gives NULL for what doesn't fit",
         ),
         (
             "most = qty",
