@@ -193,7 +193,10 @@ fn a_key_that_is_made_otherwise_stops_the_merge() {
     let refused = run(&project);
     assert_eq!(refused.code, Some(1), "{refused}");
     insta::assert_snapshot!("a_key_made_otherwise", refused.shown());
-    assert_eq!(project.hygge("schema diff f.f").run().code, Some(1));
+    let diff = project.hygge("schema diff f.f").run();
+    assert_eq!(diff.code, Some(1), "{diff}");
+    let why = "The next run stops before it moves rows.\n  the key (id) is made otherwise";
+    assert!(diff.stdout.contains(why), "{diff}");
     assert_eq!(project.hygge("debug --flow f").run().code, Some(1));
     project.hygge("start --flow f --full --quiet").succeed();
     // What is set of other columns is nothing to it.

@@ -88,9 +88,13 @@ fn show(entity: &str, drift: &Drift, console: &Console) {
         }
     }
     if let Some(fault) = &drift.fault {
+        // Where the columns are the same it is something else that stops it.
+        let policy = match drift.changes.is_empty() {
+            true => String::new(),
+            false => format!(" (on_schema_change: {})", named(drift.on_schema_change)),
+        };
         console.out(&format!(
-            "\nThe next run stops before it moves rows (on_schema_change: {}).\n  {}\n",
-            named(drift.on_schema_change),
+            "\nThe next run stops before it moves rows{policy}.\n  {}\n",
             fault.message
         ));
         if let Some(advice) = &fault.advice {
