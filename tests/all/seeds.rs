@@ -172,6 +172,19 @@ fn sqlite_from_a_file_to_a_table_and_back() {
         "sqlite_schema",
         project.hygge(&format!("{described} dbo.*")).run().shown()
     );
+    // What no file can be called is replaced, and two tables have two files still.
+    let database = rusqlite::Connection::open(project.path("seeds.db")).unwrap();
+    database
+        .execute_batch("CREATE TABLE [in/out] (a INTEGER); CREATE TABLE [in:out] (a INTEGER)")
+        .unwrap();
+    drop(database);
+    insta::assert_snapshot!(
+        "sqlite_odd_names",
+        project
+            .hygge(&format!("{described} in?out"))
+            .succeed()
+            .shown()
+    );
     std::fs::remove_file(project.path("seeds.db")).unwrap();
     insta::assert_snapshot!(
         "sqlite_none",

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -90,7 +90,7 @@ pub(super) fn run(args: &EntitiesArgs, global: &Global, console: &Arc<Console>) 
         &tables,
         &args.connection,
         into.or_else(|| args.output.clone()).as_deref(),
-    )?;
+    );
     if args.flow.is_none() && args.output.is_none() {
         let texts: Vec<&str> = made.iter().map(|each| each.text.as_str()).collect();
         console.out(&texts.join("---\n"));
@@ -152,27 +152,21 @@ const FLOW_FILE: &str = "flow.yml";
 /// The schema that is meant where none is said.
 const DEFAULT_SCHEMA: &str = "dbo";
 
-fn files(
-    tables: &[CatalogueTable],
-    connection: &str,
-    folder: Option<&Path>,
-) -> Result<Vec<Made>, Complaint> {
+fn files(tables: &[CatalogueTable], connection: &str, folder: Option<&Path>) -> Vec<Made> {
     let mut made: Vec<Made> = Vec::new();
-    // Some file systems don't tell upper from lower case.
-    let mut names: BTreeMap<String, &str> = BTreeMap::new();
+    let mut taken = BTreeSet::new();
     for table in tables {
         // Whatever else is selected, so that a table has one file.
         let called = match &table.schema {
             Some(schema) if schema != DEFAULT_SCHEMA => format!("{schema}.{}", table.name),
             _ => table.name.clone(),
         };
-        let entity = plain(&called);
-        if let Some(other) = names.insert(entity.to_lowercase(), &table.written) {
-            return Err(Complaint::failed(format!(
-                "{other} and {} would both be entity {entity}",
-                table.written
-            ))
-            .advise("name them one by one with --tables, into folders of their own"));
+        let called = plain(&called);
+        let (mut entity, mut number) = (called.clone(), 1);
+        // Some file systems don't tell upper from lower case.
+        while !taken.insert(entity.to_lowercase()) {
+            number += 1;
+            entity = format!("{called}_{number}");
         }
         made.push(Made {
             file: folder
@@ -182,7 +176,7 @@ fn files(
             holds: units::many(table.columns.len() as u64, "column", "columns"),
         });
     }
-    Ok(made)
+    made
 }
 
 /// A table's name as that of an entity, which can't have every character.
