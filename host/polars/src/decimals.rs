@@ -191,6 +191,11 @@ impl Digits {
 }
 
 fn digits(expr: &Expr, schema: &Schema) -> Option<Digits> {
+    // From its parts alone: a CASE has as many levels as WHENs, and a type is worked out from all
+    // that are below.
+    if let Expr::Ternary { truthy, falsy, .. } = expr {
+        return Some(either(digits(truthy, schema)?, digits(falsy, schema)?));
+    }
     let own = Digits::of(&expr.to_field(schema).ok()?.dtype)?;
     // Whatever is computed is said to have 38 digits: its parts tell how many it can have.
     let whole = match own.precision {
@@ -201,6 +206,17 @@ fn digits(expr: &Expr, schema: &Schema) -> Option<Digits> {
         whole: whole.map_or(own.whole, |whole| whole.min(own.whole)),
         ..own
     })
+}
+
+/// One or the other, in the type that Polars brings them to.
+fn either(one: Digits, other: Digits) -> Digits {
+    let (whole, places) = (one.whole.max(other.whole), one.places.max(other.places));
+    let held = held(&[one, other]);
+    Digits {
+        whole: held.map_or(whole, |held| whole.min(held)),
+        places,
+        precision: held.map(|held| held + places),
+    }
 }
 
 /// Digits before the point of a number that stands in the expression.
@@ -237,7 +253,6 @@ fn computed(expr: &Expr, places: usize, schema: &Schema) -> Option<usize> {
                 _ => None,
             }
         }
-        Expr::Ternary { truthy, falsy, .. } => most(&[truthy, falsy]),
         Expr::Function { input, function } => {
             let inputs: Vec<&Expr> = input.iter().collect();
             match function {
