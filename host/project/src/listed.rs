@@ -203,9 +203,14 @@ fn kind(
     let word = listed.word();
     let listed = || format!("there are: {}", known.join(", "));
     let Some(entry) = map.take("type") else {
-        return Err(vec![
-            Problem::at(at, format!("the {word} needs a `type`")).advise(listed()),
-        ]);
+        let problem = Problem::at(at, format!("the {word} needs a `type`"));
+        let mut keys = map.entries.iter().map(|entry| entry.key.as_str());
+        return Err(vec![match keys.find(|key| known.contains(key)) {
+            Some(key) => {
+                problem.advise(format!("write `type: {key}`, with its settings beside it"))
+            }
+            None => problem.advise(listed()),
+        }]);
     };
     if let Value::Unset(problems) = &entry.value.value {
         return Err(problems.clone());

@@ -215,7 +215,7 @@ error: no flow is named `g`
   = help: there are: f
 ");
 
-wrong!(a_transform_that_is_none, flow("home: in\nstore: out\ntransforms:\n  - type: maks\n    columns: [a]\n  - columns: [b]\n  - type: mask\n    colums: [c]\n"), @r#"
+wrong!(a_transform_that_is_none, flow("home: in\nstore: out\ntransforms:\n  - type: maks\n    columns: [a]\n  - columns: [b]\n  - type: mask\n    colums: [c]\n  - mask: {columns: [d]}\n"), @r#"
 error: there is no transform of type `maks`
   --> flows/f/flow.yml:4:11
    |
@@ -242,6 +242,13 @@ error: the mask transform has no key `colums`
  8 |     colums: [c]
    |     ^^^^^^
    = help: did you mean `columns`?
+
+error: the transform needs a `type`
+  --> flows/f/flow.yml:9:5
+   |
+ 9 |   - mask: {columns: [d]}
+   |     ^
+   = help: write `type: mask`, with its settings beside it
 "#);
 
 wrong!(transforms_that_are_no_list, flow("home: in\nstore: out\ntransforms: mask\n"), @r#"
