@@ -6,7 +6,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Decimal128Type;
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_cast::{CastOptions, can_cast_types, cast_with_options};
-use arrow_schema::{DataType, Field, Schema};
+use arrow_schema::{DataType, Schema};
 use arrow_select::take::take;
 use hygge_core::{Fault, Result, caught, code, columns_instead, type_name};
 use polars::error::PolarsError;
@@ -18,7 +18,7 @@ use crate::carried::{inward, outward};
 use crate::deep::roomy;
 use crate::exchange::{Refused, to_arrow, to_polars, type_of};
 use crate::expression::{Expression, first_line, quoted};
-use crate::{decimals, failure, meeting, texts};
+use crate::{decimals, failure, meeting, texts, whole};
 
 /// Refuses what doesn't fit, where rounding would be silent.
 const STRICT: CastOptions<'_> = CastOptions {
@@ -76,17 +76,24 @@ impl Evaluation {
             return Err(bound.fault(code::SCHEMA, &unfit.why).advise(unfit.advice));
         }
         bound.expr = decimals::exact(bound.expr, &schema);
+        bound.expr = whole::checked(bound.expr, &schema);
         let planned = bound.query(&empty)?.to_alp();
         let unfit = |error: PolarsError| {
             let why = first_line(&error);
             if let Some(failure) = failure::read(&why) {
-                let fault = bound.fault(code::SCHEMA, &failure.message);
+                let fault = bound.fault(code::SCHEMA, &failure.of_column());
                 return fault.advise(
                     "write it as the `cast` transform takes it; `TRY_CAST(… AS …)` gives NULL for \
                      what doesn't fit",
                 );
             }
             let fault = bound.fault(code::SCHEMA, &failure::words(&why));
+            if let Some(advice) = whole::advice(&why) {
+                return fault.advise(advice);
+            }
+            if why.starts_with(failure::PATTERN) {
+                return fault.advise("`\\` makes the next character stand for itself: `\\[`");
+            }
             fault.advise(match failure::compares_a_moment(&why) {
                 true => bound.moments(input),
                 false => bound.types(input),
@@ -218,12 +225,16 @@ impl Evaluation {
 
     fn failed(&self, why: &str) -> Fault {
         let fault = match failure::read(why) {
-            // What Polars calls a column may be a part of the expression.
-            Some(told) if self.inputs.iter().any(|input| input.name == told.column) => self
-                .fault(code::SOURCE_INVALID, &told.message)
+            // What Polars calls a column may be a part of the expression that begins with it.
+            Some(told) if self.casts(told.column) => self
+                .fault(code::SOURCE_INVALID, &told.of_column())
                 .with("column", told.column),
-            _ => self.fault(code::SOURCE_INVALID, why),
+            Some(told) => self.fault(code::SOURCE_INVALID, &told.of_a_part()),
+            None => self.fault(code::SOURCE_INVALID, why),
         };
+        if let Some(advice) = whole::advice(why) {
+            return fault.advise(advice);
+        }
         fault.advise(match self.text.to_ascii_uppercase().contains("CAST") {
             true => "`TRY_CAST(… AS …)` gives NULL for what doesn't fit",
             false if why.contains("with format '") => {
@@ -236,19 +247,36 @@ impl Evaluation {
         })
     }
 
+    /// Whether values of a column are cast as they are.
+    fn casts(&self, column: &str) -> bool {
+        self.expr.into_iter().any(|part| {
+            let cast = match part {
+                Expr::Cast { expr, .. } => expr.as_ref(),
+                // Of text, as `texts` reads it.
+                Expr::AnonymousFunction { input, .. } => match input.as_slice() {
+                    [cast] => cast,
+                    _ => return false,
+                },
+                _ => return false,
+            };
+            matches!(cast, Expr::Column(name) if name == column)
+        })
+    }
+
     /// How dates and moments are written, for whoever compares one with a text.
     fn moments(&self, schema: &Schema) -> String {
-        let kinds = self.inputs.iter().map(|input| schema.field(input.index));
-        let kinds = kinds.map(Field::data_type);
-        let (mut moments, mut zones) = (false, false);
-        for kind in kinds {
-            moments |= matches!(kind, DataType::Timestamp(..));
-            zones |= matches!(kind, DataType::Timestamp(_, Some(_)));
-        }
-        let written = match (moments, zones) {
-            (_, true) => "cut it to a date: `CAST(… AS DATE) >= DATE '2024-12-31'`",
-            (true, false) => "write it as one: `TIMESTAMP '2024-12-31 10:00:00'`",
-            (false, false) => "write it as one: `DATE '2024-12-31'`",
+        let any = |of: fn(&DataType) -> bool| {
+            let mut kinds = self.inputs.iter();
+            kinds.any(|input| of(schema.field(input.index).data_type()))
+        };
+        let written = if any(|kind| matches!(kind, DataType::Timestamp(_, Some(_)))) {
+            "cut it to a date: `CAST(… AS DATE) >= DATE '2024-12-31'`"
+        } else if any(|kind| matches!(kind, DataType::Timestamp(..))) {
+            "write it as one: `TIMESTAMP '2024-12-31 10:00:00'`"
+        } else if any(|kind| matches!(kind, DataType::Time32(_) | DataType::Time64(_))) {
+            "write it as one: `TIME '10:00:00'`"
+        } else {
+            "write it as one: `DATE '2024-12-31'`"
         };
         written.to_owned()
     }

@@ -12,6 +12,7 @@ use sqlparser_of_polars::parser::{Parser, ParserError};
 use sqlparser_of_polars::tokenizer::Token;
 
 use crate::deep::{self, roomy};
+use crate::failure::PATTERN;
 use crate::literals;
 
 /// An expression that can be evaluated row by row, as far as can be told without the columns'
@@ -193,7 +194,7 @@ pub(crate) fn first_line(error: &impl std::fmt::Display) -> String {
     if error.contains("regex parse error:")
         && let Some(why) = lines.clone().find_map(|line| line.strip_prefix("error: "))
     {
-        return format!("the pattern can't be read: {why}");
+        return format!("{PATTERN}{why}");
     }
     lines.find(|line| !line.is_empty()).unwrap_or("").to_owned()
 }

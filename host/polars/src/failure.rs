@@ -5,7 +5,33 @@
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Failure<'a> {
     pub(crate) column: &'a str,
-    pub(crate) message: String,
+    value: String,
+    from: String,
+    to: String,
+}
+
+impl Failure<'_> {
+    /// What is said of a value that is in the column as it is.
+    pub(crate) fn of_column(&self) -> String {
+        let Self {
+            column,
+            value,
+            from,
+            to,
+        } = self;
+        match *column {
+            // What is written in the expression itself.
+            "literal" | "scalar" => self.of_a_part(),
+            _ => format!(
+                "it meets {value} in column {column}, which is {from}, and {to} can't hold it"
+            ),
+        }
+    }
+
+    /// What is said of a value that was computed.
+    pub(crate) fn of_a_part(&self) -> String {
+        format!("it meets {}, and {} can't hold it", self.value, self.to)
+    }
 }
 
 /// Reads ``conversion from `str` to `i32` failed in column 'state' for 3 out of 4 values: ["paid", …]``;
@@ -25,16 +51,11 @@ pub(crate) fn read(why: &str) -> Option<Failure<'_>> {
         }
         None => values.split([',', ']']).next()?.trim().to_owned(),
     };
-    let (from, to) = (name(from), name(to));
     Some(Failure {
         column,
-        message: match column {
-            // What is written in the expression itself.
-            "literal" | "scalar" => format!("it meets {value}, and {to} can't hold it"),
-            _ => format!(
-                "it meets {value} in column {column}, which is {from}, and {to} can't hold it"
-            ),
-        },
+        value,
+        from: name(from),
+        to: name(to),
     })
 }
 
@@ -42,6 +63,9 @@ pub(crate) fn read(why: &str) -> Option<Failure<'_>> {
 pub(crate) fn compares_a_moment(why: &str) -> bool {
     why.contains("cannot compare 'date/datetime/time' to a string value")
 }
+
+/// How it begins to be told that a pattern is none.
+pub(crate) const PATTERN: &str = "the pattern can't be read: ";
 
 /// A sentence of Polars with the names that types have elsewhere.
 pub(crate) fn words(why: &str) -> String {
@@ -85,7 +109,7 @@ mod tests {
 
     #[test]
     fn the_first_value_is_told_in_words() {
-        let of = |why: &str| read(why).map(|failure| failure.message);
+        let of = |why: &str| read(why).map(|failure| failure.of_column());
         assert_eq!(
             of("conversion from `str` to `i32` failed in column 'state' for 3 out of 4 values: [\"paid\", \"open\", \"paid\"]").as_deref(),
             Some("it meets \"paid\" in column state, which is string, and int32 can't hold it")

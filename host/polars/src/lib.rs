@@ -20,6 +20,7 @@ mod meeting;
 mod query;
 mod sql;
 mod texts;
+mod whole;
 
 #[cfg(test)]
 mod tests;

@@ -2,22 +2,31 @@
 //! a word: decimals and texts for texts, letter by letter, a uint64 and a number that may be negative for
 //! floats; and of written numbers it drops the places that a decimal doesn't have.
 
-use polars::prelude::{AnyValue, DataType, Schema, UnknownKind};
+use std::borrow::Cow;
+
+use polars::prelude::{AnyValue, DataType, Duration, Schema, TimeUnit, UnknownKind};
 use polars_plan::prelude::{
-    BooleanFunction, DynLiteralValue, Expr, FunctionExpr, LiteralValue, Operator,
+    BooleanFunction, DynLiteralValue, Expr, FunctionExpr, LiteralValue, Operator, TemporalFunction,
 };
 
 use crate::failure;
 
 /// What meets, and what to write instead.
 pub(crate) struct Unfit {
-    pub(crate) why: String,
+    pub(crate) why: Cow<'static, str>,
     pub(crate) advice: &'static str,
 }
 
 const NUMBERS: &str = "write numbers without quotes, and texts as numbers: `CAST(… AS DECIMAL(…))`";
 const WIDER: &str = "say as what: `CAST(… AS DECIMAL(20, 0))` holds every uint64";
 const LEAVE_OUT: &str = "leave it out: no value of that type equals it";
+
+const HOURS: Unfit = Unfit {
+    why: Cow::Borrowed("a date has no hours, which this adds to one"),
+    advice: "add them to a moment: `CAST(… AS TIMESTAMP) + …`; whole days can be added to a date",
+};
+/// In nanoseconds.
+const DAY: i64 = 86_400_000_000_000;
 
 /// The first such meeting.
 pub(crate) fn unfit(expr: &Expr, schema: &Schema) -> Option<Unfit> {
@@ -30,6 +39,10 @@ pub(crate) fn unfit(expr: &Expr, schema: &Schema) -> Option<Unfit> {
             }
             FunctionExpr::Boolean(BooleanFunction::IsIn { .. }) => match input.as_slice() {
                 [value, list] => member(value, list, schema),
+                _ => None,
+            },
+            FunctionExpr::TemporalExpr(TemporalFunction::OffsetBy) => match input.as_slice() {
+                [moment, interval] => offset(moment, interval, schema),
                 _ => None,
             },
             _ => None,
@@ -53,13 +66,46 @@ fn operands(left: &Expr, op: Operator, right: &Expr, schema: &Schema) -> Option<
             let number = named(&number);
             Some(Unfit {
                 why: match op.is_comparison() {
-                    true => format!("cannot compare string with numeric type ({number})"),
-                    false => format!("{number} and string don't add up"),
+                    true => format!("cannot compare string with numeric type ({number})").into(),
+                    false => format!("{number} and string don't add up").into(),
                 },
                 advice: NUMBERS,
             })
         }
+        (DataType::Date, DataType::Duration(_)) if !whole_days(right, schema) => Some(HOURS),
+        (DataType::Duration(_), DataType::Date) if !whole_days(left, schema) => Some(HOURS),
         _ => unsigned(&[left, right], schema),
+    }
+}
+
+/// A written interval, which is added to a date.
+fn offset(moment: &Expr, interval: &Expr, schema: &Schema) -> Option<Unfit> {
+    let Expr::Literal(LiteralValue::Scalar(written)) = interval else {
+        return None;
+    };
+    let interval = Duration::try_parse(written.value().get_str()?).ok()?;
+    let whole = interval.nanoseconds() % DAY == 0;
+    (type_of(moment, schema)? == DataType::Date && !whole).then_some(HOURS)
+}
+
+/// Whether a duration is one of whole days, whatever the rows hold.
+fn whole_days(expr: &Expr, schema: &Schema) -> bool {
+    match expr {
+        Expr::Literal(LiteralValue::Scalar(written)) => match written.value() {
+            AnyValue::Duration(length, TimeUnit::Nanoseconds) => length % DAY == 0,
+            AnyValue::Duration(length, TimeUnit::Microseconds) => length % (DAY / 1_000) == 0,
+            AnyValue::Duration(length, TimeUnit::Milliseconds) => length % (DAY / 1_000_000) == 0,
+            value => value.is_null(),
+        },
+        Expr::BinaryExpr { left, op, right } => match op {
+            Operator::Plus => whole_days(left, schema) && whole_days(right, schema),
+            Operator::Minus if type_of(left, schema) == Some(DataType::Date) => {
+                type_of(right, schema) == Some(DataType::Date)
+            }
+            Operator::Minus => whole_days(left, schema) && whole_days(right, schema),
+            _ => false,
+        },
+        _ => false,
     }
 }
 
@@ -83,7 +129,7 @@ fn unsigned(parts: &[&Expr], schema: &Schema) -> Option<Unfit> {
     };
     let other = parts.iter().zip(&types).find_map(signed)?;
     Some(Unfit {
-        why: format!("uint64 and {other} have no whole number type that holds both"),
+        why: format!("uint64 and {other} have no whole number type that holds both").into(),
         advice: WIDER,
     })
 }
@@ -106,7 +152,7 @@ fn member(value: &Expr, list: &Expr, schema: &Schema) -> Option<Unfit> {
     };
     let written = written.f64().ok()?.iter().flatten().find(longer)?;
     Some(Unfit {
-        why: format!("{written} has more places than {} has", named(&number)),
+        why: format!("{written} has more places than {} has", named(&number)).into(),
         advice: LEAVE_OUT,
     })
 }

@@ -1,6 +1,6 @@
 //! What docs/transforms.md says of numbers and moments.
 
-use arrow_array::{Decimal128Array, Int32Array, UInt64Array};
+use arrow_array::{Decimal128Array, Int32Array, UInt32Array, UInt64Array};
 use arrow_cast::display::array_value_to_string;
 
 use super::*;
@@ -40,6 +40,10 @@ fn row() -> RecordBatch {
         (
             "at",
             Arc::new(arrow_array::TimestampMicrosecondArray::from(vec![0])) as ArrayRef,
+        ),
+        (
+            "clock",
+            Arc::new(arrow_array::Time64MicrosecondArray::from(vec![0])) as ArrayRef,
         ),
         (
             // 2024-01-01T23:30Z, half past midnight of the next day there.
@@ -262,14 +266,17 @@ fn numbers_are_as_documented() {
         ("i // 0", "NULL"),
         ("i % 0", "NULL"),
         ("i / 0", "-inf"),
-        ("most + 1", "0"),
         ("most > 5", "true"),
         ("CAST(most AS DECIMAL(20, 0)) > -1", "true"),
         ("CAST(most AS DECIMAL(20, 0)) = qty", "false"),
         ("price IN (1.25, 3.5)", "true"),
         ("price || '1'", "1.251"),
         ("price IN (1, 2)", "false"),
-        ("i - 2147483647", "2147483642"),
+        ("2147483647 + 1", "2147483648"),
+        ("(CASE WHEN i < 0 THEN 1 END) + 5000000000", "5000000001"),
+        ("POWER(i, 2)", "49"),
+        ("ABS(i)", "7"),
+        ("9007199254740993 // 1", "9007199254740993"),
         ("STRPOS(none, 'b')", "0"),
     ] {
         assert_eq!(one(text).0, value, "{text}");
@@ -366,12 +373,180 @@ fn what_is_wrong_is_told_with_its_reason() {
              what: `CAST(… AS DECIMAL(20, 0))` holds every uint64",
         ),
         (
+            "day + INTERVAL '1 hour'",
+            "a date has no hours, which this adds to one\nadd them to a moment: `CAST(… AS TIMESTAMP) + …`; \
+             whole days can be added to a date",
+        ),
+        (
+            "day - (at - at)",
+            "a date has no hours, which this adds to one\nadd them to a moment: `CAST(… AS TIMESTAMP) + …`; \
+             whole days can be added to a date",
+        ),
+        (
+            "clock > '10:00'",
+            "cannot compare 'date/datetime/time' to a string value\nwrite it as one: `TIME '10:00:00'`",
+        ),
+        (
+            "(CASE WHEN i < 0 THEN 2147483647 END) + 1",
+            "it meets 2147483647 + 1, which is beyond int32\ngive one of them more room before: `CAST(… AS \
+             BIGINT)`",
+        ),
+        (
+            "POWER(qty, 3)",
+            "it meets POWER(3000000000, 3), which is beyond int64\ngive one of them more room before: `CAST(… \
+             AS DECIMAL(38, 0))`",
+        ),
+        (
+            "ABS(CAST('-2147483648' AS INT))",
+            "it meets ABS(-2147483648), which is beyond int32\ngive one of them more room before: `CAST(… AS \
+             BIGINT)`",
+        ),
+        (
+            "f // 0",
+            "it meets -inf, and int64 can't hold it\ncompute it in a type with more room (`CAST(… AS DOUBLE)` \
+             has it, and rounds), or leave such rows out before (`filter`)",
+        ),
+        (
+            "most // 1",
+            "it meets 18446744073709551615, and int64 can't hold it\ncompute it in a type with more room \
+             (`CAST(… AS DOUBLE)` has it, and rounds), or leave such rows out before (`filter`)",
+        ),
+        (
+            "most + 1",
+            "it meets 18446744073709551615 + 1, which is beyond uint64\ngive one of them more room before: \
+             `CAST(… AS DECIMAL(38, 0))`",
+        ),
+        (
+            "i * 306783379",
+            "it meets -7 * 306783379, which is beyond int32\ngive one of them more room before: `CAST(… AS \
+             BIGINT)`",
+        ),
+        (
             "REGEXP_LIKE(none, '[')",
-            "the pattern can't be read: unclosed character class\nnone is string; `CAST(… AS …)` gives \
-             another type",
+            "the pattern can't be read: unclosed character class\n`\\` makes the next character stand for \
+             itself: `\\[`",
         ),
     ] {
         let whole = format!("derive can't compute made as `{text}`: {expected}");
         assert_eq!(told(text), whole);
+    }
+}
+
+/// Whole numbers of each type that arithmetic is done in, ends and middles.
+fn ends() -> RecordBatch {
+    let (i, l) = (
+        [i32::MIN, -1, 0, 2, i32::MAX],
+        [i64::MIN, -1, 0, 2, i64::MAX],
+    );
+    let (u, v) = ([0, 1, 2, 3, u32::MAX], [0, 1, 2, 3, u64::MAX]);
+    let mut columns: Vec<(String, ArrayRef)> = Vec::new();
+    // Each value beside each.
+    for at in 0..5 {
+        columns.extend([
+            (
+                format!("i{at}"),
+                Arc::new(Int32Array::from(vec![Some(i[at]), None])) as ArrayRef,
+            ),
+            (
+                format!("l{at}"),
+                Arc::new(Int64Array::from(vec![Some(l[at]), None])) as ArrayRef,
+            ),
+            (
+                format!("u{at}"),
+                Arc::new(UInt32Array::from(vec![Some(u[at]), None])) as ArrayRef,
+            ),
+            (
+                format!("v{at}"),
+                Arc::new(UInt64Array::from(vec![Some(v[at]), None])) as ArrayRef,
+            ),
+        ]);
+    }
+    RecordBatch::try_from_iter(columns).unwrap()
+}
+
+#[test]
+fn arithmetic_of_whole_numbers_is_exact_or_fails() {
+    let given = ends();
+    let value = |column: &ArrayRef| array_value_to_string(column, 0).unwrap().parse::<i128>();
+    let number = |name: &str| match given.column_by_name(name) {
+        Some(column) => value(column).unwrap(),
+        None => name.parse::<i128>().unwrap(),
+    };
+    let mut names: Vec<String> = given
+        .schema()
+        .fields()
+        .iter()
+        .map(|f| f.name().clone())
+        .collect();
+    names.extend(["2", "-1", "2147483647", "2147483648", "9223372036854775807"].map(str::to_owned));
+    let (mut made, mut failed) = (0, 0);
+    for (left, right) in names.iter().flat_map(|l| names.iter().map(move |r| (l, r))) {
+        for (op, exact) in [
+            ("+", i128::checked_add as fn(i128, i128) -> Option<i128>),
+            ("-", i128::checked_sub),
+            ("*", i128::checked_mul),
+        ] {
+            let text = format!("{left} {op} {right}");
+            let exact = exact(number(left), number(right));
+            match derive(&text, &given) {
+                Ok(column) => {
+                    assert_eq!(value(&column).ok(), exact, "{text} {}", column.data_type());
+                    let written = !text.contains(char::is_alphabetic);
+                    assert_eq!(column.is_null(1), !written, "{text}");
+                    made += 1;
+                }
+                Err(fault) => {
+                    let message = &fault.message;
+                    let beyond = format!(
+                        "it meets {} {op} {}, which is beyond",
+                        number(left),
+                        number(right)
+                    );
+                    let apart = message.contains("uint64 and ");
+                    let long = message.contains("can't hold it");
+                    assert!(message.contains(&beyond) || apart || long, "{message}");
+                    failed += 1;
+                }
+            }
+        }
+    }
+    assert!(made > 500 && failed > 100, "{made} made, {failed} failed");
+}
+
+#[test]
+fn what_stands_under_null_is_nothing_that_overflows() {
+    let nulls = vec![true, false].into();
+    let column = Int32Array::new(vec![1, i32::MAX].into(), Some(nulls));
+    let given = batch(vec![("i", Arc::new(column) as ArrayRef)]);
+    for text in ["i + 1", "1 + i", "i + i"] {
+        let made = derive(text, &given).unwrap();
+        assert_eq!(made.data_type(), &DataType::Int32, "{text}");
+        assert_eq!(array_value_to_string(&made, 0).unwrap(), "2");
+        assert!(made.is_null(1));
+    }
+}
+
+#[test]
+fn a_case_of_hundreds_of_decimals_is_bound() {
+    let whens: String = (0..200)
+        .map(|n| format!("WHEN i = {n} THEN price * {n} "))
+        .collect();
+    let text = format!("CASE {whens}ELSE dear END");
+    assert_eq!(one(&text), ("1234567.89".into(), "decimal(38, 2)".into()));
+}
+
+#[test]
+fn whole_days_are_added_to_a_date() {
+    for (text, expected) in [
+        ("day + INTERVAL '1 day'", "1970-01-02"),
+        ("day - INTERVAL '48 hours'", "1969-12-30"),
+        ("day + INTERVAL '1 month'", "1970-02-01"),
+        ("day + (day - day)", "1970-01-01"),
+    ] {
+        assert_eq!(
+            one(text),
+            (expected.to_owned(), "date".to_owned()),
+            "{text}"
+        );
     }
 }
