@@ -179,20 +179,44 @@ fn a_kill_after_the_verdict_commits_nothing_twice() {
 
 #[test]
 fn nothing_is_judged_as_well() {
+    for incremental in ["", ", incremental: {column: id}"] {
+        let project = Project::new();
+        project.flow(
+            "sales",
+            &format!(
+                "home: {{type: csv, path: data, allow_empty: true{incremental}}}\n\
+                 store: lake/sales\n\
+                 checks:\n  - {{type: row_count, min: 1}}\n  - {{type: not_null, columns: id}}\n"
+            ),
+        );
+        project.write("data/a.csv", "id,customer\n1,ann\n");
+        project.hygge("start").succeed();
+        std::fs::remove_file(project.path("data/a.csv")).unwrap();
+        let failed = project.hygge("start --output json").run();
+        assert_eq!(
+            Events::of(&failed).fault("sales.sales"),
+            "a check failed: 0 rows reach the store, not at least 1"
+        );
+        assert_eq!(project.content("lake/sales").rows, 1);
+    }
+}
+
+/// A merge keeps one of several rows with one key, after they are counted.
+#[test]
+fn rows_are_counted_alike_in_every_run_of_a_merge() {
     let project = Project::new();
     project.flow(
         "sales",
-        "home: {type: csv, path: data, allow_empty: true}\nstore: lake/sales\n\
-         checks:\n  - {type: row_count, min: 1}\n  - {type: not_null, columns: id}\n",
+        "home:\n  path: data/a.csv\n  incremental: {column: v, strategy: merge, key: id}\n\
+         store: lake/sales\nchecks:\n  - {type: volume}\n  - {type: row_count, max: 12}\n",
     );
-    project.write("data/a.csv", "id,customer\n1,ann\n");
-    project.hygge("start").succeed();
-    std::fs::remove_file(project.path("data/a.csv")).unwrap();
-    let failed = project.hygge("start --output json").run();
-    assert_eq!(
-        Events::of(&failed).fault("sales.sales"),
-        "a check failed: 0 rows would be committed, not at least 1"
-    );
+    for run in 0..3 {
+        let rows: String = (0..10)
+            .map(|row| format!("1,{}\n", run * 10 + row))
+            .collect();
+        project.write("data/a.csv", format!("id,v\n{rows}"));
+        project.hygge("start").succeed();
+    }
     assert_eq!(project.content("lake/sales").rows, 1);
 }
 

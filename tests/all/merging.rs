@@ -240,7 +240,7 @@ fn a_key_of_other_columns_or_of_another_cast_stops_the_merge() {
     let derived =
         "{type: derive, columns: {k: \"CONCAT('x', id)\"}}, {type: exclude, columns: [id]}";
 
-    // An append knows of no key, so that of the first merge is taken as it is.
+    // An append has no key, and may bring that of the merges that follow.
     with("append", derived);
     come(["id", "s"]);
     project.hygge("start --flow f --full").succeed();
@@ -248,6 +248,23 @@ fn a_key_of_other_columns_or_of_another_cast_stops_the_merge() {
     come(["id", "s"]);
     project.hygge("start").succeed();
     assert_eq!(settled(&project).len(), 1);
+
+    // It may as well bring another, or several.
+    let hashed =
+        "{type: rename, columns: {id: k}}, {type: mask, key: k, columns: {k: {how: hash}}}";
+    with("append", "{type: rename, columns: {id: k}}");
+    come(["id", "s"]);
+    project.hygge("start --flow f --full").succeed();
+    with(merge, hashed);
+    come(["id", "s"]);
+    refused();
+    with("append", hashed);
+    project.hygge("start").succeed();
+    with(merge, hashed);
+    come(["id", "s"]);
+    refused();
+    with(merge, derived);
+    project.hygge("start --flow f --full").succeed();
 
     // A cast below, gone where it was made.
     with(

@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use crate::kind::{Spec, find, problem};
 use crate::rowwise::{Part, row_wise};
-use crate::value::{Written, compared, scalar, unpacked};
+use crate::value::{Written, compared, plain, scalar, unpacked};
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -49,13 +49,18 @@ impl Spec for Range {
         let Some(to) = compared(Self::NAME, field)? else {
             return Ok(row_wise(Vec::new()));
         };
-        let bound = |written: &Option<Written>| {
-            let written = written.as_ref();
+        let whole = plain(field.data_type()).is_integer();
+        let bound = |written: &Option<Written>, within: fn(f64) -> f64| {
+            let written = written.as_ref().map(|written| match whole {
+                true => written.whole(within),
+                false => written.clone(),
+            });
             written
-                .map(|written| scalar(Self::NAME, written, field))
+                .map(|written| scalar(Self::NAME, &written, field))
                 .transpose()
         };
-        let (min, max) = (bound(&self.min)?, bound(&self.max)?);
+        let min = bound(&self.min, f64::ceil)?;
+        let max = bound(&self.max, f64::floor)?;
         if let (Some(least), Some(most)) = (&min, &max) {
             let none = gt(least, most)
                 .map_err(|error| Fault::internal(format!("can't compare: {error}")))?;

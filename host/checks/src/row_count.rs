@@ -1,4 +1,4 @@
-//! `row_count`: how many rows a run commits.
+//! `row_count`: how many rows a run brings.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ pub(crate) struct RowCount {
 
 impl Spec for RowCount {
     const NAME: &'static str = "row_count";
-    const SUMMARY: &'static str = "a run commits so many rows";
+    const SUMMARY: &'static str = "a run brings so many rows";
     const OF_ROWS: bool = false;
 
     fn problems(&self) -> Vec<Problem> {
@@ -70,21 +70,18 @@ impl BoundCheck for RowCount {
         Ok(match few || many {
             false => Verdict::Passed,
             true => Verdict::Failed {
-                why: format!(
-                    "{} would be committed, not {}",
-                    rows(about.rows),
-                    self.wanted()
-                ),
+                why: format!("{}, not {}", brought(about.rows), self.wanted()),
                 rows: None,
             },
         })
     }
 }
 
-pub(crate) fn rows(rows: u64) -> String {
+/// Rows as they reach the Store: of several with one key a merge keeps one, after the checks.
+pub(crate) fn brought(rows: u64) -> String {
     match rows {
-        1 => "1 row".to_owned(),
-        rows => format!("{rows} rows"),
+        1 => "1 row reaches the store".to_owned(),
+        rows => format!("{rows} rows reach the store"),
     }
 }
 

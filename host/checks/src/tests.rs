@@ -7,6 +7,7 @@ use arrow_array::{
     ArrayRef, Decimal128Array, DictionaryArray, Float64Array, Int64Array, ListArray, NullArray,
     RecordBatch, StringArray, TimestampMicrosecondArray,
 };
+use arrow_schema::{DataType, TimeUnit};
 use hygge_core::{
     About, BuildContext, Context, Fault, Registry, Result, Settings, Severity, Verdict,
 };
@@ -124,6 +125,10 @@ fn each_check_says_what_it_found() {
         json!({"type": "row_count", "min": 3, "max": 2}),
         json!({"type": "freshness", "column": "at", "max_age": "4d"}),
         json!({"type": "freshness", "column": "at", "max_age": "1d 12h"}),
+        json!({"type": "range", "column": "id", "min": 0.5, "max": 1.5}),
+        json!({"type": "range", "column": "id", "min": 2.0}),
+        json!({"type": "accepted_values", "column": "id", "values": [1.0, 2]}),
+        json!({"type": "accepted_values", "column": "id", "values": [1.5]}),
         json!({"type": "freshness", "column": "id", "max_age": "1d"}),
         json!({"type": "freshness", "column": "at", "max_age": "soon"}),
         json!({"type": "volume"}),
@@ -251,6 +256,108 @@ fn columns_without_a_type_pass_and_nested_ones_are_refused_at_once() {
         ]
         .join("\n")
     );
+}
+
+/// A bound that the column's type would round is none that was asked for.
+#[test]
+fn what_a_type_would_round_is_refused() {
+    let moments = |unit: TimeUnit| -> ArrayRef {
+        let texts: ArrayRef = Arc::new(StringArray::from(vec!["2020-01-01"]));
+        arrow_cast::cast(&texts, &DataType::Timestamp(unit, None)).unwrap()
+    };
+    let as_type = |text: &str, to: DataType| -> ArrayRef {
+        let texts: ArrayRef = Arc::new(StringArray::from(vec![text]));
+        arrow_cast::cast(&texts, &to).unwrap()
+    };
+    let columns: [(&str, ArrayRef, [Value; 2], Value); 8] = [
+        (
+            "ms",
+            moments(TimeUnit::Millisecond),
+            [
+                json!("2020-01-01T00:00:00.0009"),
+                json!("2020-01-01T00:00:00.000000001"),
+            ],
+            json!("2020-01-01T00:00:00.000"),
+        ),
+        (
+            "us",
+            moments(TimeUnit::Microsecond),
+            [json!("2020-01-01T00:00:00.0000009"), json!("x")],
+            json!("1066-10-14T10:00:00"),
+        ),
+        (
+            "day",
+            as_type("2020-01-01", DataType::Date32),
+            [
+                json!("2020-01-01T12:00:00"),
+                json!("2019-12-31T23:00:00-05:00"),
+            ],
+            json!("2020-01-01"),
+        ),
+        (
+            "small",
+            as_type("0.00", DataType::Decimal32(7, 2)),
+            [json!(0.004), json!("-0.001")],
+            json!(0.0),
+        ),
+        (
+            "large",
+            as_type("0.00", DataType::Decimal128(38, 2)),
+            [json!(0.004), json!("-0.001")],
+            json!("-0.01"),
+        ),
+        (
+            "f32",
+            as_type("0", DataType::Float32),
+            [json!(16_777_217), json!("-16777217")],
+            json!(-1),
+        ),
+        (
+            "f64",
+            as_type("0", DataType::Float64),
+            [json!(9_007_199_254_740_993_i64), json!("-9007199254740993")],
+            json!(-0.1),
+        ),
+        (
+            "clock",
+            as_type("10:00:00", DataType::Time32(TimeUnit::Second)),
+            [json!("10:00:00.5"), json!("09:59:59.999999")],
+            json!("10:00:00"),
+        ),
+    ];
+    for (name, column, rounded, exact) in columns {
+        let rows = RecordBatch::try_from_iter([(name, column)]).unwrap();
+        for bound in rounded {
+            for check in [
+                json!({"type": "range", "column": name, "min": bound}),
+                json!({"type": "accepted_values", "column": name, "values": [bound]}),
+            ] {
+                let refused = judged(&check, &[vec![rows.clone()]]).unwrap_err();
+                assert!(refused.message.contains("can't take"), "{check}: {refused}");
+            }
+        }
+        let check = json!({"type": "range", "column": name, "min": exact});
+        assert_eq!(
+            judged(&check, &[vec![rows]]).unwrap(),
+            Verdict::Passed,
+            "{check}"
+        );
+    }
+}
+
+#[test]
+fn a_moment_beyond_the_calendar_is_fresh_and_one_before_it_is_not() {
+    for (micros, fresh) in [
+        (253_402_214_400_000_000, true),
+        (i64::MAX, true),
+        (i64::MIN, false),
+    ] {
+        let column: ArrayRef = Arc::new(TimestampMicrosecondArray::from(vec![micros]));
+        let rows = RecordBatch::try_from_iter([("at", column)]).unwrap();
+        let check = json!({"type": "freshness", "column": "at", "max_age": "1d"});
+        let verdict = judged(&check, &[vec![rows]]).unwrap();
+        assert_eq!(verdict == Verdict::Passed, fresh, "{micros}: {verdict:?}");
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use arrow_array::timezone::Tz;
 use arrow_array::types::{Float32Type, Float64Type};
 use arrow_array::{ArrayRef, Scalar, StringArray};
 use arrow_cast::{CastOptions, cast_with_options};
-use arrow_schema::{DataType, Field};
+use arrow_schema::{DataType, Field, TimeUnit};
 use hygge_core::{Fault, Result, code, type_name};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -30,6 +30,21 @@ impl Written {
             Self::Truth(truth) => truth.to_string(),
             Self::Number(number) => number.to_string(),
             Self::Text(text) => text.clone(),
+        }
+    }
+
+    /// A bound of whole numbers, which may be written with places.
+    pub(crate) fn whole(&self, within: fn(f64) -> f64) -> Self {
+        match self {
+            Self::Number(number) if number.is_f64() => {
+                // Below 2^53 a float stands for one number only.
+                let bound = number.as_f64().filter(|float| float.abs() < 9e15);
+                bound.map_or_else(
+                    || self.clone(),
+                    |float| Self::Text(format!("{:.0}", within(float))),
+                )
+            }
+            other => other.clone(),
         }
     }
 }
@@ -113,6 +128,13 @@ pub(crate) fn scalar(check: &str, written: &Written, field: &Field) -> Result<Sc
     };
     let to = plain(field.data_type());
     let text = written.text();
+    // Of a column whose values happen to be whole the type may be, too.
+    let text = match text.split_once('.') {
+        Some((whole, zeros)) if to.is_integer() && zeros.bytes().all(|byte| byte == b'0') => {
+            whole.to_owned()
+        }
+        _ => text,
+    };
     let one: ArrayRef = Arc::new(StringArray::from(vec![text.as_str()]));
     let refused = || {
         let message = format!(
@@ -128,12 +150,49 @@ pub(crate) fn scalar(check: &str, written: &Written, field: &Field) -> Result<Sc
         cast_with_options(given, to, &STRICT).map_err(|_| refused())
     };
     let made = cast(&one, &to)?;
-    if matches!(to, DataType::Decimal128(..) | DataType::Decimal256(..)) {
-        // Arrow rounds a text to a decimal's places without a word.
-        let exact = DataType::Decimal256(76, 38);
-        if cast(&one, &exact)?.as_ref() != cast(&made, &exact)?.as_ref() {
-            return Err(refused());
-        }
+    // What a type doesn't hold Arrow cuts off or rounds without a word, of which a finer one tells.
+    let told = finer(&to).into_iter().find_map(|finer| {
+        let exact = cast_with_options(&one, &finer, &STRICT).ok()?;
+        Some((exact, cast_with_options(&made, &finer, &STRICT).ok()?))
+    });
+    if told.is_some_and(|(exact, made)| exact.as_ref() != made.as_ref()) || rounded(&text, &made) {
+        return Err(refused());
     }
     Ok(Scalar::new(one_form(&made)))
+}
+
+/// Types that hold what one of these may have lost, the finest first: it doesn't reach as far.
+fn finer(to: &DataType) -> Vec<DataType> {
+    let moment = |zone: &Option<Arc<str>>| {
+        let units = [TimeUnit::Nanosecond, TimeUnit::Microsecond];
+        units
+            .map(|unit| DataType::Timestamp(unit, zone.clone()))
+            .to_vec()
+    };
+    match to {
+        DataType::Decimal32(..)
+        | DataType::Decimal64(..)
+        | DataType::Decimal128(..)
+        | DataType::Decimal256(..) => vec![DataType::Decimal256(76, 38)],
+        DataType::Date32 | DataType::Date64 => moment(&None),
+        DataType::Timestamp(_, zone) => moment(zone),
+        DataType::Time32(_) | DataType::Time64(_) => vec![DataType::Time64(TimeUnit::Nanosecond)],
+        _ => Vec::new(),
+    }
+}
+
+/// Whether a float stands for another whole number than the one that was written.
+fn rounded(text: &str, made: &ArrayRef) -> bool {
+    let Ok(whole) = text.parse::<i128>() else {
+        return false;
+    };
+    let exact = |made: f64| {
+        let made = format!("{made:.0}");
+        made.parse::<i128>().is_ok_and(|made| made == whole)
+    };
+    match made.data_type() {
+        DataType::Float32 => !exact(made.as_primitive::<Float32Type>().value(0).into()),
+        DataType::Float64 => !exact(made.as_primitive::<Float64Type>().value(0)),
+        _ => false,
+    }
 }

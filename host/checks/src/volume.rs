@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::kind::{Spec, problem};
-use crate::row_count::{Nothing, rows};
+use crate::row_count::{Nothing, brought};
 
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -41,7 +41,7 @@ fn twice() -> f64 {
 
 impl Spec for Volume {
     const NAME: &'static str = "volume";
-    const SUMMARY: &'static str = "a run commits about as many rows as the last ones did";
+    const SUMMARY: &'static str = "a run brings about as many rows as the last ones did";
     const OF_ROWS: bool = false;
 
     fn problems(&self) -> Vec<Problem> {
@@ -92,9 +92,9 @@ impl BoundCheck for Volume {
             false => Verdict::Passed,
             true => Verdict::Failed {
                 why: format!(
-                    "{} would be committed; {} {average:.0} on average, and {least:.0} to {most:.0} \
+                    "{}; {} {average:.0} on average, and {least:.0} to {most:.0} \
                      may come",
-                    rows(about.rows),
+                    brought(about.rows),
                     match runs {
                         1 => "the last run had".to_owned(),
                         runs => format!("the last {runs} runs had"),

@@ -84,11 +84,11 @@ pub trait Looking: Send {
 /// What is known of a run besides its rows.
 #[derive(Debug, Clone)]
 pub struct About {
-    /// Rows that it would commit.
+    /// Rows that reach the Store.
     pub rows: u64,
     /// When it began.
     pub began: jiff::Timestamp,
-    /// Rows that earlier runs of the same kind committed, the newest first.
+    /// As many of earlier runs of the same kind, the newest first.
     pub earlier: Vec<u64>,
 }
 

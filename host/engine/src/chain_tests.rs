@@ -40,7 +40,6 @@ async fn rows_that_nothing_tells_apart_are_refused_in_a_merge() {
         key: vec!["id".to_owned()],
         latest_by: None,
         single: BTreeSet::from([0]),
-        ..Merge::default()
     };
     let watched = chain().merged(Some(&merge));
     let mut watched = watched.bind(&batch.schema(), &cx).await.unwrap();

@@ -7,9 +7,11 @@ use hygge_project::{Filler, Plan, PlannedEntity};
 use hygge_state::StateStore;
 
 use crate::chain::Chain;
+use crate::checks::Checks;
 use crate::recover::build;
 use crate::start::{self, Start};
-use crate::{empty, increment, making, preview};
+use crate::traced::Merge;
+use crate::{drift, empty, increment, making, preview};
 
 /// What `hygge debug` found out about one entity.
 #[derive(Debug, Clone)]
@@ -18,6 +20,8 @@ pub struct Checked {
     pub id: EntityId,
     /// About its Home.
     pub home: Vec<Finding>,
+    /// About what happens between the two: transforms, keys, changed columns, checks.
+    pub between: Vec<Finding>,
     /// About its Store.
     pub store: Vec<Finding>,
     /// The flow that goes first and fills its Home, which has nothing to read yet.
@@ -27,10 +31,8 @@ pub struct Checked {
 impl Checked {
     /// Whether everything is as it should be.
     pub fn ok(&self) -> bool {
-        self.home
-            .iter()
-            .chain(&self.store)
-            .all(|finding| finding.ok)
+        let all = self.home.iter().chain(&self.between).chain(&self.store);
+        all.into_iter().all(|finding| finding.ok)
     }
 }
 
@@ -49,6 +51,7 @@ pub async fn check(
                 let mut each = Checked {
                     id: planned.id.clone(),
                     home: home.check(cx).await.unwrap_or_else(found),
+                    between: Vec::new(),
                     store: store.check(cx).await.unwrap_or_else(found),
                     waits: None,
                 };
@@ -80,6 +83,7 @@ pub async fn check(
             Err(fault) => Checked {
                 id: planned.id.clone(),
                 home: found(fault),
+                between: Vec::new(),
                 store: Vec::new(),
                 waits: None,
             },
@@ -126,19 +130,23 @@ impl Rehearsal<'_> {
         if checked.waits.is_some() {
             return;
         }
-        match self.schema(home, &start).await {
-            Ok(Some(schema)) => {
-                let policy = self.planned.on_schema_change;
-                let fits = match store.fits(&schema) {
-                    Ok(()) => store.suits(&schema, policy, self.cx).await.map(drop),
-                    unfit => unfit,
-                };
-                if let Err(fault) = fits {
-                    checked.store.extend(found(fault));
-                }
-            }
-            Ok(None) => {}
-            Err(fault) => checked.home.extend(found(fault)),
+        let schema = match self.next(home, &start).await {
+            Ok(Some(next)) => self.reaches(next, &start),
+            Ok(None) => return,
+            Err(stop) => Err(stop),
+        };
+        let schema = match schema {
+            Ok(schema) => schema,
+            Err(Stop::Home(fault)) => return checked.home.extend(found(fault)),
+            Err(Stop::Between(fault)) => return checked.between.extend(found(fault)),
+        };
+        let policy = self.planned.on_schema_change;
+        let fits = match store.fits(&schema) {
+            Ok(()) => store.suits(&schema, policy, self.cx).await.map(drop),
+            unfit => unfit,
+        };
+        if let Err(fault) = fits {
+            checked.store.extend(found(fault));
         }
     }
 
@@ -178,22 +186,37 @@ impl Rehearsal<'_> {
         }
     }
 
-    /// The schema that reaches the Store; none when the source is empty, and may be.
-    async fn schema(&self, home: &dyn Home, start: &Start) -> Result<Option<SchemaRef>> {
-        match self.next(home, start).await? {
-            None => Ok(None),
-            Some(Next {
-                unfit: None,
-                schema,
-            }) => Ok(Some(schema)),
-            Some(Next {
-                unfit: Some(fault), ..
-            }) => Err(fault),
+    /// The schema that reaches the Store, past all that a run looks at before rows move.
+    pub(crate) fn reaches(&self, next: Next, start: &Start) -> Result<SchemaRef, Stop> {
+        match next.unfit {
+            Some(stop) => Err(stop),
+            None => self
+                .brought(next.schema, next.merge.as_ref(), start)
+                .map_err(Stop::Between),
         }
     }
 
+    fn brought(
+        &self,
+        leaves: SchemaRef,
+        merge: Option<&Merge>,
+        start: &Start,
+    ) -> Result<SchemaRef> {
+        let planned = self.planned;
+        let before = drift::before(planned, &self.plan.place, start.state.as_ref());
+        let table = drift::table(planned, self.registry);
+        let met = drift::meet(planned.on_schema_change, before, &leaves, table)?;
+        let brought = met.and_then(|(_, met)| met.schema);
+        if let (Some(merge), Some(brought)) = (merge, &brought) {
+            merge.stays(brought)?;
+        }
+        let schema = brought.unwrap_or(leaves);
+        Checks::bind(self.registry, planned, &self.plan.place, &schema)?;
+        Ok(schema)
+    }
+
     /// What a run that begins there would get; none when the source is empty, and may be.
-    pub(crate) async fn next(&self, home: &dyn Home, start: &Start) -> Result<Option<Next>> {
+    pub(crate) async fn next(&self, home: &dyn Home, start: &Start) -> Result<Option<Next>, Stop> {
         let planned = self.planned;
         let incremental = planned.incremental.as_ref();
         let request = SplitRequest {
@@ -222,27 +245,54 @@ impl Rehearsal<'_> {
         let chain = Chain::build(self.registry, planned, &self.plan.place)?;
         let bound = match chain.bind(&splits.schema, self.cx).await {
             Ok(bound) => bound,
-            Err(fault) => return Err(unfit.unwrap_or(fault)),
+            Err(fault) => return Err(unfit.map_or(Stop::Between(fault), Stop::Home)),
         };
         let merge = bound.traced().merge(incremental, &splits);
         let before = self.state.memory(&planned.id, making::MEMORY).await?;
         let merged = merge.and_then(|merge| {
-            let key = (splits.schema.as_ref(), merge.as_ref());
-            making::same(planned, start, key, before)
+            let made = (&*bound.traced().made(), merge.as_ref());
+            making::same(planned, start, &splits.schema, made, before)?;
+            Ok(merge)
         });
+        let (merge, refused) = match merged {
+            Ok(merge) => (merge, None),
+            Err(fault) => (None, Some(fault)),
+        };
         Ok(Some(Next {
             schema: bound.schema(),
-            unfit: unfit.or(merged.err()),
+            merge,
+            unfit: unfit.map(Stop::Home).or(refused.map(Stop::Between)),
         }))
     }
 }
 
 /// What a run would get.
 pub(crate) struct Next {
-    /// The schema that reaches the Store.
+    /// The schema that leaves the last transform.
     pub(crate) schema: SchemaRef,
+    merge: Option<Merge>,
     /// Why it would stop, although that is known.
-    pub(crate) unfit: Option<Fault>,
+    unfit: Option<Stop>,
+}
+
+/// Where it would stop before that is known.
+pub(crate) enum Stop {
+    Home(Fault),
+    Between(Fault),
+}
+
+impl From<Fault> for Stop {
+    fn from(fault: Fault) -> Self {
+        Self::Home(fault)
+    }
+}
+
+impl Stop {
+    pub(crate) fn fault(self) -> Fault {
+        match self {
+            Self::Home(fault) | Self::Between(fault) => fault,
+        }
+    }
 }
 
 fn found(fault: Fault) -> Vec<Finding> {

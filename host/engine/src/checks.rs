@@ -363,7 +363,7 @@ pub(crate) async fn rejected(
 /// Runs that are looked through.
 const LOOKED_AT: usize = 1_000;
 
-/// How many rows earlier runs of the entity committed that did the same, the newest first.
+/// How many rows reached the Store in earlier runs of the entity that did the same, the newest first.
 pub(crate) async fn earlier(
     state: &dyn hygge_state::StateStore,
     id: &EntityId,
@@ -376,5 +376,7 @@ pub(crate) async fn earlier(
             && entity.outcome == hygge_state::Outcome::Pass
             && entity.action == Some(action)
     });
-    Ok(same.map(|entity| entity.rows).collect())
+    Ok(same
+        .map(|entity| entity.rows_staged.unwrap_or(entity.rows))
+        .collect())
 }

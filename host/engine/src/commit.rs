@@ -187,6 +187,7 @@ impl Mover {
         let moved = Moved {
             action: target.action,
             rows,
+            rows_staged: staged,
             rows_read,
             bytes,
             location: state.location,

@@ -214,36 +214,28 @@ pub async fn drift(
         fault: None,
     };
     let (home, store) = recover::build(registry, planned, &plan.place)?;
-    let next = Rehearsal {
+    let rehearsal = Rehearsal {
         plan,
         planned,
         registry,
         state,
         cx,
     };
-    let next = next.next(home.as_ref(), &start).await;
+    let would = rehearsal.next(home.as_ref(), &start).await;
     // A source without columns found nothing new, or nothing at all where that is allowed.
-    let next = next.map_err(|fault| peek::advised(fault, planned))?;
+    let next = would.map_err(|stop| peek::advised(stop.fault(), planned))?;
     let Some(next) = next.filter(|next| !next.schema.fields().is_empty()) else {
         return Ok(drift);
     };
     if let Some(before) = before {
         drift.changes = changes(before, &next.schema);
     }
-    let met = match next.unfit {
-        Some(fault) => Err(fault),
-        None => meet(policy, before, &next.schema, drift.table),
-    };
-    match met {
-        Ok(met) => {
-            let schema = met.and_then(|(_, met)| met.schema);
-            let schema = schema.unwrap_or(next.schema);
-            match store.suits(&schema, policy, cx).await {
-                Ok(left_out) => drift.left_out = left_out.unwrap_or_default(),
-                Err(fault) => drift.fault = Some(fault),
-            }
-        }
-        Err(fault) => drift.fault = Some(fault),
+    match rehearsal.reaches(next, &start) {
+        Ok(schema) => match store.suits(&schema, policy, cx).await {
+            Ok(left_out) => drift.left_out = left_out.unwrap_or_default(),
+            Err(fault) => drift.fault = Some(fault),
+        },
+        Err(stop) => drift.fault = Some(stop.fault()),
     }
     Ok(drift)
 }

@@ -1,12 +1,15 @@
-//! How the key of a merge is made on its way. When that changes, the rows that stand at the destination
-//! have other keys than the same rows get now, and a merge would put those beside them.
+//! How columns are made on their way. When that changes for the key of a merge, the rows that stand at
+//! the destination have other keys than the same rows get now, and a merge would put those beside them.
+//! What an append or a full run brings may be merged with later, so it is remembered of every run and
+//! every column.
 
 use std::collections::BTreeSet;
 
 use arrow_schema::{DataType, Schema};
 use hygge_core::{Action, Fault, Result, code, quoted, type_name};
 use hygge_project::PlannedEntity;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+use xxhash_rust::xxh3::xxh3_128;
 
 use crate::start::Start;
 use crate::traced::{Making, Merge};
@@ -14,11 +17,11 @@ use crate::traced::{Making, Merge};
 /// What an entity's memory of it is called.
 pub(crate) const MEMORY: &str = "key";
 
-/// How each column of the key is made, by their names; none when rows aren't merged.
-fn making(planned: &PlannedEntity, source: &Schema, merge: Option<&Merge>) -> Option<Value> {
-    let columns = merge?.made.iter();
+/// How each column is made, by their names.
+fn making(planned: &PlannedEntity, source: &Schema, columns: &[Making]) -> Map<String, Value> {
+    let columns = columns.iter();
     let columns = columns.map(|each| (each.column.clone(), made(planned, source, each)));
-    Some(Value::Object(columns.collect()))
+    columns.collect()
 }
 
 /// The columns of the source that it is made of, and the transforms that make it, with what is set of
@@ -43,7 +46,15 @@ fn made(planned: &PlannedEntity, source: &Schema, making: &Making) -> Value {
         // A number within a text, say, is another text than one that was read as text.
         false => json!([field.name(), likeness(field.data_type())]),
     });
-    json!({"of": of.collect::<Vec<_>>(), "by": by})
+    let of: Vec<Value> = of.collect();
+    match by.is_empty() {
+        true => json!({"of": of}),
+        // A query of many columns stands among the settings of each.
+        false => {
+            let by = format!("{:032x}", xxh3_128(Value::from(by).to_string().as_bytes()));
+            json!({"of": of, "by": by})
+        }
+    }
 }
 
 /// Whether it only comes from columns that have other names in the source now: from there their old ones
@@ -85,45 +96,54 @@ fn of_column(mut settings: Value, column: &str) -> Value {
 pub(crate) fn same(
     planned: &PlannedEntity,
     start: &Start,
-    (source, merge): (&Schema, Option<&Merge>),
+    source: &Schema,
+    (columns, merge): (&[Making], Option<&Merge>),
     before: Option<Vec<u8>>,
 ) -> Result<Option<Vec<u8>>> {
     // A source that found nothing new may know no columns.
     if source.fields().is_empty() {
         return Ok(before);
     }
-    let now = making(planned, source, merge);
-    let remembered = now.as_ref().map(|now| now.to_string().into_bytes());
-    let (Some(merge), Some(Value::Object(now)), true) = (
-        merge,
-        now,
-        start.action == Action::Upsert && start.state.is_some(),
-    ) else {
-        return Ok(remembered);
-    };
+    let mut now = making(planned, source, columns);
+    if start.action == Action::Replace || start.state.is_none() {
+        return Ok(Some(Value::from(now).to_string().into_bytes()));
+    }
     let id = quoted(&planned.id.to_string());
-    let unread = |error: serde_json::Error| {
+    let before = before.map(|before| serde_json::from_slice::<Map<String, Value>>(&before));
+    let before = before.transpose().map_err(|error| {
         let message = format!("what is remembered of how the key is made can't be read: {error}");
         Fault::new(code::STATE, message)
             .advise(format!("`hygge start --full --entity {id}` begins anew"))
-    };
-    let before = before.map(|before| serde_json::from_slice::<Value>(&before));
-    // A run that didn't merge by a column has remembered nothing of it.
-    let before = before.transpose().map_err(unread)?.unwrap_or_default();
-    let same = |(column, made): (&String, &Value)| {
-        let was = before.get(column);
-        was.is_none_or(|was| was == made || renamed(was, made, source))
-    };
-    if now.iter().all(same) {
-        return Ok(remembered);
+    })?;
+    for (column, was) in before.unwrap_or_default() {
+        let same = |now: &Value| *now == was || renamed(&was, now, source);
+        if now.get(&column).is_some_and(same) {
+            continue;
+        }
+        let key = merge.map(|merge| &merge.key);
+        if let Some(key) = key.filter(|key| key.contains(&column)) {
+            return Err(otherwise(key, &id));
+        }
+        // Rows of both kinds are there from now on.
+        let now = now.entry(column);
+        now.and_modify(|made| *made = json!(SEVERAL)).or_insert(was);
     }
-    let key = merge.key.join(", ");
-    Err(Fault::new(
+    Ok(Some(Value::from(now).to_string().into_bytes()))
+}
+
+/// In the place of how a column is made that rows have in more than one way.
+const SEVERAL: &str = "several";
+
+fn otherwise(key: &[String], id: &str) -> Fault {
+    Fault::new(
         code::SCHEMA,
-        format!("the key ({key}) is made otherwise than in the last run"),
+        format!(
+            "the key ({}) is made otherwise than in earlier runs",
+            key.join(", ")
+        ),
     )
     .advise(format!(
         "rows that are there have the keys of then, so the same rows would stand beside them: \
          `hygge start --full --entity {id}` begins anew, or put the transforms back"
-    )))
+    ))
 }

@@ -72,6 +72,8 @@ pub struct EntityResult {
     pub action: Option<Action>,
     /// Rows committed.
     pub rows: u64,
+    /// Rows that reached the Store.
+    pub rows_staged: u64,
     /// Rows read.
     pub rows_read: u64,
     /// Bytes committed, as stored.
@@ -364,6 +366,7 @@ impl Turn {
             outcome,
             action: None,
             rows: 0,
+            rows_staged: 0,
             rows_read: 0,
             bytes: 0,
             seconds,
@@ -379,6 +382,7 @@ impl Turn {
         EntityResult {
             action: Some(moved.action),
             rows: moved.rows,
+            rows_staged: moved.rows_staged,
             rows_read: moved.rows_read,
             bytes: moved.bytes,
             location: Some(moved.location),
@@ -441,6 +445,7 @@ fn remembered(result: &EntityResult) -> RunEntity {
         outcome: result.outcome,
         action: result.action,
         rows: result.rows,
+        rows_staged: Some(result.rows_staged),
         bytes: result.bytes,
         seconds: result.seconds,
         location: result.location.clone(),

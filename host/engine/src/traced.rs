@@ -20,8 +20,6 @@ pub(crate) struct Merge {
     /// The transforms, by their places, that mustn't make several rows of one: nobody could tell
     /// from what they say of themselves, and nothing would tell such rows apart.
     pub(crate) single: BTreeSet<usize>,
-    /// How each column of the key comes about.
-    pub(crate) made: Vec<Making>,
 }
 
 /// How a column comes about.
@@ -215,19 +213,23 @@ impl Traced {
                 _ => {}
             }
         }
-        let made = key.iter().map(|column| Making {
-            column: column.name.clone(),
-            of: column.from.clone(),
-            by: column.made.clone(),
-        });
-        let made = made.collect();
         let key = key.into_iter().map(|column| column.name.clone()).collect();
         Ok(Some(Merge {
             key,
             latest_by,
             single,
-            made,
         }))
+    }
+
+    /// How each column comes about that leaves the last transform.
+    pub(crate) fn made(&self) -> Vec<Making> {
+        let columns = self.0.last().into_iter().flat_map(|step| &step.columns);
+        let made = columns.map(|column| Making {
+            column: column.name.clone(),
+            of: column.from.clone(),
+            by: column.made.clone(),
+        });
+        made.collect()
     }
 
     /// A column of the key at the destination: one of the source under the name it has there, or one

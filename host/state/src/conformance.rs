@@ -129,6 +129,7 @@ pub fn run(n: u64) -> RunRecord {
             outcome: Outcome::Pass,
             action: Some(Action::Replace),
             rows: n,
+            rows_staged: Some(n),
             bytes: 10,
             seconds: 0.5,
             location: Some("data/orders".into()),

@@ -205,6 +205,9 @@ pub struct RunEntity {
     pub action: Option<Action>,
     /// Rows committed.
     pub rows: u64,
+    /// Rows that reached the Store, of which a merge may have kept fewer; none when that wasn't kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows_staged: Option<u64>,
     /// Bytes committed, as stored.
     pub bytes: u64,
     /// Seconds from its start to its end.

@@ -96,7 +96,12 @@ fn text(checked: &[Checked], orphans: &[Complaint], project: &Project, paint: Pa
             .map(|entity| paint.faint(&format!(" ({})", entity.origin)))
             .unwrap_or_default();
         text.push_str(&format!("\n{}{origin}\n", each.id));
-        for (end, findings) in [("home ", &each.home), ("store", &each.store)] {
+        let ends = [
+            ("home ", &each.home),
+            ("flow ", &each.between),
+            ("store", &each.store),
+        ];
+        for (end, findings) in ends {
             for finding in findings {
                 let waits = each.waits.is_some() && end == "home ";
                 text.push_str(&line(end, finding, waits, paint));
@@ -157,7 +162,11 @@ fn orphan_line(orphan: &Complaint) -> serde_json::Value {
 }
 
 fn json_lines(checked: &Checked) -> Vec<serde_json::Value> {
-    let ends = [("home", &checked.home), ("store", &checked.store)];
+    let ends = [
+        ("home", &checked.home),
+        ("flow", &checked.between),
+        ("store", &checked.store),
+    ];
     ends.iter()
         .flat_map(|(end, findings)| findings.iter().map(move |finding| (end, finding)))
         .map(|(end, finding)| {

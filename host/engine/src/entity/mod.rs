@@ -13,7 +13,7 @@ use arrow_schema::SchemaRef;
 use hygge_core::failpoint::hit;
 use hygge_core::{
     About, Action, Bound as _, Changes, Context, Fault, Home, Mode, Result, SplitPlan,
-    SplitRequest, Store, Target, Watermark, code,
+    SplitRequest, Store, Strategy, Target, Watermark, code,
 };
 use hygge_project::PlannedEntity;
 use hygge_state::{Checked, Holder};
@@ -37,6 +37,7 @@ use crate::{Event, check, commit, drift, empty, recover};
 pub(crate) struct Moved {
     pub(crate) action: Action,
     pub(crate) rows: u64,
+    pub(crate) rows_staged: u64,
     pub(crate) rows_read: u64,
     pub(crate) bytes: u64,
     pub(crate) location: String,
@@ -145,8 +146,8 @@ impl Mover {
         let incremental = self.planned.incremental.as_ref();
         let merge = bound.traced().merge(incremental, &plan)?;
         let before = self.shared.state.memory(&self.planned.id, making::MEMORY);
-        let key = (plan.schema.as_ref(), merge.as_ref());
-        let making = making::same(&self.planned, &start, key, before.await?)?;
+        let made = (&*bound.traced().made(), merge.as_ref());
+        let making = making::same(&self.planned, &start, &plan.schema, made, before.await?)?;
         let schema = bound.schema();
         drop(bound);
         let chain = chain.merged(merge.as_ref());
@@ -217,17 +218,24 @@ impl Mover {
         let mut moved = Moved {
             action: Action::Append,
             rows: 0,
+            rows_staged: 0,
             rows_read: 0,
             bytes: 0,
             location: recover::location(&self.shared.registry, &self.planned),
             watermark: None,
         };
-        if self.planned.mode == Mode::Full {
-            let ((_, store), cx) = (self.build()?, self.context());
-            let shared = &self.shared;
-            let counting = Checks::of_nothing(&shared.registry, &self.planned, &shared.place)?;
-            self.judge(&counting, Vec::new(), 0, Action::Replace, &cx)
-                .await?;
+        let (full, cx) = (self.planned.mode == Mode::Full, self.context());
+        let shared = &self.shared;
+        let counting = Checks::of_nothing(&shared.registry, &self.planned, &shared.place)?;
+        let strategy = self.planned.incremental.as_ref().map(|each| each.strategy);
+        let action = match strategy {
+            _ if full => Action::Replace,
+            Some(Strategy::Merge | Strategy::ChangeTracking) => Action::Upsert,
+            _ => Action::Append,
+        };
+        self.judge(&counting, Vec::new(), 0, action, &cx).await?;
+        if full {
+            let (_, store) = self.build()?;
             let replaced = empty::replace(&self.shared, &self.planned, store.as_ref(), &cx);
             if let Some(state) = replaced.await? {
                 let now = "what stood at the destination gave way to an empty data set";
