@@ -56,6 +56,38 @@ fn what_a_run_would_refuse() {
     let project = orders("");
     project.write("lake/orders/theirs.csv", "id\n1\n");
     refuses(&project, "foreign");
+    let project = orders("");
+    let checks =
+        "home: data/orders\nstore: lake/orders\nchecks: [{type: not_null, columns: nope}]\n";
+    project.flow("sales", checks);
+    refuses(&project, "check");
+}
+
+/// What came to be extra is left out, and what rows are merged by can't be.
+#[test]
+fn a_key_that_would_be_left_out() {
+    let project = orders("");
+    let with = |transforms: &str| {
+        project.flow(
+            "sales",
+            &format!(
+                "home:\n  path: data/orders\n\
+                 \x20 incremental: {{column: updated_at, strategy: merge, key: id}}\n\
+                 store: {{type: parquet, path: lake/orders, on_schema_change: ignore_extra}}\n\
+                 transforms: [{transforms}]\n"
+            ),
+        );
+    };
+    with("");
+    project.hygge("start").succeed();
+    with("{type: rename, columns: {id: number}}");
+    refuses(&project, "left_out");
+    let diff = project.hygge("schema diff sales.sales").run();
+    assert_eq!(diff.code, Some(1), "{diff}");
+    assert!(
+        diff.stdout.contains("by which rows are merged, is new"),
+        "{diff}"
+    );
 }
 
 fn refuses(project: &Project, name: &str) {
