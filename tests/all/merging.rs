@@ -195,7 +195,7 @@ fn a_key_that_is_made_otherwise_stops_the_merge() {
     insta::assert_snapshot!("a_key_made_otherwise", refused.shown());
     let diff = project.hygge("schema diff f.f").run();
     assert_eq!(diff.code, Some(1), "{diff}");
-    let why = "The next run stops before it moves rows.\n  the key (id) is made otherwise";
+    let why = "The next run stops before it moves rows.\n  the key column \"id\" is made otherwise";
     assert!(diff.stdout.contains(why), "{diff}");
     assert_eq!(project.hygge("debug --flow f").run().code, Some(1));
     project.hygge("start --flow f --full --quiet").succeed();
@@ -290,4 +290,69 @@ fn a_key_of_other_columns_or_of_another_cast_stops_the_merge() {
     come(["ident", "s"]);
     project.hygge("start").succeed();
     assert_eq!(settled(&project).len(), 1);
+}
+
+/// What a merge would put beside the rows that are there, one change after the other.
+#[test]
+fn a_key_of_the_same_columns_made_otherwise_stops_the_merge() {
+    let project = project("id", "[]");
+    let with = |schema: &str, key: &str, transforms: &str| {
+        project.flow(
+            "f",
+            &format!(
+                "home:\n  path: data/in.ndjson\n  schema: {{{schema}}}\n\
+                 \x20 incremental: {{column: ver, strategy: merge, key: {key}}}\n\
+                 store: {{type: parquet, path: lake}}\n\
+                 transforms: [{transforms}]\n"
+            ),
+        );
+    };
+    let mut ver = 0;
+    let mut come = || {
+        ver += 1;
+        let row = format!("{{\"id\":\"01\",\"s\":\"2\",\"ver\":{ver}}}\n");
+        project.write("data/in.ndjson", &row);
+    };
+    let (text, number) = ("id: string, s: string", "id: int64, s: string");
+    let joined = "{type: derive, columns: {k: \"CONCAT(x, '-', y)\"}}";
+    let (one, other) = ("{id: x, s: y}", "{id: y, s: x}");
+    let named = |names: &str| format!("{{type: rename, columns: {names}}}, {joined}");
+    let cast = "{type: cast, columns: {id: string}}";
+    let through = "{type: cast, columns: {id: int64}}, {type: cast, columns: {id: string}}";
+    for ((schema, key, transforms), (then, its, others)) in [
+        // Columns that change places.
+        ((text, "k", named(one)), (text, "k", named(other))),
+        // Another type on the way.
+        (
+            (text, "id", String::new()),
+            (text, "id", through.to_owned()),
+        ),
+        (
+            (text, "id", cast.to_owned()),
+            (number, "id", cast.to_owned()),
+        ),
+        // More columns, and others.
+        (
+            (text, "id", String::new()),
+            (text, "[id, s]", String::new()),
+        ),
+        ((text, "[id, s]", String::new()), (text, "s", String::new())),
+    ] {
+        with(schema, key, &transforms);
+        come();
+        project.hygge("start --flow f --full").succeed();
+        come();
+        project.hygge("start").succeed();
+        assert_eq!(settled(&project).len(), 1, "{transforms}");
+        with(then, its, &others);
+        come();
+        let outcome = project.hygge("start").run();
+        assert_eq!(outcome.code, Some(1), "{others}: {outcome}");
+        let told = outcome.shown();
+        let why = match key == its {
+            true => format!("the key column \"{key}\" is made otherwise"),
+            false => "the key is (".to_owned(),
+        };
+        assert!(told.contains(&why), "{others}: {told}");
+    }
 }

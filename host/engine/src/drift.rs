@@ -96,13 +96,23 @@ impl Change {
 }
 
 /// The type without what says only how its values are encoded.
-fn plain(data_type: &DataType) -> DataType {
+pub(crate) fn plain(data_type: &DataType) -> DataType {
     use DataType as T;
+    let within = |field: &Arc<Field>| {
+        let inner = plain(field.data_type());
+        Arc::new(Field::clone(field).with_data_type(inner))
+    };
     match data_type {
         T::Dictionary(_, value) => plain(value),
         T::RunEndEncoded(_, value) => plain(value.data_type()),
         T::LargeUtf8 | T::Utf8View => T::Utf8,
         T::LargeBinary | T::BinaryView => T::Binary,
+        T::List(item) | T::LargeList(item) | T::ListView(item) | T::LargeListView(item) => {
+            T::List(within(item))
+        }
+        T::FixedSizeList(item, size) => T::FixedSizeList(within(item), *size),
+        T::Struct(fields) => T::Struct(fields.iter().map(within).collect()),
+        T::Map(entries, sorted) => T::Map(within(entries), *sorted),
         other => other.clone(),
     }
 }

@@ -5,19 +5,29 @@
 
 use std::collections::BTreeSet;
 
-use arrow_schema::{DataType, Schema};
-use hygge_core::{Action, Fault, Result, code, quoted, type_name};
+use arrow_schema::{Field, Schema};
+use hygge_core::{Action, Fault, Result, code, quoted};
 use hygge_project::PlannedEntity;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::start::Start;
-use crate::traced::{Making, Merge};
+use crate::traced::{Change, Making, Merge, likeness};
 
 /// What an entity's memory of it is called.
 pub(crate) const MEMORY: &str = "key";
 
-/// How each column is made, by their names.
+/// What is remembered of a run.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Memory {
+    /// The columns that rows were merged by; none where they weren't.
+    key: Option<BTreeSet<String>>,
+    /// How each column is made, by their names.
+    columns: Map<String, Value>,
+}
+
+/// How each column is made.
 fn making(planned: &PlannedEntity, source: &Schema, columns: &[Making]) -> Map<String, Value> {
     let columns = columns.iter();
     let columns = columns.map(|each| (each.column.clone(), made(planned, source, each)));
@@ -29,32 +39,55 @@ fn making(planned: &PlannedEntity, source: &Schema, columns: &[Making]) -> Map<S
 fn made(planned: &PlannedEntity, source: &Schema, making: &Making) -> Value {
     let item = |number: usize| planned.transforms.get(number);
     let kind = |number: usize| item(number).map_or("", |item| &*item.kind);
-    // What a cast gives at last has another type, which is found as such.
-    let last = making.by.iter().map(|(number, _)| *number);
-    let last = last.filter(|number| kind(*number) != "cast").max();
-    let within = making.by.iter().filter(|(number, _)| Some(*number) <= last);
+    let mut of: Vec<&Field> = making.of.iter().map(|at| source.field(*at)).collect();
+    of.sort_by_key(|field| field.name());
+    // By its place among them, since it may get another name in the source.
+    let place = |at: &usize| {
+        let name = source.field(*at).name();
+        of.iter().position(|field| field.name() == name)
+    };
     // A constant is of the run, as `{run_date}` is.
-    let within = within.filter(|(number, _)| kind(*number) != "constant");
-    let by = within.filter_map(|(number, column)| {
-        let settings = of_column(item(*number)?.settings.redacted(), column);
-        Some(json!({"type": kind(*number), "column": column, "settings": settings}))
+    let changes = making
+        .by
+        .iter()
+        .filter(|each| kind(each.number) != "constant");
+    let last = changes.clone().map(|each| each.number);
+    let last = last.filter(|number| kind(*number) != "cast").max();
+    let (within, casts): (Vec<&Change>, Vec<&Change>) =
+        changes.partition(|each| Some(each.number) <= last);
+    let by = within.iter().filter_map(|each| {
+        let settings = of_column(item(each.number)?.settings.redacted(), &each.column);
+        let inputs = each.of.iter();
+        let inputs =
+            inputs.map(|(name, of)| json!([name, of.iter().map(place).collect::<Vec<_>>()]));
+        Some(json!({
+            "type": kind(each.number), "column": each.column, "settings": settings,
+            "of": inputs.collect::<Vec<_>>(),
+        }))
     });
     let by: Vec<Value> = by.collect();
-    let of = making.of.iter().map(|index| source.field(*index));
-    let of = of.map(|field| match by.is_empty() {
+    // A type of its own is found as such; what was another on the way isn't.
+    let mut types: Vec<String> = Vec::new();
+    if by.is_empty() && !casts.is_empty() {
+        types.extend(of.iter().map(|field| likeness(field.data_type())));
+    }
+    types.extend(casts.iter().map(|cast| cast.gives.clone()));
+    types.dedup();
+    let of = of.iter().map(|field| match by.is_empty() {
         true => json!(field.name()),
         // A number within a text, say, is another text than one that was read as text.
         false => json!([field.name(), likeness(field.data_type())]),
     });
-    let of: Vec<Value> = of.collect();
-    match by.is_empty() {
-        true => json!({"of": of}),
-        // A query of many columns stands among the settings of each.
-        false => {
-            let by = format!("{:032x}", xxh3_128(Value::from(by).to_string().as_bytes()));
-            json!({"of": of, "by": by})
-        }
+    let mut made = json!({"of": of.collect::<Vec<_>>()});
+    if types.len() > 1 {
+        made["cast"] = json!(types);
     }
+    if !by.is_empty() {
+        // A query of many columns stands among the settings of each.
+        let by = Value::from(by).to_string();
+        made["by"] = json!(format!("{:032x}", xxh3_128(by.as_bytes())));
+    }
+    made
 }
 
 /// Whether it only comes from columns that have other names in the source now: from there their old ones
@@ -67,18 +100,10 @@ fn renamed(was: &Value, now: &Value, source: &Schema) -> bool {
     };
     let (had, has) = (names(was), names(now));
     let mut lost = had.difference(&has).peekable();
-    was["by"] == now["by"]
+    (&was["by"], &was["cast"]) == (&now["by"], &now["cast"])
         && had.len() == has.len()
         && lost.peek().is_some()
         && lost.all(|name| source.index_of(name).is_err())
-}
-
-/// A type, as far as the text of a value depends on it.
-fn likeness(data_type: &DataType) -> String {
-    match data_type {
-        whole if whole.is_integer() => "integer".to_owned(),
-        other => type_name(other),
-    }
 }
 
 /// Without what is set of other columns.
@@ -104,46 +129,75 @@ pub(crate) fn same(
     if source.fields().is_empty() {
         return Ok(before);
     }
-    let mut now = making(planned, source, columns);
+    let merged = merge.map(|merge| merge.key.iter().cloned().collect::<BTreeSet<_>>());
+    let mut now = Memory {
+        key: merged.filter(|_| start.action != Action::Append),
+        columns: making(planned, source, columns),
+    };
     if start.action == Action::Replace || start.state.is_none() {
-        return Ok(Some(Value::from(now).to_string().into_bytes()));
+        return Ok(Some(now.written()?));
     }
     let id = quoted(&planned.id.to_string());
-    let before = before.map(|before| serde_json::from_slice::<Map<String, Value>>(&before));
+    let before = before.map(|before| serde_json::from_slice::<Memory>(&before));
     let before = before.transpose().map_err(|error| {
         let message = format!("what is remembered of how the key is made can't be read: {error}");
         Fault::new(code::STATE, message)
             .advise(format!("`hygge start --full --entity {id}` begins anew"))
     })?;
-    for (column, was) in before.unwrap_or_default() {
+    let before = before.unwrap_or_default();
+    if let (Some(was), Some(is)) = (&before.key, &now.key)
+        && was != is
+    {
+        let of = |key: &BTreeSet<String>| key.iter().cloned().collect::<Vec<_>>().join(", ");
+        let message = format!(
+            "the key is ({}) and was ({}) in the last run",
+            of(is),
+            of(was)
+        );
+        return Err(Fault::new(code::SCHEMA, message).advise(anew(&id, "key")));
+    }
+    for (column, was) in before.columns {
         let same = |now: &Value| *now == was || renamed(&was, now, source);
-        if now.get(&column).is_some_and(same) {
+        if now.columns.get(&column).is_some_and(same) {
             continue;
         }
-        let key = merge.map(|merge| &merge.key);
-        if let Some(key) = key.filter(|key| key.contains(&column)) {
-            return Err(otherwise(key, &id));
+        if now.key.as_ref().is_some_and(|key| key.contains(&column)) {
+            let message =
+                format!("the key column {column:?} is made otherwise than in earlier runs");
+            return Err(Fault::new(code::SCHEMA, message)
+                .with("column", column)
+                .advise(anew(&id, "transforms")));
         }
         // Rows of both kinds are there from now on.
-        let now = now.entry(column);
+        let now = now.columns.entry(column);
         now.and_modify(|made| *made = json!(SEVERAL)).or_insert(was);
     }
-    Ok(Some(Value::from(now).to_string().into_bytes()))
+    Ok(Some(now.written()?))
+}
+
+/// What is to be remembered of rows that stand as the source has them.
+pub(crate) fn untouched(source: &Schema) -> Result<Vec<u8>> {
+    let names = source.fields().iter().map(|field| field.name());
+    let columns = names.map(|name| (name.clone(), json!({"of": [name]})));
+    let memory = Memory {
+        key: None,
+        columns: columns.collect(),
+    };
+    memory.written()
+}
+
+impl Memory {
+    fn written(&self) -> Result<Vec<u8>> {
+        serde_json::to_vec(self).map_err(|error| Fault::internal(error.to_string()))
+    }
 }
 
 /// In the place of how a column is made that rows have in more than one way.
 const SEVERAL: &str = "several";
 
-fn otherwise(key: &[String], id: &str) -> Fault {
-    Fault::new(
-        code::SCHEMA,
-        format!(
-            "the key ({}) is made otherwise than in earlier runs",
-            key.join(", ")
-        ),
-    )
-    .advise(format!(
+fn anew(id: &str, what: &str) -> String {
+    format!(
         "rows that are there have the keys of then, so the same rows would stand beside them: \
-         `hygge start --full --entity {id}` begins anew, or put the transforms back"
-    ))
+         `hygge start --full --entity {id}` begins anew, or put the {what} back"
+    )
 }

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::shared::Shared;
 use crate::window::{Observer, Seen};
-use crate::{Event, commit, drift, increment, orphan, start};
+use crate::{Event, commit, drift, increment, making, orphan, start};
 
 /// Finishes the commit that an earlier run of this entity had decided on.
 pub(crate) async fn finish(shared: &Shared, planned: &PlannedEntity, cx: &Context) -> Result<()> {
@@ -387,7 +387,7 @@ pub async fn recover_state(
     }
     let high = seen.high(None);
     let watermark = commit::watermark_of(&follow.column, follow.kind, high);
-    let mut memories: Memories = Vec::new();
+    let mut memories: Memories = vec![(making::MEMORY, Some(making::untouched(&plan.schema)?))];
     if lost {
         // What is remembered is older than what stands there: the Store goes by its mark.
         memories.push(("store", None));

@@ -3,12 +3,15 @@
 //! newer. What could make one row of several that the source tells apart is refused.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use arrow_schema::Schema;
-use hygge_core::{Fault, Lineage, Origin, Result, SplitPlan, Strategy, code, columns_instead};
+use arrow_schema::{DataType, Field, Schema};
+use hygge_core::{
+    Fault, Lineage, Origin, Result, SplitPlan, Strategy, code, columns_instead, type_name,
+};
 use hygge_project::Incremental;
 
-use crate::increment;
+use crate::{drift, increment};
 
 /// What a merge goes by.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -29,9 +32,22 @@ pub(crate) struct Making {
     pub(crate) column: String,
     /// The columns of the source that it is made of, by their places.
     pub(crate) of: BTreeSet<usize>,
-    /// The transforms that make it what it is, by their places, and the columns that they make it of,
-    /// or as.
-    pub(crate) by: BTreeSet<(usize, String)>,
+    /// What makes it what it is.
+    pub(crate) by: BTreeSet<Change>,
+}
+
+/// What a transform makes of columns.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Change {
+    /// The transform, by its place.
+    pub(crate) number: usize,
+    /// The name of what it changes, or makes.
+    pub(crate) column: String,
+    /// What comes of it, as far as the text of a value depends on that.
+    pub(crate) gives: String,
+    /// The columns it is made of, by the names that they have there, and what these come from in the
+    /// source.
+    pub(crate) of: Vec<(String, BTreeSet<usize>)>,
 }
 
 impl Merge {
@@ -63,8 +79,8 @@ struct Column {
     same: bool,
     /// The transforms that may make several rows of one, between which it may differ.
     differs: BTreeSet<usize>,
-    /// The transforms that changed its values, with the name that each knows it by.
-    made: BTreeSet<(usize, String)>,
+    /// What changed its values.
+    made: BTreeSet<Change>,
     /// The columns of the source that it comes from.
     from: BTreeSet<usize>,
 }
@@ -126,23 +142,43 @@ impl Traced {
         let number = self.0.len() - 1;
         let given = self.0.last().map_or(&[][..], |step| &step.columns);
         let several = lineage.as_ref().map(|lineage| lineage.several);
+        // What says nothing of itself may change what it gives under the same name.
+        let silent = lineage.is_none();
         let lineage = lineage.unwrap_or_else(|| by_name(before, after));
         let from = |index: &usize| given.get(*index).cloned().unwrap_or_default();
-        let column = |(name, origin): (&String, &Origin)| {
+        let change = |column: &str, field: &Field, of: &[Column]| Change {
+            number,
+            column: column.to_owned(),
+            gives: likeness(field.data_type()),
+            of: of
+                .iter()
+                .map(|each| (each.name.clone(), each.from.clone()))
+                .collect(),
+        };
+        let column = |(field, origin): (&Arc<Field>, &Origin)| {
+            let name = field.name();
             let column = match origin {
-                Origin::Same(index) => from(index),
+                Origin::Same(index) => {
+                    let mut column = from(index);
+                    if silent {
+                        let made = change(name, field, std::slice::from_ref(&column));
+                        column.made.insert(made);
+                    }
+                    column
+                }
                 Origin::Apart(index) => {
                     let mut column = from(index);
+                    let made = change(&column.name, field, std::slice::from_ref(&column));
                     column.same = false;
-                    column.made.insert((number, column.name.clone()));
+                    column.made.insert(made);
                     column
                 }
                 Origin::Made(indexes) => {
+                    let of: Vec<Column> = indexes.iter().map(from).collect();
                     let mut differs = BTreeSet::new();
-                    let mut made = BTreeSet::from([(number, name.clone())]);
+                    let mut made = BTreeSet::from([change(name, field, &of)]);
                     let mut sources = BTreeSet::new();
-                    for index in indexes {
-                        let column = from(index);
+                    for column in of {
                         differs.extend(column.differs);
                         made.extend(column.made);
                         sources.extend(column.from);
@@ -163,8 +199,8 @@ impl Traced {
                 ..column
             }
         };
-        let names = after.fields().iter().map(|field| field.name());
-        let columns = names.zip(&lineage.columns).map(column).collect();
+        let fields = after.fields().iter();
+        let columns = fields.zip(&lineage.columns).map(column).collect();
         self.0.push(Step {
             kind: kind.to_owned(),
             several,
@@ -273,6 +309,14 @@ impl Traced {
             found = Some(column);
         }
         found.ok_or(("home", false))
+    }
+}
+
+/// A type, as far as the text of a value depends on it.
+pub(crate) fn likeness(data_type: &DataType) -> String {
+    match drift::plain(data_type) {
+        whole if whole.is_integer() => "integer".to_owned(),
+        other => type_name(&other),
     }
 }
 

@@ -140,3 +140,29 @@ fn one_that_says_nothing_is_watched() {
     assert_eq!(merge.single, BTreeSet::from([0]));
     assert!(merged(&["id", "x"], &steps).unwrap().single.is_empty());
 }
+
+/// A transform that says nothing may change what it gives under the same name.
+#[test]
+fn one_that_says_nothing_makes_what_it_gives() {
+    let source = schema(&["id", "ver"]);
+    let mut traced = Traced::new(&source);
+    traced.through("silent", None, (&source, &source));
+    let made = traced.made();
+    let numbers: Vec<usize> = made[0].by.iter().map(|change| change.number).collect();
+    assert_eq!((made[0].column.as_str(), numbers), ("id", vec![0]));
+    let said = says(vec![O::Same(0), O::Same(1)], false);
+    let mut traced = Traced::new(&source);
+    traced.through("said", said, (&source, &source));
+    assert!(traced.made()[0].by.is_empty());
+}
+
+#[test]
+fn how_values_are_encoded_is_nothing_to_their_text() {
+    let text = likeness(&DataType::Utf8);
+    let dictionary = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::LargeUtf8));
+    for encoded in [DataType::LargeUtf8, DataType::Utf8View, dictionary] {
+        assert_eq!(likeness(&encoded), text);
+    }
+    assert_eq!(likeness(&DataType::Int8), likeness(&DataType::UInt64));
+    assert_ne!(likeness(&DataType::Int8), text);
+}
