@@ -5,6 +5,7 @@
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, RecordBatch};
+use arrow_buffer::NullBuffer;
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_schema::{ArrowError, DataType, Schema};
 use std::fmt::Write as _;
@@ -26,7 +27,7 @@ enum Column<'a> {
     Text(&'a arrow_array::StringArray),
     LargeText(&'a arrow_array::LargeStringArray),
     TextView(&'a arrow_array::StringViewArray),
-    Other(Box<ArrayFormatter<'a>>, &'a dyn Array),
+    Other(Box<ArrayFormatter<'a>>, Option<NullBuffer>),
 }
 
 impl CsvEncoder {
@@ -67,9 +68,10 @@ impl CsvEncoder {
                     DataType::Utf8 => Column::Text(column.as_string()),
                     DataType::LargeUtf8 => Column::LargeText(column.as_string()),
                     DataType::Utf8View => Column::TextView(column.as_string_view()),
+                    // Also those that a type or a dictionary has without a bitmap.
                     _ => Column::Other(
                         Box::new(ArrayFormatter::try_new(column.as_ref(), &format)?),
-                        column.as_ref(),
+                        column.logical_nulls(),
                     ),
                 })
             })
@@ -86,8 +88,8 @@ impl CsvEncoder {
                     Column::Text(texts) => texts.is_valid(row).then(|| texts.value(row)),
                     Column::LargeText(texts) => texts.is_valid(row).then(|| texts.value(row)),
                     Column::TextView(texts) => texts.is_valid(row).then(|| texts.value(row)),
-                    Column::Other(formatter, values) => {
-                        if values.is_null(row) {
+                    Column::Other(formatter, nulls) => {
+                        if nulls.as_ref().is_some_and(|nulls| nulls.is_null(row)) {
                             None
                         } else {
                             scratch.clear();

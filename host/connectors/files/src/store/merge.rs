@@ -348,6 +348,7 @@ impl FileStore {
         );
         // As it was written, also when the source has other columns by now.
         desk.schema = origin.schema();
+        desk.fit = None;
         let partition = member
             .name
             .rsplit_once('/')

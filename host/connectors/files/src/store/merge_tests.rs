@@ -412,3 +412,35 @@ fn keys_may_come_as_dictionaries_however_small() {
     assert_eq!(found.len(), 300);
     assert_eq!(found.iter().filter(|n| **n >= 1_000).count(), 200);
 }
+
+/// Readers take a folder's columns and types from any of its files.
+#[test]
+fn a_merge_writes_the_columns_and_types_that_stand() {
+    let narrow = DataType::Int32;
+    let wide = DataType::Int64;
+    let mut project = Project::new(json!({"path": "out", "format": "parquet"}));
+    let whole = |values: &[i64], to: &DataType| as_type(values, to, to);
+    let first = RecordBatch::try_from_iter_with_nullable([
+        ("k", whole(&[1, 2], &wide), true),
+        ("v", whole(&[1, 1], &wide), true),
+        ("n", whole(&[10, 5_000_000_000], &wide), true),
+        ("gone", whole(&[7, 8], &wide), true),
+    ]);
+    merge(&mut project, Action::Replace, &first.unwrap()).unwrap();
+    let second = RecordBatch::try_from_iter_with_nullable([
+        ("k", whole(&[1, 3], &narrow), true),
+        ("v", whole(&[2, 2], &narrow), true),
+        ("n", whole(&[11, 30], &narrow), true),
+    ]);
+    merge(&mut project, Action::Upsert, &second.unwrap()).unwrap();
+    assert_eq!(numbers(&project), [11, 30, 5_000_000_000]);
+    let folder = project.root().join("out");
+    for file in own::list(&folder).unwrap() {
+        let file = std::fs::File::open(folder.join(file.path)).unwrap();
+        let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
+        let columns = reader.schema().fields().iter();
+        let columns = columns.map(|field| (field.name().clone(), field.data_type().clone()));
+        let expected = ["k", "v", "n", "gone"].map(|name| (name.to_owned(), wide.clone()));
+        assert_eq!(columns.collect::<Vec<_>>(), expected);
+    }
+}

@@ -126,7 +126,7 @@ impl FileStore {
     ) -> Desk {
         let joined = begun.columns.as_deref().and_then(memory::columns);
         let columns = match joined {
-            Some(joined) if target.action == Action::Append => {
+            Some(joined) if target.action != Action::Replace => {
                 append::columns(&joined, &target.schema, self.layout.format)
             }
             _ => Arc::clone(&target.schema),
@@ -326,13 +326,12 @@ impl Store for FileStore {
                     Some(standing) => {
                         let (joined, warning) =
                             memory::join(&standing, &layout.shown, &coming, layout.format)?;
-                        let appends = target.action == Action::Append;
                         let seen = append::warning(&standing, &joined, &layout.shown);
-                        if let Some(warning) = warning.or(seen.filter(|_| appends)) {
+                        if let Some(warning) = warning.or(seen) {
                             notes.note(Level::Warning, &warning);
                         }
                         let gone = append::missing(&standing, &coming);
-                        if let Some(gone) = gone.filter(|_| appends) {
+                        if let Some(gone) = gone {
                             notes.note(Level::Info, &gone);
                         }
                         joined

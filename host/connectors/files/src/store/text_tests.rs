@@ -128,3 +128,21 @@ fn types_without_a_form_are_named_as_people_write_them() {
         assert_eq!(refused.message, expected);
     }
 }
+
+/// What a type or a dictionary says is NULL is none the less so, and not an empty text.
+#[test]
+fn every_null_is_null_in_csv() {
+    let nothing: ArrayRef = Arc::new(arrow_array::NullArray::new(2));
+    let values = arrow_array::StringArray::from(vec![None, Some("x")]);
+    let keys = arrow_array::Int32Array::from(vec![0, 1]);
+    let named = arrow_array::DictionaryArray::new(keys, Arc::new(values));
+    for (column, second) in [(nothing, ""), (Arc::new(named) as ArrayRef, "x")] {
+        let mut csv = Project::new(json!({"path": "out/", "format": "csv"}));
+        let text = write(&mut csv, column);
+        let moments = ["2013-07-01T16:00:00Z", "2013-01-01T17:00:00Z"];
+        assert_eq!(
+            text,
+            format!("id,at\n{},\n{},{second}\n", moments[0], moments[1])
+        );
+    }
+}
