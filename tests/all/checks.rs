@@ -234,6 +234,42 @@ fn the_volume_of_earlier_runs_is_known() {
     }
 }
 
+/// Whatever others do, and the history is left of.
+#[test]
+fn the_volume_of_earlier_runs_is_kept_with_the_entity() {
+    let project = project("  - {type: volume}\n");
+    let rows = |count: usize| -> String {
+        let rows: String = (0..count).map(|id| format!("{id},x\n")).collect();
+        format!("id,customer\n{rows}")
+    };
+    project.write("data/a.csv", rows(100));
+    project.hygge("start").succeed();
+    std::fs::remove_dir_all(project.path(".hygge/runs")).unwrap();
+    project.write("data/a.csv", rows(1));
+    let outcome = project.hygge("start").run();
+    assert_eq!(outcome.code, Some(1), "{outcome}");
+    assert!(
+        outcome
+            .shown()
+            .contains("1 row reaches the store; the last run had 100"),
+        "{outcome}"
+    );
+}
+
+/// It would get past every check, and delete rows where they are merged.
+#[test]
+fn a_column_called_as_hygge_s_own_is_refused() {
+    let project = project("  - {type: not_null, columns: id}\n");
+    project.write("data/a.csv", "id,__hygge_operation\n,delete\n");
+    for verb in ["start", "debug"] {
+        let outcome = project.hygge(verb).run();
+        assert_eq!(outcome.code, Some(1), "{outcome}");
+        let why = "the source has a column __hygge_operation, which is hygge's own";
+        assert!(outcome.shown().contains(why), "{outcome}");
+    }
+    assert!(!project.path("lake").exists());
+}
+
 #[test]
 fn what_cannot_be_checked_is_said_before_rows_move() {
     let checks = [

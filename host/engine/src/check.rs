@@ -234,6 +234,7 @@ impl Rehearsal<'_> {
             Err(_) if planned.allow_empty => return Ok(None),
             looked => looked?,
         }
+        start::no_operations(planned, Action::Replace, &splits.schema)?;
         let mut unfit = None;
         if let Some(incremental) = incremental {
             let window = self.state.memory(&planned.id, "window").await?;

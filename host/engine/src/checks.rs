@@ -7,8 +7,8 @@ use arrow_array::{BooleanArray, RecordBatch};
 use arrow_schema::{Schema, SchemaRef};
 use arrow_select::filter::filter_record_batch;
 use hygge_core::{
-    About, BoundCheck, BuildContext, Context, EntityId, Fault, Looking, Operation, Registry,
-    Result, Severity, Verdict, code,
+    About, BoundCheck, BuildContext, Context, Fault, Looking, Operation, Registry, Result,
+    Severity, Verdict, code,
 };
 use hygge_project::PlannedEntity;
 use hygge_state::Checked;
@@ -337,46 +337,4 @@ fn standing(batch: &RecordBatch) -> Result<Option<RecordBatch>> {
     filter_record_batch(batch, &stands)
         .map(Some)
         .map_err(|error| Fault::internal(format!("rows can't be told apart: {error}")))
-}
-
-/// Where the last run that judged the entity kept rows that failed, as far as runs are remembered.
-pub(crate) async fn rejected(
-    state: &dyn hygge_state::StateStore,
-    id: &EntityId,
-) -> Result<Vec<String>> {
-    let runs = state.runs(LOOKED_AT).await?;
-    let mut entities = runs.iter().flat_map(|run| &run.entities);
-    let last = entities.find(|entity| entity.id == *id && !entity.checks.is_empty());
-    let checks = last.into_iter().flat_map(|entity| &entity.checks);
-    // By its name it is one of those files, whatever the record says.
-    let own = format!("{}.{}.", id.flow, id.entity).replace('/', "_");
-    let own = |path: &String| {
-        let name = path.rsplit('/').next().unwrap_or_default();
-        name.starts_with(&own) && name.ends_with(".ndjson")
-    };
-    Ok(checks
-        .filter_map(|check| check.rejects.clone())
-        .filter(own)
-        .collect())
-}
-
-/// Runs that are looked through.
-const LOOKED_AT: usize = 1_000;
-
-/// How many rows reached the Store in earlier runs of the entity that did the same, the newest first.
-pub(crate) async fn earlier(
-    state: &dyn hygge_state::StateStore,
-    id: &EntityId,
-    action: hygge_core::Action,
-) -> Result<Vec<u64>> {
-    let runs = state.runs(LOOKED_AT).await?;
-    let entities = runs.iter().flat_map(|run| &run.entities);
-    let same = entities.filter(|entity| {
-        entity.id == *id
-            && entity.outcome == hygge_state::Outcome::Pass
-            && entity.action == Some(action)
-    });
-    Ok(same
-        .map(|entity| entity.rows_staged.unwrap_or(entity.rows))
-        .collect())
 }

@@ -15,7 +15,7 @@ use crate::entity::{Early, Moved, Mover};
 use crate::retry::Retries;
 use crate::start::{self, Start};
 use crate::window::{Follow, Seen, Taken};
-use crate::{Event, drift, increment, making, recover};
+use crate::{Event, drift, history, increment, making, recover};
 
 /// What is known when every split is staged.
 pub(crate) struct Ended {
@@ -52,6 +52,14 @@ impl Mover {
         let rows_read = done.iter().map(|d| d.rows_read).sum();
         let staged = done.iter().map(|d| d.receipt.rows).sum();
         let checked = done.iter().map(|d| d.checked.clone()).collect();
+        let counts = match checks.is_empty() {
+            true => None,
+            false => {
+                let (state, id) = (self.shared.state.as_ref(), &self.planned.id);
+                let counts = self.shared.history.counts(state, id).await?;
+                Some(counts.with(target.action, staged)?)
+            }
+        };
         self.judge(&checks, checked, staged, target.action, cx)
             .await?;
         hit("entity.checked")?;
@@ -64,6 +72,8 @@ impl Mover {
             // any more once a watermark is followed.
             memories.push(("home", plan.memory.clone()));
             memories.push((making::MEMORY, making));
+            // Kept while there is nothing to check, too.
+            memories.extend(counts.map(|counts| (history::MEMORY, Some(counts))));
             memories
         };
         let old = start.low.as_ref().map(|low| low.watermark.clone());

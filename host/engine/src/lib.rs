@@ -17,6 +17,7 @@ mod drift;
 mod empty;
 mod entity;
 mod event;
+mod history;
 mod increment;
 mod json;
 mod look_through;

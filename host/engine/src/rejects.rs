@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow_array::{Array as _, BooleanArray, RecordBatch};
 use arrow_schema::{ArrowError, Field, FieldRef, Schema};
 use arrow_select::filter::filter_record_batch;
-use hygge_core::{Fault, Result, code, in_utc};
+use hygge_core::{Fault, OPERATION_COLUMN, Result, code, in_utc};
 
 use crate::json::json_lines;
 
@@ -39,12 +39,14 @@ fn written(
     Ok(text.split_inclusive('\n').map(str::to_owned).collect())
 }
 
-/// With moments in named zones as those in UTC.
+/// With moments in named zones as those in UTC, and without what becomes of a row at the destination,
+/// which is none of its values.
 fn shown(rows: &RecordBatch) -> std::result::Result<RecordBatch, ArrowError> {
     let schema = rows.schema();
     let mut fields: Vec<FieldRef> = Vec::with_capacity(schema.fields().len());
     let mut columns = Vec::with_capacity(schema.fields().len());
-    for (field, column) in schema.fields().iter().zip(rows.columns()) {
+    let all = schema.fields().iter().zip(rows.columns());
+    for (field, column) in all.filter(|(field, _)| field.name() != OPERATION_COLUMN) {
         let column = in_utc(column)?;
         let field = Field::clone(field).with_data_type(column.data_type().clone());
         fields.push(Arc::new(field));

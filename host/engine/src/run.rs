@@ -14,6 +14,7 @@ use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::entity::{Moved, Mover};
+use crate::history::History;
 use crate::shared::Shared;
 use crate::veiled::Veiled;
 use crate::{Event, Events, StopSignal, Threads, Tuning};
@@ -111,6 +112,7 @@ pub async fn run(plan: &Plan, request: RunRequest) -> Result<RunSummary> {
         tuning: request.tuning,
         registry: request.registry,
         state: request.state,
+        history: History::default(),
         events: Arc::new(Veiled {
             veil: plan.veil.clone(),
             heard: request.events,

@@ -8,6 +8,7 @@ use hygge_project::{Options, PlannedEntity};
 use hygge_state::StateStore;
 use tokio::sync::{Notify, Semaphore};
 
+use crate::history::History;
 use crate::progress::Progress;
 use crate::workers::Threads;
 use crate::{Events, StopSignal};
@@ -39,6 +40,7 @@ pub(crate) struct Shared {
     pub(crate) tuning: Tuning,
     pub(crate) registry: Registry,
     pub(crate) state: Arc<dyn StateStore>,
+    pub(crate) history: History,
     pub(crate) events: Arc<dyn Events>,
     pub(crate) veil: Veil,
     pub(crate) signal: StopSignal,

@@ -1,9 +1,10 @@
 //! Where a run of an entity begins: decided from the plan and what is remembered alone, so that
 //! a dry run says the same; then held against what stands at the destination.
 
+use arrow_schema::Schema;
 use hygge_core::{
-    Action, Bounds, BuildContext, Changes, Context, Fault, Mode, Place, Result, SplitRequest,
-    Standing, Store, Strategy, action, code, quoted,
+    Action, Bounds, BuildContext, Changes, Context, Fault, Mode, OPERATION_COLUMN, Place, Result,
+    SplitRequest, Standing, Store, Strategy, action, code, quoted,
 };
 use hygge_project::{Endpoint, Incremental, PlannedEntity};
 use hygge_state::{Ends, EntityState, StateStore};
@@ -47,6 +48,26 @@ pub(crate) fn changes(planned: &PlannedEntity, action: Action) -> Changes {
         (true, Action::Replace) => Changes::Begin,
         (true, Action::Append | Action::Upsert) => Changes::Since,
     }
+}
+
+/// Refuses a source with a column called as that which says what becomes of each row at the
+/// destination: what stands in it would be done.
+pub(crate) fn no_operations(
+    planned: &PlannedEntity,
+    action: Action,
+    schema: &Schema,
+) -> Result<()> {
+    let asked = changes(planned, action) == Changes::Since;
+    if asked || schema.index_of(OPERATION_COLUMN).is_err() {
+        return Ok(());
+    }
+    let message = format!(
+        "the source has a column {OPERATION_COLUMN}, which is hygge's own: it would say which rows \
+         are deleted at the destination"
+    );
+    Err(Fault::new(code::SCHEMA, message)
+        .with("column", OPERATION_COLUMN)
+        .advise("give it another name there, or leave it out where it is read"))
 }
 
 /// What a run that begins there asks of its Home.

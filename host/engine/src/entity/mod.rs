@@ -21,7 +21,7 @@ use hygge_state::{Checked, Holder};
 use crate::attempt;
 use crate::brought::Brought;
 use crate::chain::Chain;
-use crate::checks::{self, Checks};
+use crate::checks::Checks;
 use crate::commit::Ended;
 use crate::increment;
 use crate::making;
@@ -305,6 +305,7 @@ impl Mover {
             }
             looked => looked?,
         }
+        start::no_operations(&self.planned, start.action, &plan.schema)?;
         if whole && plan.splits.len() > 1 {
             let message = "a home gave several splits where one was asked for";
             return Err(Early::Failed(Fault::internal(message)));
@@ -336,12 +337,13 @@ impl Mover {
             return Ok(());
         }
         let state = self.shared.state.as_ref();
-        let before = checks::rejected(state, &self.planned.id).await?;
+        let (history, id) = (&self.shared.history, &self.planned.id);
+        let before = history.rejects(state, id).await?;
         checks.forget(before, &self.shared.place, cx).await?;
         let about = About {
             rows,
             began: self.shared.began,
-            earlier: checks::earlier(state, &self.planned.id, action).await?,
+            earlier: history.counts(state, id).await?.of(action).to_vec(),
         };
         let mut checked = checks.judge(seen, &about, cx).await?;
         for each in &mut checked {
