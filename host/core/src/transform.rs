@@ -34,6 +34,12 @@ pub trait Bound: Send {
     /// Takes a batch, gives any number. After an error the transform is dropped.
     async fn apply(&mut self, batch: RecordBatch) -> Result<Vec<RecordBatch>>;
 
+    /// More of what the last batch gives, piece by piece: asked until it gives none, before the next
+    /// batch. For those that make much of little.
+    async fn more(&mut self) -> Result<Option<Vec<RecordBatch>>> {
+        Ok(None)
+    }
+
     /// No more rows come: gives what was held back.
     async fn finish(&mut self) -> Result<Vec<RecordBatch>> {
         Ok(Vec::new())

@@ -122,6 +122,12 @@ impl Reading {
 
     /// The next batches, of which there may be none; none of all when the split is read.
     async fn next(&mut self) -> Result<Option<Vec<RecordBatch>>> {
+        if let Some(bound) = &mut self.bound
+            && !self.ended
+            && let Some(more) = bound.more().await?
+        {
+            return Ok(Some(more));
+        }
         if self.ended {
             return match &mut self.bound {
                 Some(bound) => bound.rest().await,

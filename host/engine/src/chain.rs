@@ -1,6 +1,6 @@
 //! The transforms of an entity, one after the other.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
@@ -93,6 +93,8 @@ impl Chain {
                 bound,
                 changes,
                 single: self.single.contains(&index),
+                waiting: VecDeque::new(),
+                busy: false,
                 given: 0,
                 gave: 0,
             });
@@ -101,6 +103,7 @@ impl Chain {
             links,
             traced,
             ended: 0,
+            out: Vec::new(),
             schema,
         })
     }
@@ -148,6 +151,8 @@ pub(crate) struct BoundChain {
     traced: Traced,
     /// How many gave all that they held back, once rows have ended.
     ended: usize,
+    /// What came out of the last.
+    out: Vec<RecordBatch>,
     schema: SchemaRef,
 }
 
@@ -158,6 +163,10 @@ struct Link {
     changes: bool,
     /// Whether it mustn't make several rows of one.
     single: bool,
+    /// Batches that it is yet to take.
+    waiting: VecDeque<RecordBatch>,
+    /// Whether it may give more of the one that it took.
+    busy: bool,
     given: u64,
     gave: u64,
 }
@@ -168,10 +177,20 @@ fn has_operations(schema: &SchemaRef) -> bool {
 }
 
 impl Link {
-    async fn apply(&mut self, batch: RecordBatch) -> Result<Vec<RecordBatch>> {
-        self.given += batch.num_rows() as u64;
-        let out = self.bound.apply(batch).await;
-        self.announced(out)
+    /// Gives more of a batch, or takes the next one.
+    async fn step(&mut self) -> Result<Vec<RecordBatch>> {
+        let out = match self.busy {
+            true => self.bound.more().await,
+            false => match self.waiting.pop_front() {
+                Some(batch) => {
+                    self.given += batch.num_rows() as u64;
+                    self.bound.apply(batch).await.map(Some)
+                }
+                None => Ok(None),
+            },
+        };
+        self.busy = matches!(out, Ok(Some(_)));
+        self.announced(out.map(Option::unwrap_or_default))
     }
 
     async fn finish(&mut self) -> Result<Vec<RecordBatch>> {
@@ -239,7 +258,12 @@ impl Bound for BoundChain {
     }
 
     async fn apply(&mut self, batch: RecordBatch) -> Result<Vec<RecordBatch>> {
-        self.through(0, vec![batch]).await
+        self.give(0, vec![batch]);
+        Ok(self.step().await?.unwrap_or_default())
+    }
+
+    async fn more(&mut self) -> Result<Option<Vec<RecordBatch>>> {
+        self.step().await
     }
 
     /// Lets the first give what it held back, through those after it.
@@ -248,22 +272,29 @@ impl Bound for BoundChain {
             return Ok(Vec::new());
         };
         let held = first.finish().await?;
-        self.through(1, held).await
+        self.give(1, held);
+        Ok(self.step().await?.unwrap_or_default())
     }
 
     /// Lets it give more, and then each of the others.
     async fn rest(&mut self) -> Result<Option<Vec<RecordBatch>>> {
-        while let Some(link) = self.links.get_mut(self.ended) {
+        loop {
+            if let Some(out) = self.step().await? {
+                return Ok(Some(out));
+            }
+            let Some(link) = self.links.get_mut(self.ended) else {
+                return Ok(None);
+            };
             if let Some(held) = link.rest().await? {
-                return self.through(self.ended + 1, held).await.map(Some);
+                self.give(self.ended + 1, held);
+                continue;
             }
             self.ended += 1;
             if let Some(next) = self.links.get_mut(self.ended) {
                 let held = next.finish().await?;
-                return self.through(self.ended + 1, held).await.map(Some);
+                self.give(self.ended + 1, held);
             }
         }
-        Ok(None)
     }
 }
 
@@ -279,19 +310,29 @@ impl BoundChain {
         each.map(|link| (link.spot.name.as_str(), link.bound.schema()))
     }
 
-    async fn through(
-        &mut self,
-        from: usize,
-        mut batches: Vec<RecordBatch>,
-    ) -> Result<Vec<RecordBatch>> {
-        for link in &mut self.links[from..] {
-            let mut out = Vec::with_capacity(batches.len());
-            for batch in batches {
-                out.extend(link.apply(batch).await?);
-            }
-            batches = out;
+    /// Gives batches to a transform, or to whoever comes after the last.
+    fn give(&mut self, to: usize, batches: Vec<RecordBatch>) {
+        match self.links.get_mut(to) {
+            Some(link) => link.waiting.extend(batches),
+            None => self.out.extend(batches),
         }
-        Ok(batches)
+    }
+
+    /// What comes out next: of the last transform that has something, so that little waits between
+    /// them.
+    async fn step(&mut self) -> Result<Option<Vec<RecordBatch>>> {
+        loop {
+            if !self.out.is_empty() {
+                return Ok(Some(std::mem::take(&mut self.out)));
+            }
+            let mut links = self.links.iter_mut().enumerate().rev();
+            let Some((at, link)) = links.find(|(_, link)| link.busy || !link.waiting.is_empty())
+            else {
+                return Ok(None);
+            };
+            let made = link.step().await?;
+            self.give(at + 1, made);
+        }
     }
 }
 

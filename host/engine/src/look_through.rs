@@ -93,7 +93,7 @@ async fn through<T: Send + 'static>(
                     .await?;
                 given = match ended {
                     true => bound.rest().await?,
-                    false => None,
+                    false => bound.more().await?,
                 };
             }
             if ended {

@@ -133,8 +133,13 @@ impl Pipeline {
             match (batch, chain.as_mut()) {
                 (Batch::Rows(rows), Some(_)) if rows.num_rows() == 0 => {}
                 (Batch::Rows(rows), Some(chain)) => {
-                    for rows in chain.apply(rows).await? {
-                        self.push(Batch::Rows(rows), &mut checks, queue, cx).await?;
+                    let mut made = Some(chain.apply(rows).await?);
+                    while let Some(batches) = made {
+                        for rows in batches {
+                            self.push(Batch::Rows(rows), &mut checks, queue, cx).await?;
+                        }
+                        cx.stop.check()?;
+                        made = chain.more().await?;
                     }
                 }
                 (Batch::Encoded(_), Some(_)) => {

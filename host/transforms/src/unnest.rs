@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, RecordBatch, UInt64Array};
-use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef};
+use arrow_array::{Array, ArrayRef, OffsetSizeTrait, RecordBatch, UInt64Array};
+use arrow_schema::{ArrowError, DataType, Field, FieldRef, Schema, SchemaRef};
 use arrow_select::take::take;
-use hygge_core::{Bound, Context, Fault, Lineage, Origin, Result, code, type_name};
+use hygge_core::{Bound, Context, Fault, Lineage, Origin, Result, async_trait, code, type_name};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::kind::{Spec, batch_wise, find, rows};
+use crate::kind::{Spec, find, rows};
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -49,44 +49,161 @@ impl Spec for Unnest {
         let mut lineage = Lineage::same(input.fields().len());
         lineage.columns[index] = Origin::Made(vec![index]);
         lineage.several = true;
-        Ok(batch_wise(Arc::clone(&schema), lineage, cx, move |batch| {
-            let columns = items(batch, index)
-                .map_err(|error| Fault::internal(format!("unnest failed: {error}")))?;
-            rows(&schema, columns)
+        Ok(Box::new(Unnesting {
+            schema,
+            lineage,
+            index,
+            held: None,
+            cx: cx.clone(),
         }))
     }
 }
 
-fn items(batch: &RecordBatch, index: usize) -> Result<Vec<ArrayRef>, arrow_schema::ArrowError> {
-    let column = batch.column(index);
-    let large = arrow_cast::cast(column, &large(column.data_type()))?;
-    let lists = large.as_list::<i64>();
-    let (mut of_row, mut of_item) = (Vec::new(), Vec::new());
-    for (row, ends) in (0_u64..).zip(lists.value_offsets().windows(2)) {
-        let there = usize::try_from(row).is_ok_and(|row| lists.is_valid(row));
-        match u64::try_from(ends[0]).ok().zip(u64::try_from(ends[1]).ok()) {
-            Some((from, to)) if there && from < to => {
-                for item in from..to {
-                    of_row.push(row);
-                    of_item.push(Some(item));
+/// Bytes of rows that are made at once: a batch may become a thousand times as large.
+const PIECE: u64 = 2 << 20;
+
+struct Unnesting {
+    schema: SchemaRef,
+    lineage: Lineage,
+    index: usize,
+    held: Option<Held>,
+    cx: Context,
+}
+
+/// A batch of which not all rows are made yet.
+struct Held {
+    batch: RecordBatch,
+    lists: ArrayRef,
+    /// Bytes of a row that comes of each row.
+    costs: Vec<u64>,
+    /// The row that is next, and how many of its items are done.
+    next: (usize, u64),
+}
+
+#[async_trait]
+impl Bound for Unnesting {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn lineage(&self) -> Option<Lineage> {
+        Some(self.lineage.clone())
+    }
+
+    async fn apply(&mut self, batch: RecordBatch) -> Result<Vec<RecordBatch>> {
+        self.held = Some(Held::new(batch, self.index)?);
+        Ok(self.more().await?.unwrap_or_default())
+    }
+
+    async fn more(&mut self) -> Result<Option<Vec<RecordBatch>>> {
+        let Some(mut held) = self.held.take() else {
+            return Ok(None);
+        };
+        let (schema, index) = (Arc::clone(&self.schema), self.index);
+        let piece = move || {
+            let columns = held.piece(index).map_err(|error| failed(&error))?;
+            let made = columns.map(|columns| rows(&schema, columns)).transpose()?;
+            Ok(made.map(|made| (made, held)))
+        };
+        Ok(self.cx.cpu(piece).await?.map(|(made, held)| {
+            self.held = Some(held);
+            vec![made]
+        }))
+    }
+}
+
+fn failed(error: &ArrowError) -> Fault {
+    Fault::internal(format!("unnest failed: {error}"))
+}
+
+impl Held {
+    fn new(batch: RecordBatch, index: usize) -> Result<Self> {
+        let column = batch.column(index);
+        let lists =
+            arrow_cast::cast(column, &large(column.data_type())).map_err(|error| failed(&error))?;
+        let mut costs = vec![0; batch.num_rows()];
+        for (at, column) in batch.columns().iter().enumerate() {
+            match at == index {
+                true => {
+                    let items = lists.as_list::<i64>().values();
+                    let each = average(items);
+                    costs.iter_mut().for_each(|cost| *cost += each);
                 }
-            }
-            _ => {
-                of_row.push(row);
-                of_item.push(None);
+                false => add_costs(column, &mut costs),
             }
         }
+        Ok(Self {
+            batch,
+            lists,
+            costs,
+            next: (0, 0),
+        })
     }
-    let (of_row, of_item) = (UInt64Array::from(of_row), UInt64Array::from(of_item));
-    let columns = batch
-        .columns()
-        .iter()
-        .enumerate()
-        .map(|(at, column)| match at == index {
+
+    /// The next rows, as many as make a piece; none when all are made.
+    fn piece(&mut self, index: usize) -> std::result::Result<Option<Vec<ArrayRef>>, ArrowError> {
+        let lists = self.lists.as_list::<i64>();
+        let (mut of_row, mut of_item) = (Vec::new(), Vec::new());
+        let mut bytes = 0;
+        let (mut row, mut done) = self.next;
+        while row < self.costs.len() && bytes < PIECE {
+            let ends = &lists.value_offsets()[row..row + 2];
+            let ends = u64::try_from(ends[0]).ok().zip(u64::try_from(ends[1]).ok());
+            let items = ends.filter(|(from, to)| lists.is_valid(row) && from < to);
+            let (from, to) = items.unwrap_or_default();
+            // A row whose list is empty or NULL stays.
+            let left = (to - from).saturating_sub(done).max(1);
+            let fit = (PIECE - bytes).div_ceil(self.costs[row].max(1));
+            let taken = left.min(fit);
+            let first = items.map(|_| from + done);
+            of_row.extend((0..taken).map(|_| row as u64));
+            of_item.extend((0..taken).map(|nth| first.map(|first| first + nth)));
+            bytes += taken * self.costs[row].max(1);
+            (row, done) = match taken < left {
+                true => (row, done + taken),
+                false => (row + 1, 0),
+            };
+        }
+        self.next = (row, done);
+        if of_row.is_empty() {
+            return Ok(None);
+        }
+        let (of_row, of_item) = (UInt64Array::from(of_row), UInt64Array::from(of_item));
+        let columns = self.batch.columns().iter().enumerate();
+        let columns = columns.map(|(at, column)| match at == index {
             true => take(lists.values(), &of_item, None),
             false => take(column, &of_row, None),
         });
-    columns.collect()
+        columns.collect::<std::result::Result<_, _>>().map(Some)
+    }
+}
+
+/// Adds the bytes that each row's value takes anew wherever it is repeated.
+fn add_costs(column: &ArrayRef, costs: &mut [u64]) {
+    fn lengths<O: OffsetSizeTrait>(offsets: &[O], costs: &mut [u64]) {
+        for (cost, ends) in costs.iter_mut().zip(offsets.windows(2)) {
+            let length = ends[1].as_usize() - ends[0].as_usize();
+            *cost += (length + size_of::<O>()) as u64;
+        }
+    }
+    match column.data_type() {
+        DataType::Utf8 => lengths(column.as_string::<i32>().value_offsets(), costs),
+        DataType::LargeUtf8 => lengths(column.as_string::<i64>().value_offsets(), costs),
+        DataType::Binary => lengths(column.as_binary::<i32>().value_offsets(), costs),
+        DataType::LargeBinary => lengths(column.as_binary::<i64>().value_offsets(), costs),
+        // A view is repeated, and what it shows isn't.
+        DataType::Utf8View | DataType::BinaryView => costs.iter_mut().for_each(|cost| *cost += 16),
+        _ => {
+            let each = average(column);
+            costs.iter_mut().for_each(|cost| *cost += each);
+        }
+    }
+}
+
+fn average(values: &ArrayRef) -> u64 {
+    let bytes = values.to_data().get_slice_memory_size();
+    let bytes = bytes.unwrap_or_else(|_| values.get_array_memory_size());
+    bytes.div_ceil(values.len().max(1)) as u64
 }
 
 fn large(data_type: &DataType) -> DataType {

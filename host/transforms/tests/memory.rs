@@ -1,10 +1,10 @@
-//! What `dedupe` holds doesn't grow with the rows: counted by the allocator, since resident memory
+//! What `dedupe` and `unnest` hold doesn't grow with the rows: counted by the allocator, since resident memory
 //! depends on what else goes on.
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use futures::executor::block_on;
@@ -16,6 +16,8 @@ struct Counting;
 
 static HELD: AtomicUsize = AtomicUsize::new(0);
 static MOST: AtomicUsize = AtomicUsize::new(0);
+/// What is counted is of one test.
+static ALONE: Mutex<()> = Mutex::new(());
 
 // SAFETY: every call is handed on as it came; `realloc` and the zeroing one come through these.
 unsafe impl GlobalAlloc for Counting {
@@ -95,6 +97,7 @@ fn most(all: i64) -> (usize, usize) {
 
 #[test]
 fn a_dedupe_holds_its_share_however_many_rows_come() {
+    let _alone = ALONE.lock().unwrap();
     let (kept, few) = most(200_000);
     assert_eq!(kept, 100_000);
     let (kept, many) = most(800_000);
@@ -102,4 +105,49 @@ fn a_dedupe_holds_its_share_however_many_rows_come() {
     // The rows alone would be 80 MB, and those that stay 40.
     assert!(many < SHARE, "{many} bytes were held");
     assert!(many < few + few / 2, "{few} and {many} bytes were held");
+}
+
+/// 300 rows of a long text, each with a list of 3,000: 1.8 GB of rows of one batch of 4 MB.
+#[test]
+fn an_unnest_makes_piece_after_piece() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut registry = Registry::default();
+    hygge_transforms::register(&mut registry);
+    let place = BuildContext {
+        root: folder.path().to_owned(),
+        work: folder.path().join("work"),
+        entity: None,
+        run: None,
+    };
+    let _alone = ALONE.lock().unwrap();
+    let text = "x".repeat(2_000);
+    let texts = StringArray::from(vec![text.as_str(); 300]);
+    let list = || Some((0..3_000).map(Some));
+    let lists = arrow_array::ListArray::from_iter_primitive::<arrow_array::types::Int32Type, _, _>(
+        std::iter::repeat_with(list).take(300),
+    );
+    let columns: [(&str, ArrayRef); 2] = [("text", Arc::new(texts)), ("l", Arc::new(lists))];
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let kind = registry.transform("unnest").unwrap();
+    let settings = Settings::new(json!({"column": "l"}), []);
+    let transform = kind.build(&settings, &place).unwrap();
+    let before = HELD.load(Ordering::Relaxed);
+    MOST.store(before, Ordering::Relaxed);
+    let rows = block_on(async {
+        let mut bound = transform
+            .bind(&batch.schema(), &Context::inline())
+            .await
+            .unwrap();
+        let mut rows = 0;
+        let mut made = Some(bound.apply(batch).await.unwrap());
+        while let Some(batches) = made {
+            rows += batches.iter().map(RecordBatch::num_rows).sum::<usize>();
+            drop(batches);
+            made = bound.more().await.unwrap();
+        }
+        rows
+    });
+    assert_eq!(rows, 900_000);
+    let most = MOST.load(Ordering::Relaxed) - before;
+    assert!(most < 32 << 20, "{most} bytes were held");
 }

@@ -59,6 +59,9 @@ fn sized(
         while from < batch.num_rows() {
             let rows = size.min(batch.num_rows() - from);
             out.extend(bound.apply(batch.slice(from, rows)).await?);
+            while let Some(more) = bound.more().await? {
+                out.extend(more);
+            }
             from += rows;
         }
         // An empty batch passes as well, and adds nothing.

@@ -214,6 +214,9 @@ fn whole(
         while from < batch.num_rows() {
             let rows = size.min(batch.num_rows() - from);
             out.extend(bound.apply(batch.slice(from, rows)).await?);
+            while let Some(more) = bound.more().await? {
+                out.extend(more);
+            }
             from += rows;
         }
         out.extend(bound.apply(batch.slice(0, 0)).await?);
