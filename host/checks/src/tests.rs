@@ -129,6 +129,7 @@ fn each_check_says_what_it_found() {
         json!({"type": "range", "column": "id", "min": 2.0}),
         json!({"type": "accepted_values", "column": "id", "values": [1.0, 2]}),
         json!({"type": "accepted_values", "column": "id", "values": [1.5]}),
+        json!({"type": "accepted_values", "column": "state", "values": ["paid", 7]}),
         json!({"type": "freshness", "column": "id", "max_age": "1d"}),
         json!({"type": "freshness", "column": "at", "max_age": "soon"}),
         json!({"type": "volume"}),

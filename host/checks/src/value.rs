@@ -128,6 +128,21 @@ pub(crate) fn scalar(check: &str, written: &Written, field: &Field) -> Result<Sc
     };
     let to = plain(field.data_type());
     let text = written.text();
+    let of_texts = matches!(
+        to,
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View
+    );
+    if of_texts && matches!(written, Written::Number(_)) {
+        // 1.10 was read as 1.1, and 007 as 7.
+        let message = format!(
+            "the {check} check of {:?} has the number {text}, and the column is {}",
+            field.name(),
+            type_name(&to)
+        );
+        return Err(Fault::new(code::SCHEMA, message)
+            .with("column", field.name())
+            .advise("write it in quotes, as the text it is: `\"007\"`"));
+    }
     // Of a column whose values happen to be whole the type may be, too.
     let text = match text.split_once('.') {
         Some((whole, zeros)) if to.is_integer() && zeros.bytes().all(|byte| byte == b'0') => {

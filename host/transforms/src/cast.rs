@@ -147,6 +147,8 @@ fn instead(from: &DataType, to: &DataType) -> &'static str {
             "compute the whole number of units with `derive`, and cast that: `int64` counts them"
         }
         (T::Timestamp(..), _) => "cast it to `timestamp[us, UTC]` before",
+        (T::FixedSizeBinary(_), _) => "cast it to `binary` before",
+        (_, to) if to.is_string() => "compute it with `derive`",
         _ => "cast it to `string` before, or compute it with `derive`",
     }
 }

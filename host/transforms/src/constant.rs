@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::iter::repeat_n;
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray};
+use arrow_array::{ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray, UInt64Array};
 use arrow_buffer::BooleanBuffer;
 use arrow_schema::{DataType, Field, SchemaRef};
 use hygge_core::{Bound, Context, Fault, OPERATION_COLUMN, Problem, Result, code};
@@ -18,7 +18,7 @@ use crate::scalar::Scalar;
 #[serde(deny_unknown_fields)]
 pub(crate) struct Constant {
     /// Values by the names of the new columns, which come last, in the order of their names: a text
-    /// (string), a whole number (int64), a number (float64), `true` or `false` (bool).
+    /// (string), a whole number (int64; uint64 beyond it), a number (float64), `true` or `false` (bool).
     #[schemars(extend("minProperties" = 1))]
     columns: BTreeMap<String, Scalar>,
 }
@@ -51,6 +51,7 @@ impl Spec for Constant {
             let data_type = match value {
                 Scalar::Bool(_) => DataType::Boolean,
                 Scalar::Whole(_) => DataType::Int64,
+                Scalar::Large(_) => DataType::UInt64,
                 Scalar::Float(_) => DataType::Float64,
                 Scalar::Text(_) => DataType::Utf8,
             };
@@ -69,6 +70,7 @@ fn filled(value: &Scalar, rows: usize) -> ArrayRef {
         Scalar::Bool(true) => Arc::new(BooleanArray::from(BooleanBuffer::new_set(rows))),
         Scalar::Bool(false) => Arc::new(BooleanArray::from(BooleanBuffer::new_unset(rows))),
         Scalar::Whole(value) => Arc::new(Int64Array::from_value(*value, rows)),
+        Scalar::Large(value) => Arc::new(UInt64Array::from_value(*value, rows)),
         Scalar::Float(value) => Arc::new(Float64Array::from_value(*value, rows)),
         Scalar::Text(value) => Arc::new(StringArray::from_iter_values(repeat_n(value, rows))),
     }

@@ -78,6 +78,13 @@ fn one(name: &str, value: &Scalar, data_type: &DataType) -> Result<ArrayRef> {
     if *data_type == DataType::Null {
         return Err(wrong());
     }
+    if value.is_rounded_for(data_type) {
+        let of = type_name(data_type);
+        let message = format!("fill_null has a number for column {name}, which is {of}");
+        return Err(Fault::new(code::SCHEMA, message)
+            .with("column", name)
+            .advise("write it in quotes, so that it stays as it is: `\"1.10\"`"));
+    }
     let text: ArrayRef = Arc::new(StringArray::from(vec![value.text()]));
     let conversion = Conversion::new(&DataType::Utf8, data_type).map_err(|_| wrong())?;
     let made = conversion.lenient(&text)?;

@@ -327,6 +327,67 @@ fn nulls_are_filled_with_a_value_of_the_column_s_type() {
     }
 }
 
+/// A number may have been written otherwise than it was read.
+#[test]
+fn numbers_that_were_rounded_stand_in_no_column() {
+    let decimals = Decimal128Array::from(vec![None]).with_precision_and_scale(38, 2);
+    let given = batch(vec![
+        ("s", new_null_array(&DataType::Utf8, 1)),
+        ("d", Arc::new(decimals.unwrap())),
+        ("u", new_null_array(&DataType::UInt64, 1)),
+    ]);
+    let filled = |column: &str, value: Value| {
+        let out = run("fill_null", json!({"columns": {column: value}}), &given)?;
+        let at = out.schema().index_of(column).unwrap();
+        Ok::<_, Fault>(arrow_cast::display::array_value_to_string(out.column(at), 0).unwrap())
+    };
+    for (column, value) in [
+        ("s", json!(1.1)),
+        ("s", json!(7)),
+        ("d", json!(12_345_678_901_234_568.0)),
+        ("d", json!(0.123_456_789_012_345_68)),
+    ] {
+        let fault = filled(column, value).unwrap_err();
+        assert!(
+            fault
+                .message
+                .starts_with("fill_null has a number for column"),
+            "{fault}"
+        );
+    }
+    for (column, value, made) in [
+        ("s", json!("007"), "007"),
+        ("d", json!("12345678901234567.89"), "12345678901234567.89"),
+        ("d", json!(0.5), "0.50"),
+        ("u", json!(u64::MAX), "18446744073709551615"),
+    ] {
+        assert_eq!(filled(column, value).unwrap(), made);
+    }
+    let out = run("constant", json!({"columns": {"c": u64::MAX}}), &given).unwrap();
+    assert_eq!(out.schema().field(3).data_type(), &DataType::UInt64);
+}
+
+#[test]
+fn what_lies_beyond_the_calendar_has_no_text() {
+    let days: ArrayRef = Arc::new(arrow_array::Date32Array::from(vec![
+        Some(0),
+        Some(i32::MAX),
+        None,
+    ]));
+    let made = cast(Arc::clone(&days), "string", "set_null").unwrap();
+    assert_eq!(
+        made.as_string::<i32>().iter().collect::<Vec<_>>(),
+        [Some("1970-01-01"), None, None]
+    );
+    let fault = cast(days, "string", "fail").unwrap_err();
+    assert!(
+        fault
+            .message
+            .contains("in column c, which string can't hold"),
+        "{fault}"
+    );
+}
+
 /// A merge goes by what a cast leaves of its key and its watermark.
 #[test]
 fn what_a_cast_leaves_of_values_is_told() {
