@@ -111,7 +111,28 @@ fn rejects_go_to_a_folder_of_their_own() {
         assert_eq!(refused.code, Some(2), "{folder}: {refused}");
         shown.push_str(&format!("- {folder}\n{}\n", refused.shown()));
     }
+    // What another flow reads or writes.
+    for (folder, home, store) in [
+        ("other/bad", "data/a.csv", "other"),
+        ("in/bad", "in", "lake/other"),
+    ] {
+        let check = format!("  - {{type: not_null, columns: id, rejects: {folder}}}\n");
+        let project = project(&check);
+        project.write("data/a.csv", "id,customer\n1,ann\n");
+        project.flow("other", &format!("home: {home}\nstore: {store}\n"));
+        let refused = project.hygge("start").run();
+        assert_eq!(refused.code, Some(2), "{folder}: {refused}");
+        shown.push_str(&format!("- {folder}\n{}\n", refused.shown()));
+    }
     insta::assert_snapshot!("rejects_go_to_a_folder_of_their_own", shown);
+    // A flow may be there for those rows.
+    let project = project("  - {type: not_null, columns: id, rejects: bad}\n");
+    project.write("data/a.csv", "id,customer\n1,ann\n");
+    project.flow(
+        "mend",
+        "home: bad/*.ndjson\nstore: lake/mend\nafter: sales\n",
+    );
+    project.hygge("list").succeed();
 }
 
 /// The history would remember it.

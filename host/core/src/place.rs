@@ -86,6 +86,21 @@ impl Place {
         }
     }
 
+    /// Whether all that the other reads or writes lies within this folder.
+    pub fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (
+                Self::Files {
+                    root: folder,
+                    pattern: None,
+                    ..
+                },
+                Self::Files { root, .. },
+            ) => within(root, folder),
+            _ => false,
+        }
+    }
+
     /// Whether writing to one may touch what the other reads or writes. Errs on the side of
     /// yes: of two globs the folders above their wildcards are compared, and a part of a glob
     /// with more than `*` and `?` matches everything.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use hygge_core::{
     BuildContext, Context, Fault, OPERATION_COLUMN, OnSchemaChange, Place, Registry, Result, code,
     parse_type, quoted, type_name, widen,
@@ -300,7 +300,27 @@ fn pairs(columns: &Columns) -> impl Iterator<Item = (&str, &str)> {
 
 /// The type that holds every value of what was, and of what is.
 fn both(was: &str, is: &DataType) -> Option<DataType> {
-    widen(&parse_type(was)?, &plain(is))
+    widen(&remembered_type(was)?, &plain(is))
+}
+
+/// Also of types that no setting names.
+fn remembered_type(name: &str) -> Option<DataType> {
+    use DataType as T;
+    use TimeUnit as U;
+    Some(match name {
+        "null" => T::Null,
+        "float16" => T::Float16,
+        "date64" => T::Date64,
+        "time[s]" => T::Time32(U::Second),
+        "time[ms]" => T::Time32(U::Millisecond),
+        "time[us]" => T::Time64(U::Microsecond),
+        "time[ns]" => T::Time64(U::Nanosecond),
+        "duration[s]" => T::Duration(U::Second),
+        "duration[ms]" => T::Duration(U::Millisecond),
+        "duration[us]" => T::Duration(U::Microsecond),
+        "duration[ns]" => T::Duration(U::Nanosecond),
+        other => parse_type(other)?,
+    })
 }
 
 /// What is done about changes.

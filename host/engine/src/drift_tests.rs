@@ -283,3 +283,35 @@ proptest! {
         }
     }
 }
+
+/// What is remembered as a name is held against what comes as a type.
+#[test]
+fn types_that_no_setting_names_are_widened_as_well() {
+    use arrow_schema::TimeUnit as U;
+    for (was, is) in [
+        (DataType::Null, DataType::Int64),
+        (DataType::Int64, DataType::Null),
+        (
+            DataType::Time32(U::Millisecond),
+            DataType::Time64(U::Microsecond),
+        ),
+        (
+            DataType::Duration(U::Second),
+            DataType::Duration(U::Millisecond),
+        ),
+    ] {
+        let before = after(&schema(&[("v", was.clone())]));
+        let now = schema(&[("v", is.clone())]);
+        let met = meet(OnSchemaChange::Evolve, Some(&before), &now, false);
+        assert!(met.is_ok(), "{was} {is}: {met:?}");
+    }
+}
+
+#[test]
+fn how_values_within_others_are_encoded_is_no_change() {
+    let list = |item: DataType| DataType::List(Arc::new(Field::new_list_field(item, true)));
+    let large = |item: DataType| DataType::LargeList(Arc::new(Field::new_list_field(item, true)));
+    let before = after(&schema(&[("l", list(DataType::Utf8))]));
+    let now = schema(&[("l", large(DataType::LargeUtf8))]);
+    assert_eq!(changes(&before, &now), []);
+}

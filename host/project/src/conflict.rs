@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use hygge_core::{BuildContext, Place};
+use hygge_core::{BuildContext, EntityId, Place};
 
 use crate::discover::PROJECT_FILE;
 use crate::entity::Resolved;
@@ -257,9 +257,10 @@ pub(crate) fn own_files(
     if flows != files(&cx.root) {
         own.push((flows, flows_dir));
     }
+    let ends = ends(entities, real);
     entities.retain(|entity| {
         let id = &entity.planned.id;
-        if let Some(problem) = rejected_into(entity, &own, cx, real) {
+        if let Some(problem) = rejected_into(entity, (&own, &ends), cx, real) {
             problems.push(problem);
             return false;
         }
@@ -282,11 +283,32 @@ pub(crate) fn own_files(
     });
 }
 
-/// Rows that fail a check go to a folder of their own: in that of the home they would be read, in
-/// that of the store nothing but data may stand, and the project's files are no place for them.
+/// What each entity reads and writes.
+struct Ends {
+    id: EntityId,
+    home: Option<Place>,
+    store: Option<Place>,
+}
+
+fn ends(entities: &[Resolved], real: &mut Real) -> Vec<Ends> {
+    let each = entities.iter().map(|entity| {
+        let planned = &entity.planned;
+        let mut place = |place: &Option<Place>| place.as_ref().map(|place| real.place(place));
+        Ends {
+            id: planned.id.clone(),
+            home: place(&planned.home_plan.place),
+            store: place(&planned.store_plan.place),
+        }
+    });
+    each.collect()
+}
+
+/// Rows that fail a check go to a folder of their own: in that of a home they would be read, in
+/// that of a store nothing but data may stand, and the project's files are no place for them. Another
+/// entity may read that folder, or what is in it: then they are what it is for.
 fn rejected_into(
     entity: &Resolved,
-    own: &[(Place, &str)],
+    (own, ends): (&[(Place, &str)], &[Ends]),
     cx: &BuildContext,
     real: &mut Real,
 ) -> Option<Problem> {
@@ -305,6 +327,21 @@ fn rejected_into(
             {
                 told = told.or(Some((at, "which this path meets".to_owned())));
             }
+        }
+        for other in ends.iter().filter(|other| other.id != planned.id) {
+            let written = other.store.as_ref();
+            let written = written.is_some_and(|place| place.overlaps(&rejects));
+            let read = other.home.as_ref();
+            let read = read.is_some_and(|place| place.overlaps(&rejects) && !rejects.covers(place));
+            let does = match (written, read) {
+                (true, _) => "writes",
+                (false, true) => "reads",
+                (false, false) => continue,
+            };
+            told = told.or(Some((
+                &entity.store_at,
+                format!("which meets what `{}` {does}", other.id),
+            )));
         }
         if let Some((_, name)) = own.iter().find(|(place, _)| place.overlaps(&rejects)) {
             told = told.or(Some((

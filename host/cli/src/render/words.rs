@@ -40,10 +40,9 @@ pub(super) fn line(event: &Event, verbose: bool) -> Option<String> {
         Event::Recovered { message, .. } | Event::Waiting { message, .. } => message.clone(),
         Event::Note {
             warning, message, ..
-        }
-        | Event::SchemaChanged {
-            warning, message, ..
         } if *warning || verbose => message.clone(),
+        // Also where the destination follows: it isn't what it was.
+        Event::SchemaChanged { message, .. } => message.clone(),
         Event::Checked { checks, .. } => return checked(checks, verbose),
         Event::Committing { .. } if verbose => "everything is staged; committing".to_owned(),
         _ => return None,
@@ -67,7 +66,7 @@ pub(super) fn warning(checked: &Checked) -> Option<String> {
         return None;
     }
     let rows = match &checked.rejects {
-        Some(file) => format!(" (they are in {file})"),
+        Some(file) => format!(" (see {file})"),
         None => String::new(),
     };
     Some(format!("a check warns: {why}{rows}"))

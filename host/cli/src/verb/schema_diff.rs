@@ -109,13 +109,18 @@ fn show(entity: &str, drift: &Drift, console: &Console) {
             drift.left_out.join(", ")
         ));
     } else if !drift.changes.is_empty() {
-        let new = |change: &Change| matches!(change, Change::Added { .. });
-        let next = match drift.on_schema_change {
-            OnSchemaChange::Additive => "adds what is new to the destination",
-            OnSchemaChange::Evolve => "adds what is new to the destination, and widens types",
-            OnSchemaChange::IgnoreExtra if !drift.table && drift.changes.iter().any(new) => {
-                "leaves out what is new"
+        let any = |of: fn(&Change) -> bool| drift.changes.iter().any(of);
+        let new = any(|change| matches!(change, Change::Added { .. } | Change::Returned { .. }));
+        let wider = any(|change| matches!(change, Change::Retyped { .. }));
+        let next = match (drift.on_schema_change, new, wider) {
+            (OnSchemaChange::Additive, true, _) | (OnSchemaChange::Evolve, true, false) => {
+                "adds what is new to the destination"
             }
+            (OnSchemaChange::Evolve, true, true) => {
+                "adds what is new to the destination, and widens types"
+            }
+            (OnSchemaChange::Evolve, false, true) => "widens types at the destination",
+            (OnSchemaChange::IgnoreExtra, true, _) if !drift.table => "leaves out what is new",
             _ => "tells it and goes on",
         };
         console.out(&format!(

@@ -44,8 +44,8 @@ use crate::home::MssqlHome;
 use arrow_schema::SchemaRef;
 use hygge_core::failpoint::hit;
 use hygge_core::{
-    CommitRecord, Context, EntityId, Fault, Finding, Home, OnSchemaChange, Receipt, Result, RunId,
-    Settled, SplitId, Standing, Store, Target, Writer, async_trait, code,
+    CommitRecord, Context, EntityId, Fault, Finding, Home, Level, Notes, OnSchemaChange, Receipt,
+    Result, RunId, Settled, SplitId, Standing, Store, Target, Writer, async_trait, code,
 };
 
 #[cfg(test)]
@@ -145,6 +145,7 @@ impl MssqlStore {
         session: &mut StatementSession,
         begun: &Begun,
         receipts: &[Receipt],
+        notes: &dyn Notes,
     ) -> Result<()> {
         let changes = |column: &BegunColumn| column.add || column.widen.is_some();
         if !begun.create && !begun.columns.iter().any(changes) {
@@ -175,6 +176,12 @@ impl MssqlStore {
         for column in columns.iter().filter(|column| column.add) {
             let what = format!("can't add {:?} to {table}", column.name);
             session.unhurried(&what, &ddl::add(&table, column)).await?;
+            // As soon as it is so: what comes after it may fail.
+            let told = format!(
+                "{table} has a new column {:?}, {}",
+                column.name, column.sql_type.0
+            );
+            notes.note(Level::Warning, &told);
         }
         for column in &columns {
             let Some(widen) = column.widen else { continue };
@@ -184,6 +191,8 @@ impl MssqlStore {
             );
             let sql = ddl::widen(&table, column, widen);
             session.unhurried(&what, &sql).await?;
+            let told = format!("{:?} of {table} is {} now", column.name, column.sql_type.0);
+            notes.note(Level::Warning, &told);
         }
         Ok(())
     }
@@ -359,7 +368,7 @@ impl Store for MssqlStore {
         let begun = Begun::read(&target.begun)?;
         let table = begun.table();
         let mut session = self.session().await?;
-        let made = self.make(&mut session, &begun, &receipts);
+        let made = self.make(&mut session, &begun, &receipts, cx.notes.as_ref());
         patience::told_until_stopped(&table, cx, made).await?;
         let staged = publish::staged(&table, &receipts)?;
         let gathers = begun.merges() || begun.strategy == WriteStrategy::TempSwap;
