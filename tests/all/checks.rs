@@ -255,6 +255,40 @@ fn the_volume_of_earlier_runs_is_known() {
     }
 }
 
+/// Whoever finishes a commit tells what was found before it.
+#[test]
+fn what_a_check_warned_of_is_told_after_a_kill() {
+    let project = project("  - {type: not_null, columns: customer, severity: warn}\n");
+    project.write("data/a.csv", "id,customer\n1,\n");
+    let killed = project
+        .hygge("start")
+        .failpoints("intent.stored=kill")
+        .run();
+    assert!(killed.was_killed(), "{killed}");
+    std::fs::write(project.path("data/a.csv"), "id,customer\n1,ann\n").unwrap();
+    let recovered = project.hygge("start").succeed();
+    let told = "a check warned of those rows: \"customer\" is NULL in 1 row";
+    assert!(recovered.shown().contains(told), "{recovered}");
+}
+
+/// A full run of a source that has nothing any more takes away what stood.
+#[test]
+fn a_source_that_was_emptied_is_told() {
+    let project = project("  - {type: not_null, columns: id}\n");
+    project.write("data/a.csv", "id,customer\n1,ann\n");
+    project.hygge("start").succeed();
+    project.write("data/a.csv", "id,customer\n");
+    let emptied = project.hygge("start").succeed();
+    assert!(
+        emptied
+            .shown()
+            .contains("the source had no rows, so none stand"),
+        "{emptied}"
+    );
+    let again = project.hygge("start").succeed();
+    assert!(!again.shown().contains("the source had no rows"), "{again}");
+}
+
 /// Whatever others do, and the history is left of.
 #[test]
 fn the_volume_of_earlier_runs_is_kept_with_the_entity() {

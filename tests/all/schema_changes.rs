@@ -171,8 +171,12 @@ fn only_new_files_are_compared() {
     told.write("data/1.ndjson", "{\"id\":1,\"b\":1}\n");
     told.hygge("start --quiet").succeed();
     told.write("data/2.ndjson", "{\"id\":2,\"b\":[2]}\n");
-    let diff = told.hygge("schema diff f.f").succeed();
-    assert!(diff.stdout.contains("list<int64>"), "{diff}");
+    for verb in ["schema diff f.f", "start"] {
+        let refused = told.hygge(verb).run();
+        assert_eq!(refused.code, Some(1), "{refused}");
+        let why = "is int64 in out, but list<int64> in the source";
+        assert!(refused.shown().contains(why), "{refused}");
+    }
 }
 
 /// An append without a key knows rows again by all of their columns.

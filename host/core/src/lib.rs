@@ -78,7 +78,7 @@ pub use secret::Secret;
 pub use settings::{REDACTED, Settings};
 pub use shell::quoted;
 pub use split::{Bounds, Changes, Split, SplitPlan, SplitRequest};
-pub use store::{Standing, Store, Target, Writer};
+pub use store::{Coming, Standing, Store, Target, Writer};
 pub use transform::{Bound, Transform, TransformKind};
 pub use type_name::type_name;
 pub use type_parse::{TYPE_NAMES, parse_type, zone_offset};

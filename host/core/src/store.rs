@@ -8,6 +8,21 @@ use crate::{
     Result, RunId, Settled, SplitId, async_trait,
 };
 
+/// Rows that may come to a Store.
+#[derive(Debug, Clone, Copy)]
+pub struct Coming<'a> {
+    /// Whose.
+    pub entity: &'a EntityId,
+    /// Their columns.
+    pub schema: &'a SchemaRef,
+    /// What is done with what was there before.
+    pub action: Action,
+    /// What is done with columns that the destination lacks.
+    pub policy: OnSchemaChange,
+    /// What the Store remembers of the entity.
+    pub memory: Option<&'a [u8]>,
+}
+
 /// Where data settles: the destination of one entity, as configured.
 ///
 /// The order of a run: `inspect`, `begin`, any number of `open_writer`, `prepare`, `commit`,
@@ -112,15 +127,10 @@ pub trait Store: Send + Sync + fmt::Debug {
         Ok(())
     }
 
-    /// What becomes of the columns of such rows, where the destination has columns of its own (a
-    /// table): names those that would be left out, and refuses what `begin` would refuse of them.
-    /// Leaves nothing behind; none where the destination takes the columns that come.
-    async fn suits(
-        &self,
-        _schema: &SchemaRef,
-        _policy: OnSchemaChange,
-        _cx: &Context,
-    ) -> Result<Option<Vec<String>>> {
+    /// What becomes of the columns of such rows: refuses what `begin` would refuse of them, and names
+    /// those that would be left out where the destination has columns of its own (a table); none
+    /// where it takes the columns that come. Leaves nothing behind.
+    async fn suits(&self, _coming: &Coming<'_>, _cx: &Context) -> Result<Option<Vec<String>>> {
         Ok(None)
     }
 

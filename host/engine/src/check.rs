@@ -1,7 +1,7 @@
 use arrow_schema::SchemaRef;
 use hygge_core::{
-    Action, Bound as _, Context, Discovered, EntityId, Fault, Finding, Home, Registry, Result,
-    RunId, SplitRequest, Standing, Store, code, quoted,
+    Action, Bound as _, Coming, Context, Discovered, EntityId, Fault, Finding, Home, Registry,
+    Result, RunId, SplitRequest, Standing, Store, code, quoted,
 };
 use hygge_project::{Filler, Plan, PlannedEntity};
 use hygge_state::StateStore;
@@ -140,9 +140,8 @@ impl Rehearsal<'_> {
             Err(Stop::Home(fault)) => return checked.home.extend(found(fault)),
             Err(Stop::Between(fault)) => return checked.between.extend(found(fault)),
         };
-        let policy = self.planned.on_schema_change;
         let fits = match store.fits(&schema) {
-            Ok(()) => store.suits(&schema, policy, self.cx).await.map(drop),
+            Ok(()) => self.suits(store, &schema, &start).await.map(drop),
             unfit => unfit,
         };
         if let Err(fault) = fits {
@@ -194,6 +193,23 @@ impl Rehearsal<'_> {
                 .brought(next.schema, next.merge.as_ref(), start)
                 .map_err(Stop::Between),
         }
+    }
+
+    /// What becomes of the columns that reach the Store; see [`Store::suits`].
+    pub(crate) async fn suits(
+        &self,
+        store: &dyn Store,
+        schema: &SchemaRef,
+        start: &Start,
+    ) -> Result<Option<Vec<String>>> {
+        let coming = Coming {
+            entity: &self.planned.id,
+            schema,
+            action: start.action,
+            policy: self.planned.on_schema_change,
+            memory: start.memory.as_deref(),
+        };
+        store.suits(&coming, self.cx).await
     }
 
     fn brought(

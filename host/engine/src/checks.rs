@@ -246,7 +246,11 @@ async fn keep(rejects: Rejects, lines: Vec<String>, cx: &Context) -> Result<Opti
         };
         written.map_err(|error| {
             let message = format!("rows that failed a check can't be kept in {path}: {error}");
-            Fault::new(code::DESTINATION_IO, message).with("file", &path)
+            Fault::new(code::DESTINATION_IO, message)
+                .with("file", &path)
+                .advise(
+                    "nothing was committed; make room for it, or name another folder in `rejects`",
+                )
         })
     })
     .await?;

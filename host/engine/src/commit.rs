@@ -141,6 +141,15 @@ impl Mover {
                 ),
             );
         }
+        let filled_before = start.state.as_ref().and_then(|state| state.ends.as_ref());
+        if target.action == Action::Replace
+            && rows_read == 0
+            && filled_before.is_some_and(|ends| ends.filled)
+        {
+            let message = "the source had no rows, so none stand at the destination now; the check \
+                           `row_count` with `min: 1` stops such a run";
+            self.note(true, message.to_owned());
+        }
         hit("store.prepared")?;
         let record = CommitRecord {
             version: CommitRecord::VERSION,
@@ -175,6 +184,7 @@ impl Mover {
             window: window.0.clone(),
             columns,
             columns_before,
+            warned: self.warned(),
         };
         self.shared
             .state

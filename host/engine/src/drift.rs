@@ -241,7 +241,7 @@ pub async fn drift(
         drift.changes = changes(before, &next.schema);
     }
     match rehearsal.reaches(next, &start) {
-        Ok(schema) => match store.suits(&schema, policy, cx).await {
+        Ok(schema) => match rehearsal.suits(store.as_ref(), &schema, &start).await {
             Ok(left_out) => drift.left_out = left_out.unwrap_or_default(),
             Err(fault) => drift.fault = Some(fault),
         },

@@ -89,6 +89,7 @@ pub(crate) async fn replace(
         window: None,
         columns: drift::columns(&target.schema),
         columns_before: Columns::default(),
+        warned: Vec::new(),
     };
     // Nothing was taken yet, as far as the next incremental run goes.
     let nothing: Memories = vec![("window", None), ("home", None)];

@@ -42,11 +42,21 @@ pub(crate) async fn finish(shared: &Shared, planned: &PlannedEntity, cx: &Contex
     };
     match finished {
         Finished::Nothing => {}
-        Finished::Committed(state) => shared.events.event(&Event::Recovered {
-            id: planned.id.clone(),
-            run: state.run_id,
-            message: format!("finished its commit of {} rows", state.rows_processed),
-        }),
+        Finished::Committed(state, warned) => {
+            let id = &planned.id;
+            shared.events.event(&Event::Recovered {
+                id: id.clone(),
+                run: state.run_id,
+                message: format!("finished its commit of {} rows", state.rows_processed),
+            });
+            for why in warned {
+                shared.events.event(&Event::Note {
+                    id: id.clone(),
+                    warning: true,
+                    message: format!("a check warned of those rows: {why}"),
+                });
+            }
+        }
         Finished::Undone(fault) => shared.events.event(&Event::Note {
             id: planned.id.clone(),
             warning: true,
@@ -65,7 +75,8 @@ pub(crate) fn moved_again(fault: &Fault) -> String {
 enum Finished {
     /// There was none.
     Nothing,
-    Committed(Box<EntityState>),
+    /// With what checks warned of.
+    Committed(Box<EntityState>, Vec<String>),
     /// Nothing was left of it, so it was dropped.
     Undone(Fault),
 }
@@ -81,7 +92,7 @@ pub async fn finish_intent(
 ) -> Result<Option<EntityState>> {
     match finish_with(state, registry, place, id, None, 3, cx).await? {
         Finished::Nothing => Ok(None),
-        Finished::Committed(state) => Ok(Some(*state)),
+        Finished::Committed(state, _) => Ok(Some(*state)),
         Finished::Undone(fault) => Err(fault
             .advise("`hygge start` moves its rows again, once the entity is in the project again")),
     }
@@ -129,7 +140,7 @@ async fn finish_with(
                 Some(_) => commit::decided(fault, store.stages(), id),
                 None => orphan::unfinished(fault, id),
             });
-            Finished::Committed(Box::new(carried?.0))
+            Finished::Committed(Box::new(carried?.0), intent.warned.clone())
         }
     };
     commit::tidy(store.as_ref(), id, cx).await;
@@ -287,7 +298,7 @@ pub async fn recover_state(
     let named = quoted(&id.to_string());
     let finished = finish_with(state, registry, place, id, Some(planned), 3, cx);
     // What was undone left nothing: what stands there says how far it came.
-    if let Finished::Committed(state) = finished.await? {
+    if let Finished::Committed(state, _) = finished.await? {
         return Ok(*state);
     }
     let incremental = planned

@@ -51,19 +51,22 @@ pub(crate) struct Change {
 }
 
 impl Merge {
-    /// Refuses rows in which a column of the key was left out, as is done with new ones on request.
+    /// Refuses rows in which a column that it goes by was left out, as is done with new ones on request.
     pub(crate) fn stays(&self, rows: &Schema) -> Result<()> {
         let there = |name: &&String| rows.index_of(name).is_ok();
-        let Some(gone) = self.key.iter().find(|name| !there(name)) else {
-            return Ok(());
+        let key = self.key.iter().find(|name| !there(name));
+        let latest_by = self.latest_by.as_ref().filter(|name| !there(name));
+        let (gone, does) = match (key, latest_by) {
+            (Some(gone), _) => (gone, "by which rows are merged"),
+            (None, Some(gone)) => (gone, "which tells which of two rows is newer"),
+            (None, None) => return Ok(()),
         };
-        let message = format!(
-            "{gone:?}, by which rows are merged, is new, and `on_schema_change: ignore_extra` leaves it out"
-        );
+        let message =
+            format!("{gone:?}, {does}, is new, and `on_schema_change: ignore_extra` leaves it out");
         Err(Fault::new(code::SCHEMA, message)
             .with("column", gone)
             .advise(
-                "give the key the name that it had, or begin anew: a run with `--full`, and \
+                "give it the name that it had, or begin anew: a run with `--full`, and \
                  `on_schema_change: warn` for that one",
             ))
     }

@@ -113,6 +113,7 @@ pub fn intent(entity: &EntityId, n: u64) -> Intent {
         window: None,
         columns: Columns::default(),
         columns_before: Columns::default(),
+        warned: vec!["\"id\" has NULL in 1 row".into()],
     }
 }
 

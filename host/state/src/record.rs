@@ -146,6 +146,9 @@ pub struct Intent {
     /// The state's `columns_before`.
     #[serde(default, skip_serializing_if = "Columns::is_empty")]
     pub columns_before: Columns,
+    /// What checks found that only warn, for whoever finishes it in its place.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warned: Vec<String>,
 }
 
 impl Intent {

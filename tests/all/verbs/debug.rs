@@ -63,9 +63,29 @@ fn what_a_run_would_refuse() {
     refuses(&project, "check");
 }
 
-/// What came to be extra is left out, and what rows are merged by can't be.
+/// What files that stand can't take is found before rows move.
 #[test]
-fn a_key_that_would_be_left_out() {
+fn a_type_that_the_files_cannot_take() {
+    let project = Project::new();
+    project.flow(
+        "sales",
+        "home:\n  path: data/*.ndjson\n  incremental: {strategy: files}\n\
+         store: {type: parquet, path: lake}\n",
+    );
+    project.write("data/a.ndjson", "{\"v\":1}\n");
+    project.hygge("start").succeed();
+    project.write("data/b.ndjson", "{\"v\":\"x\"}\n");
+    let refused = "is int64 in lake, but string in the source";
+    for verb in ["debug", "schema diff sales.sales", "start"] {
+        let outcome = project.hygge(verb).run();
+        assert_eq!(outcome.code, Some(1), "{outcome}");
+        assert!(outcome.shown().contains(refused), "{outcome}");
+    }
+}
+
+/// What came to be extra is left out, and what a merge goes by can't be.
+#[test]
+fn a_column_of_a_merge_that_would_be_left_out() {
     let project = orders("");
     let with = |transforms: &str| {
         project.flow(
@@ -80,12 +100,13 @@ fn a_key_that_would_be_left_out() {
     };
     with("");
     project.hygge("start").succeed();
-    with("{type: rename, columns: {id: number}}");
+    with("{type: rename, columns: {updated_at: at}}");
     refuses(&project, "left_out");
     let diff = project.hygge("schema diff sales.sales").run();
     assert_eq!(diff.code, Some(1), "{diff}");
     assert!(
-        diff.stdout.contains("by which rows are merged, is new"),
+        diff.stdout
+            .contains("which tells which of two rows is newer, is new"),
         "{diff}"
     );
 }

@@ -363,6 +363,13 @@ impl Mover {
         refusal.map_or(Ok(()), Err)
     }
 
+    /// What checks found that only warn.
+    pub(crate) fn warned(&self) -> Vec<String> {
+        let checked = self.checked.get().into_iter().flatten();
+        let warned = checked.filter_map(|each| each.why.clone());
+        warned.collect()
+    }
+
     /// Other columns than in the last run: told, and met as the store says.
     fn met(&self, start: &Start, chain: Chain, schema: SchemaRef) -> Result<(Chain, SchemaRef)> {
         let before = drift::before(&self.planned, &self.shared.place, start.state.as_ref());

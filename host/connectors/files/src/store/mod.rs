@@ -67,8 +67,8 @@ use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
 use hygge_core::{
-    Action, BuildContext, CommitRecord, Context, EntityId, Fault, Finding, Home, HomeKind, Level,
-    Receipt, Result, RunId, Settings, Settled, SplitId, Standing, Store, Target, Writer,
+    Action, BuildContext, Coming, CommitRecord, Context, EntityId, Fault, Finding, Home, HomeKind,
+    Level, Receipt, Result, RunId, Settings, Settled, SplitId, Standing, Store, Target, Writer,
     async_trait, code, type_name,
 };
 use serde_json::json;
@@ -152,6 +152,14 @@ impl FileStore {
         let begun = Begun::read(&target.begun, &self.place.root)?;
         let desk = self.desk(target, begun, &SplitId("empty".into()), 1, cx);
         FileWriter::open(desk).await?.finish_empty().await
+    }
+}
+
+/// The columns as a reader of the files will see them.
+fn seen(format: Format, schema: &SchemaRef) -> SchemaRef {
+    match format {
+        Format::Parquet => declared(schema),
+        _ => Arc::clone(schema),
     }
 }
 
@@ -242,6 +250,39 @@ impl Store for FileStore {
         Partitioner::new(schema, &self.layout.partition_by).map(drop)
     }
 
+    async fn suits(&self, coming: &Coming<'_>, cx: &Context) -> Result<Option<Vec<String>>> {
+        if coming.action == Action::Replace {
+            return Ok(None);
+        }
+        let (destination, layout) = (self.destination.clone(), Arc::clone(&self.layout));
+        let (entity, schema) = (coming.entity.clone(), Arc::clone(coming.schema));
+        let memory = coming.memory.map(<[u8]>::to_owned);
+        cx.io(move || {
+            let resolved = destination.resolved()?;
+            let look = look(
+                &destination,
+                &resolved,
+                layout.format,
+                &entity,
+                memory.as_deref(),
+            )?;
+            // What is taken over is looked at as it begins.
+            if look.ours.0.is_empty() || !look.foreign.is_empty() {
+                return Ok(None);
+            }
+            let standing = match look.memory.schema() {
+                Some(remembered) => Some(remembered),
+                None => memory::ask(&resolved, &look.ours, layout.format)?,
+            };
+            if let Some(standing) = standing {
+                let coming = seen(layout.format, &schema);
+                memory::join(&standing, &layout.shown, &coming, layout.format)?;
+            }
+            Ok(None)
+        })
+        .await
+    }
+
     async fn begin(&self, target: &Target, cx: &Context) -> Result<serde_json::Value> {
         self.fits(&target.schema)?;
         let destination = self.destination.clone();
@@ -310,11 +351,7 @@ impl Store for FileStore {
                     }
                 }
             }
-            // As a reader of the files will see them.
-            let coming = match layout.format {
-                Format::Parquet => declared(&target.schema),
-                _ => Arc::clone(&target.schema),
-            };
+            let coming = seen(layout.format, &target.schema);
             let columns = if replaces {
                 Arc::clone(&coming)
             } else {

@@ -44,8 +44,8 @@ use crate::home::MssqlHome;
 use arrow_schema::SchemaRef;
 use hygge_core::failpoint::hit;
 use hygge_core::{
-    CommitRecord, Context, EntityId, Fault, Finding, Home, Level, Notes, OnSchemaChange, Receipt,
-    Result, RunId, Settled, SplitId, Standing, Store, Target, Writer, async_trait, code,
+    Coming, CommitRecord, Context, EntityId, Fault, Finding, Home, Level, Notes, Receipt, Result,
+    RunId, Settled, SplitId, Standing, Store, Target, Writer, async_trait, code,
 };
 
 #[cfg(test)]
@@ -271,19 +271,14 @@ impl Store for MssqlStore {
         }
     }
 
-    async fn suits(
-        &self,
-        schema: &SchemaRef,
-        policy: OnSchemaChange,
-        _cx: &Context,
-    ) -> Result<Option<Vec<String>>> {
+    async fn suits(&self, coming: &Coming<'_>, _cx: &Context) -> Result<Option<Vec<String>>> {
         let mut session = self.session().await?;
         let found = self.table(&mut session).await?;
         let Some(table) = found.filter(|table| !table.view) else {
             return Ok(None);
         };
-        let (rows, _) = operation::apart(schema);
-        let columns = columns::matched(&self.write, policy, &rows, &table, &[])?;
+        let (rows, _) = operation::apart(coming.schema);
+        let columns = columns::matched(&self.write, coming.policy, &rows, &table, &[])?;
         let names = rows.fields().iter().map(|field| field.name());
         let left = names.filter(|name| !columns.iter().any(|column| column.from == **name));
         Ok(Some(left.cloned().collect()))
