@@ -54,6 +54,14 @@ const WRONG: &[(&str, &str)] = &[
         "{type: rename, columns: {state: __hygge_operation}}",
     ),
     (
+        "hash: a column without a name",
+        "{type: hash, columns: [id], into: ''}",
+    ),
+    (
+        "fill_null: a number for a text",
+        "{type: fill_null, columns: {state: 007}}",
+    ),
+    (
         "cast: a column that isn't there",
         "{type: cast, columns: {prices: int64}}",
     ),

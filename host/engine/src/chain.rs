@@ -83,6 +83,12 @@ impl Chain {
             let changes = has_operations(&schema);
             let before = std::mem::replace(&mut schema, bound.schema());
             traced.through(kind, bound.lineage(), (&before, &schema));
+            let nameless = |schema: &SchemaRef| schema.index_of("").is_ok();
+            if nameless(&schema) && !nameless(&before) {
+                let message = format!("{kind} makes a column without a name");
+                let fault = Fault::new(code::CONFIG, message).advise("give it one");
+                return Err(spot.of(fault));
+            }
             if changes && !has_operations(&schema) {
                 let message =
                     format!("{kind} takes away what happened to the rows of a change stream");

@@ -44,11 +44,21 @@ impl Case {
             Self::Camel => convert_case::Case::Camel,
         };
         // Digits stay with the letters before them: `q1` is one word.
-        let words = [Boundary::Space, Boundary::LowerUpper, Boundary::Acronym];
-        let parts = name.split(|c: char| !c.is_alphanumeric());
+        let words = [
+            Boundary::Space,
+            Boundary::LowerUpper,
+            Boundary::DigitUpper,
+            Boundary::Acronym,
+        ];
+        let parts = name.split(|c: char| !is_part(c));
         let parts: Vec<&str> = parts.filter(|part| !part.is_empty()).collect();
         parts.join(" ").set_boundaries(&words).to_case(case)
     }
+}
+
+/// Letters, digits, and the accents that some systems write behind their letters.
+fn is_part(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '\u{300}'..='\u{36f}')
 }
 
 impl Spec for Rename {
@@ -123,10 +133,7 @@ impl Spec for Rename {
             for name in names.iter_mut().filter(|name| *name != OPERATION_COLUMN) {
                 let new = match self.case {
                     Some(case) => case.of(name),
-                    None => name
-                        .chars()
-                        .filter(|c| c.is_alphanumeric() || *c == '_')
-                        .collect(),
+                    None => name.chars().filter(|c| is_part(*c) || *c == '_').collect(),
                 };
                 if new.is_empty() {
                     let message = format!("rename leaves nothing of the column {name:?}");

@@ -31,7 +31,9 @@ impl Spec for Unnest {
     fn bind(&self, input: &SchemaRef, cx: &Context) -> Result<Box<dyn Bound>> {
         let index = find(Self::NAME, &self.column, input)?;
         let field = input.field(index);
-        let (DataType::List(item) | DataType::LargeList(item)) = field.data_type() else {
+        let (DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _)) =
+            field.data_type()
+        else {
             let given = type_name(field.data_type());
             let message = format!("unnest needs a list, and {} is {given}", self.column);
             let fault = Fault::new(code::SCHEMA, message).with("column", &self.column);
@@ -208,7 +210,9 @@ fn average(values: &ArrayRef) -> u64 {
 
 fn large(data_type: &DataType) -> DataType {
     match data_type {
-        DataType::List(item) => DataType::LargeList(Arc::clone(item)),
+        DataType::List(item) | DataType::FixedSizeList(item, _) => {
+            DataType::LargeList(Arc::clone(item))
+        }
         other => other.clone(),
     }
 }

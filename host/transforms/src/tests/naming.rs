@@ -90,6 +90,29 @@ fn names_are_written_in_one_case() {
     }
 }
 
+/// Names that are in a case already stay as they are.
+#[test]
+fn a_name_in_its_case_keeps_its_words() {
+    let given = |name: &'static str| batch(vec![(name, Arc::new(Int64Array::from(vec![1])))]);
+    for (case, name, expected) in [
+        ("pascal", "Q1Total", "Q1Total"),
+        ("snake", "Q1Total", "q1_total"),
+        ("camel", "user2Name", "user2Name"),
+        ("snake", "q1", "q1"),
+        ("snake", "caf\u{65}\u{301}Bar", "cafe\u{301}_bar"),
+    ] {
+        let out = run("rename", json!({"case": case}), &given(name)).unwrap();
+        assert_eq!(names(&out), [expected], "{case} {name}");
+    }
+    let out = run(
+        "rename",
+        json!({"remove_special": true}),
+        &given("e\u{301}-a"),
+    )
+    .unwrap();
+    assert_eq!(names(&out), ["e\u{301}a"]);
+}
+
 #[test]
 fn special_characters_go_and_the_rest_stays_as_it_is_written() {
     let out = run("rename", json!({"remove_special": true}), &orders()).unwrap();

@@ -206,6 +206,20 @@ fn structs_become_columns_that_are_null_where_a_struct_is() {
 }
 
 #[test]
+fn lists_of_one_length_are_lists() {
+    let items = Arc::new(Int64Array::from(vec![Some(1), Some(2), None, Some(4)]));
+    let field = Arc::new(Field::new_list_field(DataType::Int64, true));
+    let pairs = arrow_array::FixedSizeListArray::new(field, 2, items, None);
+    let given = batch(vec![("pairs", Arc::new(pairs) as ArrayRef)]);
+    let out = run("unnest", json!({"column": "pairs"}), &given).unwrap();
+    let items = out.column(0).as_primitive::<Int64Type>();
+    assert_eq!(
+        items,
+        &Int64Array::from(vec![Some(1), Some(2), None, Some(4)])
+    );
+}
+
+#[test]
 fn items_become_rows_and_no_row_is_lost() {
     let given = batch(nested());
     for size in [1, 2, usize::MAX] {
