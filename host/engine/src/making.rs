@@ -20,6 +20,7 @@ pub(crate) const MEMORY: &str = "key";
 
 /// What is remembered of a run.
 #[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 struct Memory {
     /// The columns that rows were merged by; none where they weren't.
     key: Option<BTreeSet<String>>,
@@ -46,11 +47,13 @@ fn made(planned: &PlannedEntity, source: &Schema, making: &Making) -> Value {
         let name = source.field(*at).name();
         of.iter().position(|field| field.name() == name)
     };
+    let apart = |each: &Change| {
+        let settings = item(each.number).map(|item| item.settings.redacted());
+        each.perhaps && settings.is_some_and(|settings| names_others(&settings, &each.column))
+    };
     // A constant is of the run, as `{run_date}` is.
-    let changes = making
-        .by
-        .iter()
-        .filter(|each| kind(each.number) != "constant");
+    let changes = making.by.iter();
+    let changes = changes.filter(|each| kind(each.number) != "constant" && !apart(each));
     let last = changes.clone().map(|each| each.number);
     let last = last.filter(|number| kind(*number) != "cast").max();
     let (within, casts): (Vec<&Change>, Vec<&Change>) =
@@ -104,6 +107,15 @@ fn renamed(was: &Value, now: &Value, source: &Schema) -> bool {
         && had.len() == has.len()
         && lost.peek().is_some()
         && lost.all(|name| source.index_of(name).is_err())
+}
+
+/// Whether settings name the columns they are of, and not this one.
+fn names_others(settings: &Value, column: &str) -> bool {
+    match settings.get("columns") {
+        Some(Value::Object(columns)) => !columns.contains_key(column),
+        Some(Value::Array(columns)) => !columns.iter().any(|each| each == column),
+        _ => false,
+    }
 }
 
 /// Without what is set of other columns.
@@ -200,4 +212,23 @@ fn anew(id: &str, what: &str) -> String {
         "rows that are there have the keys of then, so the same rows would stand beside them: \
          `hygge start --full --entity {id}` begins anew, or put the {what} back"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_say_whether_they_are_of_a_column() {
+        for (settings, others) in [
+            (json!({"columns": ["email"]}), true),
+            (json!({"columns": {"email": "hash"}}), true),
+            (json!({"columns": ["email", "id"]}), false),
+            (json!({"columns": {"id": "hash"}}), false),
+            (json!({"column": "email"}), false),
+            (json!({}), false),
+        ] {
+            assert_eq!(names_others(&settings, "id"), others, "{settings}");
+        }
+    }
 }

@@ -45,6 +45,8 @@ pub(crate) struct Change {
     pub(crate) column: String,
     /// What comes of it, as far as the text of a value depends on that.
     pub(crate) gives: String,
+    /// Whether it may as well have left the column alone: it doesn't say.
+    pub(crate) perhaps: bool,
     /// The columns it is made of, by the names that they have there, and what these come from in the
     /// source.
     pub(crate) of: Vec<(String, BTreeSet<usize>)>,
@@ -153,6 +155,7 @@ impl Traced {
             number,
             column: column.to_owned(),
             gives: likeness(field.data_type()),
+            perhaps: silent,
             of: of
                 .iter()
                 .map(|each| (each.name.clone(), each.from.clone()))
