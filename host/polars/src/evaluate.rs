@@ -105,7 +105,7 @@ impl Evaluation {
             return Err(bound.fault(code::SCHEMA, "it is no value of a row"));
         };
         let row_by_row = |each: &ExprIR| is_elementwise_rec(each.node(), &planned.expr_arena);
-        if !expr.iter().all(row_by_row) && expression.has_null() {
+        if !expr.iter().all(row_by_row) && expression.null {
             let fault = bound.fault(code::SCHEMA, "NULL has no type there");
             return Err(fault.advise(
                 "`IS NULL` and `IS NOT NULL` test for it, `CAST(NULL AS …)` gives it a type",

@@ -2,18 +2,19 @@
 //! batch.
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 
-use hygge_core::nearest;
+use hygge_core::{caught, nearest};
 use polars::prelude::{AnyValue, DataType, Scalar, Series};
 use polars_plan::prelude::{AggExpr, Expr, LiteralValue};
-use sqlparser_of_polars::ast::Expr as SqlExpr;
+use sqlparser_of_polars::ast::{Expr as SqlExpr, Value, visit_expressions};
 use sqlparser_of_polars::dialect::GenericDialect;
 use sqlparser_of_polars::parser::{Parser, ParserError};
 use sqlparser_of_polars::tokenizer::Token;
 
 use crate::deep::{self, roomy};
 use crate::failure::PATTERN;
-use crate::literals;
+use crate::{intervals, literals};
 
 /// An expression that can be evaluated row by row, as far as can be told without the columns'
 /// types.
@@ -23,6 +24,8 @@ pub(crate) struct Expression {
     pub(crate) expr: Expr,
     /// The columns it names.
     pub(crate) columns: BTreeSet<String>,
+    /// Whether NULL is written somewhere in it.
+    pub(crate) null: bool,
 }
 
 /// Why an expression isn't taken.
@@ -57,14 +60,25 @@ impl Expression {
             let why = format!("has {what}, which there is not");
             return Err(refused(&why, Some(format!("write it like {form}"))));
         }
-        let flat = deep::flatten(&mut read).then(|| read.to_string());
+        if intervals::meet(&read) {
+            let advice =
+                "compare what lies between two moments with one: `b - a > INTERVAL '2 days'`";
+            return Err(refused(
+                "has one interval beside another",
+                Some(advice.to_owned()),
+            ));
+        }
+        let null = has_null(&read);
+        let rewritten = deep::flatten(&mut read).then(|| read.to_string());
         if deep::too_deep(&read) {
             return Err(refused(
                 "is too deep: its terms stand in each other, level by level",
                 Some(SHORTER.to_owned()),
             ));
         }
-        let expr = polars_sql::sql_expr(flat.as_deref().unwrap_or(text)).map_err(|error| {
+        let read = caught(|| polars_sql::sql_expr(rewritten.as_deref().unwrap_or(text)));
+        let read = read.map_err(|panic| refused(&format!("can't be read: {panic}"), None))?;
+        let expr = read.map_err(|error| {
             let why = first_line(&error);
             // Polars shows its syntax tree in some.
             if why.starts_with("array element") {
@@ -74,7 +88,7 @@ impl Expression {
                     "has values of several types in a list",
                     Some("write them alike: `IN (12.5, 1.0)`".to_owned()),
                 )
-            } else if why.contains("Literal(") || why.contains("Span {") {
+            } else if why.contains("Literal(") || why.contains("Span(") {
                 refused(
                     "has something that expressions can't do",
                     Some("see docs/transforms.md for what they can".to_owned()),
@@ -105,19 +119,18 @@ impl Expression {
             text: text.to_owned(),
             expr,
             columns,
+            null,
         })
     }
 }
 
-impl Expression {
-    /// Whether NULL is written somewhere in it.
-    pub(crate) fn has_null(&self) -> bool {
-        let null = |part: &Expr| match part {
-            Expr::Literal(LiteralValue::Scalar(value)) => value.is_null(),
-            _ => false,
-        };
-        self.expr.into_iter().any(null)
-    }
+/// Whether NULL is written somewhere in it.
+fn has_null(expr: &SqlExpr) -> bool {
+    let found = visit_expressions(expr, |part| match part {
+        SqlExpr::Value(value) if value.value == Value::Null => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    });
+    found.is_break()
 }
 
 /// The values of `IN (…)` as one value, which they are: Polars' SQL gathers them with an aggregate.

@@ -15,6 +15,7 @@ mod exchange;
 mod expression;
 mod failure;
 mod filter;
+mod intervals;
 mod literals;
 mod meeting;
 mod query;

@@ -1,4 +1,4 @@
-//! Dates, times and moments that are written in an expression: Polars makes NULL of a 30th of
+//! Dates, times, moments and intervals that are written in an expression: Polars makes NULL of a 30th of
 //! February, and a condition with it false of every row.
 
 use std::ops::ControlFlow;
@@ -7,11 +7,17 @@ use arrow_schema::TimeUnit;
 use hygge_core::written;
 use sqlparser_of_polars::ast::{DataType, Expr, Value, visit_expressions};
 
+use crate::intervals;
+
 /// The first that there isn't, and how one is written.
 pub(crate) fn impossible(expr: &Expr) -> Option<(String, &'static str)> {
     let found = visit_expressions(expr, |part| {
-        let Expr::TypedString(literal) = part else {
-            return ControlFlow::Continue(());
+        let literal = match part {
+            Expr::Interval(interval) if !intervals::is(interval) => {
+                return ControlFlow::Break((interval.to_string(), intervals::FORM));
+            }
+            Expr::TypedString(literal) => literal,
+            _ => return ControlFlow::Continue(()),
         };
         let Value::SingleQuotedString(text) = &literal.value.value else {
             return ControlFlow::Continue(());

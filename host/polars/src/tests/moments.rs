@@ -74,3 +74,61 @@ fn a_day_that_there_is_not_is_refused_where_it_is_written() {
          not\nwrite it like DATE '2026-01-31'"
     );
 }
+
+#[test]
+fn an_interval_that_is_none_or_too_long_is_refused_where_it_is_written() {
+    for interval in [
+        "INTERVAL 'abc'",
+        "INTERVAL ''",
+        "INTERVAL '1'",
+        "INTERVAL '1i'",
+        "INTERVAL '1.5 hours'",
+        "INTERVAL '1 parsec'",
+        "INTERVAL '99999999999999999999 days'",
+        "INTERVAL '9223372036854775807 weeks'",
+        "INTERVAL '200000 days'",
+        "INTERVAL '10001 years'",
+        "INTERVAL '\u{e9} day'",
+    ] {
+        let text = format!("TIMESTAMP '2024-01-31 10:00:00' + {interval}");
+        assert_eq!(
+            problem("derive", json!({"columns": {"made": text}})),
+            format!(
+                "/columns/made: derive: the expression `{text}` has {interval}, which there is not\nwrite it \
+                 like INTERVAL '1 year 2 days 12 hours'; days and hours are less than 292 years"
+            )
+        );
+    }
+    for (interval, expected) in [
+        ("1 year, 2 mons 3d 4h", "2025-04-03T14:00:00"),
+        ("+1 Day", "2024-02-01T10:00:00"),
+        ("106751 days", "2316-05-11T10:00:00"),
+        ("100 years 1 ms", "2124-01-31T10:00:00.001"),
+    ] {
+        let text = format!("TIMESTAMP '2024-01-31 10:00:00' + INTERVAL '{interval}'");
+        let made = derive(&text, &texts(&["x"])).unwrap();
+        let shown = arrow_cast::display::array_value_to_string(&made, 0).unwrap();
+        assert_eq!(shown, expected, "{interval}");
+    }
+    let why = problem(
+        "filter",
+        json!({"where": "INTERVAL '1 month' > INTERVAL '30 days'"}),
+    );
+    assert!(why.contains("has one interval beside another"), "{why}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    /// Whatever stands there.
+    #[test]
+    fn no_interval_ends_the_program(text in "[-+]?[0-9]{0,20} ?(day|s|mo|y|\\PC{0,3}),?[ 0-9]{0,3}[a-z]{0,5}") {
+        let text = text.replace('\'', "''");
+        let text = format!("day + INTERVAL '{text}'");
+        let settings = Settings::new(json!({"columns": {"made": text}}), []);
+        let planned = registry().transform("derive").unwrap().plan(&settings, &place());
+        if let Err(problems) = planned {
+            prop_assert!(problems.iter().all(|each| !each.message.contains("overflow")));
+        }
+    }
+}

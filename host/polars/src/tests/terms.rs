@@ -39,11 +39,14 @@ fn sums_of_as_many_terms_as_fit_are_made_and_longer_ones_refused() {
 
 #[test]
 fn what_polars_gives_up_over_is_an_error() {
-    let text = "DATE '2024-01-31' + INTERVAL '99999999999 years'";
-    let fault = derive(text, &orders()).unwrap_err();
+    let text = format!(
+        "TIMESTAMP '2024-01-31 10:00:00'{}",
+        " + INTERVAL '10000 years'".repeat(27)
+    );
+    let fault = derive(&text, &orders()).unwrap_err();
     assert!(
         fault.message.contains("beyond what can be computed"),
         "{fault:?}"
     );
-    assert!(fault.message.contains(text), "{fault:?}");
+    assert!(fault.message.contains(&text[..100]), "{fault:?}");
 }
