@@ -14,7 +14,7 @@ use sqlparser_of_polars::tokenizer::Token;
 
 use crate::deep::{self, roomy};
 use crate::failure::PATTERN;
-use crate::{intervals, literals};
+use crate::{intervals, literals, truths};
 
 /// An expression that can be evaluated row by row, as far as can be told without the columns'
 /// types.
@@ -69,7 +69,9 @@ impl Expression {
             ));
         }
         let null = has_null(&read);
-        let rewritten = deep::flatten(&mut read).then(|| read.to_string());
+        let mut rewritten = truths::spell(&mut read);
+        rewritten |= deep::flatten(&mut read);
+        let rewritten = rewritten.then(|| read.to_string());
         if deep::too_deep(&read) {
             return Err(refused(
                 "is too deep: its terms stand in each other, level by level",

@@ -21,6 +21,7 @@ mod meeting;
 mod query;
 mod sql;
 mod texts;
+mod truths;
 mod whole;
 
 #[cfg(test)]

@@ -31,7 +31,10 @@ const DAY: i64 = 86_400_000_000_000;
 /// The first such meeting.
 pub(crate) fn unfit(expr: &Expr, schema: &Schema) -> Option<Unfit> {
     expr.into_iter().find_map(|part| match part {
-        Expr::BinaryExpr { left, op, right } => operands(left, *op, right, schema),
+        Expr::BinaryExpr { left, op, right } => {
+            truth(left, *op, right, schema).or_else(|| operands(left, *op, right, schema))
+        }
+        Expr::Cast { dtype, .. } => unknown(dtype.as_literal()?),
         Expr::Ternary { truthy, falsy, .. } => unsigned(&[truthy, falsy], schema),
         Expr::Function { input, function } => match function {
             FunctionExpr::Coalesce | FunctionExpr::MaxHorizontal | FunctionExpr::MinHorizontal => {
@@ -57,6 +60,30 @@ fn type_of(expr: &Expr, schema: &Schema) -> Option<DataType> {
 
 fn named(data_type: &DataType) -> String {
     failure::words(&data_type.to_string())
+}
+
+/// `IS TRUE` of what is neither.
+fn truth(value: &Expr, op: Operator, truth: &Expr, schema: &Schema) -> Option<Unfit> {
+    let (Operator::EqValidity | Operator::NotEqValidity, Expr::Literal(written)) = (op, truth)
+    else {
+        return None;
+    };
+    let data_type = match written.get_datatype() {
+        DataType::Boolean => type_of(value, schema)?,
+        _ => return None,
+    };
+    (!matches!(data_type, DataType::Boolean | DataType::Null)).then(|| Unfit {
+        why: format!("{} is neither true nor false", named(&data_type)).into(),
+        advice: "compare it with something: `… <> 0`, `… = 'true'`",
+    })
+}
+
+/// A type that Polars is built without.
+fn unknown(data_type: &DataType) -> Option<Unfit> {
+    matches!(data_type, DataType::UInt8 | DataType::UInt16).then(|| Unfit {
+        why: format!("expressions know no {}", named(data_type)).into(),
+        advice: "write one that has more room: `CAST(… AS INT UNSIGNED)`",
+    })
 }
 
 fn operands(left: &Expr, op: Operator, right: &Expr, schema: &Schema) -> Option<Unfit> {
