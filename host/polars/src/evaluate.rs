@@ -18,7 +18,7 @@ use crate::carried::{inward, outward};
 use crate::deep::roomy;
 use crate::exchange::{Refused, to_arrow, to_polars, type_of};
 use crate::expression::{Expression, first_line, quoted};
-use crate::{decimals, failure, meeting, texts, whole};
+use crate::{cuts, decimals, failure, meeting, positions, texts, whole, widths};
 
 /// Refuses what doesn't fit, where rounding would be silent.
 const STRICT: CastOptions<'_> = CastOptions {
@@ -71,6 +71,7 @@ impl Evaluation {
         // No rows are enough to learn the type, and whether Polars can do it at all.
         let empty = RecordBatch::new_empty(Arc::new(input.clone()));
         let schema = Arc::clone(bound.frame(&empty)?.schema());
+        bound.expr = positions::literal(cuts::within(widths::widened(bound.expr)));
         bound.expr = texts::read(bound.expr, &schema);
         if let Some(unfit) = meeting::unfit(&bound.expr, &schema) {
             return Err(bound.fault(code::SCHEMA, &unfit.why).advise(unfit.advice));

@@ -14,7 +14,7 @@ use sqlparser_of_polars::tokenizer::Token;
 
 use crate::deep::{self, roomy};
 use crate::failure::PATTERN;
-use crate::{intervals, literals, truths};
+use crate::{cuts, intervals, literals, truths};
 
 /// An expression that can be evaluated row by row, as far as can be told without the columns'
 /// types.
@@ -69,7 +69,7 @@ impl Expression {
             ));
         }
         let null = has_null(&read);
-        let mut rewritten = truths::spell(&mut read);
+        let mut rewritten = truths::spell(&mut read) | cuts::spell(&mut read);
         rewritten |= deep::flatten(&mut read);
         let rewritten = rewritten.then(|| read.to_string());
         if deep::too_deep(&read) {

@@ -7,6 +7,7 @@
 
 mod carried;
 mod check;
+mod cuts;
 mod decimals;
 mod deep;
 mod derive;
@@ -18,11 +19,13 @@ mod filter;
 mod intervals;
 mod literals;
 mod meeting;
+mod positions;
 mod query;
 mod sql;
 mod texts;
 mod truths;
 mod whole;
+mod widths;
 
 #[cfg(test)]
 mod tests;

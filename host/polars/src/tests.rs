@@ -16,6 +16,7 @@ mod moments;
 mod numbers;
 mod sql;
 mod terms;
+mod texts;
 mod truths;
 
 fn place() -> BuildContext {

@@ -278,6 +278,12 @@ fn numbers_are_as_documented() {
         ("ABS(i)", "7"),
         ("9007199254740993 // 1", "9007199254740993"),
         ("STRPOS(none, 'b')", "0"),
+        ("EXTRACT(MONTH FROM DATE '2024-12-01') * 100", "1200"),
+        ("EXTRACT(DAY FROM zoned) + 127", "129"),
+        ("EXTRACT(DOW FROM DATE '2024-02-01') * 1000", "4000"),
+        ("DATE_PART('week', DATE '2024-12-01') * 100", "4800"),
+        ("CAST(i AS SMALLINT) * 20000", "-140000"),
+        ("CAST(100 AS TINYINT) + CAST(100 AS TINYINT)", "200"),
     ] {
         assert_eq!(one(text).0, value, "{text}");
     }
@@ -420,6 +426,20 @@ fn what_is_wrong_is_told_with_its_reason() {
             "i * 306783379",
             "it meets -7 * 306783379, which is beyond int32\ngive one of them more room before: `CAST(… AS \
              BIGINT)`",
+        ),
+        (
+            "CAST(qty AS TINYINT)",
+            "it meets 3000000000 in column qty, which is int64, and int8 can't hold it\n`TRY_CAST(… AS …)` \
+             gives NULL for what doesn't fit",
+        ),
+        (
+            "CAST(i AS SMALLINT UNSIGNED)",
+            "expressions know no uint16\nwrite one that has more room: `CAST(… AS INT UNSIGNED)`",
+        ),
+        (
+            "CORR(i, qty)",
+            "its value would depend on which rows happen to pass together\ncompute it where all rows are: in \
+             the query of the home, or after",
         ),
         (
             "REGEXP_LIKE(none, '[')",

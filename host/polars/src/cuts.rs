@@ -1,0 +1,110 @@
+//! Parts of texts. Polars counts from the end where a place is before the beginning, so that the last
+//! five letters of a text of three would be two, and takes all that is left where a length is NULL.
+
+use std::ops::ControlFlow;
+
+use polars::prelude::DataType;
+use polars_plan::prelude::{
+    DynLiteralValue, Expr, FunctionExpr, LiteralValue, StringFunction, lit, when,
+};
+use sqlparser_of_polars::ast::{
+    Expr as SqlExpr, FunctionArg, FunctionArgExpr, FunctionArguments, Value, visit_expressions_mut,
+};
+
+/// The expression with parts that begin within the text, of a length that is known.
+pub(crate) fn within(expr: Expr) -> Expr {
+    expr.map_expr(|part| {
+        let Expr::Function { input, function } = part else {
+            return part;
+        };
+        match (&function, input.as_slice()) {
+            (FunctionExpr::StringExpr(StringFunction::Slice), [text, from, length]) => {
+                let cut = |length: Expr| Expr::Function {
+                    input: vec![text.clone(), at_least_nothing(from.clone()), length],
+                    function,
+                };
+                match is_written(length) {
+                    true => cut(length.clone()),
+                    false => when(length.clone().is_not_null())
+                        .then(cut(at_least_nothing(length.clone())))
+                        .otherwise(lit(LiteralValue::untyped_null()).cast(DataType::String)),
+                }
+            }
+            (
+                FunctionExpr::StringExpr(
+                    StringFunction::PadStart { .. } | StringFunction::PadEnd { .. },
+                ),
+                [text, length],
+            ) => Expr::Function {
+                input: vec![text.clone(), at_least_nothing(length.clone())],
+                function,
+            },
+            _ => Expr::Function { input, function },
+        }
+    })
+}
+
+fn at_least_nothing(number: Expr) -> Expr {
+    match is_written(&number) {
+        true => number,
+        false => number.clip_min(lit(0)),
+    }
+}
+
+/// Whether it is a number that isn't negative, or nothing, which Polars' SQL puts for the end.
+fn is_written(number: &Expr) -> bool {
+    match number {
+        Expr::Literal(LiteralValue::Dyn(DynLiteralValue::Int(0..))) => true,
+        Expr::Literal(LiteralValue::Scalar(value)) => value.is_null(),
+        _ => false,
+    }
+}
+
+/// Writes `LEFT(x, 0)` and `RIGHT(x, 0)` as a part of `x`, since Polars takes them for a text that is
+/// empty where `x` is NULL too; gives whether there were any.
+pub(crate) fn spell(expr: &mut SqlExpr) -> bool {
+    let mut any = false;
+    let visited = visit_expressions_mut::<_, (), _>(expr, |part| {
+        if let Some(spelt) = spelt(part) {
+            any = true;
+            *part = spelt;
+        }
+        ControlFlow::Continue(())
+    });
+    debug_assert!(visited.is_continue());
+    any
+}
+
+fn spelt(part: &SqlExpr) -> Option<SqlExpr> {
+    let SqlExpr::Function(function) = part else {
+        return None;
+    };
+    let name = function.name.to_string();
+    if !["left", "right"].contains(&name.to_ascii_lowercase().as_str()) {
+        return None;
+    }
+    let FunctionArguments::List(list) = &function.args else {
+        return None;
+    };
+    let [
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(text)),
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(SqlExpr::Value(number))),
+    ] = list.args.as_slice()
+    else {
+        return None;
+    };
+    let Value::Number(length, _) = &number.value else {
+        return None;
+    };
+    if length.parse() != Ok(0_u8) {
+        return None;
+    }
+    let number = |number: &str| Box::new(SqlExpr::value(Value::Number(number.to_owned(), false)));
+    Some(SqlExpr::Substring {
+        expr: Box::new(text.clone()),
+        substring_from: Some(number("1")),
+        substring_for: Some(number("0")),
+        special: true,
+        shorthand: true,
+    })
+}
