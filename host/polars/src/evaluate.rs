@@ -18,7 +18,10 @@ use crate::carried::{inward, outward};
 use crate::deep::roomy;
 use crate::exchange::{Refused, to_arrow, to_polars, type_of};
 use crate::expression::{Expression, first_line, quoted};
-use crate::{cuts, decimals, failure, meeting, positions, texts, whole, widths};
+use crate::{
+    cuts, decimals, failure, meeting, moments, positions, texts, units, whole,
+    widths,
+};
 
 /// Refuses what doesn't fit, where rounding would be silent.
 const STRICT: CastOptions<'_> = CastOptions {
@@ -76,6 +79,7 @@ impl Evaluation {
         if let Some(unfit) = meeting::unfit(&bound.expr, &schema) {
             return Err(bound.fault(code::SCHEMA, &unfit.why).advise(unfit.advice));
         }
+        bound.expr = moments::held(units::alike(bound.expr, &schema), &schema);
         bound.expr = decimals::exact(bound.expr, &schema);
         bound.expr = whole::checked(bound.expr, &schema);
         let planned = bound.query(&empty)?.to_alp();
@@ -83,6 +87,9 @@ impl Evaluation {
             let why = first_line(&error);
             if let Some(failure) = failure::read(&why) {
                 let fault = bound.fault(code::SCHEMA, &failure.of_column());
+                if failure.is_too_fine() {
+                    return fault.advise(failure::COARSER);
+                }
                 return fault.advise(
                     "write it as the `cast` transform takes it; `TRY_CAST(… AS …)` gives NULL for \
                      what doesn't fit",
@@ -235,6 +242,9 @@ impl Evaluation {
         };
         if let Some(advice) = whole::advice(why) {
             return fault.advise(advice);
+        }
+        if failure::read(why).is_some_and(|told| told.is_too_fine()) {
+            return fault.advise(failure::COARSER);
         }
         fault.advise(match self.text.to_ascii_uppercase().contains("CAST") {
             true => "`TRY_CAST(… AS …)` gives NULL for what doesn't fit",

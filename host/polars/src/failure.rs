@@ -28,6 +28,12 @@ impl Failure<'_> {
         }
     }
 
+    /// Whether a moment has no room in a finer unit.
+    pub(crate) fn is_too_fine(&self) -> bool {
+        self.from.starts_with("timestamp[") && self.to.starts_with("timestamp[ns")
+            || self.from == "date"
+    }
+
     /// What is said of a value that was computed.
     pub(crate) fn of_a_part(&self) -> String {
         format!("it meets {}, and {} can't hold it", self.value, self.to)
@@ -64,6 +70,10 @@ pub(crate) fn compares_a_moment(why: &str) -> bool {
     why.contains("cannot compare 'date/datetime/time' to a string value")
 }
 
+/// What to do where a moment has no room in nanoseconds.
+pub(crate) const COARSER: &str = "`CAST(… AS TIMESTAMP)` brings the finer one to microseconds, which have \
+                                  room for it; `TRY_CAST(… AS …)` gives NULL";
+
 /// How it begins to be told that a pattern is none.
 pub(crate) const PATTERN: &str = "the pattern can't be read: ";
 
@@ -83,7 +93,7 @@ pub(crate) fn words(why: &str) -> String {
 }
 
 /// The name of a type as it is said elsewhere.
-fn name(polars: &str) -> String {
+pub(crate) fn name(polars: &str) -> String {
     let sized = |prefix: &str| {
         let bits = polars.strip_prefix(prefix)?;
         bits.bytes().all(|b| b.is_ascii_digit()).then_some(bits)

@@ -19,11 +19,13 @@ mod filter;
 mod intervals;
 mod literals;
 mod meeting;
+mod moments;
 mod positions;
 mod query;
 mod sql;
 mod texts;
 mod truths;
+mod units;
 mod whole;
 mod widths;
 

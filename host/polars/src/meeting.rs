@@ -1,6 +1,7 @@
 //! Values that must not meet in an expression, since Polars would take them for something else, without
 //! a word: decimals and texts for texts, letter by letter, a uint64 and a number that may be negative for
-//! floats; and of written numbers it drops the places that a decimal doesn't have.
+//! floats, a number beside a moment for a moment; and of written numbers it drops the places that a
+//! decimal doesn't have.
 
 use std::borrow::Cow;
 
@@ -35,10 +36,10 @@ pub(crate) fn unfit(expr: &Expr, schema: &Schema) -> Option<Unfit> {
             truth(left, *op, right, schema).or_else(|| operands(left, *op, right, schema))
         }
         Expr::Cast { dtype, .. } => unknown(dtype.as_literal()?),
-        Expr::Ternary { truthy, falsy, .. } => unsigned(&[truthy, falsy], schema),
+        Expr::Ternary { truthy, falsy, .. } => one_of(&[truthy, falsy], schema),
         Expr::Function { input, function } => match function {
             FunctionExpr::Coalesce | FunctionExpr::MaxHorizontal | FunctionExpr::MinHorizontal => {
-                unsigned(&input.iter().collect::<Vec<_>>(), schema)
+                one_of(&input.iter().collect::<Vec<_>>(), schema)
             }
             FunctionExpr::Boolean(BooleanFunction::IsIn { .. }) => match input.as_slice() {
                 [value, list] => member(value, list, schema),
@@ -59,7 +60,7 @@ fn type_of(expr: &Expr, schema: &Schema) -> Option<DataType> {
 }
 
 fn named(data_type: &DataType) -> String {
-    failure::words(&data_type.to_string())
+    failure::name(&data_type.to_string())
 }
 
 /// `IS TRUE` of what is neither.
@@ -99,9 +100,64 @@ fn operands(left: &Expr, op: Operator, right: &Expr, schema: &Schema) -> Option<
                 advice: NUMBERS,
             })
         }
+        (moment, number) | (number, moment)
+            if moment.is_temporal() && is_number(&number) && meets(op) =>
+        {
+            Some(timeless(&moment, op.is_comparison()))
+        }
         (DataType::Date, DataType::Duration(_)) if !whole_days(right, schema) => Some(HOURS),
         (DataType::Duration(_), DataType::Date) if !whole_days(left, schema) => Some(HOURS),
-        _ => unsigned(&[left, right], schema),
+        (l, r) => unsigned(&[left, right], &[l, r]),
+    }
+}
+
+/// Parts of which each row has one.
+fn one_of(parts: &[&Expr], schema: &Schema) -> Option<Unfit> {
+    let types = parts.iter().map(|part| type_of(part, schema));
+    let types: Vec<DataType> = types.collect::<Option<_>>()?;
+    let moment = types.iter().find(|each| each.is_temporal());
+    if let Some(moment) = moment.filter(|_| types.iter().any(is_number)) {
+        let why = format!(
+            "{} and a number have no type that holds both",
+            named(moment)
+        );
+        return Some(Unfit {
+            why: why.into(),
+            ..timeless(moment, true)
+        });
+    }
+    unsigned(parts, &types)
+}
+
+fn is_number(data_type: &DataType) -> bool {
+    let written = |kind: &UnknownKind| matches!(kind, UnknownKind::Int(_) | UnknownKind::Float);
+    match data_type {
+        DataType::Unknown(kind) => written(kind),
+        other => other.is_primitive_numeric() || other.is_decimal(),
+    }
+}
+
+/// Whether a number beside a moment is none of its own kind: a length of time can be doubled.
+fn meets(op: Operator) -> bool {
+    op.is_comparison() || matches!(op, Operator::Plus | Operator::Minus)
+}
+
+/// A number beside a moment, which Polars would take for what that is counted in, from 1970.
+fn timeless(moment: &DataType, compared: bool) -> Unfit {
+    let name = named(moment);
+    Unfit {
+        why: match compared {
+            true => format!("{name} and a number can't be compared"),
+            false => format!("{name} and a number don't add up"),
+        }
+        .into(),
+        advice: match moment {
+            _ if !compared => "add an interval: `… + INTERVAL '1 day'`",
+            DataType::Date => "write it as one: `DATE '2024-12-31'`",
+            DataType::Time => "write it as one: `TIME '10:00:00'`",
+            DataType::Duration(_) => "write it as one: `INTERVAL '2 hours'`",
+            _ => "write it as one: `TIMESTAMP '2024-12-31 10:00:00'`",
+        },
     }
 }
 
@@ -137,9 +193,7 @@ fn whole_days(expr: &Expr, schema: &Schema) -> bool {
 }
 
 /// A uint64 beside numbers that may be negative.
-fn unsigned(parts: &[&Expr], schema: &Schema) -> Option<Unfit> {
-    let types = parts.iter().map(|part| type_of(part, schema));
-    let types = types.collect::<Option<Vec<_>>>()?;
+fn unsigned(parts: &[&Expr], types: &[DataType]) -> Option<Unfit> {
     if !types.contains(&DataType::UInt64) {
         return None;
     }
@@ -154,7 +208,7 @@ fn unsigned(parts: &[&Expr], schema: &Schema) -> Option<Unfit> {
         }
         _ => None,
     };
-    let other = parts.iter().zip(&types).find_map(signed)?;
+    let other = parts.iter().zip(types).find_map(signed)?;
     Some(Unfit {
         why: format!("uint64 and {other} have no whole number type that holds both").into(),
         advice: WIDER,
@@ -164,12 +218,16 @@ fn unsigned(parts: &[&Expr], schema: &Schema) -> Option<Unfit> {
 /// A written number that is rounded to be looked for among decimals.
 fn member(value: &Expr, list: &Expr, schema: &Schema) -> Option<Unfit> {
     let number = type_of(value, schema)?;
-    let (DataType::Decimal(_, places), Expr::Literal(LiteralValue::Scalar(written))) =
-        (&number, list)
-    else {
+    let Expr::Literal(LiteralValue::Scalar(written)) = list else {
         return None;
     };
     let AnyValue::List(written) = written.value() else {
+        return None;
+    };
+    if number.is_temporal() && is_number(written.dtype()) {
+        return Some(timeless(&number, true));
+    }
+    let DataType::Decimal(_, places) = &number else {
         return None;
     };
     let longer = |written: &f64| {

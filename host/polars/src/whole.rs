@@ -17,7 +17,7 @@ use polars_plan::prelude::{
 use crate::failure;
 
 /// In the message of such a failure alone.
-const BEYOND: &str = ", which is beyond ";
+pub(crate) const BEYOND: &str = ", which is beyond ";
 
 /// The expression with arithmetic that doesn't wrap around.
 pub(crate) fn checked(expr: Expr, schema: &Schema) -> Expr {
@@ -71,9 +71,12 @@ fn divided(part: Expr) -> Expr {
     }
 }
 
-/// What to do instead, where an error is of this.
+/// What to do instead, where an error is of this, or of moments that leave theirs.
 pub(crate) fn advice(why: &str) -> Option<&'static str> {
     let (_, whole) = why.split_once(BEYOND)?;
+    if whole.starts_with("timestamp") || whole.starts_with("duration") {
+        return Some("microseconds have more room: `CAST(… AS TIMESTAMP)` before");
+    }
     Some(match whole.contains("64") {
         true => "give one of them more room before: `CAST(… AS DECIMAL(38, 0))`",
         false => "give one of them more room before: `CAST(… AS BIGINT)`",
@@ -113,7 +116,7 @@ fn written(side: &Expr) -> Option<i128> {
 }
 
 #[derive(Clone, Copy)]
-enum Op {
+pub(crate) enum Op {
     Plus,
     Minus,
     Times,
@@ -124,7 +127,7 @@ enum Op {
 
 impl Op {
     /// What is computed, and of what.
-    fn of(part: &Expr) -> Option<(Self, &Expr, &Expr)> {
+    pub(crate) fn of(part: &Expr) -> Option<(Self, &Expr, &Expr)> {
         Some(match part {
             Expr::BinaryExpr { left, op, right } => match op {
                 Operator::Plus => (Self::Plus, left, right),
@@ -156,7 +159,7 @@ impl Op {
         made.filter(|made| typed.contains(made))
     }
 
-    fn of_columns(self, left: &Column, right: &Column) -> PolarsResult<Column> {
+    pub(crate) fn of_columns(self, left: &Column, right: &Column) -> PolarsResult<Column> {
         macro_rules! made {
             ($native:ident, $abs:expr) => {{
                 let (left, right) = (left.$native()?, right.$native()?);
@@ -183,7 +186,7 @@ impl Op {
         }
     }
 
-    fn told(self, left: &impl Display, right: &impl Display) -> String {
+    pub(crate) fn told(self, left: &impl Display, right: &impl Display) -> String {
         match self {
             Self::Plus => format!("{left} + {right}"),
             Self::Minus => format!("{left} - {right}"),

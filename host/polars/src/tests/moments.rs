@@ -1,6 +1,55 @@
 //! Dates, times and moments in expressions: as text they are what files and `cast` take for them.
 
+use arrow_array::{
+    Date32Array, DurationMillisecondArray, Time64NanosecondArray, TimestampMicrosecondArray,
+    TimestampMillisecondArray, TimestampNanosecondArray,
+};
+use arrow_cast::display::array_value_to_string;
+
 use super::*;
+
+/// One row; `us` is a moment before 1970, `far` the last millisecond of 9999, `last` the last
+/// nanosecond that there is.
+fn row() -> RecordBatch {
+    const FAR: i64 = 253_402_300_799_999;
+    batch(vec![
+        (
+            "ms",
+            Arc::new(TimestampMillisecondArray::from(vec![-1])) as ArrayRef,
+        ),
+        (
+            "us",
+            Arc::new(TimestampMicrosecondArray::from(vec![-1_000])),
+        ),
+        (
+            "ns",
+            Arc::new(TimestampNanosecondArray::from(vec![-999_999])),
+        ),
+        ("far", Arc::new(TimestampMillisecondArray::from(vec![FAR]))),
+        (
+            "last",
+            Arc::new(TimestampNanosecondArray::from(vec![i64::MAX])),
+        ),
+        ("day", Arc::new(Date32Array::from(vec![19_723]))),
+        (
+            "clock",
+            Arc::new(Time64NanosecondArray::from(vec![86_399_999_999_999])),
+        ),
+        (
+            "long",
+            Arc::new(DurationMillisecondArray::from(vec![7_200_001])),
+        ),
+        ("n", Arc::new(Int64Array::from(vec![2]))),
+    ])
+}
+
+fn one(text: &str) -> (String, String) {
+    let made = derive(text, &row()).unwrap();
+    (
+        array_value_to_string(&made, 0).unwrap(),
+        type_name(made.data_type()),
+    )
+}
 
 fn texts(texts: &[&str]) -> RecordBatch {
     batch(vec![("s", Arc::new(StringArray::from(texts.to_vec())))])
@@ -107,7 +156,7 @@ fn an_interval_that_is_none_or_too_long_is_refused_where_it_is_written() {
     ] {
         let text = format!("TIMESTAMP '2024-01-31 10:00:00' + INTERVAL '{interval}'");
         let made = derive(&text, &texts(&["x"])).unwrap();
-        let shown = arrow_cast::display::array_value_to_string(&made, 0).unwrap();
+        let shown = array_value_to_string(&made, 0).unwrap();
         assert_eq!(shown, expected, "{interval}");
     }
     let why = problem(
@@ -129,6 +178,240 @@ proptest! {
         let planned = registry().transform("derive").unwrap().plan(&settings, &place());
         if let Err(problems) = planned {
             prop_assert!(problems.iter().all(|each| !each.message.contains("overflow")));
+        }
+    }
+}
+
+#[test]
+fn moments_of_different_units_lose_nothing() {
+    for (text, value, kind) in [
+        ("ms = us", "true", "bool"),
+        ("us = ns", "false", "bool"),
+        ("us < ns", "true", "bool"),
+        ("ns <= ms", "false", "bool"),
+        ("us IS DISTINCT FROM ns", "true", "bool"),
+        ("ms IS NOT DISTINCT FROM us", "true", "bool"),
+        ("ns > TIMESTAMP '1969-12-31 23:59:59.999'", "true", "bool"),
+        (
+            "ms >= TIMESTAMP '1969-12-31 23:59:59.9995'",
+            "false",
+            "bool",
+        ),
+        ("last < TIMESTAMP '9999-12-31 00:00:00'", "true", "bool"),
+        ("last < far", "true", "bool"),
+        ("last < DATE '9999-12-31'", "true", "bool"),
+        ("last > DATE '2262-04-11'", "true", "bool"),
+        ("ns >= DATE '1970-01-01'", "false", "bool"),
+        ("ns BETWEEN us AND DATE '1970-01-01'", "true", "bool"),
+        (
+            "ms IN (TIMESTAMP '1969-12-31 23:59:59.9995', TIMESTAMP '1969-12-31 23:59:59.999')",
+            "true",
+            "bool",
+        ),
+        (
+            "ms IN (TIMESTAMP '1969-12-31 23:59:59.9995')",
+            "false",
+            "bool",
+        ),
+        (
+            "ns IN (TIMESTAMP '1969-12-31 23:59:59.999')",
+            "false",
+            "bool",
+        ),
+        ("ns - us", "PT0.000000001S", "duration[ns]"),
+        ("us - ms", "P0D", "duration[us]"),
+        (
+            "COALESCE(ms, ns)",
+            "1969-12-31T23:59:59.999",
+            "timestamp[ns]",
+        ),
+        (
+            "GREATEST(ns, us)",
+            "1969-12-31T23:59:59.999000001",
+            "timestamp[ns]",
+        ),
+        (
+            "CASE WHEN n = 2 THEN ns ELSE ms END",
+            "1969-12-31T23:59:59.999000001",
+            "timestamp[ns]",
+        ),
+        (
+            "CASE WHEN n = 2 THEN far ELSE us END",
+            "9999-12-31T23:59:59.999",
+            "timestamp[us]",
+        ),
+        ("long > INTERVAL '2 hours'", "true", "bool"),
+        ("ns - us > INTERVAL '1 us'", "false", "bool"),
+        (
+            "ns + long",
+            "1970-01-01T02:00:00.000000001",
+            "timestamp[ns]",
+        ),
+        (
+            "us + INTERVAL '1 day' * n",
+            "1970-01-02T23:59:59.999",
+            "timestamp[us]",
+        ),
+        (
+            "far + INTERVAL '1 hour'",
+            "+10000-01-01T00:59:59.999",
+            "timestamp[ms]",
+        ),
+        (
+            "CAST(ns AS TIMESTAMP)",
+            "1969-12-31T23:59:59.999",
+            "timestamp[us]",
+        ),
+        (
+            "CAST(us AS TIMESTAMP(9))",
+            "1969-12-31T23:59:59.999",
+            "timestamp[ns]",
+        ),
+    ] {
+        assert_eq!(one(text), (value.to_owned(), kind.to_owned()), "{text}");
+    }
+}
+
+#[test]
+fn moments_that_there_are_not_are_told() {
+    const COARSER: &str = "`CAST(… AS TIMESTAMP)` brings the finer one to microseconds, which have room for \
+                           it; `TRY_CAST(… AS …)` gives NULL";
+    const BEFORE: &str = "microseconds have more room: `CAST(… AS TIMESTAMP)` before";
+    const FAR: &str = "it meets 9999-12-31 23:59:59.999 in column far, which is timestamp[ms], and \
+                       timestamp[ns] can't hold it";
+    for (text, why, advice) in [
+        ("COALESCE(ns, far)", FAR, COARSER),
+        ("last - far", FAR, COARSER),
+        ("CAST(far AS TIMESTAMP(9))", FAR, COARSER),
+        (
+            "COALESCE(ns, DATE '9999-01-01')",
+            "it meets 9999-01-01, and timestamp[ns] can't hold it",
+            COARSER,
+        ),
+        (
+            "last + long",
+            "it meets 2262-04-11 23:47:16.854775807 + 2h 1ms, which is beyond timestamp[ns]",
+            BEFORE,
+        ),
+        (
+            "last + INTERVAL '1 hour'",
+            "it meets a moment that long after 2262-04-11 23:47:16.854775807, which is beyond timestamp[ns]",
+            BEFORE,
+        ),
+        (
+            "last - TIMESTAMP '1700-01-01 00:00:00'",
+            "it meets 2262-04-11 23:47:16.854775807 - 1700-01-01 00:00:00, which is beyond duration[ns]",
+            BEFORE,
+        ),
+        (
+            "long * 9223372036854775807",
+            "it meets 2h 1ms * 9223372036854775807, which is beyond duration[ms]",
+            BEFORE,
+        ),
+    ] {
+        let whole = format!("derive can't compute made as `{text}`: {why}\n{advice}");
+        assert_eq!(told(&derive(text, &row()).unwrap_err()), whole);
+    }
+}
+
+#[test]
+fn a_number_is_no_moment() {
+    for (text, why, advice) in [
+        (
+            "day > 2024-01-01",
+            "date and a number can't be compared",
+            "write it as one: `DATE '2024-12-31'`",
+        ),
+        (
+            "19723 = day",
+            "date and a number can't be compared",
+            "write it as one: `DATE '2024-12-31'`",
+        ),
+        (
+            "day IN (19723)",
+            "date and a number can't be compared",
+            "write it as one: `DATE '2024-12-31'`",
+        ),
+        (
+            "us BETWEEN 0 AND 3000000",
+            "timestamp[us] and a number can't be compared",
+            "write it as one: `TIMESTAMP '2024-12-31 10:00:00'`",
+        ),
+        (
+            "clock > 0.5",
+            "time and a number can't be compared",
+            "write it as one: `TIME '10:00:00'`",
+        ),
+        (
+            "long >= 3600000",
+            "duration[ms] and a number can't be compared",
+            "write it as one: `INTERVAL '2 hours'`",
+        ),
+        (
+            "day IS DISTINCT FROM n",
+            "date and a number can't be compared",
+            "write it as one: `DATE '2024-12-31'`",
+        ),
+        (
+            "CASE WHEN n = 1 THEN day ELSE 0 END",
+            "date and a number have no type that holds both",
+            "write it as one: `DATE '2024-12-31'`",
+        ),
+        (
+            "day + 1",
+            "date and a number don't add up",
+            "add an interval: `… + INTERVAL '1 day'`",
+        ),
+    ] {
+        let fault = derive(text, &row().slice(0, 0)).unwrap_err();
+        let whole = format!("derive can't compute made as `{text}`: {why}\n{advice}");
+        assert_eq!(told(&fault), whole);
+    }
+    assert_eq!(one("long * 2").0, "PT14400.002S");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Moments are told apart by their nanoseconds, whatever they are counted in.
+    #[test]
+    fn moments_are_compared_by_what_they_are(
+        ms in prop_oneof![-2_i64..2, any::<i64>().prop_map(|ms| ms / 1_000_000)],
+        us in prop_oneof![-2_000_i64..2_000, any::<i64>().prop_map(|us| us / 1_000)],
+        ns in prop_oneof![-2_000_000_i64..2_000_000, any::<i64>()],
+    ) {
+        let given = batch(vec![
+            ("ms", Arc::new(TimestampMillisecondArray::from(vec![ms])) as ArrayRef),
+            ("us", Arc::new(TimestampMicrosecondArray::from(vec![us]))),
+            ("ns", Arc::new(TimestampNanosecondArray::from(vec![ns]))),
+        ]);
+        let size = |name: &str| match name {
+            "ms" => i128::from(ms) * 1_000_000,
+            "us" => i128::from(us) * 1_000,
+            _ => i128::from(ns),
+        };
+        for (left, right) in [("ms", "us"), ("us", "ms"), ("ms", "ns"), ("ns", "ms"), ("us", "ns"), ("ns", "us")] {
+            let (l, r) = (size(left), size(right));
+            for (op, expected) in [
+                ("=", l == r),
+                ("<>", l != r),
+                ("<", l < r),
+                ("<=", l <= r),
+                (">", l > r),
+                (">=", l >= r),
+                ("IS DISTINCT FROM", l != r),
+            ] {
+                let made = derive(&format!("{left} {op} {right}"), &given).unwrap();
+                prop_assert_eq!(made.as_boolean().value(0), expected, "{} {} {}", left, op, right);
+            }
+            let exact = (l - r) / if [left, right].contains(&"ns") { 1 } else { 1_000 };
+            match derive(&format!("CAST({left} - {right} AS BIGINT)"), &given) {
+                Ok(made) => {
+                    let made = made.as_primitive::<Int64Type>().value(0);
+                    prop_assert_eq!(i128::from(made), exact, "{} - {}", left, right);
+                }
+                Err(_) => prop_assert!(l.abs().max(r.abs()).max(exact.abs()) > i128::from(i64::MAX)),
+            }
         }
     }
 }
