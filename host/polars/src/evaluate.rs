@@ -19,7 +19,7 @@ use crate::deep::roomy;
 use crate::exchange::{Refused, to_arrow, to_polars, type_of};
 use crate::expression::{Expression, first_line, quoted};
 use crate::{
-    cuts, decimals, failure, meeting, moments, positions, texts, units, whole,
+    clocks, cuts, decimals, epoch, failure, meeting, moments, positions, texts, units, whole,
     widths,
 };
 
@@ -76,6 +76,7 @@ impl Evaluation {
         let schema = Arc::clone(bound.frame(&empty)?.schema());
         bound.expr = positions::literal(cuts::within(widths::widened(bound.expr)));
         bound.expr = texts::read(bound.expr, &schema);
+        bound.expr = clocks::whole(epoch::counted(bound.expr), &schema);
         if let Some(unfit) = meeting::unfit(&bound.expr, &schema) {
             return Err(bound.fault(code::SCHEMA, &unfit.why).advise(unfit.advice));
         }

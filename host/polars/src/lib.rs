@@ -7,10 +7,12 @@
 
 mod carried;
 mod check;
+mod clocks;
 mod cuts;
 mod decimals;
 mod deep;
 mod derive;
+mod epoch;
 mod evaluate;
 mod exchange;
 mod expression;

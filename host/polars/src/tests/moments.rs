@@ -370,6 +370,48 @@ fn a_number_is_no_moment() {
     assert_eq!(one("long * 2").0, "PT14400.002S");
 }
 
+#[test]
+fn times_are_whole_as_text() {
+    for (text, expected) in [
+        ("CAST(clock AS VARCHAR)", "23:59:59.999999999"),
+        ("TRY_CAST(clock AS VARCHAR)", "23:59:59.999999999"),
+        ("clock || ''", "23:59:59.999999999"),
+        ("CONCAT('at ', clock)", "at 23:59:59.999999999"),
+        ("CONCAT_WS('-', n, clock)", "2-23:59:59.999999999"),
+        ("COALESCE(clock, 'x')", "23:59:59.999999999"),
+        (
+            "CASE WHEN n = 2 THEN clock ELSE 'x' END",
+            "23:59:59.999999999",
+        ),
+        ("CAST(CAST(us AS TIME) AS VARCHAR)", "23:59:59.999"),
+        ("TIME '10:00:00' || ''", "10:00:00"),
+    ] {
+        assert_eq!(one(text).0, expected, "{text}");
+    }
+}
+
+#[test]
+fn an_epoch_is_that_of_every_moment() {
+    for (text, expected) in [
+        ("EXTRACT(EPOCH FROM us)", "-0.001"),
+        ("EXTRACT(EPOCH FROM far)", "253402300799.999"),
+        ("EXTRACT(EPOCH FROM ns)", "-0.000999999"),
+        (
+            "DATE_PART('epoch', TIMESTAMP '0001-01-01 00:00:00')",
+            "-62135596800.0",
+        ),
+        ("EXTRACT(EPOCH FROM day)", "1704067200.0"),
+        ("EXTRACT(EPOCH FROM long)", "7200.001"),
+        ("EXTRACT(EPOCH FROM clock)", "86399.999999999"),
+    ] {
+        assert_eq!(
+            one(text),
+            (expected.to_owned(), "float64".to_owned()),
+            "{text}"
+        );
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
