@@ -110,6 +110,8 @@ fn operands(left: Arc<Expr>, op: Operator, right: Arc<Expr>, schema: &Schema) ->
 
 fn wide_operands(left: &Expr, op: Operator, right: &Expr, schema: &Schema) -> Option<DataType> {
     let (left, right) = (digits(left, schema)?, digits(right, schema)?);
+    // Which Polars says is a float, and computes as a decimal.
+    let whole = op == Operator::TrueDivide && left.precision.is_none();
     let most = left.places.max(right.places);
     let places = match op {
         Operator::Multiply => {
@@ -119,7 +121,7 @@ fn wide_operands(left: &Expr, op: Operator, right: &Expr, schema: &Schema) -> Op
         _ => most,
     };
     let fits = left.whole.max(right.whole) <= held(&[left, right])?;
-    (places > most || !fits).then_some(DataType::Decimal(DIGITS, places))
+    (places > most || !fits || whole).then_some(DataType::Decimal(DIGITS, places))
 }
 
 /// A type for values of which each row has one, where Polars would take one that doesn't hold them all.

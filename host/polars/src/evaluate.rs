@@ -10,17 +10,17 @@ use arrow_schema::{DataType, Schema};
 use arrow_select::take::take;
 use hygge_core::{Fault, Result, caught, code, columns_instead, type_name};
 use polars::error::PolarsError;
-use polars::prelude::{Column, DataFrame, IntoLazy, LazyFrame};
+use polars::prelude::{Column, DataFrame, DataType as PolarsType, IntoLazy, LazyFrame};
 use polars_plan::plans::expr_ir::ExprIR;
-use polars_plan::prelude::{Expr, IR, is_elementwise_rec};
+use polars_plan::prelude::{Expr, FunctionExpr, IR, StringFunction, is_elementwise_rec};
 
 use crate::carried::{inward, outward};
 use crate::deep::roomy;
 use crate::exchange::{Refused, to_arrow, to_polars, type_of};
-use crate::expression::{Expression, first_line, quoted};
+use crate::expression::{Expression, first_line, quoted, within};
 use crate::{
-    clocks, cuts, decimals, epoch, failure, meeting, moments, positions, texts, units, whole,
-    widths,
+    clocks, cuts, decimals, epoch, failure, meeting, moments, points, positions, texts, units,
+    whole, widths,
 };
 
 /// Refuses what doesn't fit, where rounding would be silent.
@@ -80,6 +80,7 @@ impl Evaluation {
         if let Some(unfit) = meeting::unfit(&bound.expr, &schema) {
             return Err(bound.fault(code::SCHEMA, &unfit.why).advise(unfit.advice));
         }
+        bound.expr = points::alike(bound.expr, &schema);
         bound.expr = moments::held(units::alike(bound.expr, &schema), &schema);
         bound.expr = decimals::exact(bound.expr, &schema);
         bound.expr = whole::checked(bound.expr, &schema);
@@ -87,7 +88,7 @@ impl Evaluation {
         let unfit = |error: PolarsError| {
             let why = first_line(&error);
             if let Some(failure) = failure::read(&why) {
-                let fault = bound.fault(code::SCHEMA, &failure.of_column());
+                let fault = bound.fault(code::SCHEMA, &bound.told(&failure));
                 if failure.is_too_fine() {
                     return fault.advise(failure::COARSER);
                 }
@@ -233,41 +234,67 @@ impl Evaluation {
     }
 
     fn failed(&self, why: &str) -> Fault {
-        let fault = match failure::read(why) {
-            // What Polars calls a column may be a part of the expression that begins with it.
-            Some(told) if self.casts(told.column) => self
-                .fault(code::SOURCE_INVALID, &told.of_column())
-                .with("column", told.column),
-            Some(told) => self.fault(code::SOURCE_INVALID, &told.of_a_part()),
-            None => self.fault(code::SOURCE_INVALID, why),
+        let told = failure::read(why);
+        let fault = match &told {
+            Some(told) => {
+                let fault = self.fault(code::SOURCE_INVALID, &self.told(told));
+                // What Polars calls a column may be a part of the expression that begins with it.
+                match self.casts(told.column) {
+                    true => fault.with("column", told.column),
+                    false => fault,
+                }
+            }
+            None => self.fault(code::SOURCE_INVALID, &failure::told(why)),
         };
-        if let Some(advice) = whole::advice(why) {
-            return fault.advise(advice);
-        }
-        if failure::read(why).is_some_and(|told| told.is_too_fine()) {
-            return fault.advise(failure::COARSER);
-        }
-        fault.advise(match self.text.to_ascii_uppercase().contains("CAST") {
-            true => "`TRY_CAST(… AS …)` gives NULL for what doesn't fit",
-            false if why.contains("with format '") => {
-                "the usual codes are `%Y-%m-%d %H:%M:%S`; others are in Polars' documentation"
-            }
-            false => {
-                "compute it in a type with more room (`CAST(… AS DOUBLE)` has it, and rounds), or \
-                 leave such rows out before (`filter`)"
-            }
+        let casts = self.text.to_ascii_uppercase().contains("CAST");
+        fault.advise(match told {
+            _ if why == failure::NO_TEXT => failure::LEAVE_OUT,
+            _ if whole::advice(why).is_some() => whole::advice(why).unwrap_or_default(),
+            Some(told) if told.is_too_fine() => failure::COARSER,
+            _ if casts => "`TRY_CAST(… AS …)` gives NULL for what doesn't fit",
+            Some(told) if told.is_text() => failure::LEAVE_OUT,
+            _ => failure::advice(why),
         })
+    }
+
+    /// What is said of a value that a cast can't take.
+    fn told(&self, failure: &failure::Failure<'_>) -> String {
+        if self.casts(failure.column) {
+            return failure.of_column();
+        }
+        // What is made of written texts may be made of a secret, and is hidden nowhere.
+        let written = |part: &Expr| match part {
+            Expr::Literal(written) => written.extract_str().is_some_and(|text| {
+                text.chars().count() >= SECRET && self.text.contains(text) && !failure.is_of(text)
+            }),
+            _ => false,
+        };
+        match failure.is_text() && self.expr.into_iter().any(written) {
+            true => failure.of_something(),
+            false => failure.of_a_part(),
+        }
     }
 
     /// Whether values of a column are cast as they are.
     fn casts(&self, column: &str) -> bool {
         self.expr.into_iter().any(|part| {
             let cast = match part {
+                // None fails to be text, which whatever is beside one becomes.
+                Expr::Cast { dtype, .. } if dtype.as_literal() == Some(&PolarsType::String) => {
+                    return false;
+                }
                 Expr::Cast { expr, .. } => expr.as_ref(),
                 // Of text, as `texts` reads it.
                 Expr::AnonymousFunction { input, .. } => match input.as_slice() {
                     [cast] => cast,
                     _ => return false,
+                },
+                Expr::Function {
+                    input,
+                    function: FunctionExpr::StringExpr(StringFunction::Strptime(..)),
+                } => match input.first() {
+                    Some(read) => read,
+                    None => return false,
                 },
                 _ => return false,
             };
@@ -316,11 +343,11 @@ impl Evaluation {
 
 /// What is said where Polars gives up altogether.
 fn panicked(said: &str) -> String {
-    // Often over an error of its own, whose words are all that is of interest.
-    let within = said.split_once("ErrString(\"").map(|(_, rest)| rest);
-    let within = within.and_then(|rest| rest.split_once("\")"));
-    let said = first_line(&within.map_or(said, |(words, _)| words));
+    let said = within(said);
     format!("a value in it is beyond what can be computed ({said})")
 }
+
+/// Letters of the shortest text that is hidden where it is a secret.
+const SECRET: usize = 4;
 
 const NARROWER: &str = "see which numbers, dates and intervals stand in it";

@@ -69,7 +69,8 @@ impl Expression {
             ));
         }
         let null = has_null(&read);
-        let mut rewritten = truths::spell(&mut read) | cuts::spell(&mut read);
+        let mut rewritten =
+            truths::spell(&mut read) | cuts::spell(&mut read);
         rewritten |= deep::flatten(&mut read);
         let rewritten = rewritten.then(|| read.to_string());
         if deep::too_deep(&read) {
@@ -79,7 +80,8 @@ impl Expression {
             ));
         }
         let read = caught(|| polars_sql::sql_expr(rewritten.as_deref().unwrap_or(text)));
-        let read = read.map_err(|panic| refused(&format!("can't be read: {panic}"), None))?;
+        let read =
+            read.map_err(|panic| refused(&format!("can't be read: {}", within(&panic)), None))?;
         let expr = read.map_err(|error| {
             let why = first_line(&error);
             // Polars shows its syntax tree in some.
@@ -212,6 +214,13 @@ pub(crate) fn first_line(error: &impl std::fmt::Display) -> String {
         return format!("{PATTERN}{why}");
     }
     lines.find(|line| !line.is_empty()).unwrap_or("").to_owned()
+}
+
+/// What a panic says. It is often over an error of Polars, whose words are all that is of interest.
+pub(crate) fn within(panic: &str) -> String {
+    let words = panic.split_once("ErrString(\"").map(|(_, rest)| rest);
+    let words = words.and_then(|rest| rest.split_once("\")"));
+    first_line(&words.map_or(panic, |(words, _)| words))
 }
 
 /// An expression within a message: on one line, and no longer than a person reads.

@@ -19,13 +19,24 @@ impl Failure<'_> {
             from,
             to,
         } = self;
-        match *column {
-            // What is written in the expression itself.
-            "literal" | "scalar" => self.of_a_part(),
-            _ => format!(
-                "it meets {value} in column {column}, which is {from}, and {to} can't hold it"
-            ),
-        }
+        format!("it meets {value} in column {column}, which is {from}, and {to} can't hold it")
+    }
+
+    /// What is said of a value that isn't to be shown.
+    pub(crate) fn of_something(&self) -> String {
+        format!(
+            "it meets a text that was computed, and {} can't hold it",
+            self.to
+        )
+    }
+
+    pub(crate) fn is_text(&self) -> bool {
+        self.from == "string"
+    }
+
+    /// Whether it is of a text as it is written.
+    pub(crate) fn is_of(&self, text: &str) -> bool {
+        self.value == shown(text)
     }
 
     /// Whether a moment has no room in a finer unit.
@@ -53,7 +64,7 @@ pub(crate) fn read(why: &str) -> Option<Failure<'_>> {
         Some(text) => {
             let end = ["\", \"", "\", …", "\"]"].into_iter();
             let end = end.filter_map(|end| text.find(end)).min()?;
-            format!("{:?}", text[..end].chars().take(40).collect::<String>())
+            shown(&text[..end])
         }
         None => values.split([',', ']']).next()?.trim().to_owned(),
     };
@@ -63,6 +74,35 @@ pub(crate) fn read(why: &str) -> Option<Failure<'_>> {
         from: name(from),
         to: name(to),
     })
+}
+
+fn shown(text: &str) -> String {
+    format!("{:?}", text.chars().take(40).collect::<String>())
+}
+
+/// All that Polars says of bytes that are no text.
+pub(crate) const NO_TEXT: &str = "invalid utf8";
+
+/// What is said of a failure that is no cast's.
+pub(crate) fn told(why: &str) -> String {
+    match why {
+        NO_TEXT => "it meets bytes that are no text".to_owned(),
+        why => words(why),
+    }
+}
+
+pub(crate) const LEAVE_OUT: &str = "leave such rows out before (`filter`)";
+
+/// What to do instead, where an error is of no cast.
+pub(crate) fn advice(why: &str) -> &'static str {
+    if why.contains("with format '") {
+        "the usual codes are `%Y-%m-%d %H:%M:%S`; others are in Polars' documentation"
+    } else if why.contains("division by zero") {
+        "`NULLIF(…, 0)` makes NULL of what is divided by zero"
+    } else {
+        "compute it in a type with more room (`CAST(… AS DOUBLE)` has it, and rounds), or leave such rows \
+         out before (`filter`)"
+    }
 }
 
 /// Whether a date or a moment was compared with a text.

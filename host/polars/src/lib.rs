@@ -22,6 +22,7 @@ mod intervals;
 mod literals;
 mod meeting;
 mod moments;
+mod points;
 mod positions;
 mod query;
 mod sql;

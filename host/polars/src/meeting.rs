@@ -7,10 +7,11 @@ use std::borrow::Cow;
 
 use polars::prelude::{AnyValue, DataType, Duration, Schema, TimeUnit, UnknownKind};
 use polars_plan::prelude::{
-    BooleanFunction, DynLiteralValue, Expr, FunctionExpr, LiteralValue, Operator, TemporalFunction,
+    BooleanFunction, DynLiteralValue, Expr, FunctionExpr, LiteralValue, Operator, StringFunction,
+    TemporalFunction,
 };
 
-use crate::failure;
+use crate::{failure, points};
 
 /// What meets, and what to write instead.
 pub(crate) struct Unfit {
@@ -26,6 +27,14 @@ const HOURS: Unfit = Unfit {
     why: Cow::Borrowed("a date has no hours, which this adds to one"),
     advice: "add them to a moment: `CAST(… AS TIMESTAMP) + …`; whole days can be added to a date",
 };
+const ZONED: Unfit = Unfit {
+    why: Cow::Borrowed("a moment has a zone, and one beside it has none"),
+    advice: "take the UTC of the one that has: `CAST(… AS TIMESTAMP)`",
+};
+const FORM: Unfit = Unfit {
+    why: Cow::Borrowed("it reads texts of any form, of which it would see the first of each batch"),
+    advice: "say the form, as in `DATE(…, '%d.%m.%Y')`, or cast: `CAST(… AS DATE)`",
+};
 /// In nanoseconds.
 const DAY: i64 = 86_400_000_000_000;
 
@@ -35,7 +44,7 @@ pub(crate) fn unfit(expr: &Expr, schema: &Schema) -> Option<Unfit> {
         Expr::BinaryExpr { left, op, right } => {
             truth(left, *op, right, schema).or_else(|| operands(left, *op, right, schema))
         }
-        Expr::Cast { dtype, .. } => unknown(dtype.as_literal()?),
+        Expr::Cast { expr, dtype, .. } => cast(expr, dtype.as_literal()?, schema),
         Expr::Ternary { truthy, falsy, .. } => one_of(&[truthy, falsy], schema),
         Expr::Function { input, function } => match function {
             FunctionExpr::Coalesce | FunctionExpr::MaxHorizontal | FunctionExpr::MinHorizontal => {
@@ -45,6 +54,12 @@ pub(crate) fn unfit(expr: &Expr, schema: &Schema) -> Option<Unfit> {
                 [value, list] => member(value, list, schema),
                 _ => None,
             },
+            FunctionExpr::StringExpr(StringFunction::Strptime(_, options))
+                if options.format.is_none() =>
+            {
+                let written = matches!(input.first(), Some(Expr::Literal(_)));
+                (!written).then_some(FORM)
+            }
             FunctionExpr::TemporalExpr(TemporalFunction::OffsetBy) => match input.as_slice() {
                 [moment, interval] => offset(moment, interval, schema),
                 _ => None,
@@ -75,15 +90,39 @@ fn truth(value: &Expr, op: Operator, truth: &Expr, schema: &Schema) -> Option<Un
     };
     (!matches!(data_type, DataType::Boolean | DataType::Null)).then(|| Unfit {
         why: format!("{} is neither true nor false", named(&data_type)).into(),
-        advice: "compare it with something: `… <> 0`, `… = 'true'`",
+        advice: COMPARE,
     })
 }
 
-/// A type that Polars is built without.
-fn unknown(data_type: &DataType) -> Option<Unfit> {
-    matches!(data_type, DataType::UInt8 | DataType::UInt16).then(|| Unfit {
-        why: format!("expressions know no {}", named(data_type)).into(),
-        advice: "write one that has more room: `CAST(… AS INT UNSIGNED)`",
+const COMPARE: &str = "compare it with something: `… <> 0`, `… = 'true'`";
+
+/// A cast that Polars doesn't know, of which it would tell with the first row.
+fn cast(part: &Expr, to: &DataType, schema: &Schema) -> Option<Unfit> {
+    if matches!(to, DataType::UInt8 | DataType::UInt16) {
+        return Some(Unfit {
+            why: format!("expressions know no {}", named(to)).into(),
+            advice: "write one that has more room: `CAST(… AS INT UNSIGNED)`",
+        });
+    }
+    let (from, advice) = match (type_of(part, schema)?, to) {
+        (from @ DataType::String, DataType::Boolean) => {
+            let why = format!("{} is neither true nor false", named(&from));
+            return Some(Unfit {
+                why: why.into(),
+                advice: COMPARE,
+            });
+        }
+        (from @ DataType::Boolean, DataType::Decimal(..)) => {
+            (from, "make a number of it before: `CAST(… AS INT)`")
+        }
+        (from @ DataType::Duration(_), DataType::String) => {
+            (from, "take its seconds: `EXTRACT(EPOCH FROM …)`")
+        }
+        _ => return None,
+    };
+    Some(Unfit {
+        why: format!("{} can't be cast to {}", named(&from), named(to)).into(),
+        advice,
     })
 }
 
@@ -100,6 +139,35 @@ fn operands(left: &Expr, op: Operator, right: &Expr, schema: &Schema) -> Option<
                 advice: NUMBERS,
             })
         }
+        (flag @ DataType::Boolean, DataType::String)
+        | (DataType::String, flag @ DataType::Boolean)
+            if op.is_comparison() =>
+        {
+            Some(Unfit {
+                why: format!("cannot compare string with {}", named(&flag)).into(),
+                advice: "write it without quotes: `… = TRUE`; a text that says it, `… = 'true'`",
+            })
+        }
+        // Of dates and moments Polars says it.
+        (DataType::Time | DataType::Duration(_), DataType::String)
+        | (DataType::String, DataType::Time | DataType::Duration(_))
+            if op.is_comparison() =>
+        {
+            Some(Unfit {
+                why: "cannot compare 'date/datetime/time' to a string value".into(),
+                advice: "write it as one: `TIME '10:00:00'`, `INTERVAL '2 hours'`",
+            })
+        }
+        (DataType::Decimal(..), _) | (_, DataType::Decimal(..))
+            if op.is_comparison() && long(left, right).is_some() =>
+        {
+            long(left, right).map(too_long)
+        }
+        (DataType::Datetime(_, one), DataType::Datetime(_, other))
+            if one.is_some() != other.is_some() =>
+        {
+            Some(ZONED)
+        }
         (moment, number) | (number, moment)
             if moment.is_temporal() && is_number(&number) && meets(op) =>
         {
@@ -108,6 +176,19 @@ fn operands(left: &Expr, op: Operator, right: &Expr, schema: &Schema) -> Option<
         (DataType::Date, DataType::Duration(_)) if !whole_days(right, schema) => Some(HOURS),
         (DataType::Duration(_), DataType::Date) if !whole_days(left, schema) => Some(HOURS),
         (l, r) => unsigned(&[left, right], &[l, r]),
+    }
+}
+
+/// A written number of more digits than it keeps.
+fn long(left: &Expr, right: &Expr) -> Option<f64> {
+    let written = [left, right].into_iter().filter_map(points::written);
+    written.into_iter().find(|number| points::too_long(*number))
+}
+
+fn too_long(number: f64) -> Unfit {
+    Unfit {
+        why: format!("{number} has more digits than a number with a point keeps").into(),
+        advice: "write it as a decimal: `CAST('…' AS DECIMAL(38, 2))`",
     }
 }
 
@@ -224,18 +305,34 @@ fn member(value: &Expr, list: &Expr, schema: &Schema) -> Option<Unfit> {
     let AnyValue::List(written) = written.value() else {
         return None;
     };
+    if let (DataType::Datetime(_, Some(_)), DataType::Datetime(_, None)) =
+        (&number, written.dtype())
+    {
+        return Some(ZONED);
+    }
     if number.is_temporal() && is_number(written.dtype()) {
         return Some(timeless(&number, true));
     }
     let DataType::Decimal(_, places) = &number else {
         return None;
     };
+    let numbers = written.f64().ok()?;
+    if let Some(number) = numbers
+        .iter()
+        .flatten()
+        .find(|each| points::too_long(*each))
+    {
+        return Some(Unfit {
+            advice: "compare it with a decimal: `… = CAST('…' AS DECIMAL(38, 2))`",
+            ..too_long(number)
+        });
+    }
     let longer = |written: &f64| {
         let text = written.to_string();
         let behind = text.split_once('.').map_or(0, |(_, behind)| behind.len());
         behind > *places
     };
-    let written = written.f64().ok()?.iter().flatten().find(longer)?;
+    let written = numbers.iter().flatten().find(longer)?;
     Some(Unfit {
         why: format!("{written} has more places than {} has", named(&number)).into(),
         advice: LEAVE_OUT,

@@ -73,7 +73,11 @@ fn divided(part: Expr) -> Expr {
 
 /// What to do instead, where an error is of this, or of moments that leave theirs.
 pub(crate) fn advice(why: &str) -> Option<&'static str> {
-    let (_, whole) = why.split_once(BEYOND)?;
+    let (told, whole) = why.split_once(BEYOND)?;
+    // The power of a number below zero.
+    if told.contains("POWER(") && told.contains(", -") {
+        return Some("make a float of it before: `POWER(CAST(… AS DOUBLE), …)`");
+    }
     if whole.starts_with("timestamp") || whole.starts_with("duration") {
         return Some("microseconds have more room: `CAST(… AS TIMESTAMP)` before");
     }

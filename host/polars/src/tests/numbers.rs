@@ -121,6 +121,10 @@ fn a_product_of_decimals_is_exact_where_there_is_room() {
             "decimal(38, 6)",
         ),
         ("CAST(price AS DOUBLE) / 3", "0.4166666666666667", "float64"),
+        ("1 / price", "0.80", "decimal(38, 2)"),
+        ("qty / price", "2400000000.00", "decimal(38, 2)"),
+        ("1 / rate * price", "1.18500", "decimal(38, 5)"),
+        ("1 / CAST(price AS DOUBLE)", "0.8", "float64"),
     ] {
         assert_eq!(one(text), (value.to_owned(), kind.to_owned()), "{text}");
     }
@@ -284,6 +288,25 @@ fn numbers_are_as_documented() {
         ("DATE_PART('week', DATE '2024-12-01') * 100", "4800"),
         ("CAST(i AS SMALLINT) * 20000", "-140000"),
         ("CAST(100 AS TINYINT) + CAST(100 AS TINYINT)", "200"),
+        ("CAST(123456789012345.67 AS DOUBLE) > price", "true"),
+        (
+            "CAST('12345678901234567.89' AS DECIMAL(38, 2)) > 12345678901234500.0",
+            "true",
+        ),
+        ("CAST('0.3' AS DECIMAL(38, 20)) = 0.3", "true"),
+        (
+            "CAST('0.30000000000000001' AS DECIMAL(38, 20)) > 0.3",
+            "true",
+        ),
+        (
+            "CAST('12345678901234567890.1' AS DECIMAL(38, 1)) = 12345678901234500000.0",
+            "false",
+        ),
+        ("price < 1.0e300", "true"),
+        ("price > -1.0e300", "true"),
+        ("-price = -1.25", "true"),
+        ("CAST(0.1 AS REAL) IN (0.1)", "true"),
+        ("CAST(0.1 AS REAL) NOT IN (0.1, 2.5)", "false"),
     ] {
         assert_eq!(one(text).0, value, "{text}");
     }
@@ -390,7 +413,8 @@ fn what_is_wrong_is_told_with_its_reason() {
         ),
         (
             "clock > '10:00'",
-            "cannot compare 'date/datetime/time' to a string value\nwrite it as one: `TIME '10:00:00'`",
+            "cannot compare 'date/datetime/time' to a string value\nwrite it as one: `TIME '10:00:00'`, `INTERVAL \
+             '2 hours'`",
         ),
         (
             "(CASE WHEN i < 0 THEN 2147483647 END) + 1",
@@ -435,6 +459,60 @@ fn what_is_wrong_is_told_with_its_reason() {
         (
             "CAST(i AS SMALLINT UNSIGNED)",
             "expressions know no uint16\nwrite one that has more room: `CAST(… AS INT UNSIGNED)`",
+        ),
+        (
+            "POWER(2, i)",
+            "it meets POWER(2, -7), which is beyond int32\nmake a float of it before: `POWER(CAST(… AS DOUBLE), \
+             …)`",
+        ),
+        (
+            "price / (price - price)",
+            "division by zero Decimal\n`NULLIF(…, 0)` makes NULL of what is divided by zero",
+        ),
+        (
+            "price = 12345678901234567.89",
+            "12345678901234568 has more digits than a number with a point keeps\nwrite it as a decimal: \
+             `CAST('…' AS DECIMAL(38, 2))`",
+        ),
+        (
+            "price NOT IN (1.25, 12345678901234567.89)",
+            "12345678901234568 has more digits than a number with a point keeps\ncompare it with a decimal: `… = \
+             CAST('…' AS DECIMAL(38, 2))`",
+        ),
+        (
+            "(price > 1) = 'TRUE'",
+            "cannot compare string with bool\nwrite it without quotes: `… = TRUE`; a text that says it, `… = \
+             'true'`",
+        ),
+        (
+            "TRY_CAST(none AS BOOLEAN)",
+            "string is neither true nor false\ncompare it with something: `… <> 0`, `… = 'true'`",
+        ),
+        (
+            "NOT none",
+            "string is neither true nor false\ncompare it with something: `… <> 0`, `… = 'true'`",
+        ),
+        (
+            "CAST(price > 1 AS DECIMAL(3, 1))",
+            "bool can't be cast to decimal(3, 1)\nmake a number of it before: `CAST(… AS INT)`",
+        ),
+        (
+            "(at - at) || ''",
+            "duration[us] can't be cast to string\ntake its seconds: `EXTRACT(EPOCH FROM …)`",
+        ),
+        (
+            "none = clock",
+            "cannot compare 'date/datetime/time' to a string value\nwrite it as one: `TIME '10:00:00'`, `INTERVAL \
+             '2 hours'`",
+        ),
+        (
+            "DATE(none)",
+            "it reads texts of any form, of which it would see the first of each batch\nsay the form, as in \
+             `DATE(…, '%d.%m.%Y')`, or cast: `CAST(… AS DATE)`",
+        ),
+        (
+            "STRPTIME('7' || i, '%Y')",
+            "it meets \"7-7\", and timestamp[us] can't hold it\nleave such rows out before (`filter`)",
         ),
         (
             "CORR(i, qty)",
