@@ -14,7 +14,7 @@ use sqlparser_of_polars::tokenizer::Token;
 
 use crate::deep::{self, roomy};
 use crate::failure::PATTERN;
-use crate::{cuts, intervals, literals, truths};
+use crate::{cuts, intervals, literals, sizes, truths};
 
 /// An expression that can be evaluated row by row, as far as can be told without the columns'
 /// types.
@@ -60,6 +60,9 @@ impl Expression {
             let why = format!("has {what}, which there is not");
             return Err(refused(&why, Some(format!("write it like {form}"))));
         }
+        if let Some((what, advice)) = sizes::left_out(&read) {
+            return Err(refused(&format!("has {what}"), Some(advice.to_owned())));
+        }
         if intervals::meet(&read) {
             let advice =
                 "compare what lies between two moments with one: `b - a > INTERVAL '2 days'`";
@@ -70,7 +73,7 @@ impl Expression {
         }
         let null = has_null(&read);
         let mut rewritten =
-            truths::spell(&mut read) | cuts::spell(&mut read);
+            truths::spell(&mut read) | cuts::spell(&mut read) | sizes::cut(&mut read);
         rewritten |= deep::flatten(&mut read);
         let rewritten = rewritten.then(|| read.to_string());
         if deep::too_deep(&read) {

@@ -25,6 +25,7 @@ mod moments;
 mod points;
 mod positions;
 mod query;
+mod sizes;
 mod sql;
 mod texts;
 mod truths;

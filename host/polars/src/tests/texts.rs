@@ -68,6 +68,74 @@ fn a_part_begins_within_the_text_and_has_a_length() {
     }
 }
 
+#[test]
+fn a_cast_to_a_text_of_a_length_cuts_it() {
+    for (text, expected) in [
+        ("CAST(s AS VARCHAR(2))", ["ab", "é.", "", "NULL"]),
+        ("TRY_CAST(n + 10 AS VARCHAR(1))", ["1", "9", "NULL", "1"]),
+        ("s::varchar(1) || 'x'", ["ax", "éx", "x", "NULL"]),
+        ("CAST(s AS VARCHAR)", ["abc", "é.x-y", "", "NULL"]),
+    ] {
+        assert_eq!(shown(text), expected, "{text}");
+    }
+    for (text, expected) in [
+        (
+            "CAST(s AS CHAR(2))",
+            "has CHAR(2), whose length a CAST doesn't keep to\n`VARCHAR(…)` cuts a text, and `RPAD(…, …)` fills \
+             one up as well",
+        ),
+        (
+            "CAST(s AS VARBINARY(2))",
+            "has VARBINARY(2), whose length a CAST doesn't keep to\nleave the length out",
+        ),
+        (
+            "CAST(s AS TIME(0))",
+            "has TIME(0), whose digits a CAST doesn't keep to\nleave them out; `STRFTIME` writes as many as it is \
+             told",
+        ),
+        (
+            "CAST(s AS UUID)",
+            "has UUID, which any text would be\ncast it to VARCHAR, and look at it with a pattern: `… ~ \
+             '^[0-9a-f-]{36}$'`",
+        ),
+    ] {
+        let why = problem("derive", json!({"columns": {"made": text}}));
+        assert_eq!(
+            why,
+            format!("/columns/made: derive: the expression `{text}` {expected}")
+        );
+    }
+}
+
+/// What is made of a secret is no secret by its letters, so it is hidden nowhere else.
+#[test]
+fn no_value_is_told_that_is_made_of_a_written_text() {
+    for (text, value) in [
+        (
+            "CAST(UPPER('token') || n AS INT)",
+            "a text that was computed,",
+        ),
+        (
+            "CAST(SUBSTR('token', 3) AS INT)",
+            "a text that was computed,",
+        ),
+        ("CAST(s || 'token' AS INT)", "a text that was computed,"),
+        ("CAST('token' AS INT)", "\"token\","),
+        ("CAST(s || 'x' AS INT)", "\"abcx\","),
+        ("CAST(s || t AS INT)", "\"abcc\","),
+        (
+            "CAST(s AS INT) + LENGTH('token')",
+            "\"abc\" in column s, which is string,",
+        ),
+    ] {
+        let fault = derive(text, &given()).unwrap_err();
+        let whole = format!(
+            "derive can't compute made as `{text}`: it meets {value} and int32 can't hold it"
+        );
+        assert_eq!(fault.message, whole);
+    }
+}
+
 /// A length may be less than another, and one more is no other type.
 #[test]
 fn lengths_are_whole_numbers_like_others() {

@@ -1,0 +1,86 @@
+//! Types that are written with more than Polars' SQL reads of them: it takes `VARCHAR(1)` for a text of any
+//! length, and a `UUID` for any text.
+
+use std::ops::ControlFlow;
+
+use sqlparser_of_polars::ast::{
+    CharacterLength, DataType, Expr, Value, visit_expressions, visit_expressions_mut,
+};
+
+/// The first such type, what it is told to be, and what to write instead.
+pub(crate) fn left_out(expr: &Expr) -> Option<(String, &'static str)> {
+    let found = visit_expressions(expr, |part| match part {
+        Expr::Cast { data_type, .. } => match instead(data_type) {
+            Some((why, advice)) => ControlFlow::Break((format!("{data_type}, {why}"), advice)),
+            None => ControlFlow::Continue(()),
+        },
+        _ => ControlFlow::Continue(()),
+    });
+    found.break_value()
+}
+
+fn instead(data_type: &DataType) -> Option<(&'static str, &'static str)> {
+    const LENGTH: &str = "whose length a CAST doesn't keep to";
+    match data_type {
+        DataType::Char(Some(length)) | DataType::Character(Some(length))
+            if !matches!(length, CharacterLength::Max) =>
+        {
+            Some((
+                LENGTH,
+                "`VARCHAR(…)` cuts a text, and `RPAD(…, …)` fills one up as well",
+            ))
+        }
+        DataType::Binary(Some(_))
+        | DataType::Blob(Some(_))
+        | DataType::Bytes(Some(_))
+        | DataType::Varbinary(Some(_)) => Some((LENGTH, "leave the length out")),
+        DataType::Time(Some(_), _) => Some((
+            "whose digits a CAST doesn't keep to",
+            "leave them out; `STRFTIME` writes as many as it is told",
+        )),
+        DataType::Uuid => Some((
+            "which any text would be",
+            "cast it to VARCHAR, and look at it with a pattern: `… ~ '^[0-9a-f-]{36}$'`",
+        )),
+        _ => None,
+    }
+}
+
+/// Cuts what is cast to a text of a length; gives whether there was any.
+pub(crate) fn cut(expr: &mut Expr) -> bool {
+    let mut any = false;
+    let visited = visit_expressions_mut::<_, (), _>(expr, |part| {
+        if let Expr::Cast { data_type, .. } = part
+            && let Some(length) = length(data_type)
+        {
+            *data_type = DataType::Varchar(None);
+            let number =
+                |number: u64| Box::new(Expr::value(Value::Number(number.to_string(), false)));
+            let text = std::mem::replace(part, Expr::value(Value::Null));
+            *part = Expr::Substring {
+                expr: Box::new(text),
+                substring_from: Some(number(1)),
+                substring_for: Some(number(length)),
+                special: true,
+                shorthand: true,
+            };
+            any = true;
+        }
+        ControlFlow::Continue(())
+    });
+    debug_assert!(visited.is_continue());
+    any
+}
+
+fn length(data_type: &DataType) -> Option<u64> {
+    match data_type {
+        DataType::Varchar(Some(length))
+        | DataType::CharVarying(Some(length))
+        | DataType::CharacterVarying(Some(length)) => match length {
+            CharacterLength::IntegerLength { length, .. } => Some(*length),
+            CharacterLength::Max => None,
+        },
+        DataType::Clob(length) | DataType::String(length) => *length,
+        _ => None,
+    }
+}
