@@ -1,7 +1,8 @@
 //! Which types come into expressions, and as what.
 
 use arrow_schema::{DataType, TimeUnit};
-use hygge_core::zone_offset;
+
+use crate::zones;
 
 /// The type as which an expression sees a column: none if it can't. Small integers are widened so
 /// that they don't overflow, and because Polars without their types is built in less time.
@@ -32,11 +33,7 @@ pub(crate) fn inward(given: &DataType) -> Option<DataType> {
         }
         T::Duration(unit) => T::Duration(no_seconds(*unit)),
         T::Timestamp(unit, zone) => {
-            // A moment is the same in every zone, and Polars knows zones by name only.
-            let zone = zone.as_ref().map(|zone| match zone_offset(zone) {
-                Some(_) => "UTC".into(),
-                None => zone.clone(),
-            });
+            let zone = zone.as_ref().map(|zone| zones::named(zone).into());
             T::Timestamp(no_seconds(*unit), zone)
         }
         T::Dictionary(_, values) => inward(values)?,
@@ -59,7 +56,8 @@ pub(crate) fn outward(made: &DataType) -> Option<DataType> {
         | T::Date32
         | T::Decimal128(..)
         | T::Duration(_)
-        | T::Timestamp(..) => made.clone(),
+        | T::Timestamp(_, None) => made.clone(),
+        T::Timestamp(unit, Some(zone)) => T::Timestamp(*unit, Some(zones::fixed(zone).into())),
         T::Int8 | T::Int16 | T::UInt8 | T::UInt16 => T::Int32,
         T::Utf8View => T::Utf8,
         T::BinaryView => T::Binary,

@@ -20,7 +20,7 @@ use crate::exchange::{Refused, to_arrow, to_polars, type_of};
 use crate::expression::{Expression, first_line, quoted, within};
 use crate::{
     clocks, cuts, decimals, epoch, failure, meeting, moments, points, positions, texts, units,
-    whole, widths,
+    whole, widths, zones,
 };
 
 /// Refuses what doesn't fit, where rounding would be silent.
@@ -80,6 +80,18 @@ impl Evaluation {
         if let Some(unfit) = meeting::unfit(&bound.expr, &schema) {
             return Err(bound.fault(code::SCHEMA, &unfit.why).advise(unfit.advice));
         }
+        let given = |each: &Input| input.field(each.index).data_type();
+        let lost = bound
+            .inputs
+            .iter()
+            .filter(|each| zones::is_lost(given(each)));
+        let lost: Vec<&str> = lost.map(|each| each.name.as_str()).collect();
+        if let Some(name) = zones::read_of(&bound.expr, &lost, &schema) {
+            let why = format!("column {name} has a zone whose hours and days can't be read");
+            let fault = bound.fault(code::SCHEMA, &why).with("column", name);
+            return Err(fault.advise("take its UTC: `CAST(… AS TIMESTAMP)`"));
+        }
+        bound.expr = zones::alike(bound.expr, &schema);
         bound.expr = points::alike(bound.expr, &schema);
         bound.expr = moments::held(units::alike(bound.expr, &schema), &schema);
         bound.expr = decimals::exact(bound.expr, &schema);

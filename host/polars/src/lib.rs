@@ -32,6 +32,7 @@ mod truths;
 mod units;
 mod whole;
 mod widths;
+mod zones;
 
 #[cfg(test)]
 mod tests;
