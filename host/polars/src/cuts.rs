@@ -3,9 +3,10 @@
 
 use std::ops::ControlFlow;
 
-use polars::prelude::DataType;
+use polars::error::{PolarsResult, polars_err};
+use polars::prelude::{Column, DataType, Field, IntoColumn, Schema, StringNameSpaceImpl};
 use polars_plan::prelude::{
-    DynLiteralValue, Expr, FunctionExpr, LiteralValue, StringFunction, lit, when,
+    DynLiteralValue, Expr, FunctionExpr, LiteralValue, StringFunction, lit,
 };
 use sqlparser_of_polars::ast::{
     Expr as SqlExpr, FunctionArg, FunctionArgExpr, FunctionArguments, Value, visit_expressions_mut,
@@ -19,15 +20,16 @@ pub(crate) fn within(expr: Expr) -> Expr {
         };
         match (&function, input.as_slice()) {
             (FunctionExpr::StringExpr(StringFunction::Slice), [text, from, length]) => {
-                let cut = |length: Expr| Expr::Function {
-                    input: vec![text.clone(), at_least_nothing(from.clone()), length],
-                    function,
-                };
+                let from = at_least_nothing(from.clone());
                 match is_written(length) {
-                    true => cut(length.clone()),
-                    false => when(length.clone().is_not_null())
-                        .then(cut(at_least_nothing(length.clone())))
-                        .otherwise(lit(LiteralValue::untyped_null()).cast(DataType::String)),
+                    true => Expr::Function {
+                        input: vec![text.clone(), from, length.clone()],
+                        function,
+                    },
+                    false => {
+                        let length = at_least_nothing(length.clone());
+                        text.clone().map_many(cut, &[from, length], gives)
+                    }
                 }
             }
             (
@@ -42,6 +44,28 @@ pub(crate) fn within(expr: Expr) -> Expr {
             _ => Expr::Function { input, function },
         }
     })
+}
+
+fn gives(_: &Schema, sides: &[Field]) -> PolarsResult<Field> {
+    let name = sides.first().map(|text| text.name().clone());
+    Ok(Field::new(name.unwrap_or_default(), DataType::String))
+}
+
+/// A part of a length that may be NULL.
+fn cut(columns: &mut [Column]) -> PolarsResult<Column> {
+    let [text, from, length] = columns else {
+        return Err(polars_err!(ComputeError: "a part is one of a text"));
+    };
+    let made = text.str()?.str_slice(from, length)?.into_column();
+    if length.null_count() == 0 {
+        return Ok(made);
+    }
+    let none = Column::full_null(made.name().clone(), made.len(), &DataType::String);
+    // What stands in the expression has one value for all rows.
+    match length.len() == made.len() {
+        true => made.zip_with(&length.is_not_null(), &none),
+        false => Ok(none),
+    }
 }
 
 fn at_least_nothing(number: Expr) -> Expr {

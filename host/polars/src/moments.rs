@@ -3,14 +3,11 @@
 
 use polars::error::{PolarsError, PolarsResult, polars_err};
 use polars::prelude::{Column, DataType, Duration, Field, Schema, TimeUnit};
-use polars_plan::prelude::{Expr, FunctionExpr, LiteralValue, TemporalFunction};
+use polars_plan::prelude::{Expr, FunctionExpr, TemporalFunction};
 
 use crate::failure;
 use crate::units::{has_moments, ticks};
 use crate::whole::{BEYOND, Op};
-
-/// Years between the first and the last nanosecond that a moment has.
-const NANOSECONDS: i64 = 585;
 
 /// The expression with sums of moments that fail where there is no such moment.
 pub(crate) fn held(expr: Expr, schema: &Schema) -> Expr {
@@ -21,8 +18,13 @@ pub(crate) fn held(expr: Expr, schema: &Schema) -> Expr {
         Expr::BinaryExpr { .. } => sum(&part, schema).unwrap_or(part),
         Expr::Function { input, function } => match (function, input.as_slice()) {
             (FunctionExpr::TemporalExpr(TemporalFunction::OffsetBy), [moment, interval]) => {
-                let moment = moment.clone();
-                offset(&moment, interval, &part, schema).unwrap_or(part)
+                match within(moment.clone(), interval, schema) {
+                    Some(moment) => Expr::Function {
+                        input: vec![moment, interval.clone()],
+                        function: function.clone(),
+                    },
+                    None => part,
+                }
             }
             _ => part,
         },
@@ -96,46 +98,60 @@ fn beyond(
     polars_err!(ComputeError: "it meets {told}{BEYOND}{made}")
 }
 
-/// A written interval that is added to nanoseconds: others have room for each that can be written.
-fn offset(moment: &Expr, interval: &Expr, added: &Expr, schema: &Schema) -> Option<Expr> {
+/// A moment to which a written interval is added, where both are within nanoseconds: other units have room
+/// for each that can be written.
+fn within(moment: Expr, interval: &Expr, schema: &Schema) -> Option<Expr> {
     let made = moment.to_field(schema).ok()?.dtype;
-    let Expr::Literal(LiteralValue::Scalar(written)) = interval else {
+    let (DataType::Datetime(TimeUnit::Nanoseconds, zone), Expr::Literal(written)) =
+        (&made, interval)
+    else {
         return None;
     };
-    let interval = Duration::try_parse(written.value().get_str()?).ok()?;
-    if !matches!(made, DataType::Datetime(TimeUnit::Nanoseconds, _)) {
+    let interval = Duration::try_parse(written.extract_str()?).ok()?;
+    let last = last(interval, zone.is_some());
+    let back = interval.negative();
+    let name = failure::name(&made.to_string());
+    let compute = move |column: Column| {
+        let beyond = |moment: Option<i64>| match (moment, last) {
+            (Some(moment), Some(last)) if back => moment < last,
+            (Some(moment), Some(last)) => moment > last,
+            (moment, None) => moment.is_some(),
+            (None, _) => false,
+        };
+        match ticks(&column)?.iter().position(beyond) {
+            Some(row) => {
+                let moment = column.get(row)?;
+                let way = if back { "before" } else { "after" };
+                Err(polars_err!(
+                    ComputeError: "it meets a moment that long {way} {moment}{BEYOND}{name}"
+                ))
+            }
+            None => Ok(column),
+        }
+    };
+    let gives = move |_: &Schema, field: &Field| Ok(Field::new(field.name.clone(), made.clone()));
+    Some(moment.map(compute, gives))
+}
+
+/// The last moment, or the first, to which it can be added; none where it is longer than all of them.
+fn last(interval: Duration, zoned: bool) -> Option<i64> {
+    const DAY: i128 = 86_400_000_000_000;
+    let months = i128::from(interval.months()) * 31 * DAY;
+    let rest = i128::from(interval.nanoseconds())
+        + (i128::from(interval.days()) + 7 * i128::from(interval.weeks())) * DAY;
+    if months + rest > i128::from(u64::MAX) {
         return None;
     }
-    let (back, far) = (interval.negative(), interval.months() > 12 * NANOSECONDS);
-    let name = failure::name(&made.to_string());
-    let compute = move |columns: &mut [Column]| match columns {
-        [added, moment] => {
-            let (after, before) = (ticks(added)?, ticks(moment)?);
-            // Whoever wraps around comes out on the other side.
-            let wrapped = |(after, before): (Option<i64>, Option<i64>)| match (after, before) {
-                (Some(after), Some(before)) => far || (after < before) != back && after != before,
-                _ => false,
-            };
-            match after.iter().zip(before.iter()).position(wrapped) {
-                Some(row) => {
-                    let moment = moment.get(row)?;
-                    let way = if back { "before" } else { "after" };
-                    Err(polars_err!(
-                        ComputeError: "it meets a moment that long {way} {moment}{BEYOND}{name}"
-                    ))
-                }
-                None => Ok(added.clone()),
-            }
-        }
-        _ => Err(polars_err!(ComputeError: "an interval is added to a moment")),
+    let end = if interval.negative() {
+        i64::MIN
+    } else {
+        i64::MAX
     };
-    let gives = move |_: &Schema, sides: &[Field]| {
-        let name = sides.first().map(|moment| moment.name().clone());
-        Ok(Field::new(name.unwrap_or_default(), made.clone()))
+    // A day less, since the hours of a zone are others here than there.
+    let end = match (zoned, interval.negative()) {
+        (false, _) => end,
+        (true, true) => end + 86_400_000_000_000,
+        (true, false) => end - 86_400_000_000_000,
     };
-    Some(
-        added
-            .clone()
-            .map_many(compute, std::slice::from_ref(moment), gives),
-    )
+    (-interval).add_ns(end, None).ok()
 }

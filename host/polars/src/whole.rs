@@ -33,6 +33,14 @@ pub(crate) fn checked(expr: Expr, schema: &Schema) -> Expr {
             return part;
         };
         let side = |side: &Expr| side.clone().strict_cast(whole.clone());
+        // Once, or those in each other would be as many as two to the power of their levels.
+        if matches!(op, Op::Abs) {
+            let number = side(left);
+            let compute = move |column: Column| op.of_columns(&column, &column);
+            let gives =
+                move |_: &Schema, field: &Field| Ok(Field::new(field.name.clone(), whole.clone()));
+            return number.map(compute, gives);
+        }
         let (left, right) = (side(left), side(right));
         let compute = move |columns: &mut [Column]| match columns {
             [left, right] => op.of_columns(left, right),

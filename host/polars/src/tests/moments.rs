@@ -270,6 +270,9 @@ fn moments_of_different_units_lose_nothing() {
     ] {
         assert_eq!(one(text), (value.to_owned(), kind.to_owned()), "{text}");
     }
+    // Each is looked at once, however many stand in each other.
+    let days = format!("ns{}", " + INTERVAL '1 day'".repeat(60));
+    assert_eq!(one(&days).0, "1970-03-01T23:59:59.999000001");
 }
 
 #[test]
@@ -296,6 +299,21 @@ fn moments_that_there_are_not_are_told() {
         (
             "last + INTERVAL '1 hour'",
             "it meets a moment that long after 2262-04-11 23:47:16.854775807, which is beyond timestamp[ns]",
+            BEFORE,
+        ),
+        (
+            "last + INTERVAL '1 month'",
+            "it meets a moment that long after 2262-04-11 23:47:16.854775807, which is beyond timestamp[ns]",
+            BEFORE,
+        ),
+        (
+            "ns - INTERVAL '300 years'",
+            "it meets a moment that long before 1969-12-31 23:59:59.999000001, which is beyond timestamp[ns]",
+            BEFORE,
+        ),
+        (
+            "ns + INTERVAL '5000 years'",
+            "it meets a moment that long after 1969-12-31 23:59:59.999000001, which is beyond timestamp[ns]",
             BEFORE,
         ),
         (
