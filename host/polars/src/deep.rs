@@ -5,7 +5,9 @@
 
 use std::ops::ControlFlow;
 
-use sqlparser_of_polars::ast::{BinaryOperator, Expr, Value, Visit, VisitMut, Visitor, VisitorMut};
+use sqlparser_of_polars::ast::{
+    BinaryOperator, Expr, Value, Visit, VisitMut, Visitor, VisitorMut, visit_expressions,
+};
 use sqlparser_of_polars::dialect::GenericDialect;
 use sqlparser_of_polars::tokenizer::{Token, Tokenizer};
 
@@ -13,6 +15,8 @@ use sqlparser_of_polars::tokenizer::{Token, Tokenizer};
 const MOST_LEVELS: usize = 150;
 /// Operators and words of an expression, which are read before they are counted as levels.
 const MOST_WORDS: usize = 20_000;
+/// WHENs of a CASE.
+pub(crate) const MOST_WHENS: usize = 500;
 /// Address space, of which only what is used is taken.
 const STACK: usize = 256 << 20;
 
@@ -104,14 +108,14 @@ pub(crate) fn too_deep(expr: &Expr) -> bool {
     impl Visitor for Levels {
         type Break = ();
 
-        fn pre_visit_expr(&mut self, _: &Expr) -> ControlFlow<()> {
-            self.now += 1;
+        fn pre_visit_expr(&mut self, part: &Expr) -> ControlFlow<()> {
+            self.now += usize::from(is_level(part));
             self.most = self.most.max(self.now);
             ControlFlow::Continue(())
         }
 
-        fn post_visit_expr(&mut self, _: &Expr) -> ControlFlow<()> {
-            self.now -= 1;
+        fn post_visit_expr(&mut self, part: &Expr) -> ControlFlow<()> {
+            self.now -= usize::from(is_level(part));
             ControlFlow::Continue(())
         }
     }
@@ -119,4 +123,19 @@ pub(crate) fn too_deep(expr: &Expr) -> bool {
     let visited = Visit::visit(expr, &mut levels);
     debug_assert!(visited.is_continue());
     levels.most > MOST_LEVELS
+}
+
+/// Parentheses are none to whatever evaluates.
+fn is_level(part: &Expr) -> bool {
+    !matches!(part, Expr::Nested(_))
+}
+
+/// Whether a CASE has more WHENs than can be planned: each stands in the one before, and is looked at
+/// from all of them.
+pub(crate) fn too_many_whens(expr: &Expr) -> bool {
+    let found = visit_expressions(expr, |part| match part {
+        Expr::Case { conditions, .. } if conditions.len() > MOST_WHENS => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    });
+    found.is_break()
 }

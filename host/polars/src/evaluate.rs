@@ -165,9 +165,12 @@ impl Evaluation {
     fn input(&self, name: &str, schema: &Schema) -> Result<Input> {
         let Ok(index) = schema.index_of(name) else {
             let fault = self.fault(code::SCHEMA, &format!("there is no column {name}"));
-            return Err(fault
-                .with("column", name)
-                .advise(columns_instead(name, schema)));
+            let columns = columns_instead(name, schema);
+            let in_quotes = self.text.contains(&format!("\"{name}\""));
+            return Err(fault.with("column", name).advise(match in_quotes {
+                true => format!("a text stands in 'single quotes'; {columns}"),
+                false => columns,
+            }));
         };
         let given = schema.field(index).data_type();
         match inward(given) {

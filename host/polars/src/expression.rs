@@ -14,7 +14,7 @@ use sqlparser_of_polars::tokenizer::Token;
 
 use crate::deep::{self, roomy};
 use crate::failure::PATTERN;
-use crate::{cuts, intervals, literals, sizes, truths};
+use crate::{cuts, intervals, literals, signs, sizes, truths};
 
 /// An expression that can be evaluated row by row, as far as can be told without the columns'
 /// types.
@@ -54,8 +54,10 @@ impl Expression {
         if deep::too_long(text) {
             return Err(refused("is too long", Some(SHORTER.to_owned())));
         }
-        let mut read =
-            grammar(text).map_err(|why| refused(&format!("can't be read: {why}"), None))?;
+        let mut read = grammar(text).map_err(|why| {
+            let advice = unread(&why);
+            refused(&format!("can't be read: {why}"), advice)
+        })?;
         if let Some((what, form)) = literals::impossible(&read) {
             let why = format!("has {what}, which there is not");
             return Err(refused(&why, Some(format!("write it like {form}"))));
@@ -75,12 +77,16 @@ impl Expression {
         let mut rewritten =
             truths::spell(&mut read) | cuts::spell(&mut read) | sizes::cut(&mut read);
         rewritten |= deep::flatten(&mut read);
+        signs::part(&mut read);
         let rewritten = rewritten.then(|| read.to_string());
-        if deep::too_deep(&read) {
+        if deep::too_many_whens(&read) {
             return Err(refused(
-                "is too deep: its terms stand in each other, level by level",
-                Some(SHORTER.to_owned()),
+                &format!("has a CASE of more than {} WHENs", deep::MOST_WHENS),
+                Some("look values up where the rows are read, or after".to_owned()),
             ));
+        }
+        if deep::too_deep(&read) {
+            return Err(refused(DEEP, Some(SHORTER.to_owned())));
         }
         let read = caught(|| polars_sql::sql_expr(rewritten.as_deref().unwrap_or(text)));
         let read =
@@ -95,7 +101,17 @@ impl Expression {
                     "has values of several types in a list",
                     Some("write them alike: `IN (12.5, 1.0)`".to_owned()),
                 )
-            } else if why.contains("Literal(") || why.contains("Span(") {
+            } else if rewritten.is_some() && why.starts_with("unable to parse") {
+                // Parentheses of its own made it so.
+                refused(DEEP, Some(SHORTER.to_owned()))
+            } else if why.contains("cannot parse literal") {
+                let advice = "numbers are written without an exponent, and long ones as decimals: \
+                              `CAST('…' AS DECIMAL(38, 0))`";
+                refused(&format!("can't be read: {why}"), Some(advice.to_owned()))
+            } else if why.contains("Literal(")
+                || why.contains("Span(")
+                || why.starts_with("operator ")
+            {
                 refused(
                     "has something that expressions can't do",
                     Some("see docs/transforms.md for what they can".to_owned()),
@@ -152,6 +168,7 @@ fn written_set(part: Expr) -> Expr {
     part
 }
 
+const DEEP: &str = "is too deep: its terms stand in each other, level by level";
 const SHORTER: &str = "compute parts of it before, in a `derive` of their own";
 
 /// What the SQL grammar has to say, which tells more than Polars passes on.
@@ -165,6 +182,15 @@ fn grammar(text: &str) -> Result<SqlExpr, String> {
         Token::EOF => Ok(expr),
         _ => parser.expected("its end", next).map_err(told),
     }
+}
+
+/// What to do where the grammar tells of a word that isn't the one.
+fn unread(why: &str) -> Option<String> {
+    if why.contains("recursion limit") {
+        return Some(SHORTER.to_owned());
+    }
+    let case = why.starts_with("expected its end, found WHEN");
+    case.then(|| "a CASE ends with `END`, and as many as 40 of them stand in each other".to_owned())
 }
 
 /// What the grammar says, for people.
@@ -197,8 +223,21 @@ fn more_than_a_row(part: &Expr) -> Option<&'static str> {
     }
 }
 
+/// Functions of other databases that tell the time.
+const CLOCKS: [&str; 6] = [
+    "now",
+    "getdate",
+    "sysdate",
+    "today",
+    "current_date",
+    "current_timestamp",
+];
+
 fn near_function(why: &str) -> Option<String> {
     let asked = why.split('\'').nth(1)?;
+    if CLOCKS.contains(&asked.to_ascii_lowercase().as_str()) {
+        return Some("`type: run_columns` adds the moment of the run".to_owned());
+    }
     let known = polars_sql::keywords::all_functions();
     // Some that Polars' SQL knows it can only refuse, as it is built here.
     let others = known.iter().copied().filter(|name| *name != asked);

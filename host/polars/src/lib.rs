@@ -25,6 +25,7 @@ mod moments;
 mod points;
 mod positions;
 mod query;
+mod signs;
 mod sizes;
 mod sql;
 mod texts;

@@ -13,6 +13,7 @@ use sqlparser_of_polars::tokenizer::Token;
 
 use crate::deep::{roomy, too_long};
 use crate::expression::{Expression, Refusal, quoted, told};
+use crate::signs;
 
 /// The name of the rows that come in.
 const SELF: &str = "self";
@@ -316,11 +317,13 @@ fn expression(expr: &Expr, table: &[String]) -> Result<Expression, Refusal> {
             "do it where all rows are: in the query of the home, or after",
         ));
     }
+    signs::part(&mut plain);
     Expression::parse(&plain.to_string())
 }
 
 fn is_table(name: &str, table: &[String]) -> bool {
-    table.iter().any(|each| each == name)
+    let mut table = table.iter();
+    table.any(|each| each == name || each == SELF && name.eq_ignore_ascii_case(SELF))
 }
 
 fn last(name: &ObjectName) -> Option<&str> {

@@ -197,6 +197,11 @@ fn what_can_t_be_is_a_problem_with_a_place() {
         ("row_number() OVER (ORDER BY id) = 1", format!("the expression `row_number() OVER (ORDER BY id) = 1` uses a window function: {rows}")),
         ("state IN (id)", "the expression `state IN (id)` has something else than written values in a list\n-".to_owned()),
         ("price IN (12.5, 1)", "the expression `price IN (12.5, 1)` has values of several types in a list\nwrite them alike: `IN (12.5, 1.0)`".to_owned()),
+        ("price > NOW()", "the expression `price > NOW()` can't be read: unsupported function 'now'\n`type: run_columns` adds the moment of the run".to_owned()),
+        ("GREATEST() > 1", "the expression `GREATEST() > 1` can't be read: cannot return empty fold because the number of output rows is unknown\n-".to_owned()),
+        ("CASE WHEN id = 1 THEN 2", "the expression `CASE WHEN id = 1 THEN 2` can't be read: expected its end, found WHEN at character 6\na CASE ends with `END`, and as many as 40 of them stand in each other".to_owned()),
+        ("price > 1e3", "the expression `price > 1e3` can't be read: cannot parse literal: \"1e3\"\nnumbers are written without an exponent, and long ones as decimals: `CAST('…' AS DECIMAL(38, 0))`".to_owned()),
+        ("id << 2 > 1", "the expression `id << 2 > 1` has something that expressions can't do\nsee docs/transforms.md for what they can".to_owned()),
         ("(1, 2)", "the expression `(1, 2)` has something that expressions can't do\nsee docs/transforms.md for what they can".to_owned()),
         ("x'4142'", "the expression `x'4142'` has something that expressions can't do\nsee docs/transforms.md for what they can".to_owned()),
     ] {
@@ -216,6 +221,11 @@ fn what_doesn_t_fit_the_columns_is_told_before_rows_move() {
             "pricee > 8",
             "filter can't evaluate `pricee > 8`: there is no column pricee\n\
                         did you mean `price`? there are id, state, price",
+        ),
+        (
+            "state = \"paid\"",
+            "filter can't evaluate `state = \"paid\"`: there is no column paid\n\
+                        a text stands in 'single quotes'; there are id, state, price",
         ),
         (
             "price",

@@ -31,6 +31,11 @@ fn a_select_chooses_names_computes_and_filters() {
             vec![4],
         ),
         (
+            "SELECT SELF.id, - -id AS same, -(- -self.id) AS other FROM SELF WHERE - -Self.id > 2",
+            vec!["id: int64", "same: int64", "other: int64"],
+            vec![3, 4],
+        ),
+        (
             "SELECT * EXCLUDE (price), UPPER(self.state) AS big FROM self",
             vec!["id: int64", "state: string", "big: string"],
             vec![1, 2, 3, 4],

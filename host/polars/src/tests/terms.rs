@@ -38,6 +38,39 @@ fn sums_of_as_many_terms_as_fit_are_made_and_longer_ones_refused() {
 }
 
 #[test]
+fn as_many_stand_in_each_other_as_is_said() {
+    let nested =
+        |n: usize, around: fn(String, usize) -> String| (0..n).fold("id".to_owned(), around);
+    let kinds: [fn(String, usize) -> String; 4] = [
+        |within, _| format!("({within})"),
+        |within, _| format!("ABS({within})"),
+        |within, level| format!("CASE WHEN id = {level} THEN {level} ELSE {within} END"),
+        |within, level| format!("COALESCE(({within}) + 0, {level})"),
+    ];
+    for around in &kinds[..3] {
+        assert_eq!(derive(&nested(45, *around), &orders()).unwrap().len(), 4);
+    }
+    for around in kinds {
+        let why = problem("derive", json!({"columns": {"made": nested(60, around)}}));
+        let known = [
+            "compute parts of it before",
+            "as many as 40 of them stand in each other",
+        ];
+        assert!(known.iter().any(|known| why.contains(known)), "{why}");
+    }
+    let or = |within: String, level: usize| format!("({within} AND id > {level}) OR id = {level}");
+    let text = (0..45).fold("id = 3".to_owned(), or);
+    assert_eq!(ids(&filter(&text, &orders()).unwrap()), [3]);
+    let whens = |n: usize| {
+        let each = (0..n).map(|n| format!("WHEN id = {n} THEN {n} "));
+        format!("CASE {}END", each.collect::<String>())
+    };
+    let why = problem("derive", json!({"columns": {"made": whens(501)}}));
+    assert!(why.contains("has a CASE of more than 500 WHENs"), "{why}");
+    assert_eq!(derive(&whens(300), &orders()).unwrap().null_count(), 0);
+}
+
+#[test]
 fn what_polars_gives_up_over_is_an_error() {
     let text = format!(
         "TIMESTAMP '2024-01-31 10:00:00'{}",
