@@ -120,6 +120,11 @@ pub(crate) const PATTERN: &str = "the pattern can't be read: ";
 /// A sentence of Polars with the names that types have elsewhere.
 pub(crate) fn words(why: &str) -> String {
     let marks = ['(', ')', '`', ' '];
+    let why = why
+        .replace("datetime[", "timestamp[")
+        .replace("μs", "us")
+        .replace("dyn int", "a whole number")
+        .replace("dyn float", "a number");
     let each = why.split_inclusive(marks).map(|part| {
         let plain = part.trim_end_matches(marks);
         let sized = plain.strip_prefix(['i', 'u', 'f']).unwrap_or_default();
@@ -174,6 +179,10 @@ mod tests {
         assert_eq!(
             words(other),
             "cannot compare string with numeric type (int32)"
+        );
+        assert_eq!(
+            words("* not allowed on datetime[μs] and dyn int"),
+            "* not allowed on timestamp[us] and a whole number"
         );
         assert_eq!(
             words("`str` and `f64`, in a fit"),
