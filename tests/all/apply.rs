@@ -256,6 +256,168 @@ fn a_script_ends_no_transaction_but_its_own() {
 }
 
 #[test]
+fn what_a_script_commits_itself_is_told() {
+    let target = Target::Mssql(Database::start());
+    let project = target.project();
+    let Target::Mssql(database) = &target else {
+        unreachable!()
+    };
+    database.without(&["dbo.hygge_test_stays"]);
+    let stays = || database.run("SELECT name FROM sys.objects WHERE name = 'hygge_test_stays'");
+    // What comes after a ROLLBACK lasts no more than what came before it.
+    for script in [
+        "ROLLBACK;\nCREATE TABLE hygge_test_stays (id int);\nINSERT INTO hygge_test_stays VALUES (1);\n",
+        "BEGIN TRY\n  SELECT 1 / 0;\nEND TRY\nBEGIN CATCH\n  ROLLBACK;\n  CREATE TABLE hygge_test_stays (id int);\n\
+         END CATCH\n",
+        "ROLLBACK;\nCREATE TABLE hygge_test_stays (id int);\nSELECT 1 / 0;\n",
+    ] {
+        project.write("schema/2.sql", script);
+        let refused = project.hygge(APPLY).run();
+        assert_eq!(refused.code, Some(1), "{refused}");
+        assert!(refused.stderr.contains("nothing was applied"), "{refused}");
+        assert_eq!(target.holds(&project), nothing(), "{script}");
+        assert_eq!(stays(), [""; 0], "{script}");
+    }
+    // What is committed stays, whatever comes after it.
+    let commits =
+        "CREATE TABLE hygge_test_stays (id int);\nWHILE @@TRANCOUNT > 0 COMMIT;\nSELECT 1 / 0;\n";
+    project.write("schema/2.sql", commits);
+    insta::assert_snapshot!("commits_and_fails", project.hygge(APPLY).run().shown());
+    assert_eq!(stays(), ["hygge_test_stays"]);
+    database.without(&["dbo.hygge_test_stays", "dbo.hygge_test_seeds"]);
+    database.without(&["dbo.hygge_applied"]);
+    for (name, script) in [
+        ("commits", commits.replace("SELECT 1 / 0;\n", "")),
+        (
+            "commits_by_statement",
+            "SET IMPLICIT_TRANSACTIONS OFF;\nROLLBACK;\nCREATE TABLE hygge_test_stays (id int);\n"
+                .to_owned(),
+        ),
+    ] {
+        project.write("schema/2.sql", script);
+        insta::assert_snapshot!(name, project.hygge(APPLY).run().shown());
+        assert_eq!(stays(), ["hygge_test_stays"]);
+        database.without(&["dbo.hygge_test_stays", "dbo.hygge_test_seeds"]);
+        database.without(&["dbo.hygge_applied"]);
+    }
+}
+
+#[test]
+fn ends_of_lines_are_data() {
+    for target in Target::both() {
+        let project = target.project();
+        project.write(
+            "schema/1.sql",
+            "CREATE TABLE hygge_test_seeds (id int NOT NULL, name varchar(20) NULL);\r\nGO\r\n\
+             INSERT INTO hygge_test_seeds VALUES (1, 'a\r\nb');\r\n",
+        );
+        project
+            .hygge("apply schema/1.sql --connection db")
+            .succeed();
+        let length = "FROM hygge_test_seeds WHERE name = 'a' + CHAR(13) + CHAR(10) + 'b'";
+        let found = match &target {
+            Target::Mssql(database) => database.run(&format!("SELECT COUNT(*) {length}")),
+            Target::Sqlite => {
+                let database = rusqlite::Connection::open(project.path("seeds.db")).unwrap();
+                let hex = "SELECT hex(name) FROM hygge_test_seeds";
+                let hex: String = database.query_row(hex, (), |row| row.get(0)).unwrap();
+                assert_eq!(hex, "610D0A62");
+                vec!["1".to_owned()]
+            }
+        };
+        assert_eq!(found, ["1"]);
+    }
+}
+
+#[test]
+fn a_file_is_the_same_by_every_way_to_it() {
+    for target in Target::both() {
+        let project = target.project();
+        project.hygge(APPLY).succeed();
+        // The project by another name, and a folder of it.
+        let aside = tempfile::tempdir().unwrap();
+        let link = aside.path().join("link");
+        std::os::unix::fs::symlink(project.path(""), &link).unwrap();
+        std::os::unix::fs::symlink(project.path("schema"), project.path("again")).unwrap();
+        let link = link.to_str().unwrap();
+        for command in [
+            format!("{APPLY} --project {link}"),
+            format!("apply {link}/schema/1.sql {link}/schema/2.sql --connection db"),
+            format!(
+                "apply {link}/schema/1.sql {link}/schema/2.sql --connection db --project {link}"
+            ),
+            "apply again/1.sql again/2.sql --connection db".to_owned(),
+        ] {
+            let said = project.hygge(&command).succeed();
+            assert_eq!(said.stdout.matches("Unchanged").count(), 2, "{said}");
+            assert_eq!(target.holds(&project), all(), "{command}");
+        }
+        let twice = "apply schema/1.sql again/1.sql --connection db";
+        let twice = project.hygge(twice).run();
+        assert!(twice.stderr.contains("is named twice"), "{twice}");
+        // Its name goes to another file.
+        let second = std::fs::read_to_string(project.path("schema/2.sql")).unwrap();
+        project.write("schema/3.sql", second);
+        project.write(
+            "schema/2.sql",
+            "DELETE FROM hygge_test_seeds WHERE id = 5;\n",
+        );
+        let moved = "apply schema/2.sql schema/3.sql --connection db";
+        let refused = project.hygge(moved).run();
+        assert_eq!(refused.code, Some(2), "{refused}");
+        project.hygge(&format!("{moved} --allow-edited")).succeed();
+        assert_eq!(target.holds(&project).0, ["1", "2", "3", "4"]);
+    }
+}
+
+#[test]
+fn the_record_is_nobody_elses() {
+    for target in Target::both() {
+        let project = target.project();
+        let kind = match target {
+            Target::Sqlite => "sqlite",
+            Target::Mssql(_) => "mssql",
+        };
+        project.hygge(APPLY).succeed();
+        for (name, script) in [
+            ("dropped", "DROP TABLE hygge_applied;\n"),
+            (
+                "deleted",
+                "SELECT 1;\nDELETE FROM hygge_applied WHERE file_name = 'schema/1.sql';\n",
+            ),
+        ] {
+            project.write("schema/3.sql", script);
+            let refused = project.hygge("apply schema/3.sql --connection db").run();
+            assert_eq!(refused.code, Some(1), "{refused}");
+            insta::assert_snapshot!(format!("{kind}_record_{name}"), refused.shown());
+            assert_eq!(target.holds(&project), all());
+        }
+    }
+    // One that was there before.
+    let port = regex::Regex::new(r"127\.0\.0\.1,\d+").unwrap();
+    for target in Target::both() {
+        let project = target.project();
+        let theirs = "CREATE TABLE hygge_applied (id int)";
+        let kind = match &target {
+            Target::Sqlite => {
+                let database = rusqlite::Connection::open(project.path("seeds.db")).unwrap();
+                database.execute_batch(theirs).unwrap();
+                "sqlite"
+            }
+            Target::Mssql(database) => {
+                database.run(theirs);
+                "mssql"
+            }
+        };
+        let said = project.hygge(APPLY).run().shown();
+        insta::assert_snapshot!(
+            format!("{kind}_record_of_another"),
+            port.replace_all(&said, "[SERVER]")
+        );
+    }
+}
+
+#[test]
 fn a_file_undoes_nothing_of_another() {
     for target in Target::both() {
         let project = target.project();
@@ -318,6 +480,8 @@ fn what_no_transaction_takes_is_refused() {
     insta::assert_snapshot!("foreign_keys", project.hygge(APPLY).run().shown());
     let json = project.hygge(&format!("{APPLY} --output json")).run();
     insta::assert_snapshot!("foreign_keys_json", json.shown());
+    project.write("schema/2.sql", "SELECT 1;\nPRAGMA journal_mode = WAL;\n");
+    insta::assert_snapshot!("journal_mode", project.hygge(APPLY).run().shown());
     assert_eq!(Target::Sqlite.holds(&project), nothing());
     let target = Target::Mssql(Database::start());
     let project = target.project();
@@ -374,6 +538,8 @@ fn wrongly() {
     let project = Target::Sqlite.project();
     project.write("open.sql", "SELECT 1;\n/* never\n");
     project.write("latin.sql", b"SELECT 'caf\xe9'");
+    project.write("go.sql", "SELECT 1;\nGO 0\n");
+    project.write("nul.sql", "SELECT 1;\n\0SELECT 2;\n");
     project.write("flows/f/flow.yml", "home: {connection: db}\nstore: lake\n");
     for (name, arguments) in [
         ("no_connection", "apply schema/1.sql --connection dv"),
@@ -383,6 +549,8 @@ fn wrongly() {
         ("twice", "apply schema/1.sql ./schema/1.sql --connection db"),
         ("open", "apply open.sql --connection db"),
         ("latin", "apply latin.sql --connection db"),
+        ("go", "apply go.sql --connection db"),
+        ("nul", "apply nul.sql --connection db"),
         ("no_home", "list"),
         ("json", "apply nothing.sql --connection db --output json"),
     ] {

@@ -15,13 +15,30 @@ pub struct Batch {
     pub times: usize,
 }
 
-/// Something that begins and never ends.
+/// Why a script can't be parted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unclosed {
-    /// What it is.
-    pub what: &'static str,
-    /// The line it begins at, from 1.
-    pub line: usize,
+pub enum Unparted {
+    /// Something begins and never ends.
+    Unclosed {
+        /// What it is.
+        what: &'static str,
+        /// The line it begins at, from 1.
+        line: usize,
+    },
+    /// A line begins with `GO`, and is none that parts batches. Whether it was meant to is anybody's
+    /// guess, and a guess would run something else than was written.
+    Go {
+        /// The line, from 1.
+        line: usize,
+    },
+}
+
+/// A line as one that parts batches.
+enum Parting {
+    /// It does; the batch before it is run so many times.
+    Times(usize),
+    /// It looks as if.
+    Wrong,
 }
 
 /// Where the reader is.
@@ -35,7 +52,7 @@ enum Within {
 
 /// Parts a script at lines that hold `GO` and, maybe, how often; in any case, and not within a text, a
 /// quoted name or a comment. Batches of nothing but comments are left out.
-pub fn batches(script: &str, syntax: ScriptSyntax) -> Result<Vec<Batch>, Unclosed> {
+pub fn batches(script: &str, syntax: ScriptSyntax) -> Result<Vec<Batch>, Unparted> {
     let mut found = Vec::new();
     let mut within = Within::Statements;
     // Where what is open began.
@@ -43,7 +60,10 @@ pub fn batches(script: &str, syntax: ScriptSyntax) -> Result<Vec<Batch>, Unclose
     let (mut sql, mut begins, mut first) = (String::new(), 1, None);
     for (nth, line) in script.split_inclusive('\n').enumerate() {
         let number = nth + 1;
-        if let (Within::Statements, Some(times)) = (&within, parted(line)) {
+        if let (Within::Statements, Some(parting)) = (&within, parted(line)) {
+            let Parting::Times(times) = parting else {
+                return Err(Unparted::Go { line: number });
+            };
             let sql = std::mem::take(&mut sql);
             if let Some(first) = first.take() {
                 found.push(Batch {
@@ -103,7 +123,7 @@ pub fn batches(script: &str, syntax: ScriptSyntax) -> Result<Vec<Batch>, Unclose
         Within::Comment(_) => Some("a comment"),
     };
     if let Some(what) = what {
-        return Err(Unclosed { what, line: opened });
+        return Err(Unparted::Unclosed { what, line: opened });
     }
     if let Some(first) = first {
         found.push(Batch {
@@ -127,21 +147,27 @@ fn opens(letter: char, syntax: ScriptSyntax) -> Option<(char, &'static str)> {
     })
 }
 
-/// How often a line says that the batch before it is run, if it parts any.
-fn parted(line: &str) -> Option<usize> {
+/// What a line that begins with the word `GO` says, by itself or with a semicolon.
+fn parted(line: &str) -> Option<Parting> {
     let line = match line.split_once("--") {
         Some((line, _)) => line,
         None => line,
     };
     let mut words = line.split_whitespace();
-    if !words.next()?.eq_ignore_ascii_case("go") {
+    let first = words.next()?;
+    let go = first.trim_end_matches(';');
+    if !go.eq_ignore_ascii_case("go") {
         return None;
     }
-    let times = match words.next() {
-        Some(times) => times.parse().ok()?,
-        None => 1,
+    let times = match (words.next(), words.next()) {
+        (None, _) => Some(1),
+        (Some(times), None) => times.parse().ok().filter(|times| *times > 0),
+        _ => None,
     };
-    words.next().is_none().then_some(times)
+    Some(match times.filter(|_| go.len() == first.len()) {
+        Some(times) => Parting::Times(times),
+        None => Parting::Wrong,
+    })
 }
 
 #[cfg(test)]
@@ -190,10 +216,8 @@ mod tests {
             "SELECT [a\nGO\n]]\nGO\n]",
             "/* a\nGO\n/* b */\nGO\n*/ SELECT 1",
             "SELECT 1 -- 'it\nGOTO x",
-            "SELECT 1\nGO x",
-            "SELECT 1\nGO 1 2",
-            "SELECT 1\nGO;",
-            "SELECT 1\nGO -1",
+            "SELECT 1 a,\ngo.x",
+            "SELECT\ngo, x",
             "a GO",
         ] {
             assert_eq!(texts(script), [script], "{script}");
@@ -205,9 +229,29 @@ mod tests {
     }
 
     #[test]
+    fn a_line_that_only_begins_with_go_is_refused() {
+        for line in [
+            "GO;",
+            "go ;",
+            "GO; 2",
+            "GO 0",
+            "GO -1",
+            "GO x",
+            "GO 1 2",
+            "GO 2;",
+            "GO /* a */",
+            "GO 99999999999999999999",
+        ] {
+            let script = format!("SELECT 1\n{line}\nSELECT 2\n");
+            let refused = batches(&script, TSQL);
+            assert_eq!(refused, Err(Unparted::Go { line: 2 }), "{line}");
+        }
+    }
+
+    #[test]
     fn what_is_never_closed_is_named_where_it_begins() {
         let wrong = |script| batches(script, TSQL).unwrap_err();
-        let unclosed = |what, line| Unclosed { what, line };
+        let unclosed = |what, line| Unparted::Unclosed { what, line };
         assert_eq!(wrong("a\nb '\nGO\n"), unclosed("a text", 2));
         assert_eq!(wrong("a\n\n/* /* */ b"), unclosed("a comment", 3));
         assert_eq!(wrong("[a]]"), unclosed("a name in brackets", 1));

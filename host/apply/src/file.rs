@@ -1,18 +1,21 @@
 //! Scripts as files.
 
 use std::fs;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use hygge_core::{Fault, Result, ScriptSyntax, code};
 use sha2::{Digest, Sha256};
 
-use crate::batch::{Batch, batches};
+use crate::batch::{Batch, Unparted, batches};
+use crate::name::{name, real};
 
 /// A script that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Script {
     /// Its path from the project's root, with `/`, so that it is the same on every machine.
     pub name: String,
+    /// Where it really is, which is one path however many lead there.
+    pub place: PathBuf,
     /// Its path as it was given.
     pub shown: String,
     /// What its text comes to, whatever its encoding and ends of lines.
@@ -47,24 +50,52 @@ pub fn read(root: &Path, file: &Path, shown: &str, syntax: ScriptSyntax) -> Resu
         Fault::new(code::CONFIG, format!("{shown} is neither UTF-8 nor UTF-16"))
             .advise("save it as UTF-8")
     })?;
-    // Which ends of lines a file has is for git to say, and differs from machine to machine.
-    let text = text.replace("\r\n", "\n");
-    let digest = Sha256::digest(text.as_bytes());
-    let batches = batches(&text, syntax).map_err(|unclosed| {
-        Fault::new(
+    // A database may take one for the end of the text.
+    if text.contains('\0') {
+        return Err(Fault::new(
             code::CONFIG,
-            format!(
-                "{shown}:{}: {} that begins here isn't closed",
-                unclosed.line, unclosed.what
-            ),
+            format!("{shown} holds the character NUL, which no script does"),
         )
-    })?;
+        .advise("save it as UTF-8; it may be UTF-16 that doesn't say so with a byte order mark"));
+    }
+    // As it is: in a text of a script, the ends of lines are data.
+    let batches = batches(&text, syntax).map_err(|unparted| refused(shown, &unparted))?;
     Ok(Script {
         name: name(root, file),
+        place: real(file),
         shown: shown.to_owned(),
-        checksum: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+        checksum: sum(&text),
         batches,
     })
+}
+
+fn refused(shown: &str, unparted: &Unparted) -> Fault {
+    match unparted {
+        Unparted::Unclosed { what, line } => Fault::new(
+            code::CONFIG,
+            format!("{shown}:{line}: {what} that begins here isn't closed"),
+        ),
+        Unparted::Go { line } => Fault::new(
+            code::CONFIG,
+            format!("{shown}:{line}: this line begins with GO, and parts no batches"),
+        )
+        .advise(
+            "to part them, write GO alone, or GO and how often (1 or more); a name that is meant begins no \
+             line, or stands in quotes",
+        ),
+    }
+}
+
+/// What a file's text comes to now, where there is one that can be read.
+pub(crate) fn checksum(file: &Path) -> Option<String> {
+    Some(sum(&decoded(&fs::read(file).ok()?)?))
+}
+
+/// What a text comes to, whatever its ends of lines: which ones a file has is for git to say, and
+/// differs from machine to machine.
+fn sum(text: &str) -> String {
+    let digest = Sha256::digest(text.replace("\r\n", "\n").as_bytes());
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The text of a file: UTF-8, or UTF-16 that says so itself, as the tools of SQL Server save it.
@@ -84,44 +115,48 @@ fn decoded(bytes: &[u8]) -> Option<String> {
     }
 }
 
-/// A file's path from the root, as it is written: links in it are what the project says they are.
-fn name(root: &Path, file: &Path) -> String {
-    let (root, file) = (plain(root), plain(file));
-    let (mut root, mut file) = (root.components().peekable(), file.components().peekable());
-    while root.peek().is_some() && root.peek() == file.peek() {
-        root.next();
-        file.next();
-    }
-    let up = root.map(|_| "..".to_owned());
-    let down = file.map(|part| part.as_os_str().to_string_lossy().into_owned());
-    up.chain(down).collect::<Vec<_>>().join("/")
-}
-
-/// A whole path without `.` and `..`.
-fn plain(path: &Path) -> PathBuf {
-    let mut plain = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                plain.pop();
-            }
-            part => plain.push(part),
-        }
-    }
-    plain
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const SQLITE: ScriptSyntax = ScriptSyntax {
+        nested_comments: false,
+        backticks: true,
+    };
+
     #[test]
-    fn names_are_the_same_on_every_machine() {
-        let of = |file: &str| name(Path::new("/a/project"), Path::new(file));
-        assert_eq!(of("/a/project/schema/x.sql"), "schema/x.sql");
-        assert_eq!(of("/a/project/flows/../schema/./x.sql"), "schema/x.sql");
-        assert_eq!(of("/a/schema/x.sql"), "../schema/x.sql");
+    fn ends_of_lines_are_data_and_make_no_other_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let of = |name: &str, text: &str| {
+            let file = folder.path().join(name);
+            fs::write(&file, text).unwrap();
+            read(folder.path(), &file, name, SQLITE).unwrap()
+        };
+        let one = of("a.sql", "SELECT 'a\r\nb'\r\nGO\r\nSELECT 2\r\n");
+        assert_eq!(one.batches[0].sql, "SELECT 'a\r\nb'\r\n");
+        assert_eq!(one.batches[1].sql, "SELECT 2\r\n");
+        let other = of("b.sql", "SELECT 'a\nb'\nGO\nSELECT 2\n");
+        assert_eq!(one.checksum, other.checksum);
+        assert_eq!(checksum(&other.place).as_ref(), Some(&one.checksum));
+    }
+
+    #[test]
+    fn a_script_that_would_be_half_run_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let refused = |bytes: &[u8]| {
+            let file = folder.path().join("a.sql");
+            fs::write(&file, bytes).unwrap();
+            let fault = read(folder.path(), &file, "a.sql", SQLITE).unwrap_err();
+            format!("{}\n{}", fault.message, fault.advice.unwrap_or_default())
+        };
+        let plain = "SELECT 1\n".encode_utf16();
+        let be: Vec<u8> = plain.clone().flat_map(u16::to_be_bytes).collect();
+        let le: Vec<u8> = plain.flat_map(u16::to_le_bytes).collect();
+        let nul = refused(b"SELECT 1;\n\0SELECT 2");
+        insta::assert_snapshot!(nul);
+        assert_eq!(refused(&be), nul);
+        assert_eq!(refused(&le), nul);
+        insta::assert_snapshot!("go", refused(b"SELECT 1\nGO;\nSELECT 2"));
     }
 
     #[test]

@@ -9,10 +9,11 @@
 
 mod batch;
 mod file;
+mod name;
 mod plan;
 mod run;
 
-pub use batch::{Batch, Unclosed, batches};
+pub use batch::{Batch, Unparted, batches};
 pub use file::{Script, read};
 pub use plan::{Step, What, plan};
 pub use run::run;

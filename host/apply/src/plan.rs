@@ -4,7 +4,8 @@ use std::path::Path;
 
 use hygge_core::{Applied, Fault, Result, code};
 
-use crate::file::Script;
+use crate::file::{Script, checksum};
+use crate::name::real;
 
 /// A script, and what becomes of it.
 #[derive(Debug)]
@@ -22,9 +23,9 @@ pub enum What {
     Apply,
     /// It was applied before, was edited since, and is run again.
     Again(Applied),
-    /// It was applied before as it is.
+    /// It was applied before as it is; maybe by another way to the same file.
     Unchanged(Applied),
-    /// It was applied before under another name, which isn't there any more: that is noted.
+    /// It was applied before under another name, where it isn't any more: that is noted.
     Renamed(Applied),
 }
 
@@ -38,18 +39,22 @@ pub fn plan<'a>(
     let mut edited = Vec::new();
     let mut steps = Vec::new();
     for script in scripts {
-        let last = applied.iter().rev().find(|each| each.file == script.name);
-        let what = match last {
+        let itself = |each: &&Applied| {
+            each.file == script.name || real(&root.join(&each.file)) == script.place
+        };
+        let what = match applied.iter().rev().find(itself) {
             Some(last) if last.checksum == script.checksum => What::Unchanged(last.clone()),
             Some(last) => {
                 edited.push((script, last));
                 What::Again(last.clone())
             }
             None => {
-                let same = |each: &&Applied| {
-                    each.checksum == script.checksum && !root.join(&each.file).exists()
+                // One that is still there is somebody's own, and this a copy of it.
+                let moved = |each: &&Applied| {
+                    let now = || checksum(&root.join(&each.file));
+                    each.checksum == script.checksum && now().as_ref() != Some(&each.checksum)
                 };
-                match applied.iter().rev().find(same) {
+                match applied.iter().rev().find(moved) {
                     Some(same) => What::Renamed(same.clone()),
                     None => What::Apply,
                 }
@@ -81,11 +86,16 @@ pub fn plan<'a>(
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
+    use tempfile::TempDir;
+
     use super::*;
 
-    fn script(name: &str, checksum: &str) -> Script {
+    fn script(root: &TempDir, name: &str, checksum: &str) -> Script {
         Script {
             name: name.into(),
+            place: real(&root.path().join(name)),
             shown: name.into(),
             checksum: checksum.into(),
             batches: Vec::new(),
@@ -103,22 +113,28 @@ mod tests {
 
     #[test]
     fn each_is_run_once() {
-        let there = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let root = TempDir::new().unwrap();
+        fs::write(root.path().join("there.sql"), "SELECT 1").unwrap();
+        fs::write(root.path().join("another.sql"), "SELECT 2").unwrap();
+        let there = checksum(&root.path().join("there.sql")).unwrap();
         let before = [
             applied("a.sql", "1"),
             applied("b.sql", "0"),
             applied("b.sql", "2"),
             applied("gone.sql", "3"),
-            applied("Cargo.toml", "4"),
+            applied("there.sql", &there),
+            applied("another.sql", "5"),
         ];
         let scripts = [
-            script("a.sql", "1"),
-            script("b.sql", "0"),
-            script("moved.sql", "3"),
+            script(&root, "a.sql", "1"),
+            script(&root, "b.sql", "0"),
+            script(&root, "moved.sql", "3"),
             // Somebody's own copy of a file that is still there.
-            script("copy.sql", "4"),
+            script(&root, "copy.sql", &there),
+            // What was there has another name, and another file its own.
+            script(&root, "moved_on.sql", "5"),
         ];
-        let steps = plan(&scripts, &before, there, true).unwrap();
+        let steps = plan(&scripts, &before, root.path(), true).unwrap();
         let what: Vec<_> = steps.into_iter().map(|step| step.what).collect();
         assert_eq!(
             what,
@@ -128,9 +144,28 @@ mod tests {
                 What::Again(before[2].clone()),
                 What::Renamed(before[3].clone()),
                 What::Apply,
+                What::Renamed(before[5].clone()),
             ]
         );
-        let refused = plan(&scripts, &before, there, false).unwrap_err();
+        let refused = plan(&scripts, &before, root.path(), false).unwrap_err();
         insta::assert_snapshot!(refused.message, @"b.sql was edited after it was applied (2026-01-02 03:04:05 UTC)");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_is_itself_by_every_way_to_it() {
+        let root = TempDir::new().unwrap();
+        let at = |path: &str| root.path().join(path);
+        fs::create_dir(at("real")).unwrap();
+        fs::write(at("real/a.sql"), "SELECT 1").unwrap();
+        std::os::unix::fs::symlink(at("real"), at("link")).unwrap();
+        let before = [applied("real/a.sql", "1")];
+        let of = |checksum: &str| {
+            let scripts = [script(&root, "link/a.sql", checksum)];
+            let steps = plan(&scripts, &before, root.path(), true).unwrap();
+            steps.into_iter().map(|step| step.what).next().unwrap()
+        };
+        assert_eq!(of("1"), What::Unchanged(before[0].clone()));
+        assert_eq!(of("2"), What::Again(before[0].clone()));
     }
 }

@@ -1,7 +1,7 @@
 //! Runs scripts in one transaction.
 
 use hygge_core::failpoint::hit;
-use hygge_core::{Applied, Applying, Fault, Result};
+use hygge_core::{Applied, Applying, BatchFault, Fault, Result};
 
 use crate::batch::Batch;
 use crate::file::Script;
@@ -28,7 +28,7 @@ pub async fn run(
                     for _ in 0..batch.times {
                         hit("apply.batch")?;
                         let ran = database.batch(&batch.sql).await;
-                        ran.map_err(|wrong| placed(wrong.fault, wrong.line, batch, script))?;
+                        ran.map_err(|wrong| placed(wrong, batch, script))?;
                         hit("apply.ran")?;
                     }
                 }
@@ -52,8 +52,13 @@ pub async fn run(
     Ok(())
 }
 
-/// Says where in the file it went wrong.
-fn placed(mut fault: Fault, line: Option<usize>, batch: &Batch, script: &Script) -> Fault {
+/// Says where in the file it went wrong, and what is left.
+fn placed(wrong: BatchFault, batch: &Batch, script: &Script) -> Fault {
+    let BatchFault {
+        mut fault,
+        line,
+        lasting,
+    } = wrong;
     let lines = batch.sql.lines().count();
     // A procedure counts its own lines, and some errors have none.
     let line = match line.filter(|line| (1..=lines).contains(line)) {
@@ -61,9 +66,16 @@ fn placed(mut fault: Fault, line: Option<usize>, batch: &Batch, script: &Script)
         None => batch.first,
     };
     fault.message = format!("{}:{line}: {}", script.shown, fault.message);
+    let left = match lasting {
+        false => "nothing was applied",
+        true => {
+            "what it committed stays, without a record: look at the database before you apply again"
+        }
+    };
     fault.advice = Some(match fault.advice.take() {
-        Some(advice) => format!("{advice}; nothing was applied"),
-        None => "mend it, and apply again: nothing was applied".to_owned(),
+        Some(advice) => format!("{advice}; {left}"),
+        None if lasting => left.to_owned(),
+        None => format!("mend it, and apply again: {left}"),
     });
     fault.with("file", &script.name).with("line", line)
 }

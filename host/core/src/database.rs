@@ -67,6 +67,8 @@ pub struct BatchFault {
     pub fault: Fault,
     /// The line of the batch, from 1, where that is known.
     pub line: Option<usize>,
+    /// The script itself made some of what was done last, so not all of it can be undone.
+    pub lasting: bool,
 }
 
 /// How scripts are written.

@@ -77,7 +77,7 @@ fn scripts(
     for file in files {
         let shown = file.display().to_string();
         let script = hygge_apply::read(root, &here.join(file), &shown, database.script_syntax())?;
-        if scripts.iter().any(|other| other.name == script.name) {
+        if scripts.iter().any(|other| other.place == script.place) {
             return Err(Complaint::usage(format!("{shown} is named twice")));
         }
         scripts.push(script);
@@ -121,11 +121,11 @@ fn tell(args: &ApplyArgs, steps: &[Step<'_>], database: &str, console: &Console)
         let (did, would) = match what {
             What::Apply => ("Applied", "Would apply"),
             What::Again(_) => ("Applied again", "Would apply again"),
-            What::Unchanged(last) => {
+            What::Unchanged(last) if last.file == script.name => {
                 text.push_str(&format!("Unchanged {shown} (applied {} UTC)\n", last.at));
                 continue;
             }
-            What::Renamed(last) => {
+            What::Unchanged(last) | What::Renamed(last) => {
                 text.push_str(&format!(
                     "Unchanged {shown} (applied as {}, {} UTC)\n",
                     last.file, last.at

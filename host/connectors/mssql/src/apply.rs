@@ -17,7 +17,7 @@ use crate::fault::Doing;
 /// Where the record is, in the connection's database.
 pub(crate) const TABLE: &str = "hygge_applied";
 
-const THERE: &str = "SELECT OBJECT_ID(N'[dbo].[hygge_applied]', N'U')";
+const THERE: &str = "SELECT OBJECT_ID(N'[dbo].[hygge_applied]')";
 
 const CREATE: &str = "\
 IF OBJECT_ID(N'[dbo].[hygge_applied]', N'U') IS NULL \
@@ -36,7 +36,7 @@ const INSERT: &str = "\
 INSERT INTO [dbo].[hygge_applied] ([file_name], [checksum], [batches], [applied_at]) \
 VALUES (@P1, @P2, @P3, SYSUTCDATETIME())";
 
-const LAST: &str = "SELECT MAX([id]) FROM [dbo].[hygge_applied]";
+const KEPT: &str = "SELECT COUNT(*), MAX([id]) FROM [dbo].[hygge_applied]";
 
 /// A session may have been left waiting by somebody who just died.
 const LOCK: &str = "\
@@ -53,10 +53,25 @@ const DEPTH: i64 = 8;
 const OPTIONS: &str = "\
 SET ANSI_NULLS ON; SET ANSI_PADDING ON; SET ANSI_WARNINGS ON; SET ARITHABORT ON; \
 SET CONCAT_NULL_YIELDS_NULL ON; SET QUOTED_IDENTIFIER ON; SET NUMERIC_ROUNDABORT OFF; \
-SET IMPLICIT_TRANSACTIONS OFF; SET XACT_ABORT ON";
+SET XACT_ABORT ON";
+
+/// Each BEGIN begins one.
+const EXPLICIT: &str = "SET IMPLICIT_TRANSACTIONS OFF";
+
+/// What a file does after a ROLLBACK of its own is in a transaction again, that ends with the session,
+/// instead of lasting statement by statement.
+const IMPLICIT: &str = "SET IMPLICIT_TRANSACTIONS ON";
+
+/// The bit of @@OPTIONS that says so.
+const IMPLICIT_BIT: i64 = 2;
+
+/// It goes with the transaction when that is rolled back, and stays in the session when it is
+/// committed: so the one can be told from the other afterwards.
+const MARK: &str = "CREATE TABLE [#hygge_applying] ([id] int NULL)";
 
 const STANDING: &str = "\
-SELECT @@TRANCOUNT, XACT_STATE(), APPLOCK_MODE('public', N'hygge:apply', 'Transaction'), DB_NAME()";
+SELECT @@TRANCOUNT, XACT_STATE(), APPLOCK_MODE('public', N'hygge:apply', 'Transaction'), DB_NAME(), \
+OBJECT_ID(N'tempdb..[#hygge_applying]'), @@OPTIONS";
 
 /// What was applied, in order.
 pub(crate) async fn applied(session: &mut Statements, describe: &str) -> Result<Vec<Applied>> {
@@ -65,7 +80,15 @@ pub(crate) async fn applied(session: &mut Statements, describe: &str) -> Result<
     if first(&found).and_then(|row| whole(row, 0)).is_none() {
         return Ok(Vec::new());
     }
-    let found = session.query(&what, Doing::Reading, SELECT, &[]).await?;
+    let found = session.query(&what, Doing::Reading, SELECT, &[]).await;
+    let found = found.map_err(|fault| match fault.attribute("sql_error") {
+        // It has no such columns, or is nothing to select from.
+        Some("207" | "208") => fault.advise(
+            "what is called dbo.hygge_applied there isn't hygge's table: give it another name; nothing \
+             was applied",
+        ),
+        _ => fault,
+    })?;
     let each = |row: &Row| Applied {
         file: text(row, 0).unwrap_or_default(),
         checksum: text(row, 1).unwrap_or_default(),
@@ -86,9 +109,11 @@ pub(crate) struct Transaction {
     session: StatementSession,
     describe: String,
     database: String,
-    /// The last record that it made.
-    last: Option<i64>,
+    /// How many files are recorded, and the last one, where there is a record.
+    kept: Option<Kept>,
 }
+
+type Kept = (i64, Option<i64>);
 
 impl Transaction {
     pub(crate) async fn begin(connection: &Arc<Connection>) -> Result<Self> {
@@ -98,6 +123,7 @@ impl Transaction {
         session.keep_to_oneself();
         let what = format!("can't begin to apply to {describe}");
         session.unhurried(&what, OPTIONS).await?;
+        session.unhurried(&what, EXPLICIT).await?;
         for _ in 0..DEPTH {
             session.unhurried(&what, "BEGIN TRANSACTION").await?;
         }
@@ -111,6 +137,7 @@ impl Transaction {
             .retryable()
             .advise("run again when it is done"));
         }
+        session.unhurried(&what, MARK).await?;
         let sql = "SELECT DB_NAME()";
         let found = session.query(&what, Doing::Writing, sql, &[]).await?;
         let database = first(&found).and_then(|row| text(row, 0));
@@ -118,12 +145,11 @@ impl Transaction {
             session,
             describe,
             database: database.unwrap_or_default(),
-            last: None,
+            kept: None,
         })
     }
 
-    /// How often the transaction is begun, when it is the one that it was and fit to go on.
-    async fn depth(&mut self) -> Result<i64> {
+    async fn standing(&mut self) -> Result<Standing> {
         let what = "can't run this";
         let found = self.session.query(what, Doing::Writing, STANDING, &[]);
         let found = found.await?;
@@ -134,16 +160,41 @@ impl Transaction {
             )
             .advise("leave SET NOEXEC, SET PARSEONLY and SET FMTONLY out"));
         };
-        let (depth, state) = (whole(row, 0).unwrap_or(0), whole(row, 1).unwrap_or(0));
-        if depth < DEPTH || text(row, 2).as_deref() != Some("Exclusive") {
+        Ok(Standing {
+            depth: whole(row, 0).unwrap_or(0),
+            state: whole(row, 1).unwrap_or(0),
+            ours: text(row, 2).as_deref() == Some("Exclusive"),
+            database: text(row, 3).unwrap_or_default(),
+            marked: whole(row, 4).is_some(),
+            implicit: whole(row, 5).unwrap_or(0) & IMPLICIT_BIT != 0,
+        })
+    }
+
+    /// How often the transaction is begun, when it is the one that it was and fit to go on.
+    async fn depth(&mut self) -> Result<i64, BatchFault> {
+        let standing = self.standing().await.map_err(undone)?;
+        let lasting = standing.lasting();
+        self.fit(standing).map_err(|fault| BatchFault {
+            fault,
+            line: None,
+            lasting,
+        })
+    }
+
+    fn fit(&self, standing: Standing) -> Result<i64> {
+        let Standing {
+            depth,
+            state,
+            ours,
+            database,
+            ..
+        } = standing;
+        if depth < DEPTH || !ours {
             return Err(Fault::new(
                 code::DESTINATION_UNSUPPORTED,
                 "can't run this: it ends the transaction that all of the scripts are in",
             )
-            .advise(
-                "leave COMMIT and ROLLBACK out that end no transaction of the script's own; what fails \
-                 is undone anyway",
-            ));
+            .advise("leave COMMIT and ROLLBACK out that end no transaction of the script's own"));
         }
         if state != 1 {
             return Err(Fault::new(
@@ -151,7 +202,6 @@ impl Transaction {
                 "can't run this: after an error that it caught nothing can be committed any more",
             ));
         }
-        let database = text(row, 3).unwrap_or_default();
         if database != self.database {
             return Err(Fault::new(
                 code::DESTINATION_UNSUPPORTED,
@@ -166,10 +216,40 @@ impl Transaction {
         Ok(depth)
     }
 
-    async fn last(&mut self) -> Result<Option<i64>> {
+    async fn kept(&mut self) -> Result<Kept> {
         let what = format!("can't look up what was applied to {}", self.describe);
-        let found = self.session.query(&what, Doing::Writing, LAST, &[]).await?;
-        Ok(first(&found).and_then(|row| whole(row, 0)))
+        let found = self.session.query(&what, Doing::Writing, KEPT, &[]).await?;
+        let row = first(&found);
+        let number = |at| row.and_then(|row| whole(row, at));
+        Ok((number(0).unwrap_or(0), number(1)))
+    }
+}
+
+/// How the transaction is.
+struct Standing {
+    depth: i64,
+    state: i64,
+    /// It is the one that was begun.
+    ours: bool,
+    database: String,
+    /// The mark is there.
+    marked: bool,
+    /// What comes after it is in another one.
+    implicit: bool,
+}
+
+impl Standing {
+    /// Whether something may have become lasting: by a COMMIT, or after a ROLLBACK.
+    fn lasting(&self) -> bool {
+        !self.ours && (self.marked || !self.implicit)
+    }
+}
+
+fn undone(fault: Fault) -> BatchFault {
+    BatchFault {
+        fault,
+        line: None,
+        lasting: false,
     }
 }
 
@@ -188,28 +268,37 @@ fn advised(fault: Fault) -> Fault {
 #[async_trait]
 impl Applying for Transaction {
     async fn applied(&mut self) -> Result<Vec<Applied>> {
-        applied(&mut self.session, &self.describe).await
+        let applied = applied(&mut self.session, &self.describe).await?;
+        if !applied.is_empty() {
+            self.kept = Some(self.kept().await?);
+        }
+        Ok(applied)
     }
 
     async fn file(&mut self) -> Result<()> {
         let what = format!("can't apply to {}", self.describe);
-        self.session.unhurried(&what, OPTIONS).await
+        self.session.unhurried(&what, OPTIONS).await?;
+        self.session.unhurried(&what, IMPLICIT).await
     }
 
     async fn batch(&mut self, sql: &str) -> Result<(), BatchFault> {
-        let ran = self.session.script("can't run this", sql).await;
-        ran.map_err(|(fault, line)| BatchFault {
-            fault: advised(fault),
-            line,
-        })?;
-        match self.depth().await {
-            Ok(_) => Ok(()),
-            Err(fault) => Err(BatchFault { fault, line: None }),
+        if let Err((fault, line)) = self.session.script("can't run this", sql).await {
+            // A line that broke can't be asked, nor a statement that still runs.
+            let lasting = match fault.attribute("sql_error") {
+                Some(_) => self.standing().await.is_ok_and(|now| now.lasting()),
+                None => false,
+            };
+            return Err(BatchFault {
+                fault: advised(fault),
+                line,
+                lasting,
+            });
         }
+        self.depth().await.map(drop)
     }
 
     async fn record(&mut self, applied: &Applied) -> Result<()> {
-        if self.depth().await? > DEPTH {
+        if self.depth().await.map_err(|wrong| wrong.fault)? > DEPTH {
             return Err(Fault::new(
                 code::DESTINATION_UNSUPPORTED,
                 format!("{} begins a transaction that it doesn't end", applied.file),
@@ -222,7 +311,8 @@ impl Applying for Transaction {
         self.session.unhurried(&what, CREATE).await?;
         // Savepoints can't be asked for, and one of an earlier file stands until the commit. Who rolls
         // back to it takes that file's record along.
-        if self.last.is_some() && self.last().await? != self.last {
+        let kept = self.kept().await?;
+        if self.kept.is_some_and(|before| before != kept) {
             return Err(Fault::new(
                 code::DESTINATION_UNSUPPORTED,
                 format!(
@@ -232,8 +322,8 @@ impl Applying for Transaction {
                 ),
             )
             .advise(
-                "leave SAVE TRANSACTION and ROLLBACK TRANSACTION out: what fails is undone anyway; \
-                 nothing was applied",
+                "leave SAVE TRANSACTION and ROLLBACK TRANSACTION out, as what fails is undone anyway, and \
+                 the table hygge_applied alone; nothing was applied",
             ));
         }
         let batches = i32::try_from(applied.batches).unwrap_or(i32::MAX);
@@ -241,7 +331,7 @@ impl Applying for Transaction {
         let added = self.session.execute(&what, INSERT, &parameters).await?;
         match added {
             1 => {
-                self.last = self.last().await?;
+                self.kept = Some(self.kept().await?);
                 Ok(())
             }
             _ => Err(Fault::internal(format!("{what}: the record took no row"))),

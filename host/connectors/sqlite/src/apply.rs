@@ -10,7 +10,7 @@ use rusqlite::{Batch, Connection, Error};
 use crate::fault;
 
 const THERE: &str =
-    "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'hygge_applied'";
+    "SELECT count(*) FROM sqlite_master WHERE type IN ('table', 'view') AND name = 'hygge_applied'";
 
 const CREATE: &str = "\
 CREATE TABLE IF NOT EXISTS main.hygge_applied (
@@ -47,10 +47,20 @@ pub(crate) fn applied(connection: &Connection, shown: &str) -> Result<Vec<Applie
         rows.collect::<Result<Vec<_>, Error>>()
     };
     read().map_err(|error| {
-        fault::of(
-            &format!("can't look up what was applied to {shown}"),
-            &error,
-        )
+        let what = format!("can't look up what was applied to {shown}");
+        let fault = fault::of(&what, &error);
+        match error {
+            // A column that it has not.
+            Error::SqlInputError { .. } | Error::SqliteFailure(_, Some(_))
+                if fault.advice.is_none() =>
+            {
+                fault.advise(
+                    "what is called hygge_applied there isn't hygge's table: give it another name; \
+                     nothing was applied",
+                )
+            }
+            _ => fault,
+        }
     })
 }
 
@@ -77,7 +87,16 @@ struct Watch {
 enum Refused {
     Transaction,
     ForeignKeys,
+    /// A setting of the database that no transaction changes; SQLite says nothing of it.
+    Setting(&'static str),
+    Record,
 }
+
+/// What of the database stays as it is within a transaction.
+const SETTINGS: [&str; 3] = ["journal_mode", "page_size", "auto_vacuum"];
+
+/// The table of the record.
+const TABLE: &str = "hygge_applied";
 
 impl Refused {
     fn fault(self) -> Fault {
@@ -91,6 +110,14 @@ impl Refused {
                  what it was written for",
                 "leave it out where foreign keys may be looked at; else run the file with the tool \
                  sqlite3",
+            ),
+            Self::Setting(name) => (
+                &*format!("PRAGMA {name} does nothing within a transaction"),
+                "leave it out, and run it once by itself, with the tool sqlite3",
+            ),
+            Self::Record => (
+                "the table hygge_applied says what was applied, and no script changes it",
+                "leave it alone: without it the files would be run again",
             ),
         };
         Fault::new(
@@ -117,6 +144,27 @@ impl Watch {
                 pragma_value: Some(_),
             } if self.guarded && pragma_name.eq_ignore_ascii_case("foreign_keys") => {
                 self.refused = Some(Refused::ForeignKeys);
+                return false;
+            }
+            AuthAction::Pragma {
+                pragma_name,
+                pragma_value: Some(_),
+            } if self.guarded => {
+                let mut settings = SETTINGS.into_iter();
+                if let Some(name) = settings.find(|name| pragma_name.eq_ignore_ascii_case(name)) {
+                    self.refused = Some(Refused::Setting(name));
+                    return false;
+                }
+            }
+            AuthAction::Insert { table_name }
+            | AuthAction::Update { table_name, .. }
+            | AuthAction::Delete { table_name }
+            | AuthAction::CreateTable { table_name }
+            | AuthAction::DropTable { table_name }
+            | AuthAction::AlterTable { table_name, .. }
+                if self.guarded && table_name.eq_ignore_ascii_case(TABLE) =>
+            {
+                self.refused = Some(Refused::Record);
                 return false;
             }
             AuthAction::Savepoint {
@@ -283,7 +331,12 @@ impl Applying for Transaction {
         } else {
             fault
         };
-        Err(BatchFault { fault, line })
+        // No script gets to commit anything.
+        Err(BatchFault {
+            fault,
+            line,
+            lasting: false,
+        })
     }
 
     async fn record(&mut self, applied: &Applied) -> Result<()> {

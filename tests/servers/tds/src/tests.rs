@@ -285,6 +285,30 @@ fn a_transaction_is_seen_whole_or_not_at_all() {
 }
 
 #[test]
+fn implicit_transactions_begin_and_do_not_end_by_themselves() {
+    let server = server();
+    let mut client = Client::connect(&server).unwrap();
+    let number = |answer: Answer| number(&answer);
+    let level = "SET IMPLICIT_TRANSACTIONS ON; SELECT @@TRANCOUNT";
+    assert_eq!(number(client.run(level).unwrap()), 0);
+    client.run("INSERT t VALUES (2, N'two')").unwrap();
+    assert_eq!(number(client.run("SELECT @@TRANCOUNT").unwrap()), 1);
+    let back = "ROLLBACK; CREATE TABLE u (id int); SELECT @@TRANCOUNT";
+    assert_eq!(number(client.run(back).unwrap()), 1);
+    assert_eq!(
+        number(client.run("ROLLBACK; SELECT @@TRANCOUNT").unwrap()),
+        0
+    );
+    assert_eq!(client.run("SELECT * FROM u").unwrap().errors, [208]);
+    let two = "ROLLBACK; BEGIN TRAN; SELECT @@TRANCOUNT";
+    assert_eq!(number(client.run(two).unwrap()), 2);
+    client
+        .run("ROLLBACK; SET IMPLICIT_TRANSACTIONS OFF")
+        .unwrap();
+    assert_eq!(number(client.run(COUNT).unwrap()), 1);
+}
+
+#[test]
 fn what_is_not_known_is_an_error() {
     let server = server();
     let mut client = Client::connect(&server).unwrap();

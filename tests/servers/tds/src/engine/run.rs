@@ -1,6 +1,6 @@
 //! Runs the statements of a batch, one after the other.
 
-use sqlparser::ast::Expr;
+use sqlparser::ast::{Expr, SetExpr};
 
 use super::{Engine, cut, wait};
 use crate::fault::SqlError;
@@ -33,6 +33,33 @@ const STATEMENT_ONLY: [i32; 24] = [
 ];
 
 const DEEPEST: usize = 32;
+
+/// Whether a statement begins a transaction by itself, as `SET IMPLICIT_TRANSACTIONS ON` wants it.
+fn begins_by_itself(kind: &Kind) -> bool {
+    match kind {
+        Kind::Query(query) => !matches!(
+            query.body.as_ref(),
+            SetExpr::Select(select) if select.from.is_empty()
+        ),
+        kind => matches!(
+            kind,
+            Kind::Insert { .. }
+                | Kind::Update { .. }
+                | Kind::Delete { .. }
+                | Kind::Merge(_)
+                | Kind::CreateTable { .. }
+                | Kind::DropTable { .. }
+                | Kind::AlterTable { .. }
+                | Kind::CreateIndex { .. }
+                | Kind::DropIndex { .. }
+                | Kind::CreateSchema(_)
+                | Kind::DropSchema(_)
+                | Kind::Truncate(_)
+                // It opens two then.
+                | Kind::Begin
+        ),
+    }
+}
 
 impl Engine {
     /// Runs a text in the variables that are there.
@@ -97,6 +124,12 @@ impl Engine {
             Err(Halt::Sql(error)) => return self.failed(reply, error, statement.line),
             other => other?,
         };
+        if self.settings.implicit_transactions
+            && self.transaction.is_none()
+            && begins_by_itself(&statement.kind)
+        {
+            self.begin(reply);
+        }
         let outcome = self.within(statement, |engine| engine.execute(reply, statement));
         reply.in_transaction = self.transaction.is_some();
         match outcome {
@@ -118,19 +151,6 @@ impl Engine {
     ) -> Outcome<T> {
         // A statement within a procedure's call within a statement settles for itself.
         let hints = std::mem::replace(&mut self.hints, statement.hints.clone());
-        if self.settings.implicit_transactions
-            && self.transaction.is_none()
-            && matches!(
-                statement.kind,
-                Kind::Query(_)
-                    | Kind::Insert { .. }
-                    | Kind::Update { .. }
-                    | Kind::Delete { .. }
-                    | Kind::Merge(_)
-            )
-        {
-            return Err(SqlError::unknown("implicit transactions").into());
-        }
         let before = self.pending.clone();
         self.look();
         let outcome = run(self);

@@ -211,7 +211,10 @@ impl World for Engine {
             "@@lock_timeout" => int(self.settings.lock_timeout.map_or(-1, |time| {
                 i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
             })),
-            "@@options" => int(5496),
+            "@@options" => int(match self.settings.implicit_transactions {
+                true => 5498,
+                false => 5496,
+            }),
             "@@datefirst" => (SqlType::plain(Kind::TinyInt), Value::Int(7)),
             "@@max_precision" => (SqlType::plain(Kind::TinyInt), Value::Int(38)),
             "@@microsoftversion" => int(0x1000_101D),
