@@ -209,7 +209,9 @@ impl SqlType {
             },
             DataType::Float16 | DataType::Float32 => Self::Real,
             DataType::Float64 => Self::Float,
-            DataType::Decimal128(precision, scale) => Self::Decimal {
+            DataType::Decimal32(precision, scale)
+            | DataType::Decimal64(precision, scale)
+            | DataType::Decimal128(precision, scale) => Self::Decimal {
                 precision: *precision,
                 scale: u8::try_from(*scale).ok()?,
             },
@@ -244,14 +246,14 @@ impl SqlType {
             None => Some(default),
             Some(inside) => inside.parse().ok(),
         };
-        let short = || match inside {
-            None => Some(1),
-            Some(inside) => inside.parse().ok(),
+        // What a file says of its columns need not be true.
+        let within = |most: u16| {
+            let n: u16 = inside.map_or(Some(1), |inside| inside.parse().ok())?;
+            (1..=most).contains(&n).then_some(n)
         };
-        let length = || match inside {
-            None => Some(Length::Of(1)),
+        let length = |most: u16| match inside {
             Some("max") => Some(Length::Max),
-            Some(inside) => Some(Length::Of(inside.parse().ok()?)),
+            _ => within(most).map(Length::Of),
         };
         let digits = || byte(7).filter(|digits| *digits <= 7);
         let plain = |sql_type| inside.is_none().then_some(sql_type);
@@ -271,12 +273,12 @@ impl SqlType {
                 25..=53 => Some(Self::Float),
                 _ => None,
             },
-            "char" => Some(Self::Char(short()?)),
-            "varchar" => Some(Self::VarChar(length()?)),
-            "nchar" => Some(Self::NChar(short()?)),
-            "nvarchar" => Some(Self::NVarChar(length()?)),
-            "binary" => Some(Self::Binary(short()?)),
-            "varbinary" => Some(Self::VarBinary(length()?)),
+            "char" => Some(Self::Char(within(8_000)?)),
+            "varchar" => Some(Self::VarChar(length(8_000)?)),
+            "nchar" => Some(Self::NChar(within(4_000)?)),
+            "nvarchar" => Some(Self::NVarChar(length(4_000)?)),
+            "binary" => Some(Self::Binary(within(8_000)?)),
+            "varbinary" => Some(Self::VarBinary(length(8_000)?)),
             "time" => Some(Self::Time(digits()?)),
             "datetime2" => Some(Self::DateTime2(digits()?)),
             "datetimeoffset" => Some(Self::DateTimeOffset(digits()?)),
@@ -297,7 +299,7 @@ impl SqlType {
             "uniqueidentifier" => plain(Self::UniqueIdentifier),
             "xml" => plain(Self::Xml),
             "json" => plain(Self::Json),
-            "vector" => Some(Self::Vector(inside?.parse().ok()?)),
+            "vector" => inside.and(within(3_996)).map(Self::Vector),
             "rowversion" | "timestamp" => plain(Self::RowVersion),
             "sql_variant" => plain(Self::SqlVariant),
             "hierarchyid" => plain(Self::HierarchyId),
@@ -450,6 +452,19 @@ mod tests {
         assert_eq!(SqlType::parse("float(24)"), Some(SqlType::Real));
         assert_eq!(SqlType::parse("int(4)"), None);
         assert_eq!(SqlType::parse("decimal(2,3)"), None);
+        assert_eq!(
+            SqlType::parse("nvarchar"),
+            Some(SqlType::NVarChar(Length::Of(1)))
+        );
+        for wrong in [
+            "nvarchar(5000)",
+            "nvarchar(0)",
+            "char(9000)",
+            "vector",
+            "vector(5000)",
+        ] {
+            assert_eq!(SqlType::parse(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Which columns of the rows go into which of the table, found out before the first row.
 
-use arrow_schema::{Field, Schema};
+use arrow_schema::{DataType, Field, Schema};
 use hygge_core::{Fault, OnSchemaChange, Result, code, type_name};
 
 use super::encode;
@@ -8,7 +8,7 @@ use super::record::{BegunColumn, Widen};
 use super::settings::Write;
 use super::wider::{has_room, wider};
 use crate::describe::{Column, Table, Written};
-use crate::types::{Length, SqlType};
+use crate::types::{Length, SqlType, Times};
 
 /// The columns to write, or everything that stands in the way, listed together.
 pub(super) fn matched(
@@ -190,8 +190,9 @@ fn new(field: &Field) -> Result<BegunColumn, String> {
         SqlType::RowVersion => SqlType::Binary(8),
         other => other,
     });
-    let remembered =
-        remembered.filter(|sql_type| encode::fits(field.data_type(), *sql_type).is_ok());
+    let remembered = remembered.filter(|sql_type| {
+        encode::fits(field.data_type(), *sql_type).is_ok() && !outgrown(field, *sql_type)
+    });
     let found = remembered.or_else(|| SqlType::for_arrow(field.data_type()));
     let Some(sql_type) = found else {
         return Err(format!(
@@ -221,6 +222,29 @@ fn new(field: &Field) -> Result<BegunColumn, String> {
     })
 }
 
+/// Whether the field has room for larger numbers than the type that it remembers: the one it came from
+/// was changed since.
+fn outgrown(field: &Field, sql_type: SqlType) -> bool {
+    let (then, now) = (sql_type.arrow(Times::default()), field.data_type());
+    match (then, now) {
+        (then, now) if then.is_integer() && now.is_integer() => {
+            then.primitive_width() < now.primitive_width()
+        }
+        (DataType::Float32, DataType::Float64) => true,
+        (DataType::Decimal128(then, behind), now) => {
+            let (DataType::Decimal32(digits, scale)
+            | DataType::Decimal64(digits, scale)
+            | DataType::Decimal128(digits, scale)) = now
+            else {
+                return false;
+            };
+            let before = |digits: u8, scale: i8| i16::from(digits) - i16::from(scale);
+            behind < *scale || before(then, behind) < before(*digits, *scale)
+        }
+        _ => false,
+    }
+}
+
 /// The type that a column is declared with in a table that hygge makes: the one that the field
 /// remembers, or the one for its Arrow type. `longest` is that of its texts in units of UTF-16, or
 /// of its bytes.
@@ -228,15 +252,20 @@ fn new(field: &Field) -> Result<BegunColumn, String> {
 /// # Errors
 /// Names the column when no type holds it.
 pub fn declared(field: &Field, longest: Option<u64>) -> Result<String, String> {
-    let column = new(field)?;
     let BegunColumn {
         sql_type: Written(sql_type),
         measured: of_unknown_length,
         ..
-    } = column;
-    Ok(match longest {
-        Some(longest) if of_unknown_length => measured(sql_type, longest).to_string(),
-        _ => sql_type.to_string(),
+    } = new(field)?;
+    let Some(seen) = longest else {
+        return Ok(sql_type.to_string());
+    };
+    // What was seen is longer than what it remembers of where it came from.
+    let short = self::longest(sql_type).filter(|(_, length)| seen > u64::from(*length));
+    Ok(match short {
+        Some((open, _)) => measured(open, seen).to_string(),
+        None if of_unknown_length => measured(sql_type, seen).to_string(),
+        None => sql_type.to_string(),
     })
 }
 
@@ -294,6 +323,14 @@ pub(super) fn same(one: &str, other: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::types::{ArrowPrimitiveType, Float16Type};
+    use arrow_array::{
+        ArrayRef, Decimal32Array, Decimal64Array, Decimal128Array, Float16Array, Float32Array,
+        RecordBatch,
+    };
+
     use super::*;
 
     #[test]
@@ -310,5 +347,104 @@ mod tests {
         );
         let narrow = SqlType::VarChar(Length::Max);
         assert_eq!(measured(narrow, 2_001), SqlType::VarChar(Length::Of(8_000)));
+    }
+
+    #[test]
+    fn a_type_that_was_outgrown_is_forgotten() {
+        let remembering = |data_type: DataType, sql_type: &str| {
+            let known = (crate::TYPE_KEY.to_owned(), sql_type.to_owned());
+            Field::new("c", data_type, true).with_metadata([known])
+        };
+        for (field, longest, wanted) in [
+            (remembering(DataType::Int32, "int"), None, "int"),
+            (remembering(DataType::Int64, "int"), None, "bigint"),
+            (remembering(DataType::UInt8, "tinyint"), None, "tinyint"),
+            (remembering(DataType::Float64, "real"), None, "float"),
+            (
+                remembering(DataType::Decimal128(38, 2), "decimal(9,2)"),
+                None,
+                "decimal(38,2)",
+            ),
+            (
+                remembering(DataType::Decimal128(19, 4), "money"),
+                None,
+                "money",
+            ),
+            (
+                remembering(DataType::Utf8, "nvarchar(3)"),
+                Some(3),
+                "nvarchar(3)",
+            ),
+            (
+                remembering(DataType::Utf8, "nvarchar(3)"),
+                Some(8),
+                "nvarchar(20)",
+            ),
+            (
+                remembering(DataType::Utf8, "varchar(3)"),
+                Some(3_000),
+                "varchar(8000)",
+            ),
+            (
+                remembering(DataType::Binary, "binary(3)"),
+                Some(4),
+                "varbinary(10)",
+            ),
+            // No such type is there.
+            (
+                remembering(DataType::Utf8, "nvarchar(5000)"),
+                None,
+                "nvarchar(max)",
+            ),
+        ] {
+            assert_eq!(declared(&field, longest).as_deref(), Ok(wanted), "{field}");
+        }
+    }
+
+    #[test]
+    fn narrow_numbers_are_written_as_the_wide_ones_are() {
+        type F16 = <Float16Type as ArrowPrimitiveType>::Native;
+        let dynamic = |array: ArrayRef| array;
+        let decimals = [Some(-12_345), None, Some(7)];
+        let floats = [Some(1.5_f32), None, Some(-0.25)];
+        let halves = floats.map(|float| float.map(F16::from_f32));
+        let wide = Decimal128Array::from(decimals.map(|n| n.map(i128::from)).to_vec());
+        let wide = dynamic(Arc::new(wide.with_precision_and_scale(5, 2).unwrap()));
+        let narrow = Decimal32Array::from(decimals.to_vec());
+        let narrow = dynamic(Arc::new(narrow.with_precision_and_scale(5, 2).unwrap()));
+        let middle = Decimal64Array::from(decimals.map(|n| n.map(i64::from)).to_vec());
+        let middle = dynamic(Arc::new(middle.with_precision_and_scale(5, 2).unwrap()));
+        let whole = dynamic(Arc::new(Float32Array::from(floats.to_vec())));
+        let half = dynamic(Arc::new(Float16Array::from(halves.to_vec())));
+        for (wide, narrowed) in [(&wide, narrow), (&wide, middle), (&whole, half)] {
+            let narrow = narrowed.data_type();
+            let field = Field::new("c", narrow.clone(), true);
+            let Written(sql_type) = new(&field).unwrap().sql_type;
+            let written = |array: &ArrayRef| {
+                let staged = encode::Staged {
+                    name: "c".into(),
+                    sql_type,
+                    collation: None,
+                    nullable: true,
+                    on_overflow: crate::overflow::OnOverflow::Error,
+                    key: false,
+                    measured: false,
+                };
+                let batch = RecordBatch::try_from_iter([("c", Arc::clone(array))]).unwrap();
+                let (mut bytes, mut tally) = (Vec::new(), [encode::Tally::default()]);
+                encode::rows(
+                    &batch,
+                    &[staged],
+                    &[sql_type],
+                    false,
+                    0,
+                    &mut bytes,
+                    &mut tally,
+                )
+                .unwrap();
+                bytes
+            };
+            assert_eq!(written(&narrowed), written(wide), "{narrow}");
+        }
     }
 }

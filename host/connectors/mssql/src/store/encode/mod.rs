@@ -11,10 +11,11 @@ mod spans;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    Date32Type, Date64Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type,
-    Int32Type, Int64Type, Time32MillisecondType, Time32SecondType, Time64MicrosecondType,
-    Time64NanosecondType, TimestampMicrosecondType, TimestampMillisecondType,
-    TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    Date32Type, Date64Type, Decimal32Type, Decimal64Type, Decimal128Type, Float16Type, Float32Type,
+    Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, Time32MillisecondType,
+    Time32SecondType, Time64MicrosecondType, Time64NanosecondType, TimestampMicrosecondType,
+    TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type,
+    UInt32Type, UInt64Type,
 };
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::{DataType, TimeUnit};
@@ -293,6 +294,10 @@ fn cell<'a>(
         DataType::UInt16 => whole!(UInt16Type),
         DataType::UInt32 => whole!(UInt32Type),
         DataType::UInt64 => whole!(UInt64Type),
+        DataType::Float16 => {
+            let values = array.as_primitive::<Float16Type>().values();
+            float(move |row| f64::from(values[row]), true, staged, clip)
+        }
         DataType::Float32 => {
             let values = array.as_primitive::<Float32Type>().values();
             float(move |row| f64::from(values[row]), true, staged, clip)
@@ -300,6 +305,14 @@ fn cell<'a>(
         DataType::Float64 => {
             let values = array.as_primitive::<Float64Type>().values();
             float(move |row| values[row], false, staged, clip)
+        }
+        DataType::Decimal32(_, scale) => {
+            let values = array.as_primitive::<Decimal32Type>().values();
+            decimal(move |row| i128::from(values[row]), *scale, staged, clip)
+        }
+        DataType::Decimal64(_, scale) => {
+            let values = array.as_primitive::<Decimal64Type>().values();
+            decimal(move |row| i128::from(values[row]), *scale, staged, clip)
         }
         DataType::Decimal128(_, scale) => {
             let values = array.as_primitive::<Decimal128Type>().values();
