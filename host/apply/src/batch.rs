@@ -31,6 +31,12 @@ pub enum Unparted {
         /// The line, from 1.
         line: usize,
     },
+    /// A line ends with `\r` alone. To some it is the end of a line and to some none, so what comes
+    /// after a comment would be run or not.
+    Return {
+        /// The line, from 1.
+        line: usize,
+    },
 }
 
 /// A line as one that parts batches.
@@ -77,11 +83,19 @@ pub fn batches(script: &str, syntax: ScriptSyntax) -> Result<Vec<Batch>, Unparte
             continue;
         }
         sql.push_str(line);
-        let mut letters = line.chars().peekable();
+        let mut letters = line.trim_end_matches(['\r', '\n']).chars().peekable();
         while let Some(letter) = letters.next() {
             let next = letters.peek().copied();
             match (&within, letter, next) {
-                (Within::Statements, '-', Some('-')) => break,
+                (Within::Statements, '-', Some('-')) => {
+                    if letters.any(|letter| letter == '\r') {
+                        return Err(Unparted::Return { line: number });
+                    }
+                    break;
+                }
+                (Within::Statements, '\r', _) => {
+                    return Err(Unparted::Return { line: number });
+                }
                 (Within::Statements, '/', Some('*')) => {
                     letters.next();
                     (within, opened) = (Within::Comment(1), number);
@@ -245,6 +259,17 @@ mod tests {
             let script = format!("SELECT 1\n{line}\nSELECT 2\n");
             let refused = batches(&script, TSQL);
             assert_eq!(refused, Err(Unparted::Go { line: 2 }), "{line}");
+        }
+    }
+
+    #[test]
+    fn lines_that_end_as_nobody_says_are_refused() {
+        for script in ["-- a\rSELECT 1\r", "SELECT 1\rSELECT 2"] {
+            let refused = batches(script, TSQL);
+            assert_eq!(refused, Err(Unparted::Return { line: 1 }), "{script:?}");
+        }
+        for script in ["-- a\r\nSELECT 'a\rb'\r\r\n", "SELECT 1\r"] {
+            assert_eq!(texts(script), [script]);
         }
     }
 

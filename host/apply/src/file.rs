@@ -83,6 +83,11 @@ fn refused(shown: &str, unparted: &Unparted) -> Fault {
             "to part them, write GO alone, or GO and how often (1 or more); a name that is meant begins no \
              line, or stands in quotes",
         ),
+        Unparted::Return { line } => Fault::new(
+            code::CONFIG,
+            format!("{shown}:{line}: a line ends with a carriage return alone, outside of a text"),
+        )
+        .advise("save it with \\n or \\r\\n at the ends of lines"),
     }
 }
 
@@ -157,6 +162,7 @@ mod tests {
         assert_eq!(refused(&be), nul);
         assert_eq!(refused(&le), nul);
         insta::assert_snapshot!("go", refused(b"SELECT 1\nGO;\nSELECT 2"));
+        insta::assert_snapshot!("carriage_return", refused(b"-- a\rSELECT 1\r"));
     }
 
     #[test]

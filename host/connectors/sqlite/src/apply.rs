@@ -28,6 +28,10 @@ const INSERT: &str = "\
 INSERT INTO main.hygge_applied (file_name, checksum, batches, applied_at)
 VALUES (?1, ?2, ?3, strftime('%Y-%m-%d %H:%M:%S', 'now'))";
 
+/// What every file finds, whatever the one before it set.
+const BEGINS: &str = "\
+PRAGMA ignore_check_constraints = OFF; PRAGMA recursive_triggers = OFF; PRAGMA writable_schema = OFF";
+
 /// What was applied, in order.
 pub(crate) fn applied(connection: &Connection, shown: &str) -> Result<Vec<Applied>> {
     let read = || {
@@ -294,7 +298,7 @@ impl Applying for Transaction {
     }
 
     async fn file(&mut self) -> Result<()> {
-        Ok(())
+        self.execute(BEGINS, "can't apply to")
     }
 
     async fn batch(&mut self, sql: &str) -> Result<(), BatchFault> {
