@@ -1,10 +1,24 @@
 //! From files to tables and back: generated, edited, applied, filled, read, and described again.
 
-use crate::harness::{Database, Events, Orders, Project};
+use crate::harness::{Content, Database, Events, Orders, Project};
+
+fn seeded() -> Orders {
+    Orders::new(0..200)
+}
+
+/// What the lake has of the described table, but for what the server fills.
+fn again(project: &Project) -> Content {
+    project.flow(
+        "look",
+        "home: lake/again/*.parquet\nstore: lake/look\nafter: [again]\ntransforms: [{type: exclude, columns: [row_version]}]\n",
+    );
+    project.hygge("start --flow look").succeed();
+    project.content("lake/look")
+}
 
 /// Writes a flow of orders into the table that `generate ddl` is asked for.
 fn orders(project: &Project) {
-    project.orders("data/orders.parquet", &Orders::new(0..200));
+    project.orders("data/orders.parquet", &seeded());
     project.flow(
         "seed",
         "home: {path: data/orders.parquet, incremental: {column: updated_at, strategy: merge, key: [id]}}\n\
@@ -12,7 +26,8 @@ fn orders(project: &Project) {
     );
     project.flow(
         "back",
-        "home: {connection: db, table: dbo.hygge_test_orders}\nstore: lake/orders\nafter: [seed]\n",
+        "home: {connection: db, table: dbo.hygge_test_orders, exclude: [row_version]}\nstore: lake/orders\n\
+         after: [seed]\n",
     );
 }
 
@@ -49,7 +64,7 @@ fn sql_server_from_a_file_to_a_table_and_back() {
     project.hygge("start --flow seed --flow back").succeed();
     let rows = database.run("SELECT COUNT(*) FROM dbo.hygge_test_orders");
     assert_eq!(rows, ["200"]);
-    assert_eq!(project.content("lake/orders").rows, 200);
+    assert_eq!(project.content("lake/orders"), seeded().content());
     project
         .hygge(&format!("apply {file} --connection db"))
         .succeed();
@@ -65,13 +80,19 @@ fn sql_server_from_a_file_to_a_table_and_back() {
     let server = regex::Regex::new(r"127\.0\.0\.1,\d+").unwrap();
     insta::assert_snapshot!("entity", server.replace_all(&text, "[SERVER]"));
     project.hygge("start --flow again").succeed();
-    assert_eq!(project.content("lake/again").rows, 200);
+    assert_eq!(again(&project), seeded().content());
     // What changes is read alone, and the row once more that the last run ended with.
-    database.run("UPDATE dbo.hygge_test_orders SET customer = 'x' WHERE id < 5");
+    let mut changed = seeded();
+    changed.0[..5]
+        .iter_mut()
+        .for_each(|order| order.version = 2);
+    database.run(
+        "UPDATE dbo.hygge_test_orders SET version = 2, amount = (id * 31 + 2) / 8.0 WHERE id < 5",
+    );
     let outcome = project.hygge("start --flow again --output json").succeed();
     let read = Events::of(&outcome).rows_read("again.hygge_test_orders");
     assert_eq!(read, 6, "{outcome}");
-    assert_eq!(project.content("lake/again").rows, 200);
+    assert_eq!(again(&project), changed.content());
     // Nothing of anybody's is written over.
     project.hygge(described).succeed();
     project.write("flows/again/entities/hygge_test_orders.yml", "# mine\n");
@@ -172,6 +193,14 @@ fn sqlite_from_a_file_to_a_table_and_back() {
         "sqlite_schema",
         project.hygge(&format!("{described} dbo.*")).run().shown()
     );
+    // What is asked for and isn't there is told beside what is.
+    insta::assert_snapshot!(
+        "sqlite_missing",
+        project
+            .hygge(&format!("{described} lines,nope,n?"))
+            .succeed()
+            .shown()
+    );
     // What no file can be called is replaced, and two tables have two files still.
     let database = rusqlite::Connection::open(project.path("seeds.db")).unwrap();
     database
@@ -185,6 +214,34 @@ fn sqlite_from_a_file_to_a_table_and_back() {
             .succeed()
             .shown()
     );
+    // A name that would be filled in names another table.
+    let database = rusqlite::Connection::open(project.path("seeds.db")).unwrap();
+    database
+        .execute_batch("CREATE TABLE [in{entity}] (a INTEGER)")
+        .unwrap();
+    drop(database);
+    insta::assert_snapshot!(
+        "sqlite_filled_in",
+        project
+            .hygge(&format!("{described} in{{entity}},lines"))
+            .succeed()
+            .shown()
+    );
+    // The same entity in another file.
+    project.flow("twice", "store: lake/twice\n");
+    project.write(
+        "flows/twice/entities/lines.yaml",
+        "home: data/orders.parquet\n",
+    );
+    insta::assert_snapshot!(
+        "sqlite_twice",
+        project
+            .hygge(&format!("{described} lines --flow twice"))
+            .run()
+            .shown()
+    );
+    assert!(!project.path("flows/twice/entities/lines.yml").exists());
+    std::fs::remove_dir_all(project.path("flows/twice")).unwrap();
     std::fs::remove_file(project.path("seeds.db")).unwrap();
     insta::assert_snapshot!(
         "sqlite_none",

@@ -25,6 +25,22 @@ impl Dialect {
         }
     }
 
+    /// How many columns a table may have.
+    pub(crate) fn most_columns(self) -> Option<usize> {
+        match self {
+            Self::Mssql => Some(1_024),
+            Self::Postgres => Some(1_600),
+            Self::Sqlite => Some(2_000),
+            Self::DuckDb => None,
+        }
+    }
+
+    /// Whether a column can't have that name, however it is quoted.
+    pub(crate) fn keeps_name(self, name: &str) -> bool {
+        const POSTGRES: [&str; 6] = ["tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"];
+        self == Self::Postgres && POSTGRES.contains(&name)
+    }
+
     /// How many letters, or bytes of UTF-8, a name may have.
     pub(crate) fn longest_name(self) -> Option<(usize, &'static str)> {
         match self {

@@ -5,6 +5,9 @@ use hygge_core::{CatalogueColumn, CatalogueTable, Moment};
 /// What a column is called that says when its row changed.
 const CHANGES: [&str; 6] = ["updat", "modif", "chang", "lastmod", "last_mod", "mtime"];
 
+/// What has one of these in it, and says something else.
+const OTHERS: [&str; 1] = ["exchang"];
+
 /// The file of one table over a connection of hygge.yml: where it is read, what hygge can't move left out, and how an incremental run
 /// would find what changed. What the catalogue isn't sure of stands in comments.
 pub fn entity(table: &CatalogueTable, name: Option<&str>, connection: &str) -> String {
@@ -107,7 +110,10 @@ fn incremental(table: &CatalogueTable) -> String {
 fn watermark(table: &CatalogueTable) -> Option<&CatalogueColumn> {
     let moving = || table.columns.iter().filter(|column| column.moves);
     let called = |column: &&CatalogueColumn| {
-        let name = column.name.to_lowercase();
+        let mut name = column.name.to_lowercase();
+        OTHERS
+            .iter()
+            .for_each(|other| name = name.replace(other, ""));
         column.moment == Moment::Time && CHANGES.iter().any(|part| name.contains(part))
     };
     moving()
@@ -133,12 +139,27 @@ fn scalar(text: &str) -> String {
     if first && text.chars().all(plain) && !word {
         return text.to_owned();
     }
-    serde_json::Value::from(text.replace("${", "$${")).to_string()
+    let json = serde_json::Value::from(text.replace("${", "$${")).to_string();
+    // What JSON takes as it is and YAML doesn't.
+    let mut quoted = String::new();
+    for c in json.chars() {
+        match unprintable(c) {
+            true => quoted.push_str(&format!("\\u{:04x}", u32::from(c))),
+            false => quoted.push(c),
+        }
+    }
+    quoted
+}
+
+/// What can't stand in a line of YAML as it is. All of it has at most four hexadecimal digits.
+fn unprintable(c: char) -> bool {
+    let unprintable = ['\u{2028}', '\u{2029}', '\u{feff}', '\u{fffe}', '\u{ffff}'];
+    c.is_control() || unprintable.contains(&c)
 }
 
 /// A comment ends with its line.
 fn one_line(text: &str) -> String {
-    text.replace(char::is_control, " ")
+    text.replace(unprintable, " ")
 }
 
 #[cfg(test)]
@@ -206,6 +227,19 @@ mod tests {
     }
 
     #[test]
+    fn an_exchange_is_no_change() {
+        let called = |name: &str| {
+            let columns = vec![
+                column("id", "int", Moment::No),
+                column(name, "date", Moment::Time),
+            ];
+            written(&table(columns, Some((&["id"], true)))).contains("incremental:")
+        };
+        assert!(!called("exchange_date"));
+        assert!(called("exchange_changed"));
+    }
+
+    #[test]
     fn odd_names_are_read_back() {
         for (text, yaml) in [
             ("dbo.orders", "dbo.orders"),
@@ -215,6 +249,7 @@ mod tests {
             ("[my schema].[a\"b]", "\"[my schema].[a\\\"b]\""),
             ("${HOME}", "\"$${HOME}\""),
             ("", "\"\""),
+            ("a\u{feff}b\u{85}", "\"a\\ufeffb\\u0085\""),
         ] {
             assert_eq!(scalar(text), yaml);
         }

@@ -7,6 +7,7 @@
 
 mod dialect;
 mod entities;
+mod limit;
 mod mssql;
 mod portable;
 mod profile;

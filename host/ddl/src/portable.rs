@@ -27,10 +27,16 @@ pub(crate) fn column_type(
     })
 }
 
-/// Room for texts about twice as long as those seen.
+/// What `varchar(n)` of PostgreSQL may say.
+const LONGEST_VARCHAR: u64 = 10_485_760;
+
+/// Room for texts about twice as long as those seen; none for none.
 fn roomy(longest: u64) -> u64 {
     const STEPS: [u64; 8] = [10, 20, 50, 100, 255, 500, 1_000, 2_000];
     let wanted = longest.saturating_mul(2);
+    if wanted == 0 {
+        return 0;
+    }
     let step = STEPS.into_iter().find(|step| wanted <= *step);
     step.unwrap_or_else(|| wanted.next_multiple_of(1_000))
 }
@@ -57,8 +63,12 @@ fn postgres(data_type: &DataType, seen: Option<&Seen>) -> Option<String> {
         | DataType::Decimal64(precision, scale)
         | DataType::Decimal128(precision, scale)
         | DataType::Decimal256(precision, scale) => format!("numeric({precision},{scale})"),
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => match seen {
-            Some(seen) => format!("varchar({})", roomy(seen.longest)),
+        // Of no letters nothing follows for those to come.
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => match seen
+            .map(|seen| roomy(seen.longest))
+            .filter(|room| (1..=LONGEST_VARCHAR).contains(room))
+        {
+            Some(room) => format!("varchar({room})"),
             None => "text".to_owned(),
         },
         DataType::Binary
@@ -132,6 +142,14 @@ fn duckdb(data_type: &DataType) -> Option<String> {
                 let name = Dialect::DuckDb.quoted(field.name());
                 Some(format!("{name} {}", duckdb(field.data_type())?))
             };
+            let mut names: Vec<_> = fields
+                .iter()
+                .map(|field| field.name().to_lowercase())
+                .collect();
+            names.sort_unstable();
+            if names.windows(2).any(|pair| pair[0] == pair[1]) {
+                return None;
+            }
             let fields: Option<Vec<_>> = fields.iter().map(field).collect();
             Some(format!("STRUCT({})", fields?.join(", ")))
         }

@@ -5,7 +5,7 @@ use hygge_core::{Fault, Result, code};
 
 use crate::dialect::Dialect;
 use crate::profile::Profile;
-use crate::{mssql, portable};
+use crate::{limit, mssql, portable};
 
 /// How SQL Server stores the rows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -59,7 +59,8 @@ pub fn write(schema: &Schema, wanted: &Wanted<'_>) -> Result<String> {
             ),
         )
         .advise(
-            "leave columns out or cast them (`transforms:`), or name another --dialect or --key",
+            "leave columns out, rename or cast them (`transforms:`), or name another --table, --dialect or \
+             --key",
         ));
     }
     Ok(put_together(&columns, wanted))
@@ -70,6 +71,22 @@ fn problems(schema: &Schema, wanted: &Wanted<'_>) -> Vec<String> {
     let mut wrong = Vec::new();
     if schema.fields().is_empty() {
         wrong.push("it has no columns".to_owned());
+    }
+    let (columns, most) = (schema.fields().len(), wanted.dialect.most_columns());
+    if let Some(most) = most.filter(|most| columns > *most) {
+        wrong.push(format!(
+            "it has {columns} columns, a table in {} at most {most}",
+            wanted.dialect
+        ));
+    }
+    for field in schema.fields() {
+        if wanted.dialect.keeps_name(field.name()) {
+            wrong.push(format!(
+                "{:?} is the name of a column that {} has in every table",
+                field.name(),
+                wanted.dialect
+            ));
+        }
     }
     let parts = wanted.table.iter();
     let names = parts.chain(schema.fields().iter().map(|field| field.name()));
@@ -122,6 +139,7 @@ struct Column {
     declared: String,
     null: &'static str,
     comment: Option<String>,
+    keyed: bool,
 }
 
 fn declared(field: &Field, wanted: &Wanted<'_>) -> Result<Column, String> {
@@ -133,10 +151,24 @@ fn declared(field: &Field, wanted: &Wanted<'_>) -> Result<Column, String> {
         other => portable::column_type(other, field, seen)?,
     };
     let keyed = wanted.key.contains(field.name());
+    let of_text = matches!(
+        field.data_type(),
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View
+    );
     let must = keyed || !field.is_nullable();
     let mut said = Vec::new();
     if keyed && declared.ends_with("(max)") {
-        said.push("a key needs a length: write one, or use --profile".to_owned());
+        let how = match wanted.profile {
+            None => "write one, or use --profile",
+            Some(_) => "write one",
+        };
+        said.push(format!("a key needs a length: {how}"));
+    }
+    if keyed && limit::no_key(&declared, wanted.dialect) {
+        said.push(format!("no key of {} has this type", wanted.dialect));
+    }
+    if wanted.form == Form::Columnstore && limit::no_columnstore(&declared) {
+        said.push("no columnstore index has this type".to_owned());
     }
     if let Some(seen) = seen {
         if !must && seen.nulls == 0 {
@@ -149,6 +181,8 @@ fn declared(field: &Field, wanted: &Wanted<'_>) -> Result<Column, String> {
             said.push(format!("longest {}", many(seen.longest, "letter")));
         } else if seen.longest_bytes > 0 {
             said.push(format!("longest {}", many(seen.longest_bytes, "byte")));
+        } else if of_text {
+            said.push(format!("no letter in {}", count(rows)));
         }
         if seen.digits > 0 {
             let digits = many(seen.digits.into(), "digit");
@@ -164,6 +198,7 @@ fn declared(field: &Field, wanted: &Wanted<'_>) -> Result<Column, String> {
         declared,
         null: if must { "NOT NULL" } else { "NULL" },
         comment: (!said.is_empty()).then(|| said.join("; ")),
+        keyed,
     })
 }
 
@@ -226,6 +261,7 @@ fn put_together(columns: &[Column], wanted: &Wanted<'_>) -> String {
             declared,
             null,
             comment,
+            ..
         } = column;
         let last = index + 1 == columns.len() && key.is_none();
         let comma = if last { "" } else { "," };
@@ -237,7 +273,11 @@ fn put_together(columns: &[Column], wanted: &Wanted<'_>) -> String {
         text.push('\n');
     }
     if let Some(key) = key {
-        text.push_str(&format!("    {key}\n"));
+        let keyed = columns.iter().filter(|column| column.keyed);
+        let declared: Vec<&str> = keyed.map(|column| column.declared.as_str()).collect();
+        let said = limit::of_key(&declared, dialect, wanted.form);
+        let said = said.map_or(String::new(), |said| format!(" -- {said}"));
+        text.push_str(&format!("    {key}{said}\n"));
     }
     text.push_str(");\n");
     if dialect == Dialect::Mssql && wanted.form == Form::Columnstore {
@@ -289,7 +329,13 @@ fn name_of(kind: &str, wanted: &Wanted<'_>) -> String {
         .dialect
         .longest_name()
         .map_or(usize::MAX, |(most, _)| most);
-    let name: String = format!("{kind}_{table}").chars().take(room).collect();
+    let mut name = String::new();
+    for letter in format!("{kind}_{table}").chars() {
+        if name.encode_utf16().count() + letter.len_utf16() > room {
+            break;
+        }
+        name.push(letter);
+    }
     wanted.dialect.quoted(&name)
 }
 

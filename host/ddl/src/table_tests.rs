@@ -148,3 +148,103 @@ fn a_narrower_decimal_is_named_as_the_database_does() {
     });
     insta::assert_snapshot!("narrower", texts.join("\n"));
 }
+
+#[test]
+fn what_no_database_takes_is_refused() {
+    let table = ["t".to_owned()];
+    let many = |n: usize| {
+        let fields = (0..n).map(|at| Field::new(format!("c{at}"), DataType::Int64, true));
+        Schema::new(fields.collect::<Vec<_>>())
+    };
+    for (dialect, most) in [
+        (Dialect::Mssql, 1_024),
+        (Dialect::Postgres, 1_600),
+        (Dialect::Sqlite, 2_000),
+    ] {
+        write(&many(most), &wanted(dialect, &table, &[])).unwrap();
+        write(&many(most + 1), &wanted(dialect, &table, &[])).unwrap_err();
+    }
+    let fault = write(&many(1_025), &wanted(Dialect::Mssql, &table, &[])).unwrap_err();
+    insta::assert_snapshot!(fault.message, @"no table can be made of data/users.parquet: it has 1025 columns, a table in SQL Server at most 1024");
+    let own = Schema::new(vec![Field::new("xmin", DataType::Int64, true)]);
+    let fault = write(&own, &wanted(Dialect::Postgres, &table, &[])).unwrap_err();
+    insta::assert_snapshot!(fault.message, @r#"no table can be made of data/users.parquet: "xmin" is the name of a column that PostgreSQL has in every table"#);
+    write(&own, &wanted(Dialect::DuckDb, &table, &[])).unwrap();
+    let field = |name: &str| Field::new(name, DataType::Int64, true);
+    let twice = DataType::Struct(vec![field("a"), field("A")].into());
+    let twice = Schema::new(vec![Field::new("s", twice, true)]);
+    write(&twice, &wanted(Dialect::DuckDb, &table, &[])).unwrap_err();
+    write(&twice, &wanted(Dialect::Postgres, &table, &[])).unwrap();
+}
+
+#[test]
+fn texts_get_no_length_that_is_none() {
+    let column = |texts: Vec<Option<String>>| {
+        let texts: ArrayRef = Arc::new(StringArray::from(texts));
+        let batch = RecordBatch::try_from_iter_with_nullable([("c", texts, true)]).unwrap();
+        let mut profile = Profile::default();
+        profile.take(&batch);
+        let table = ["t".to_owned()];
+        let text = |dialect| {
+            let wanted = Wanted {
+                profile: Some(&profile),
+                ..wanted(dialect, &table, &[])
+            };
+            let text = write(batch.schema_ref(), &wanted).unwrap();
+            text.lines().nth(3).unwrap().trim().to_owned()
+        };
+        [text(Dialect::Postgres), text(Dialect::Mssql)].join("\n")
+    };
+    insta::assert_snapshot!("no_letters", column(vec![None, Some(String::new())]));
+    insta::assert_snapshot!("many_letters", column(vec![Some("x".repeat(6_000_000))]));
+}
+
+#[test]
+fn a_key_that_is_too_long_is_told() {
+    let texts = |n: usize| Arc::new(StringArray::from(vec!["x".repeat(n)])) as ArrayRef;
+    let batch =
+        RecordBatch::try_from_iter([("a", texts(900)), ("b", texts(400)), ("c", texts(5_000))]);
+    let batch = batch.unwrap();
+    let mut profile = Profile::default();
+    profile.take(&batch);
+    let table = ["t".to_owned()];
+    let text = |key: &[&str]| {
+        let key: Vec<String> = key.iter().map(|name| (*name).to_owned()).collect();
+        let wanted = Wanted {
+            profile: Some(&profile),
+            ..wanted(Dialect::Mssql, &table, &key)
+        };
+        write(batch.schema_ref(), &wanted).unwrap()
+    };
+    insta::assert_snapshot!("long_key", [text(&["a", "b"]), text(&["c"])].join("\n"));
+}
+
+#[test]
+fn decimals_of_every_width_have_a_type() {
+    let fields = [
+        DataType::Decimal32(5, 2),
+        DataType::Decimal64(12, 2),
+        DataType::Float16,
+    ];
+    let fields = fields.into_iter().enumerate();
+    let fields = fields.map(|(at, data_type)| Field::new(format!("c{at}"), data_type, true));
+    let schema = Schema::new(fields.collect::<Vec<_>>());
+    let table = ["t".to_owned()];
+    let dialects = [
+        Dialect::Mssql,
+        Dialect::Postgres,
+        Dialect::DuckDb,
+        Dialect::Sqlite,
+    ];
+    let texts = dialects.map(|dialect| write(&schema, &wanted(dialect, &table, &[])).unwrap());
+    insta::assert_snapshot!("narrow_numbers", texts.join("\n"));
+}
+
+#[test]
+fn a_name_that_is_made_is_no_longer_than_names_may_be() {
+    let (table, key) = (["😀".repeat(64)], ["id".to_owned()]);
+    let text = write(&flat(), &wanted(Dialect::Mssql, &table, &key)).unwrap();
+    let (_, name) = text.split_once("CONSTRAINT [").unwrap();
+    let (name, _) = name.split_once(']').unwrap();
+    assert_eq!(name.encode_utf16().count(), 127, "{name}");
+}

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use hygge_core::{
-    Batch, Bound as _, BuildContext, Context, Fault, Home, Position, Registry, Result,
-    SplitRequest, Want,
+    Batch, Bound as _, BuildContext, Context, Fault, Home, Position, Registry, Result, RunId,
+    Running, SplitRequest, Want,
 };
 use hygge_project::PlannedEntity;
 
@@ -34,7 +34,7 @@ pub async fn look_through_entity<T: Send + 'static>(
         .home(&planned.home.kind)
         .ok_or_else(|| Fault::internal(format!("no home of type {:?}", planned.home.kind)))?;
     let home = kind.build(&planned.home.settings, &place.of(&planned.id))?;
-    let chain = Chain::build(registry, planned, place)?;
+    let chain = Chain::build(registry, planned, &as_a_run(place))?;
     through(home.as_ref(), &chain, looker, cx).await
 }
 
@@ -102,6 +102,18 @@ async fn through<T: Send + 'static>(
         }
     }
     Ok((schema, seen))
+}
+
+/// The place of a run that begins now: some transforms write which run moves a row, and when it began.
+pub(crate) fn as_a_run(place: &BuildContext) -> BuildContext {
+    let began = jiff::Timestamp::now();
+    BuildContext {
+        run: Some(Running {
+            id: RunId::new(began, 0),
+            began,
+        }),
+        ..place.clone()
+    }
 }
 
 /// What is asked of a Home whose rows must meet in one transform, or need not.

@@ -2,14 +2,13 @@
 //! remembered, written or committed.
 
 use arrow_schema::SchemaRef;
-use hygge_core::{
-    BuildContext, Context, Fault, Registry, Result, RunId, Running, SplitRequest, code, nearest,
-};
+use hygge_core::{Context, Fault, Registry, Result, SplitRequest, code, nearest};
 use hygge_project::{Plan, PlannedEntity};
 
 use crate::alone::{FirstRows, first_rows};
 use crate::chain::Chain;
 use crate::check::goes_first;
+use crate::look_through::as_a_run;
 use crate::recover::build;
 
 /// Where rows are looked at.
@@ -43,16 +42,7 @@ pub async fn peek(
 ) -> Result<FirstRows> {
     let steps = steps(planned, after)?;
     let (home, _) = build(registry, planned, &plan.place)?;
-    // As a run that begins now would.
-    let began = jiff::Timestamp::now();
-    let place = BuildContext {
-        run: Some(Running {
-            id: RunId::new(began, 0),
-            began,
-        }),
-        ..plan.place.clone()
-    };
-    let chain = Chain::build(registry, planned, &place)?.until(steps);
+    let chain = Chain::build(registry, planned, &as_a_run(&plan.place))?.until(steps);
     let rows = match chain.is_empty() {
         true => first_rows(home.as_ref(), None, most, cx).await,
         false => first_rows(home.as_ref(), Some(&chain), most, cx).await,

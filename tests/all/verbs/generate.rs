@@ -27,8 +27,56 @@ fn of_what_flows_give() {
 }
 
 #[test]
+fn rows_are_looked_at_as_in_a_run() {
+    let project = written();
+    project.flow(
+        "told",
+        "home: data/orders/*.parquet\nstore: lake/told\nentities: [o]\n\
+         transforms: [{type: run_columns, run_id: run, loaded_at: at, source: from}]\n",
+    );
+    let made = "generate ddl --flow told --profile";
+    insta::assert_snapshot!("run_columns", project.hygge(made).succeed().shown());
+}
+
+#[test]
+fn a_file_of_another_encoding_is_somebodys_own() {
+    let project = written();
+    let wide: Vec<u8> = "\u{feff}-- mine"
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    project.write("schema/dbo.orders.sql", &wide);
+    let made = "generate ddl --flow sales --output schema";
+    insta::assert_snapshot!("utf16", project.hygge(made).run().shown());
+    let kept = std::fs::read(project.path("schema/dbo.orders.sql")).unwrap();
+    assert_eq!(kept, wide);
+    project.hygge(&format!("{made} --force")).succeed();
+    std::fs::read_to_string(project.path("schema/dbo.orders.sql")).unwrap();
+}
+
+#[test]
+fn two_tables_are_not_one_file() {
+    let project = written();
+    project.flow(
+        "two",
+        "entities:\n  - {name: a, store: {type: mssql, table: '[n].[x/y]'}}\n  - {name: b, store: {type: mssql, table: '[n].[x:y]'}}\n\
+         home: data/orders/*.parquet\n\
+         store: {connection: db}\n",
+    );
+    project.write("hygge.yml", "name: test\nconnections:\n  db: {type: mssql, server: s, database: d, user: u, password: p}\n");
+    let made = "generate ddl --flow two --output schema2";
+    insta::assert_snapshot!("one_file", project.hygge(made).run().shown());
+    assert!(!project.path("schema2").exists());
+    project.hygge("generate ddl --flow two").succeed();
+}
+
+#[test]
 fn wrongly() {
     let project = written();
+    let long = format!(
+        "generate ddl --flow sales --dialect sqlite --table {} --output x",
+        "t".repeat(252)
+    );
     for (name, arguments) in [
         ("no_file", "generate ddl --input nothing.parquet"),
         ("no_name", "generate ddl --flow sales --table a.b.c"),
@@ -39,6 +87,7 @@ fn wrongly() {
         ),
         ("no_flow", "generate ddl --flow sails"),
         ("nothing", "generate ddl"),
+        ("long_name", long.as_str()),
     ] {
         insta::assert_snapshot!(name, project.hygge(arguments).run().shown());
     }

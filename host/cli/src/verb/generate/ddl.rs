@@ -88,6 +88,15 @@ enum Stored {
 }
 
 impl Named {
+    /// A table's name as the database tells it from others: only one of them minds the case of names
+    /// in quotes.
+    fn name(self, table: &str) -> String {
+        match self {
+            Self::Postgres => table.to_owned(),
+            Self::Mssql | Self::Duckdb | Self::Sqlite => table.to_lowercase(),
+        }
+    }
+
     fn dialect(self) -> Dialect {
         match self {
             Self::Mssql => Dialect::Mssql,
@@ -218,12 +227,25 @@ async fn of_entities(
         let key = if args.key.is_empty() { &own } else { &args.key };
         let table = table_of(planned);
         let made = args.statement(&schema, &profile, &table, key, &source)?;
-        if let Some(other) = statements.iter().find(|each| each.table == made.table) {
+        let same =
+            |each: &&Statement| args.dialect.name(&each.table) == args.dialect.name(&made.table);
+        if let Some(other) = statements.iter().find(same) {
             return Err(Complaint::usage(format!(
                 "two entities would both be table {}",
                 other.table
             ))
             .advise("let --table hold {entity}, or name one of them with --entity"));
+        }
+        let file = |each: &Statement| file_name(&each.table).to_lowercase();
+        let beside = |each: &&Statement| args.output.is_some() && file(each) == file(&made);
+        if let Some(other) = statements.iter().find(beside) {
+            return Err(Complaint::usage(format!(
+                "tables {} and {} would both be {}.sql",
+                other.table,
+                made.table,
+                file_name(&made.table)
+            ))
+            .advise("name one of them with --entity, and give each an --output of its own"));
         }
         statements.push(made);
     }

@@ -1,12 +1,12 @@
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
 use clap_complete::ArgValueCompleter;
-use hygge_core::{CatalogueTable, nearest};
+use hygge_core::{CatalogueTable, Database, nearest};
 
 use super::kept::{Made, file_name, keep};
+use super::named::names;
 use crate::args::Global;
 use crate::complaint::{Complaint, Exit};
 use crate::console::Console;
@@ -68,11 +68,14 @@ pub(super) fn run(args: &EntitiesArgs, global: &Global, console: &Arc<Console>) 
     let connected = database::of_connection(&root, &args.connection, &registry, console)?;
     let database = &connected.database;
     let (runtime, _threads) = runtime::whole()?;
-    let found = runtime.block_on(database.tables(&args.tables));
+    let found = runtime.block_on(asked(args, database.as_ref()));
     registry.forget_sessions();
-    let mut tables = found?;
-    tables.retain(|table| args.views || !table.view);
+    let Asked {
+        mut tables,
+        missing,
+    } = found?;
     tables.sort_by(|a, b| a.written.cmp(&b.written));
+    tables.dedup_by(|a, b| a.written == b.written);
     if tables.is_empty() {
         return Err(Complaint::failed(format!(
             "{} has no {} that {} fits",
@@ -84,8 +87,13 @@ pub(super) fn run(args: &EntitiesArgs, global: &Global, console: &Arc<Console>) 
             "look at --tables, at what the login may see, and whether it is a view (--views)",
         ));
     }
+    let unreadable = tables.extract_if(.., |table| filled_in(table));
+    let unreadable: Vec<String> = unreadable.map(|table| table.written).collect();
     let readable = registry.home(&connected.kind).is_some();
     let into = flow.as_ref().map(|flow| flow.join("entities"));
+    if let Some(folder) = &into {
+        unnamed(&tables, folder)?;
+    }
     let made = files(
         &tables,
         &args.connection,
@@ -107,14 +115,69 @@ pub(super) fn run(args: &EntitiesArgs, global: &Global, console: &Arc<Console>) 
             "{pattern} was looked for in {schema}; --tables '*.{pattern}' takes all schemas\n"
         ));
     }
+    let word = console.paint_err().warn("warning:");
+    for pattern in missing {
+        console.err(&format!(
+            "{word} nothing there fits {pattern}: look at its name, and whether it is a view (--views)\n"
+        ));
+    }
+    for table in unreadable {
+        console.err(&format!(
+            "{word} {table} is left out: hygge fills in names in braces; read it through a view\n"
+        ));
+    }
     if !readable {
-        let word = console.paint_err().warn("warning:");
         console.err(&format!(
             "{word} hygge reads no home of type {}: give these entities another\n",
             connected.kind
         ));
     }
     Ok(Exit::Well)
+}
+
+/// What was found of what was asked for.
+struct Asked {
+    tables: Vec<CatalogueTable>,
+    /// What nothing fits.
+    missing: Vec<String>,
+}
+
+async fn asked(args: &EntitiesArgs, database: &dyn Database) -> hygge_core::Result<Asked> {
+    let (mut tables, mut missing) = (Vec::new(), Vec::new());
+    for pattern in &args.tables {
+        let mut found = database.tables(std::slice::from_ref(pattern)).await?;
+        found.retain(|table| args.views || !table.view);
+        if found.is_empty() {
+            missing.push(pattern.clone());
+        }
+        tables.append(&mut found);
+    }
+    Ok(Asked { tables, missing })
+}
+
+/// Whether a name in what is written of a table is none when it is read: there is no way to write one
+/// that isn't filled in.
+fn filled_in(table: &CatalogueTable) -> bool {
+    const PLACEHOLDERS: [&str; 3] = ["{entity}", "{flow}", "{run_date}"];
+    let written = hygge_ddl::entity(table, None, "");
+    let mut settings = written.lines().filter(|line| !line.starts_with('#'));
+    settings.any(|line| PLACEHOLDERS.iter().any(|name| line.contains(name)))
+}
+
+/// Refuses entities that a flow has already in files with the other ending: with two of one, every
+/// command would stop.
+fn unnamed(tables: &[CatalogueTable], folder: &Path) -> Result<(), Complaint> {
+    for entity in names(tables) {
+        let other = folder.join(format!("{entity}.yaml"));
+        if other.exists() {
+            return Err(Complaint::usage(format!(
+                "{} is there, which is the entity {entity} as well",
+                project::shown(&other)
+            ))
+            .advise("rename it to end in .yml, or leave the table out"));
+        }
+    }
+    Ok(())
 }
 
 /// The folder of a flow, which has to be there: entities without one stop every command.
@@ -149,44 +212,14 @@ fn folder(root: &Path, flow: &str) -> Result<PathBuf, Complaint> {
 
 const FLOW_FILE: &str = "flow.yml";
 
-/// The schema that is meant where none is said.
-const DEFAULT_SCHEMA: &str = "dbo";
-
 fn files(tables: &[CatalogueTable], connection: &str, folder: Option<&Path>) -> Vec<Made> {
-    let mut made: Vec<Made> = Vec::new();
-    let mut taken = BTreeSet::new();
-    for table in tables {
-        // Whatever else is selected, so that a table has one file.
-        let called = match &table.schema {
-            Some(schema) if schema != DEFAULT_SCHEMA => format!("{schema}.{}", table.name),
-            _ => table.name.clone(),
-        };
-        let called = plain(&called);
-        let (mut entity, mut number) = (called.clone(), 1);
-        // Some file systems don't tell upper from lower case.
-        while !taken.insert(entity.to_lowercase()) {
-            number += 1;
-            entity = format!("{called}_{number}");
-        }
-        made.push(Made {
-            file: folder
-                .unwrap_or(Path::new(""))
-                .join(format!("{entity}.yml")),
-            text: hygge_ddl::entity(table, folder.is_none().then_some(&entity), connection),
-            holds: units::many(table.columns.len() as u64, "column", "columns"),
-        });
-    }
-    made
-}
-
-/// A table's name as that of an entity, which can't have every character.
-fn plain(name: &str) -> String {
-    let odd = |c: char| c.is_control() || "/\\*?[]{}\"<>|:,$".contains(c);
-    let name: String = name.chars().take(100).collect();
-    let name = name.trim_start_matches(['.', ' ', '-']);
-    match name.trim_end_matches(['.', ' ']) {
-        // Nothing that could be read back as a file.
-        "" => "_".to_owned(),
-        name => name.replace(odd, "_"),
-    }
+    let named = names(tables).into_iter().zip(tables);
+    let made = |(entity, table): (String, &CatalogueTable)| Made {
+        file: folder
+            .unwrap_or(Path::new(""))
+            .join(format!("{entity}.yml")),
+        text: hygge_ddl::entity(table, folder.is_none().then_some(&entity), connection),
+        holds: units::many(table.columns.len() as u64, "column", "columns"),
+    };
+    named.map(made).collect()
 }

@@ -14,23 +14,41 @@ pub(super) struct Made {
     pub(super) holds: String,
 }
 
+/// As many bytes as a file's name has at most, on what disks have in common.
+const LONGEST: usize = 255;
+
 /// Writes files, unless somebody's own work is in the way of one of them: then none is written.
 pub(super) fn keep(made: &[Made], force: bool, console: &Console) -> Result<(), Complaint> {
     let unwritten = |file: &Path, error: &std::io::Error| {
         Complaint::failed(format!("can't write {}: {error}", project::shown(file)))
     };
+    // Told before any is written.
+    let name = |each: &&Made| {
+        each.file
+            .file_name()
+            .is_some_and(|name| name.len() > LONGEST)
+    };
+    if let Some(each) = made.iter().find(name) {
+        return Err(Complaint::usage(format!(
+            "{} has a longer name than a file may have",
+            project::shown(&each.file)
+        ))
+        .advise("give it a shorter one, or leave --output out and keep what is printed"));
+    }
     let mut there = Vec::new();
     for each in made {
-        there.push(match fs::read_to_string(&each.file) {
+        // Whatever it is: what isn't text is somebody's own as well.
+        there.push(match fs::read(&each.file) {
             Ok(there) => Some(there),
             Err(error) if error.kind() == ErrorKind::NotFound => None,
             Err(error) => return Err(unwritten(&each.file, &error)),
         });
     }
-    let differs = made
-        .iter()
-        .zip(&there)
-        .find(|(each, there)| there.as_ref().is_some_and(|there| *there != each.text));
+    let differs = made.iter().zip(&there).find(|(each, there)| {
+        there
+            .as_ref()
+            .is_some_and(|there| there != each.text.as_bytes())
+    });
     if let (Some((each, _)), false) = (differs, force) {
         return Err(Complaint::usage(format!(
             "{} is there and says something else",
@@ -39,7 +57,7 @@ pub(super) fn keep(made: &[Made], force: bool, console: &Console) -> Result<(), 
         .advise("if nobody edited it, write over it with --force"));
     }
     for (each, there) in made.iter().zip(&there) {
-        let same = there.as_ref() == Some(&each.text);
+        let same = there.as_deref() == Some(each.text.as_bytes());
         if !same {
             if let Some(folder) = each.file.parent() {
                 fs::create_dir_all(folder).map_err(|error| unwritten(&each.file, &error))?;

@@ -3,6 +3,7 @@
 mod ddl;
 mod entities;
 mod kept;
+mod named;
 
 use std::sync::Arc;
 
