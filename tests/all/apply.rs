@@ -456,6 +456,21 @@ fn stopped_it_says_what_is_left() {
 }
 
 #[test]
+fn rows_are_looked_at_whatever_an_earlier_file_set() {
+    let project = Target::Sqlite.project();
+    project.write(
+        "schema/1.sql",
+        "CREATE TABLE hygge_test_seeds (id int CHECK (id > 5));\nPRAGMA ignore_check_constraints = ON;\n\
+         INSERT INTO hygge_test_seeds VALUES (1);\n",
+    );
+    project.write("schema/2.sql", "INSERT INTO hygge_test_seeds VALUES (2);\n");
+    let refused = project.hygge(APPLY).run();
+    assert!(refused.stderr.contains("schema/2.sql:1: "), "{refused}");
+    assert!(refused.stderr.contains("CHECK"), "{refused}");
+    assert_eq!(Target::Sqlite.holds(&project), nothing());
+}
+
+#[test]
 fn a_deferred_key_that_names_no_row_is_told() {
     let project = Target::Sqlite.project();
     project.write(

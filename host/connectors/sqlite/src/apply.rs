@@ -3,11 +3,10 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hygge_core::{Applied, Applying, BatchFault, Fault, Result, async_trait, code};
-use rusqlite::fallible_iterator::FallibleIterator as _;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization, TransactionOperation};
-use rusqlite::{Batch, Connection, Error};
+use rusqlite::{Connection, Error};
 
-use crate::fault;
+use crate::{fault, script};
 
 const THERE: &str =
     "SELECT count(*) FROM sqlite_master WHERE type IN ('table', 'view') AND name = 'hygge_applied'";
@@ -77,7 +76,7 @@ pub(crate) struct Transaction {
 
 /// What a script does to the transaction that it runs in.
 #[derive(Default)]
-struct Watch {
+pub(crate) struct Watch {
     /// A script runs, which must leave the transaction alone.
     guarded: bool,
     /// It didn't, or would have done something else than it says.
@@ -133,6 +132,18 @@ impl Refused {
 }
 
 impl Watch {
+    /// What a statement may change that is only prepared.
+    pub(crate) fn open(watch: &Mutex<Self>) -> Vec<String> {
+        Self::of(watch).savepoints.clone()
+    }
+
+    /// Takes that back.
+    pub(crate) fn unprepare(watch: &Mutex<Self>, open: Vec<String>) {
+        let mut watch = Self::of(watch);
+        watch.savepoints = open;
+        watch.refused = None;
+    }
+
     fn of(watch: &Mutex<Self>) -> MutexGuard<'_, Self> {
         watch.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -227,41 +238,6 @@ impl Transaction {
             .query_row("PRAGMA foreign_key_check", (), tables);
         found.ok()
     }
-
-    /// Runs the statements of a text; an error comes with where its statement, or the word that is
-    /// wrong, begins.
-    fn run(&self, sql: &str) -> Result<(), (Error, usize)> {
-        let mut statements = Batch::new(&self.connection, sql);
-        let mut at = 0;
-        loop {
-            let begins = at + blank(&sql[at..]);
-            let next = statements.next().map_err(|error| {
-                let word = match &error {
-                    Error::SqlInputError {
-                        sql: rest, offset, ..
-                    } => usize::try_from(*offset)
-                        .ok()
-                        .map(|offset| sql.len() - rest.len() + offset),
-                    _ => None,
-                };
-                (error, word.unwrap_or(begins))
-            })?;
-            let Some(mut statement) = next else {
-                return Ok(());
-            };
-            // With what stands before it.
-            let text = statement.expanded_sql().unwrap_or_default();
-            let mut step = || {
-                let mut rows = statement.query([])?;
-                while rows.next()?.is_some() {}
-                Ok(())
-            };
-            step().map_err(|error| (error, begins))?;
-            if let Some(found) = sql[at..].find(&text) {
-                at += found + text.len();
-            }
-        }
-    }
 }
 
 /// Lets a script do what it likes, but for ending the transaction that it runs in.
@@ -272,22 +248,6 @@ fn guard(
     move |asked| match Watch::of(&watch).allows(&asked.action) {
         true => Authorization::Allow,
         false => Authorization::Deny,
-    }
-}
-
-/// How much of a text comes before its first word.
-fn blank(text: &str) -> usize {
-    let mut rest = text;
-    loop {
-        rest = rest.trim_start_matches(|c: char| c.is_whitespace() || c == ';');
-        let after = if let Some(comment) = rest.strip_prefix("--") {
-            comment.split_once('\n').map(|(_, after)| after)
-        } else if let Some(comment) = rest.strip_prefix("/*") {
-            comment.split_once("*/").map(|(_, after)| after)
-        } else {
-            return text.len() - rest.len();
-        };
-        rest = after.unwrap_or_default();
     }
 }
 
@@ -303,7 +263,7 @@ impl Applying for Transaction {
 
     async fn batch(&mut self, sql: &str) -> Result<(), BatchFault> {
         Watch::of(&self.watch).guarded = true;
-        let ran = self.run(sql);
+        let ran = script::run(&self.connection, &self.watch, sql);
         Watch::of(&self.watch).guarded = false;
         let (error, at) = match ran {
             // Some errors, and RAISE(ROLLBACK) of a trigger, end it as well.
@@ -375,22 +335,5 @@ impl Applying for Transaction {
             )),
             None => fault,
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_comes_before_a_word_is_known() {
-        for (text, word) in [
-            ("x", "x"),
-            (" -- a\n ;\n/* b * */ x y", "x y"),
-            ("-- a", ""),
-            ("/* a", ""),
-        ] {
-            assert_eq!(&text[blank(text)..], word);
-        }
     }
 }

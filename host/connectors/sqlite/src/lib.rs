@@ -7,6 +7,7 @@
 mod apply;
 mod catalogue;
 mod fault;
+mod script;
 
 use std::path::PathBuf;
 use std::sync::Arc;

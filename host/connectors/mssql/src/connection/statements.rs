@@ -108,7 +108,10 @@ impl Statements {
         };
         ran.map_err(|error: tiberius::error::Error| {
             let line = match &error {
-                tiberius::error::Error::Server(said) => usize::try_from(said.line()).ok(),
+                // Of a procedure that the batch only calls it is another text's line.
+                tiberius::error::Error::Server(said) if of_batch(said.procedure(), sql) => {
+                    usize::try_from(said.line()).ok()
+                }
                 _ => None,
             };
             (fault::statement(what, Doing::Writing, &error), line)
@@ -161,6 +164,15 @@ impl Statements {
     pub(super) fn broken(&self) -> bool {
         self.dirty || self.changed
     }
+}
+
+/// Whether an error's line is counted in the batch: it is in none of a procedure's, or the batch makes
+/// that procedure.
+fn of_batch(procedure: &str, sql: &str) -> bool {
+    let name = procedure.rsplit('.').next().unwrap_or_default();
+    let (name, sql) = (name.to_lowercase(), sql.to_lowercase());
+    let makes = sql.contains("create") || sql.contains("alter");
+    name.is_empty() || (makes && sql.contains(&name))
 }
 
 fn too_slow(what: &str, doing: Doing, limit: Duration) -> Fault {
@@ -315,4 +327,20 @@ impl bb8::ManageConnection for Manager {
 fn one_tls() {
     // Whoever came first has decided, and that is as well.
     drop(rustls::crypto::ring::default_provider().install_default());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::of_batch;
+
+    #[test]
+    fn lines_of_procedures_that_are_only_called_are_not_the_batchs() {
+        assert!(of_batch("", "SELECT 1"));
+        assert!(of_batch(
+            "dbo.Fill",
+            "CREATE PROCEDURE dbo.fill AS SELECT x"
+        ));
+        assert!(!of_batch("dbo.fill", "EXEC dbo.fill"));
+        assert!(!of_batch("fill", "CREATE TABLE t (a int); EXEC other"));
+    }
 }
