@@ -17,6 +17,9 @@ fn of_what_flows_give() {
     insta::assert_snapshot!("the_statement", text);
     // The same again, and nothing of anybody's is written over.
     insta::assert_snapshot!("again", project.hygge(made).succeed().shown());
+    project.write("schema/dbo.orders.sql", text.replace('\n', "\r\n"));
+    let unchanged = project.hygge(made).succeed();
+    assert!(unchanged.stdout.starts_with("Unchanged"), "{unchanged}");
     project.write("schema/dbo.orders.sql", format!("{text}-- mine\n"));
     insta::assert_snapshot!("edited", project.hygge(made).run().shown());
     let kept = std::fs::read_to_string(project.path("schema/dbo.orders.sql")).unwrap();
@@ -52,6 +55,16 @@ fn a_file_of_another_encoding_is_somebodys_own() {
     assert_eq!(kept, wide);
     project.hygge(&format!("{made} --force")).succeed();
     std::fs::read_to_string(project.path("schema/dbo.orders.sql")).unwrap();
+}
+
+#[test]
+fn a_file_is_named_from_where_one_stands() {
+    let project = written();
+    let file = "data/orders/a.parquet";
+    let relative = project.hygge(&format!("generate ddl --input {file}"));
+    let whole = project.path(file);
+    let whole = project.hygge(&format!("generate ddl --input {}", whole.display()));
+    assert_eq!(relative.succeed().stdout, whole.succeed().stdout);
 }
 
 #[test]

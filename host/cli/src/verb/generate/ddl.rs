@@ -168,6 +168,12 @@ async fn of_file(args: &DdlArgs, file: &Path, cx: &Context) -> Result<Statement,
         .map_err(|error| Complaint::failed(format!("no folder to work in: {error}")))?;
     let here = std::env::current_dir()
         .map_err(|error| Complaint::usage(format!("the current folder is gone: {error}")))?;
+    // The same text wherever the project stands.
+    let shown = file
+        .strip_prefix(&here)
+        .unwrap_or(file)
+        .display()
+        .to_string();
     let place = BuildContext {
         root: here,
         work: work.path().to_owned(),
@@ -194,13 +200,7 @@ async fn of_file(args: &DdlArgs, file: &Path, cx: &Context) -> Result<Statement,
     })?;
     let stem = file.file_stem().unwrap_or_default().to_string_lossy();
     let stem = stem.split('.').next().unwrap_or_default().to_owned();
-    args.statement(
-        &schema,
-        &profile,
-        &stem,
-        &args.key,
-        &file.display().to_string(),
-    )
+    args.statement(&schema, &profile, &stem, &args.key, &shown)
 }
 
 async fn of_entities(

@@ -46,8 +46,8 @@ pub(super) fn keep(made: &[Made], force: bool, console: &Console) -> Result<(), 
     }
     let differs = made.iter().zip(&there).find(|(each, there)| {
         there
-            .as_ref()
-            .is_some_and(|there| there != each.text.as_bytes())
+            .as_deref()
+            .is_some_and(|there| !says(there, &each.text))
     });
     if let (Some((each, _)), false) = (differs, force) {
         return Err(Complaint::usage(format!(
@@ -57,7 +57,9 @@ pub(super) fn keep(made: &[Made], force: bool, console: &Console) -> Result<(), 
         .advise("if nobody edited it, write over it with --force"));
     }
     for (each, there) in made.iter().zip(&there) {
-        let same = there.as_deref() == Some(each.text.as_bytes());
+        let same = there
+            .as_deref()
+            .is_some_and(|there| says(there, &each.text));
         if !same {
             if let Some(folder) = each.file.parent() {
                 fs::create_dir_all(folder).map_err(|error| unwritten(&each.file, &error))?;
@@ -69,6 +71,11 @@ pub(super) fn keep(made: &[Made], force: bool, console: &Console) -> Result<(), 
         console.out(&format!("{said} {shown} ({})\n", each.holds));
     }
     Ok(())
+}
+
+/// Whether a file says a text; git may have given it other ends of lines.
+fn says(there: &[u8], text: &str) -> bool {
+    str::from_utf8(there).is_ok_and(|there| there.replace("\r\n", "\n") == text)
 }
 
 /// A name that can stand in a folder.
