@@ -1,6 +1,6 @@
 //! What is to be done with each script.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use hygge_core::{Applied, Fault, Result, code};
 
@@ -36,13 +36,16 @@ pub fn plan<'a>(
     root: &Path,
     allow_edited: bool,
 ) -> Result<Vec<Step<'a>>> {
+    let places = applied.iter().map(|each| real(&root.join(&each.file)));
+    let placed: Vec<(&Applied, PathBuf)> = applied.iter().zip(places).collect();
     let mut edited = Vec::new();
     let mut steps = Vec::new();
     for script in scripts {
-        let itself = |each: &&Applied| {
-            each.file == script.name || real(&root.join(&each.file)) == script.place
+        let itself = |(each, place): &&(&Applied, PathBuf)| {
+            each.file == script.name || *place == script.place
         };
-        let what = match applied.iter().rev().find(itself) {
+        let last = placed.iter().rev().find(itself).map(|(each, _)| *each);
+        let what = match last {
             Some(last) if last.checksum == script.checksum => What::Unchanged(last.clone()),
             Some(last) => {
                 edited.push((script, last));
