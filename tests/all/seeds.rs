@@ -227,21 +227,31 @@ fn sqlite_from_a_file_to_a_table_and_back() {
             .succeed()
             .shown()
     );
-    // The same entity in another file.
-    project.flow("twice", "store: lake/twice\n");
-    project.write(
-        "flows/twice/entities/lines.yaml",
-        "home: data/orders.parquet\n",
-    );
-    insta::assert_snapshot!(
-        "sqlite_twice",
-        project
-            .hygge(&format!("{described} lines --flow twice"))
-            .run()
-            .shown()
-    );
-    assert!(!project.path("flows/twice/entities/lines.yml").exists());
-    std::fs::remove_dir_all(project.path("flows/twice")).unwrap();
+    // The same entity somewhere else in the flow.
+    let into = format!("{described} lines --flow twice");
+    for (name, list, file) in [
+        ("sqlite_twice", "", Some("lines.yaml")),
+        ("sqlite_named_twice", "", Some("others.yml")),
+        (
+            "sqlite_listed_twice",
+            "entities: [a, {name: lines}]\n",
+            None,
+        ),
+    ] {
+        project.flow("twice", &format!("{list}store: lake/twice\n"));
+        if let Some(file) = file {
+            let named = if file == "others.yml" {
+                "name: lines\n"
+            } else {
+                ""
+            };
+            let written = format!("{named}home: data/orders.parquet\n");
+            project.write(&format!("flows/twice/entities/{file}"), written);
+        }
+        insta::assert_snapshot!(name, project.hygge(&into).run().shown());
+        assert!(!project.path("flows/twice/entities/lines.yml").exists());
+        std::fs::remove_dir_all(project.path("flows/twice")).unwrap();
+    }
     std::fs::remove_file(project.path("seeds.db")).unwrap();
     insta::assert_snapshot!(
         "sqlite_none",

@@ -7,6 +7,7 @@ use hygge_core::{CatalogueTable, Database, nearest};
 
 use super::kept::{Made, file_name, keep};
 use super::named::names;
+use super::taken::taken;
 use crate::args::Global;
 use crate::complaint::{Complaint, Exit};
 use crate::console::Console;
@@ -91,8 +92,8 @@ pub(super) fn run(args: &EntitiesArgs, global: &Global, console: &Arc<Console>) 
     let unreadable: Vec<String> = unreadable.map(|table| table.written).collect();
     let readable = registry.home(&connected.kind).is_some();
     let into = flow.as_ref().map(|flow| flow.join("entities"));
-    if let Some(folder) = &into {
-        unnamed(&tables, folder)?;
+    if let Some(flow) = &flow {
+        once(&tables, flow)?;
     }
     let made = files(
         &tables,
@@ -164,17 +165,20 @@ fn filled_in(table: &CatalogueTable) -> bool {
     settings.any(|line| PLACEHOLDERS.iter().any(|name| line.contains(name)))
 }
 
-/// Refuses entities that a flow has already in files with the other ending: with two of one, every
-/// command would stop.
-fn unnamed(tables: &[CatalogueTable], folder: &Path) -> Result<(), Complaint> {
+/// Refuses entities that a flow has already somewhere else: with two of one, every command would stop.
+fn once(tables: &[CatalogueTable], flow: &Path) -> Result<(), Complaint> {
+    let taken = taken(flow);
     for entity in names(tables) {
-        let other = folder.join(format!("{entity}.yaml"));
-        if other.exists() {
+        let own = flow.join("entities").join(format!("{entity}.yml"));
+        let other = taken
+            .iter()
+            .find(|(name, file)| *name == entity && *file != own);
+        if let Some((_, other)) = other {
             return Err(Complaint::usage(format!(
-                "{} is there, which is the entity {entity} as well",
-                project::shown(&other)
+                "the entity {entity} is there already, in {}",
+                project::shown(other)
             ))
-            .advise("rename it to end in .yml, or leave the table out"));
+            .advise("take it out there, or leave its table out of --tables"));
         }
     }
     Ok(())

@@ -4,6 +4,7 @@ mod ddl;
 mod entities;
 mod kept;
 mod named;
+mod taken;
 
 use std::sync::Arc;
 
