@@ -73,6 +73,14 @@ const STANDING: &str = "\
 SELECT @@TRANCOUNT, XACT_STATE(), APPLOCK_MODE('public', N'hygge:apply', 'Transaction'), DB_NAME(), \
 OBJECT_ID(N'tempdb..[#hygge_applying]'), @@OPTIONS";
 
+/// Has what a session asks wait no longer for others than who applies does: somebody who applies holds
+/// the record for as long as that takes.
+pub(crate) async fn hasten(session: &mut Statements, describe: &str) -> Result<()> {
+    session.keep_to_oneself();
+    let what = format!("can't look up what was applied to {describe}");
+    session.unhurried(&what, "SET LOCK_TIMEOUT 2000").await
+}
+
 /// What was applied, in order.
 pub(crate) async fn applied(session: &mut Statements, describe: &str) -> Result<Vec<Applied>> {
     let what = format!("can't look up what was applied to {describe}");

@@ -69,6 +69,7 @@ impl Database for MssqlDatabase {
 
     async fn applied(&self) -> Result<Vec<Applied>> {
         let mut session = self.0.statements("looking up what was applied").await?;
+        apply::hasten(&mut session, &self.describe()).await?;
         apply::applied(&mut session, &self.describe()).await
     }
 
