@@ -209,7 +209,9 @@ fn two_at_once_are_one_after_the_other() {
         let project = target.project();
         if matches!(target, Target::Mssql(_)) {
             // Who only looks isn't kept waiting.
-            project.hygge("apply schema/1.sql --connection db").succeed();
+            project
+                .hygge("apply schema/1.sql --connection db")
+                .succeed();
             let first = project.hygge(APPLY).spawn_to("apply.recorded");
             let looks = project.hygge(&format!("{APPLY} --dry-run")).run();
             assert_eq!(looks.code, Some(1), "{looks}");

@@ -354,12 +354,14 @@ async fn json_and_vectors_come_back_as_text() {
 async fn what_does_not_fit_is_named() {
     let scene = Scene::new();
     let table = "dbo.hygge_test_unfit";
-    let store = scene.store(&json!({"table": table, "create": "if_missing", "adopt": true}));
+    let made = format!("DROP TABLE IF EXISTS {table}; CREATE TABLE {table} (n tinyint)");
+    execute(&scene, &made).await;
+    let store = scene.store(&json!({"table": table}));
     let good: ArrayRef = Arc::new(Int32Array::from(vec![1, 2]));
     write(
         store.as_ref(),
         &[batch(&[("n", "tinyint", good)])],
-        Action::Replace,
+        Action::Append,
     )
     .await
     .unwrap();
