@@ -9,7 +9,7 @@ use arrow_cast::{CastOptions, can_cast_types, cast_with_options};
 use arrow_schema::{DataType, Schema};
 use arrow_select::take::take;
 use hygge_core::{Fault, Result, caught, code, columns_instead, type_name};
-use polars::error::PolarsError;
+use polars::error::{PolarsError, PolarsResult};
 use polars::prelude::{Column, DataFrame, DataType as PolarsType, IntoLazy, LazyFrame};
 use polars_plan::plans::expr_ir::ExprIR;
 use polars_plan::prelude::{Expr, FunctionExpr, IR, StringFunction, is_elementwise_rec};
@@ -19,8 +19,8 @@ use crate::deep::roomy;
 use crate::exchange::{Refused, to_arrow, to_polars, type_of};
 use crate::expression::{Expression, first_line, quoted, within};
 use crate::{
-    clocks, cuts, decimals, epoch, failure, meeting, moments, points, positions, texts, units,
-    whole, widths, zones,
+    clocks, cuts, decimals, epoch, failure, guards, meeting, moments, points, positions, texts,
+    units, whole, widths, zones,
 };
 
 /// Refuses what doesn't fit, where rounding would be silent.
@@ -36,6 +36,8 @@ pub(crate) struct Evaluation {
     whose: String,
     text: String,
     expr: Expr,
+    /// What is computed where that fails: its conditions stand before all that can.
+    guarded: Option<Expr>,
     inputs: Vec<Input>,
     /// The type of its values.
     pub(crate) data_type: DataType,
@@ -65,6 +67,7 @@ impl Evaluation {
             whose: whose.to_owned(),
             text: expression.text.clone(),
             expr: expression.expr.clone().alias("value"),
+            guarded: None,
             inputs: Vec::new(),
             data_type: DataType::Null,
         };
@@ -96,6 +99,7 @@ impl Evaluation {
         bound.expr = moments::held(units::alike(bound.expr, &schema), &schema);
         bound.expr = decimals::exact(bound.expr, &schema);
         bound.expr = whole::checked(bound.expr, &schema);
+        bound.guarded = guards::written(&bound.expr, &schema);
         let planned = bound.query(&empty)?.to_alp();
         let unfit = |error: PolarsError| {
             let why = first_line(&error);
@@ -191,12 +195,11 @@ impl Evaluation {
 
     /// One value for each row.
     pub(crate) fn values(&self, batch: &RecordBatch) -> Result<ArrayRef> {
-        let query = self.query(batch)?;
-        let made = roomy(|| caught(|| query.collect()));
-        let made = made.map_err(|panic| {
-            let fault = self.fault(code::SOURCE_INVALID, &panicked(&panic));
-            fault.advise(NARROWER)
-        })?;
+        let made = self.collect(&self.expr, batch)?;
+        let made = match (made, &self.guarded) {
+            (Err(_), Some(guarded)) => self.collect(guarded, batch)?,
+            (made, _) => made,
+        };
         let made = made.map_err(|error| self.failed(&first_line(&error)))?;
         let internal =
             |error: Refused| Fault::internal(format!("Polars gave a column back: {error}"));
@@ -224,6 +227,15 @@ impl Evaluation {
                 "an expression gave {given} values for {rows} rows"
             ))),
         }
+    }
+
+    fn collect(&self, expr: &Expr, batch: &RecordBatch) -> Result<PolarsResult<DataFrame>> {
+        let query = self.frame(batch)?.lazy().select([expr.clone()]);
+        let made = roomy(|| caught(|| query.collect()));
+        made.map_err(|panic| {
+            let fault = self.fault(code::SOURCE_INVALID, &panicked(&panic));
+            fault.advise(NARROWER)
+        })
     }
 
     fn query(&self, batch: &RecordBatch) -> Result<LazyFrame> {

@@ -18,6 +18,7 @@ mod exchange;
 mod expression;
 mod failure;
 mod filter;
+mod guards;
 mod intervals;
 mod literals;
 mod meeting;

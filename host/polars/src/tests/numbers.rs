@@ -648,3 +648,49 @@ fn whole_days_are_added_to_a_date() {
         );
     }
 }
+
+/// Rows that a condition keeps something from don't fail by it.
+#[test]
+fn a_condition_guards_what_stands_behind_it() {
+    let given = batch(vec![
+        (
+            "n",
+            Arc::new(Int32Array::from(vec![Some(3), Some(100_000), None])) as ArrayRef,
+        ),
+        (
+            "s",
+            Arc::new(StringArray::from(vec!["7", "x", "9"])) as ArrayRef,
+        ),
+    ]);
+    for (text, expected) in [
+        ("CASE WHEN n < 40000 THEN n * n END", ["9", "", ""]),
+        (
+            "CASE WHEN n >= 40000 THEN -1 ELSE n * n END",
+            ["9", "-1", ""],
+        ),
+        (
+            "CASE WHEN n IS NULL THEN 0 WHEN n > 9 THEN -n ELSE n * n * n END",
+            ["27", "-100000", "0"],
+        ),
+        (
+            "CASE WHEN s ~ '^[0-9]+$' THEN CAST(s AS INT) ELSE 0 END",
+            ["7", "0", "9"],
+        ),
+        ("n < 40000 AND n * n > 5", ["true", "false", ""]),
+        ("n > 40000 OR n * n > 5", ["true", "true", ""]),
+        ("(CASE WHEN n < 9 THEN n * n END) + 1", ["10", "", ""]),
+    ] {
+        let made = derive(text, &given).unwrap();
+        let shown = (0..3).map(|row| array_value_to_string(&made, row).unwrap());
+        assert_eq!(shown.collect::<Vec<_>>(), expected, "{text}");
+    }
+    for text in [
+        "CASE WHEN n > 40000 THEN n * n END",
+        "CASE WHEN n < 40000 THEN 0 ELSE n * n END",
+        "CASE WHEN n > 0 THEN CAST(s AS INT) END",
+        "n > 0 AND n * n > 5",
+    ] {
+        let fault = derive(text, &given).unwrap_err();
+        assert!(fault.message.contains("it meets"), "{text}: {fault}");
+    }
+}
