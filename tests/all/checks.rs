@@ -133,6 +133,11 @@ fn rejects_go_to_a_folder_of_their_own() {
         "home: bad/*.ndjson\nstore: lake/mend\nafter: sales\n",
     );
     project.hygge("list").succeed();
+    // Or read other files of a folder above.
+    let project = self::project("  - {type: not_null, columns: id, rejects: more/bad}\n");
+    project.write("data/a.csv", "id,customer\n1,ann\n");
+    project.flow("other", "home: more/**/*.csv\nstore: lake/other\n");
+    project.hygge("list").succeed();
 }
 
 /// The history would remember it.

@@ -357,7 +357,8 @@ fn flipped_bits_never_panic() {
                 let run = project.hygge("start").run();
                 let text = format!("{name} {store}: bit {bit}\n{run}");
                 assert!(matches!(run.code, Some(0 | 1)), "{text}");
-                assert!(!text.contains("panicked"), "{text}");
+                // A decoder's panic is caught, and told as damage.
+                assert!(!text.contains("panicked at"), "{text}");
                 // Page bodies of the checked file: all but magic, headers and footer.
                 if checked && (100..10_000).contains(&byte) {
                     assert_eq!(run.code, Some(1), "{text}");

@@ -356,3 +356,39 @@ fn a_key_of_the_same_columns_made_otherwise_stops_the_merge() {
         assert!(told.contains(&why), "{others}: {told}");
     }
 }
+
+/// What changes nothing of a key is nothing to it.
+#[test]
+fn a_key_that_only_looks_otherwise_is_merged() {
+    let project = Project::new();
+    let with = |home: &str, transforms: &str| {
+        project.flow(
+            "f",
+            &format!(
+                "home:\n  path: {home}\n  incremental: {{column: ver, strategy: merge, key: k}}\n\
+                 store: {{type: parquet, path: lake}}\ntransforms: [{transforms}]\n"
+            ),
+        );
+    };
+    // A column that is taken for numbers one day and for texts the other.
+    let cast = "{type: rename, columns: {id: k}}, {type: cast, columns: {k: string}}";
+    with("data/*.csv", cast);
+    for (ver, id) in [(1, "7"), (2, "A10"), (3, "7")] {
+        project.write("data/a.csv", format!("id,ver\n{id},{ver}\n"));
+        project.hygge("start").succeed();
+    }
+    assert_eq!(project.content("lake").rows, 2);
+
+    // One of two inputs that has another name in the source, behind the other's.
+    let joined = "{type: derive, columns: {k: \"CONCAT(a, '-', b)\"}}";
+    with("in/*.csv", joined);
+    project.write("in/a.csv", "a,b,ver\nx,y,1\n");
+    project.hygge("start --full").succeed();
+    project.write("in/a.csv", "z,b,ver\nx,y,2\n");
+    with(
+        "in/*.csv",
+        &format!("{{type: rename, columns: {{z: a}}}}, {joined}"),
+    );
+    project.hygge("start").succeed();
+    assert_eq!(project.content("lake").rows, 1);
+}

@@ -37,12 +37,9 @@ impl Written {
     pub(crate) fn whole(&self, within: fn(f64) -> f64) -> Self {
         match self {
             Self::Number(number) if number.is_f64() => {
-                // Below 2^53 a float stands for one number only.
-                let bound = number.as_f64().filter(|float| float.abs() < 9e15);
-                bound.map_or_else(
-                    || self.clone(),
-                    |float| Self::Text(format!("{:.0}", within(float))),
-                )
+                // Without the sign of -0.
+                let bound = number.as_f64().map(|float| within(float) + 0.0);
+                bound.map_or_else(|| self.clone(), |bound| Self::Text(format!("{bound:.0}")))
             }
             other => other.clone(),
         }

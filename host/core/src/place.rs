@@ -101,6 +101,21 @@ impl Place {
         }
     }
 
+    /// Whether a file of that name may be one of these, wherever it stands. Errs on the side of yes.
+    pub fn takes(&self, name: &str) -> bool {
+        let Self::Files {
+            pattern: Some(pattern),
+            ..
+        } = self
+        else {
+            return true;
+        };
+        let last = pattern.rsplit('/').next().unwrap_or_default();
+        last.contains("**")
+            || last.contains(['[', '{'])
+            || part_matches(last.as_bytes(), name.as_bytes())
+    }
+
     /// Whether writing to one may touch what the other reads or writes. Errs on the side of
     /// yes: of two globs the folders above their wildcards are compared, and a part of a glob
     /// with more than `*` and `?` matches everything.

@@ -305,6 +305,9 @@ impl SplitChecks {
                 for line in rejects::lines(batch, &failed, room)? {
                     looked.bytes += line.len();
                     looked.lines.push(line);
+                    if looked.bytes >= REJECT_BYTES {
+                        break;
+                    }
                 }
             }
         }

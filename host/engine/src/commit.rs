@@ -52,10 +52,11 @@ impl Mover {
         let rows_read = done.iter().map(|d| d.rows_read).sum();
         let staged = done.iter().map(|d| d.receipt.rows).sum();
         let checked = done.iter().map(|d| d.checked.clone()).collect();
-        let counts = match checks.is_empty() {
+        let (state, id) = (self.shared.state.as_ref(), &self.planned.id);
+        let counts = match checks.is_empty() && state.memory(id, history::MEMORY).await?.is_none() {
             true => None,
+            // Also while there is nothing to check, so that they are those of the last runs.
             false => {
-                let (state, id) = (self.shared.state.as_ref(), &self.planned.id);
                 let counts = self.shared.history.counts(state, id).await?;
                 Some(counts.with(target.action, staged)?)
             }
@@ -72,7 +73,6 @@ impl Mover {
             // any more once a watermark is followed.
             memories.push(("home", plan.memory.clone()));
             memories.push((making::MEMORY, making));
-            // Kept while there is nothing to check, too.
             memories.extend(counts.map(|counts| (history::MEMORY, Some(counts))));
             memories
         };

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use hygge_core::{Action, EntityId, Fault, Result, code};
+use hygge_core::{Action, EntityId, Fault, Result, code, quoted};
 use hygge_state::{Outcome, RunRecord, StateStore};
 use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
@@ -38,9 +38,12 @@ impl Counts {
 
     /// With those of one more run, to be remembered.
     pub(crate) fn with(mut self, action: Action, rows: u64) -> Result<Vec<u8>> {
-        let counts = self.of_mut(action);
-        counts.insert(0, rows);
-        counts.truncate(MOST);
+        // Quiet runs are compared with by nobody, and would push out those that are.
+        if rows > 0 {
+            let counts = self.of_mut(action);
+            counts.insert(0, rows);
+            counts.truncate(MOST);
+        }
         serde_json::to_vec(&self).map_err(|error| Fault::internal(error.to_string()))
     }
 
@@ -70,7 +73,10 @@ impl History {
         if let Some(remembered) = state.memory(id, MEMORY).await? {
             return serde_json::from_slice(&remembered).map_err(|error| {
                 let message = format!("what is remembered of earlier runs can't be read: {error}");
-                Fault::new(code::STATE, message)
+                Fault::new(code::STATE, message).advise(format!(
+                    "`hygge state reset {}` forgets all of it; the next run then begins anew",
+                    quoted(&id.to_string())
+                ))
             });
         }
         let entity = self.read(state).await?.get(id);

@@ -40,24 +40,28 @@ fn making(planned: &PlannedEntity, source: &Schema, columns: &[Making]) -> Map<S
 fn made(planned: &PlannedEntity, source: &Schema, making: &Making) -> Value {
     let item = |number: usize| planned.transforms.get(number);
     let kind = |number: usize| item(number).map_or("", |item| &*item.kind);
-    let mut of: Vec<&Field> = making.of.iter().map(|at| source.field(*at)).collect();
-    of.sort_by_key(|field| field.name());
-    // By its place among them, since it may get another name in the source.
-    let place = |at: &usize| {
-        let name = source.field(*at).name();
-        of.iter().position(|field| field.name() == name)
-    };
-    let apart = |each: &Change| {
+    let named = |each: &&Change| {
         let settings = item(each.number).map(|item| item.settings.redacted());
-        each.perhaps && settings.is_some_and(|settings| names_others(&settings, &each.column))
+        !each.perhaps || settings.is_some_and(|settings| names(&settings, &each.column))
     };
     // A constant is of the run, as `{run_date}` is.
     let changes = making.by.iter();
-    let changes = changes.filter(|each| kind(each.number) != "constant" && !apart(each));
+    let changes = changes.filter(|each| kind(each.number) != "constant" && named(each));
     let last = changes.clone().map(|each| each.number);
     let last = last.filter(|number| kind(*number) != "cast").max();
     let (within, casts): (Vec<&Change>, Vec<&Change>) =
         changes.partition(|each| Some(each.number) <= last);
+    // In the order in which they come in, since they may get other names in the source.
+    let inputs = within.iter().flat_map(|each| &each.of);
+    let mut of: Vec<usize> = Vec::new();
+    let mut rest: Vec<usize> = making.of.iter().copied().collect();
+    rest.sort_by_key(|at| source.field(*at).name());
+    for at in inputs.flat_map(|(_, of)| of).chain(&rest) {
+        if !of.contains(at) {
+            of.push(*at);
+        }
+    }
+    let place = |at: &usize| of.iter().position(|of| of == at);
     let by = within.iter().filter_map(|each| {
         let settings = of_column(item(each.number)?.settings.redacted(), &each.column);
         let inputs = each.of.iter();
@@ -69,10 +73,16 @@ fn made(planned: &PlannedEntity, source: &Schema, making: &Making) -> Value {
         }))
     });
     let by: Vec<Value> = by.collect();
-    // A type of its own is found as such; what was another on the way isn't.
+    let of: Vec<&Field> = of.iter().map(|at| source.field(*at)).collect();
+    // A type of its own is found as such; what was asked to be another on the way isn't. What a source
+    // takes for a number by itself has the text that it was.
     let mut types: Vec<String> = Vec::new();
     if by.is_empty() && !casts.is_empty() {
-        types.extend(of.iter().map(|field| likeness(field.data_type())));
+        let home = planned.home.settings.redacted();
+        let declared = of
+            .iter()
+            .filter(|field| home["schema"].get(field.name()).is_some());
+        types.extend(declared.map(|field| likeness(field.data_type())));
     }
     types.extend(casts.iter().map(|cast| cast.gives.clone()));
     types.dedup();
@@ -109,11 +119,14 @@ fn renamed(was: &Value, now: &Value, source: &Schema) -> bool {
         && lost.all(|name| source.index_of(name).is_err())
 }
 
-/// Whether settings name the columns they are of, and not this one.
-fn names_others(settings: &Value, column: &str) -> bool {
-    match settings.get("columns") {
-        Some(Value::Object(columns)) => !columns.contains_key(column),
-        Some(Value::Array(columns)) => !columns.iter().any(|each| each == column),
+/// Whether settings name a column, in whatever way.
+fn names(settings: &Value, column: &str) -> bool {
+    match settings {
+        Value::String(text) => text == column,
+        Value::Array(each) => each.iter().any(|each| names(each, column)),
+        Value::Object(map) => map
+            .iter()
+            .any(|(key, each)| key == column || names(each, column)),
         _ => false,
     }
 }
@@ -219,16 +232,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn settings_say_whether_they_are_of_a_column() {
-        for (settings, others) in [
-            (json!({"columns": ["email"]}), true),
-            (json!({"columns": {"email": "hash"}}), true),
-            (json!({"columns": ["email", "id"]}), false),
-            (json!({"columns": {"id": "hash"}}), false),
-            (json!({"column": "email"}), false),
+    fn settings_name_a_column_in_whatever_way() {
+        for (settings, named) in [
+            (json!({"columns": ["email", "id"]}), true),
+            (json!({"columns": {"id": "hash"}}), true),
+            (json!({"column": "id"}), true),
+            (json!({"columns": ["email"]}), false),
+            (json!({"into": "loaded", "value": "2026-11-28"}), false),
             (json!({}), false),
         ] {
-            assert_eq!(names_others(&settings, "id"), others, "{settings}");
+            assert_eq!(names(&settings, "id"), named, "{settings}");
         }
     }
 }

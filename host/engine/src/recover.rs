@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use hygge_core::{
-    Action, BuildContext, CommitRecord, Context, EntityId, Fault, Home, Mode, Place, Position,
-    REDACTED, Registry, Result, RunId, Settings, SplitRequest, Standing, Store, Strategy, Want,
-    code, quoted,
+    Action, BuildContext, CommitRecord, Context, EntityId, Fault, Home, Level, Mode, Place,
+    Position, REDACTED, Registry, Result, RunId, Settings, SplitRequest, Standing, Store, Strategy,
+    Want, code, quoted,
 };
 use hygge_project::PlannedEntity;
 use hygge_state::{Columns, EntityState, Memories, StateStore};
@@ -42,21 +42,11 @@ pub(crate) async fn finish(shared: &Shared, planned: &PlannedEntity, cx: &Contex
     };
     match finished {
         Finished::Nothing => {}
-        Finished::Committed(state, warned) => {
-            let id = &planned.id;
-            shared.events.event(&Event::Recovered {
-                id: id.clone(),
-                run: state.run_id,
-                message: format!("finished its commit of {} rows", state.rows_processed),
-            });
-            for why in warned {
-                shared.events.event(&Event::Note {
-                    id: id.clone(),
-                    warning: true,
-                    message: format!("a check warned of those rows: {why}"),
-                });
-            }
-        }
+        Finished::Committed(state) => shared.events.event(&Event::Recovered {
+            id: planned.id.clone(),
+            run: state.run_id,
+            message: format!("finished its commit of {} rows", state.rows_processed),
+        }),
         Finished::Undone(fault) => shared.events.event(&Event::Note {
             id: planned.id.clone(),
             warning: true,
@@ -75,8 +65,7 @@ pub(crate) fn moved_again(fault: &Fault) -> String {
 enum Finished {
     /// There was none.
     Nothing,
-    /// With what checks warned of.
-    Committed(Box<EntityState>, Vec<String>),
+    Committed(Box<EntityState>),
     /// Nothing was left of it, so it was dropped.
     Undone(Fault),
 }
@@ -92,7 +81,7 @@ pub async fn finish_intent(
 ) -> Result<Option<EntityState>> {
     match finish_with(state, registry, place, id, None, 3, cx).await? {
         Finished::Nothing => Ok(None),
-        Finished::Committed(state, _) => Ok(Some(*state)),
+        Finished::Committed(state) => Ok(Some(*state)),
         Finished::Undone(fault) => Err(fault
             .advise("`hygge start` moves its rows again, once the entity is in the project again")),
     }
@@ -140,7 +129,12 @@ async fn finish_with(
                 Some(_) => commit::decided(fault, store.stages(), id),
                 None => orphan::unfinished(fault, id),
             });
-            Finished::Committed(Box::new(carried?.0), intent.warned.clone())
+            let (state, _) = carried?;
+            for why in &intent.warned {
+                let told = format!("a check warned of those rows: {why}");
+                cx.notes.note(Level::Warning, &told);
+            }
+            Finished::Committed(Box::new(state))
         }
     };
     commit::tidy(store.as_ref(), id, cx).await;
@@ -298,7 +292,7 @@ pub async fn recover_state(
     let named = quoted(&id.to_string());
     let finished = finish_with(state, registry, place, id, Some(planned), 3, cx);
     // What was undone left nothing: what stands there says how far it came.
-    if let Finished::Committed(state, _) = finished.await? {
+    if let Finished::Committed(state) = finished.await? {
         return Ok(*state);
     }
     let incremental = planned

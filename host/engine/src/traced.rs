@@ -155,7 +155,7 @@ impl Traced {
             number,
             column: column.to_owned(),
             gives: likeness(field.data_type()),
-            perhaps: silent,
+            perhaps: false,
             of: of
                 .iter()
                 .map(|each| (each.name.clone(), each.from.clone()))
@@ -167,7 +167,8 @@ impl Traced {
                 Origin::Same(index) => {
                     let mut column = from(index);
                     if silent {
-                        let made = change(name, field, std::slice::from_ref(&column));
+                        let mut made = change(name, field, std::slice::from_ref(&column));
+                        made.perhaps = true;
                         column.made.insert(made);
                     }
                     column
@@ -181,14 +182,16 @@ impl Traced {
                 }
                 Origin::Made(indexes) => {
                     let of: Vec<Column> = indexes.iter().map(from).collect();
-                    let mut differs = BTreeSet::new();
-                    let mut made = BTreeSet::from([change(name, field, &of)]);
+                    // Perhaps of all columns, and perhaps of none.
+                    let known = if silent { &[][..] } else { &of };
+                    let mut made = BTreeSet::from([change(name, field, known)]);
                     let mut sources = BTreeSet::new();
-                    for column in of {
-                        differs.extend(column.differs);
-                        made.extend(column.made);
-                        sources.extend(column.from);
+                    for column in known {
+                        made.extend(column.made.iter().cloned());
+                        sources.extend(&column.from);
                     }
+                    let mut differs = BTreeSet::new();
+                    differs.extend(of.into_iter().flat_map(|column| column.differs));
                     if several != Some(false) {
                         differs.insert(number);
                     }

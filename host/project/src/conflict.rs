@@ -317,6 +317,7 @@ fn rejected_into(
     let folders = checks.filter_map(|check| check.settings.expose().get("rejects")?.as_str());
     for folder in folders {
         let rejects = real.place(&Place::files(&cx.root.join(folder)));
+        let file = format!("{}.{}.1-check.ndjson", planned.id.flow, planned.id.entity);
         let mut told = None;
         for (place, at) in [
             (&planned.home_plan.place, &entity.home_at),
@@ -332,7 +333,9 @@ fn rejected_into(
             let written = other.store.as_ref();
             let written = written.is_some_and(|place| place.overlaps(&rejects));
             let read = other.home.as_ref();
-            let read = read.is_some_and(|place| place.overlaps(&rejects) && !rejects.covers(place));
+            let read = read.is_some_and(|place| {
+                place.overlaps(&rejects) && place.takes(&file) && !rejects.covers(place)
+            });
             let does = match (written, read) {
                 (true, _) => "writes",
                 (false, true) => "reads",

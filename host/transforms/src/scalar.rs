@@ -28,9 +28,8 @@ impl Scalar {
                 DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View,
             ) => true,
             (Self::Float(value), other) if !other.is_floating() => {
-                let digits = value.to_string();
-                let digits = digits.bytes().filter(u8::is_ascii_digit).count();
-                digits > 15
+                let digits = value.to_string().replace(['-', '.'], "");
+                digits.trim_matches('0').len() > 15
             }
             _ => false,
         }

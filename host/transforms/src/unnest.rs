@@ -123,7 +123,8 @@ impl Held {
         let column = batch.column(index);
         let lists =
             arrow_cast::cast(column, &large(column.data_type())).map_err(|error| failed(&error))?;
-        let mut costs = vec![0; batch.num_rows()];
+        // Two places to take from, before anything else.
+        let mut costs = vec![40; batch.num_rows()];
         for (at, column) in batch.columns().iter().enumerate() {
             match at == index {
                 true => {
