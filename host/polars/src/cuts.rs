@@ -1,16 +1,16 @@
 //! Parts of texts. Polars counts from the end where a place is before the beginning, so that the last
 //! five letters of a text of three would be two, and takes all that is left where a length is NULL.
 
-use std::ops::ControlFlow;
-
 use polars::error::{PolarsResult, polars_err};
 use polars::prelude::{Column, DataType, Field, IntoColumn, Schema, StringNameSpaceImpl};
 use polars_plan::prelude::{
     DynLiteralValue, Expr, FunctionExpr, LiteralValue, StringFunction, lit,
 };
 use sqlparser_of_polars::ast::{
-    Expr as SqlExpr, FunctionArg, FunctionArgExpr, FunctionArguments, Value, visit_expressions_mut,
+    Expr as SqlExpr, FunctionArg, FunctionArgExpr, FunctionArguments, Value,
 };
+
+use crate::spelling::rewrite;
 
 /// The expression with parts that begin within the text, of a length that is known.
 pub(crate) fn within(expr: Expr) -> Expr {
@@ -87,16 +87,7 @@ fn is_written(number: &Expr) -> bool {
 /// Writes `LEFT(x, 0)` and `RIGHT(x, 0)` as a part of `x`, since Polars takes them for a text that is
 /// empty where `x` is NULL too; gives whether there were any.
 pub(crate) fn spell(expr: &mut SqlExpr) -> bool {
-    let mut any = false;
-    let visited = visit_expressions_mut::<_, (), _>(expr, |part| {
-        if let Some(spelt) = spelt(part) {
-            any = true;
-            *part = spelt;
-        }
-        ControlFlow::Continue(())
-    });
-    debug_assert!(visited.is_continue());
-    any
+    rewrite(expr, spelt)
 }
 
 fn spelt(part: &SqlExpr) -> Option<SqlExpr> {

@@ -36,8 +36,6 @@ pub(crate) struct Evaluation {
     whose: String,
     text: String,
     expr: Expr,
-    /// What is computed where that fails: its conditions stand before all that can.
-    guarded: Option<Expr>,
     inputs: Vec<Input>,
     /// The type of its values.
     pub(crate) data_type: DataType,
@@ -67,7 +65,6 @@ impl Evaluation {
             whose: whose.to_owned(),
             text: expression.text.clone(),
             expr: expression.expr.clone().alias("value"),
-            guarded: None,
             inputs: Vec::new(),
             data_type: DataType::Null,
         };
@@ -99,7 +96,6 @@ impl Evaluation {
         bound.expr = moments::held(units::alike(bound.expr, &schema), &schema);
         bound.expr = decimals::exact(bound.expr, &schema);
         bound.expr = whole::checked(bound.expr, &schema);
-        bound.guarded = guards::written(&bound.expr, &schema);
         let planned = bound.query(&empty)?.to_alp();
         let unfit = |error: PolarsError| {
             let why = first_line(&error);
@@ -195,10 +191,11 @@ impl Evaluation {
 
     /// One value for each row.
     pub(crate) fn values(&self, batch: &RecordBatch) -> Result<ArrayRef> {
-        let made = self.collect(&self.expr, batch)?;
-        let made = match (made, &self.guarded) {
-            (Err(_), Some(guarded)) => self.collect(guarded, batch)?,
-            (made, _) => made,
+        let query = self.query(batch)?;
+        let made = self.collect(|| query.collect())?;
+        let made = match made {
+            Err(error) => self.guarded(error, batch)?,
+            made => made,
         };
         let made = made.map_err(|error| self.failed(&first_line(&error)))?;
         let internal =
@@ -229,10 +226,20 @@ impl Evaluation {
         }
     }
 
-    fn collect(&self, expr: &Expr, batch: &RecordBatch) -> Result<PolarsResult<DataFrame>> {
-        let query = self.frame(batch)?.lazy().select([expr.clone()]);
-        let made = roomy(|| caught(|| query.collect()));
-        made.map_err(|panic| {
+    /// What failed, once more: perhaps by rows that a condition keeps it from.
+    fn guarded(&self, error: PolarsError, batch: &RecordBatch) -> Result<PolarsResult<DataFrame>> {
+        let rows = self.frame(batch)?;
+        self.collect(|| match guards::staged(&self.expr, rows.schema())? {
+            Some(guarded) => guarded.values(rows),
+            None => Err(error),
+        })
+    }
+
+    fn collect(
+        &self,
+        work: impl FnOnce() -> PolarsResult<DataFrame>,
+    ) -> Result<PolarsResult<DataFrame>> {
+        roomy(|| caught(work)).map_err(|panic| {
             let fault = self.fault(code::SOURCE_INVALID, &panicked(&panic));
             fault.advise(NARROWER)
         })

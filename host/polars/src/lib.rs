@@ -4,6 +4,10 @@
 //! what it makes of them. All other columns pass beside it as the Arrow arrays they are, so every
 //! type passes through every transform, with all that is said of it, and nothing is copied for
 //! it. The two share buffers over Arrow's C data interface.
+//!
+//! An expression is read and bound once (`expression`, `evaluate`), and on its way there rewritten where
+//! Polars would compute something else than it says, without a word: each such thing has a file that
+//! tells of it.
 
 mod carried;
 mod check;
@@ -28,6 +32,7 @@ mod positions;
 mod query;
 mod signs;
 mod sizes;
+mod spelling;
 mod sql;
 mod texts;
 mod truths;

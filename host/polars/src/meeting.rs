@@ -267,6 +267,11 @@ fn whole_days(expr: &Expr, schema: &Schema) -> bool {
                 type_of(right, schema) == Some(DataType::Date)
             }
             Operator::Minus => whole_days(left, schema) && whole_days(right, schema),
+            Operator::Multiply => {
+                let whole = |side| type_of(side, schema).is_some_and(|side| side.is_integer());
+                (whole_days(left, schema) && whole(right))
+                    || (whole(left) && whole_days(right, schema))
+            }
             _ => false,
         },
         _ => false,

@@ -3,9 +3,9 @@
 
 use std::ops::ControlFlow;
 
-use sqlparser_of_polars::ast::{
-    CharacterLength, DataType, Expr, Value, visit_expressions, visit_expressions_mut,
-};
+use sqlparser_of_polars::ast::{CharacterLength, DataType, Expr, Value, visit_expressions};
+
+use crate::spelling::rewrite;
 
 /// The first such type, what it is told to be, and what to write instead.
 pub(crate) fn left_out(expr: &Expr) -> Option<(String, &'static str)> {
@@ -48,28 +48,24 @@ fn instead(data_type: &DataType) -> Option<(&'static str, &'static str)> {
 
 /// Cuts what is cast to a text of a length; gives whether there was any.
 pub(crate) fn cut(expr: &mut Expr) -> bool {
-    let mut any = false;
-    let visited = visit_expressions_mut::<_, (), _>(expr, |part| {
-        if let Expr::Cast { data_type, .. } = part
-            && let Some(length) = length(data_type)
-        {
+    rewrite(expr, |part| {
+        let Expr::Cast { data_type, .. } = part else {
+            return None;
+        };
+        let length = length(data_type)?;
+        let mut text = part.clone();
+        if let Expr::Cast { data_type, .. } = &mut text {
             *data_type = DataType::Varchar(None);
-            let number =
-                |number: u64| Box::new(Expr::value(Value::Number(number.to_string(), false)));
-            let text = std::mem::replace(part, Expr::value(Value::Null));
-            *part = Expr::Substring {
-                expr: Box::new(text),
-                substring_from: Some(number(1)),
-                substring_for: Some(number(length)),
-                special: true,
-                shorthand: true,
-            };
-            any = true;
         }
-        ControlFlow::Continue(())
-    });
-    debug_assert!(visited.is_continue());
-    any
+        let number = |number: u64| Box::new(Expr::value(Value::Number(number.to_string(), false)));
+        Some(Expr::Substring {
+            expr: Box::new(text),
+            substring_from: Some(number(1)),
+            substring_for: Some(number(length)),
+            special: true,
+            shorthand: true,
+        })
+    })
 }
 
 fn length(data_type: &DataType) -> Option<u64> {

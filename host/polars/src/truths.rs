@@ -1,23 +1,14 @@
 //! `IS TRUE` and its kin, which are true or false of NULL as well. Polars reads `x IS NOT TRUE` as
 //! `NOT (x = TRUE)`, which is NULL then, so that a filter would drop such rows.
 
-use std::ops::ControlFlow;
+use sqlparser_of_polars::ast::{Expr, Value};
 
-use sqlparser_of_polars::ast::{Expr, Value, visit_expressions_mut};
+use crate::spelling::rewrite;
 
 /// Writes them in words that Polars takes for what they are; gives whether there were any.
 pub(crate) fn spell(expr: &mut Expr) -> bool {
-    let mut any = false;
-    let visited = visit_expressions_mut::<_, (), _>(expr, |part| {
-        if let Some(spelt) = spelt(part) {
-            any = true;
-            // In parentheses, since what is beside it may bind otherwise than before.
-            *part = nested(spelt);
-        }
-        ControlFlow::Continue(())
-    });
-    debug_assert!(visited.is_continue());
-    any
+    // In parentheses, since what is beside it may bind otherwise than before.
+    rewrite(expr, |part| spelt(part).map(nested))
 }
 
 fn spelt(part: &Expr) -> Option<Expr> {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use futures::executor::block_on;
-use hygge_core::{BuildContext, Context, Memory, Registry, Settings};
+use hygge_core::{BuildContext, Context, Memory, Registry, Settings, Transform};
 use serde_json::json;
 
 /// The system's allocator, which counts what is held.
@@ -56,20 +56,24 @@ fn rows(from: i64, to: i64, of: i64) -> RecordBatch {
     RecordBatch::try_from_iter(columns).unwrap()
 }
 
-/// How many rows were kept, and how many bytes were held at once.
-fn most(all: i64) -> (usize, usize) {
-    let folder = tempfile::tempdir().unwrap();
+fn built(kind: &str, settings: serde_json::Value, folder: &std::path::Path) -> Arc<dyn Transform> {
     let mut registry = Registry::default();
     hygge_transforms::register(&mut registry);
     let place = BuildContext {
-        root: folder.path().to_owned(),
-        work: folder.path().join("work"),
+        root: folder.to_owned(),
+        work: folder.join("work"),
         entity: None,
         run: None,
     };
-    let settings = Settings::new(json!({"key": "key", "order_by": {"at": "desc"}}), []);
-    let kind = registry.transform("dedupe").unwrap();
-    let transform = kind.build(&settings, &place).unwrap();
+    let kind = registry.transform(kind).unwrap();
+    kind.build(&Settings::new(settings, []), &place).unwrap()
+}
+
+/// How many rows were kept, and how many bytes were held at once.
+fn most(all: i64) -> (usize, usize) {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = json!({"key": "key", "order_by": {"at": "desc"}});
+    let transform = built("dedupe", settings, folder.path());
     let cx = Context {
         share: Arc::new(Memory::new(SHARE).join()),
         ..Context::inline()
@@ -111,14 +115,6 @@ fn a_dedupe_holds_its_share_however_many_rows_come() {
 #[test]
 fn an_unnest_makes_piece_after_piece() {
     let folder = tempfile::tempdir().unwrap();
-    let mut registry = Registry::default();
-    hygge_transforms::register(&mut registry);
-    let place = BuildContext {
-        root: folder.path().to_owned(),
-        work: folder.path().join("work"),
-        entity: None,
-        run: None,
-    };
     let _alone = ALONE.lock().unwrap();
     let text = "x".repeat(2_000);
     let texts = StringArray::from(vec![text.as_str(); 300]);
@@ -128,9 +124,7 @@ fn an_unnest_makes_piece_after_piece() {
     );
     let columns: [(&str, ArrayRef); 2] = [("text", Arc::new(texts)), ("l", Arc::new(lists))];
     let batch = RecordBatch::try_from_iter(columns).unwrap();
-    let kind = registry.transform("unnest").unwrap();
-    let settings = Settings::new(json!({"column": "l"}), []);
-    let transform = kind.build(&settings, &place).unwrap();
+    let transform = built("unnest", json!({"column": "l"}), folder.path());
     let before = HELD.load(Ordering::Relaxed);
     MOST.store(before, Ordering::Relaxed);
     let rows = block_on(async {

@@ -640,6 +640,8 @@ fn whole_days_are_added_to_a_date() {
         ("day - INTERVAL '48 hours'", "1969-12-30"),
         ("day + INTERVAL '1 month'", "1970-02-01"),
         ("day + (day - day)", "1970-01-01"),
+        ("day + INTERVAL '1 day' * 2", "1970-01-03"),
+        ("day - i * INTERVAL '1 day'", "1970-01-08"),
     ] {
         assert_eq!(
             one(text),
@@ -661,6 +663,18 @@ fn a_condition_guards_what_stands_behind_it() {
             "s",
             Arc::new(StringArray::from(vec!["7", "x", "9"])) as ArrayRef,
         ),
+        (
+            "t",
+            Arc::new(StringArray::from(vec!["2024-01-02", "x", "2024-01-03"])) as ArrayRef,
+        ),
+        (
+            "d",
+            Arc::new(
+                Decimal128Array::from(vec![5, 0, 7])
+                    .with_precision_and_scale(9, 2)
+                    .unwrap(),
+            ) as ArrayRef,
+        ),
     ]);
     for (text, expected) in [
         ("CASE WHEN n < 40000 THEN n * n END", ["9", "", ""]),
@@ -679,6 +693,16 @@ fn a_condition_guards_what_stands_behind_it() {
         ("n < 40000 AND n * n > 5", ["true", "false", ""]),
         ("n > 40000 OR n * n > 5", ["true", "true", ""]),
         ("(CASE WHEN n < 9 THEN n * n END) + 1", ["10", "", ""]),
+        (
+            "CASE WHEN n < 9 THEN CASE WHEN n * n < 10 THEN n * n * n END END",
+            ["27", "", ""],
+        ),
+        ("CASE WHEN d <> 0 THEN d / d END", ["1.00", "", "1.00"]),
+        ("d <> 0 AND d / d > 0", ["true", "false", "true"]),
+        (
+            "CASE WHEN t <> 'x' THEN STRPTIME(t, '%Y-%m-%d') END IS NULL",
+            ["false", "true", "false"],
+        ),
     ] {
         let made = derive(text, &given).unwrap();
         let shown = (0..3).map(|row| array_value_to_string(&made, row).unwrap());
@@ -693,4 +717,27 @@ fn a_condition_guards_what_stands_behind_it() {
         let fault = derive(text, &given).unwrap_err();
         assert!(fault.message.contains("it meets"), "{text}: {fault}");
     }
+}
+
+/// However many there are, each is computed once.
+#[test]
+fn many_conditions_are_computed_once_each() {
+    let n = Int64Array::from(vec![Some(i64::MAX), Some(1)]);
+    let s = StringArray::from(vec!["abc", ""]);
+    let given = batch(vec![
+        ("n", Arc::new(n) as ArrayRef),
+        ("s", Arc::new(s) as ArrayRef),
+    ]);
+    let whens: String = (0..40)
+        .map(|k| format!("WHEN LENGTH(s) + 1 > {} THEN {k} ", 50 - k))
+        .collect();
+    let text = format!("CASE {whens}WHEN n > 9 THEN 99 ELSE n + 1 END");
+    let made = derive(&text, &given).unwrap();
+    let shown = (0..2).map(|row| array_value_to_string(&made, row).unwrap());
+    assert_eq!(shown.collect::<Vec<_>>(), ["99", "2"]);
+    let each: Vec<String> = (0..40).map(|k| format!("n + {k} > 0")).collect();
+    let text = format!("LENGTH(s) < 2 AND {}", each.join(" AND "));
+    let made = derive(&text, &given).unwrap();
+    let shown = (0..2).map(|row| array_value_to_string(&made, row).unwrap());
+    assert_eq!(shown.collect::<Vec<_>>(), ["false", "true"]);
 }
