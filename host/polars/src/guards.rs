@@ -77,7 +77,7 @@ impl Stages {
                         let open = self.open(path, left.clone().neq_missing(decided))?;
                         (left, self.walk(right, Some(&open))?)
                     }
-                    None if divides(op) => (left, masked(self.walk(right, path)?, path)),
+                    None if computes(op) => (left, masked(self.walk(right, path)?, path)),
                     None => (left, self.walk(right, path)?),
                 };
                 Expr::BinaryExpr {
@@ -153,11 +153,16 @@ impl Stages {
     }
 }
 
-/// Decimals fail over a zero.
-fn divides(op: Operator) -> bool {
+/// Whether it fails over decimals: over a zero, or digits that there is no room for.
+fn computes(op: Operator) -> bool {
     matches!(
         op,
-        Operator::TrueDivide | Operator::FloorDivide | Operator::Modulus
+        Operator::Plus
+            | Operator::Minus
+            | Operator::Multiply
+            | Operator::TrueDivide
+            | Operator::FloorDivide
+            | Operator::Modulus
     )
 }
 

@@ -668,6 +668,14 @@ fn a_condition_guards_what_stands_behind_it() {
             Arc::new(StringArray::from(vec!["2024-01-02", "x", "2024-01-03"])) as ArrayRef,
         ),
         (
+            "huge",
+            Arc::new(
+                Decimal128Array::from(vec![3, i128::pow(10, 37), 7])
+                    .with_precision_and_scale(38, 0)
+                    .unwrap(),
+            ) as ArrayRef,
+        ),
+        (
             "d",
             Arc::new(
                 Decimal128Array::from(vec![5, 0, 7])
@@ -699,6 +707,10 @@ fn a_condition_guards_what_stands_behind_it() {
         ),
         ("CASE WHEN d <> 0 THEN d / d END", ["1.00", "", "1.00"]),
         ("d <> 0 AND d / d > 0", ["true", "false", "true"]),
+        (
+            "CASE WHEN huge < 100 THEN huge * huge ELSE 0 END",
+            ["9", "0", "49"],
+        ),
         (
             "CASE WHEN t <> 'x' THEN STRPTIME(t, '%Y-%m-%d') END IS NULL",
             ["false", "true", "false"],
