@@ -7,10 +7,12 @@ use std::sync::Arc;
 
 use polars::error::{PolarsError, PolarsResult};
 use polars::prelude::{
-    AnyValue, ChunkApply, Column, DataType, Field, Int64Chunked, IntoColumn, Scalar, Schema,
-    TimeUnit,
+    AnyValue, ChunkApply, Column, DataType, Duration, Field, Int64Chunked, IntoColumn, Scalar,
+    Schema, TimeUnit,
 };
-use polars_plan::prelude::{BooleanFunction, Expr, FunctionExpr, LiteralValue, Operator};
+use polars_plan::prelude::{
+    BooleanFunction, Expr, FunctionExpr, LiteralValue, Operator, TemporalFunction,
+};
 
 /// The expression with moments in units that tell them apart.
 pub(crate) fn alike(expr: Expr, schema: &Schema) -> Expr {
@@ -39,6 +41,17 @@ pub(crate) fn alike(expr: Expr, schema: &Schema) -> Expr {
             let value = input.next().map(|value| finer(value, to.as_ref(), schema));
             Expr::Function {
                 input: value.into_iter().chain(input).collect(),
+                function,
+            }
+        }
+        Expr::Function { input, function } if is_offset(&function) => {
+            let to = input.get(1).and_then(of_interval);
+            let mut input = input.into_iter();
+            let moment = input
+                .next()
+                .map(|moment| finer(moment, to.as_ref(), schema));
+            Expr::Function {
+                input: moment.into_iter().chain(input).collect(),
                 function,
             }
         }
@@ -81,6 +94,28 @@ fn one_of(function: &FunctionExpr) -> bool {
         function,
         FunctionExpr::Coalesce | FunctionExpr::MaxHorizontal | FunctionExpr::MinHorizontal
     )
+}
+
+/// Whether it adds an interval to a moment.
+fn is_offset(function: &FunctionExpr) -> bool {
+    matches!(
+        function,
+        FunctionExpr::TemporalExpr(TemporalFunction::OffsetBy)
+    )
+}
+
+/// A moment in a unit that a written interval has room in, where not each has.
+fn of_interval(written: &Expr) -> Option<DataType> {
+    let Expr::Literal(LiteralValue::Scalar(written)) = written else {
+        return None;
+    };
+    let interval = Duration::try_parse(written.value().get_str()?).ok()?;
+    let unit = match interval.nanoseconds() {
+        whole if whole % 1_000_000 == 0 => return None,
+        whole if whole % 1_000 == 0 => TimeUnit::Microseconds,
+        _ => TimeUnit::Nanoseconds,
+    };
+    Some(DataType::Datetime(unit, None))
 }
 
 fn is_in(function: &FunctionExpr) -> bool {

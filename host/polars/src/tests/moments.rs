@@ -253,6 +253,16 @@ fn moments_of_different_units_lose_nothing() {
             "timestamp[us]",
         ),
         (
+            "ms + INTERVAL '500 microseconds'",
+            "1969-12-31T23:59:59.999500",
+            "timestamp[us]",
+        ),
+        (
+            "us - INTERVAL '1 nanosecond'",
+            "1969-12-31T23:59:59.998999999",
+            "timestamp[ns]",
+        ),
+        (
             "far + INTERVAL '1 hour'",
             "+10000-01-01T00:59:59.999",
             "timestamp[ms]",
