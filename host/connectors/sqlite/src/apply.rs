@@ -76,7 +76,7 @@ pub(crate) struct Transaction {
 
 /// What a script does to the transaction that it runs in.
 #[derive(Default)]
-pub(crate) struct Watch {
+struct Watch {
     /// A script runs, which must leave the transaction alone.
     guarded: bool,
     /// It didn't, or would have done something else than it says.
@@ -132,18 +132,6 @@ impl Refused {
 }
 
 impl Watch {
-    /// What a statement may change that is only prepared.
-    pub(crate) fn open(watch: &Mutex<Self>) -> Vec<String> {
-        Self::of(watch).savepoints.clone()
-    }
-
-    /// Takes that back.
-    pub(crate) fn unprepare(watch: &Mutex<Self>, open: Vec<String>) {
-        let mut watch = Self::of(watch);
-        watch.savepoints = open;
-        watch.refused = None;
-    }
-
     fn of(watch: &Mutex<Self>) -> MutexGuard<'_, Self> {
         watch.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -263,7 +251,7 @@ impl Applying for Transaction {
 
     async fn batch(&mut self, sql: &str) -> Result<(), BatchFault> {
         Watch::of(&self.watch).guarded = true;
-        let ran = script::run(&self.connection, &self.watch, sql);
+        let ran = script::run(&self.connection, sql);
         Watch::of(&self.watch).guarded = false;
         let (error, at) = match ran {
             // Some errors, and RAISE(ROLLBACK) of a trigger, end it as well.

@@ -8,6 +8,7 @@ mod apply;
 mod catalogue;
 mod fault;
 mod script;
+mod semicolons;
 
 use std::path::PathBuf;
 use std::sync::Arc;

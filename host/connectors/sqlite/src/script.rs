@@ -2,97 +2,72 @@
 //!
 //! The trade-off: SQLite says where a statement ends by preparing it, and copies all that it is given
 //! first. Given all that is left, a seed of many rows takes time with the square of its length. So it
-//! is given a piece, and a larger one where that ends in the middle of a statement.
-
-use std::sync::Mutex;
+//! is given a piece up to the next semicolon that ends something, and says itself whether that is a
+//! statement: within a trigger it isn't. A piece ends in no text, name or comment, so what is run is what
+//! would have been run of the whole.
 
 use rusqlite::fallible_iterator::FallibleIterator as _;
-use rusqlite::{Batch, Connection, Error, Statement};
+use rusqlite::{Batch, Connection, Error};
 
-use crate::apply::Watch;
+use crate::semicolons::Semicolons;
 
-/// As much of a script as is given at first.
-const PIECE: usize = 16 << 10;
+/// What SQLite says of a statement that could go on.
+const INCOMPLETE: &str = "incomplete input";
 
 /// Runs the statements of a text; an error comes with where its statement, or the word that is wrong,
 /// begins.
-pub(crate) fn run(
-    connection: &Connection,
-    watch: &Mutex<Watch>,
-    sql: &str,
-) -> Result<(), (Error, usize)> {
-    let mut piece = Piece {
-        sql,
-        at: 0,
-        length: PIECE,
-    };
-    while !piece.run(connection, watch)? {}
+pub(crate) fn run(connection: &Connection, sql: &str) -> Result<(), (Error, usize)> {
+    let mut semicolons = Semicolons::of(sql);
+    let mut at = 0;
+    while let Some(semicolon) = semicolons.next() {
+        let mut end = semicolon.end;
+        while !piece(connection, sql, at, end)? {
+            let closing = semicolons.find(|semicolon| semicolon.closes);
+            end = closing.map_or(sql.len(), |semicolon| semicolon.end);
+        }
+        at = end;
+    }
     Ok(())
 }
 
-struct Piece<'a> {
-    sql: &'a str,
-    /// Where it begins: what comes before was run.
-    at: usize,
-    length: usize,
-}
-
-impl Piece<'_> {
-    /// Runs what is whole of it; whether that was the end of the script. If not, it is the next one
-    /// then.
-    fn run(
-        &mut self,
-        connection: &Connection,
-        watch: &Mutex<Watch>,
-    ) -> Result<bool, (Error, usize)> {
-        let sql = self.sql;
-        let end = sql.floor_char_boundary(self.at.saturating_add(self.length));
-        let last = end == sql.len();
-        let mut statements = Batch::new(connection, &sql[self.at..end]);
-        let began = self.at;
-        loop {
-            let begins = self.at + blank(&sql[self.at..end]);
-            let open = Watch::open(watch);
-            let next = match statements.next() {
-                Err(error) if last => {
-                    let word = match &error {
-                        Error::SqlInputError {
-                            sql: rest, offset, ..
-                        } => usize::try_from(*offset)
-                            .ok()
-                            .map(|offset| end - rest.len() + offset),
-                        _ => None,
-                    };
-                    return Err((error, word.unwrap_or(begins)));
-                }
-                Ok(None) if last => return Ok(true),
-                Ok(next) => next,
-                Err(_) => None,
-            };
-            // With what stands before it.
-            let text = next.as_ref().and_then(Statement::expanded_sql);
-            let text = text.unwrap_or_default();
-            let length = sql[self.at..end]
-                .find(&text)
-                .map(|found| found + text.len());
-            let whole = |_: &_| last || text.trim_end().ends_with(';');
-            let Some(mut statement) = next.filter(whole).filter(|_| last || length.is_some())
-            else {
-                Watch::unprepare(watch, open);
-                self.length = match self.at == began {
-                    true => self.length.saturating_mul(2),
-                    false => PIECE,
-                };
+/// Runs what stands between two places; whether it was whole.
+fn piece(
+    connection: &Connection,
+    sql: &str,
+    mut at: usize,
+    end: usize,
+) -> Result<bool, (Error, usize)> {
+    let mut statements = Batch::new(connection, &sql[at..end]);
+    at += blank(&sql[at..end]);
+    let mut ran = false;
+    loop {
+        let mut statement = match statements.next() {
+            Ok(None) => return Ok(true),
+            Ok(Some(statement)) => statement,
+            Err(Error::SqliteFailure(_, Some(said)))
+                if said == INCOMPLETE && end < sql.len() && !ran =>
+            {
                 return Ok(false);
-            };
-            let mut step = || {
-                let mut rows = statement.query([])?;
-                while rows.next()?.is_some() {}
-                Ok(())
-            };
-            step().map_err(|error| (error, begins))?;
-            self.at += length.unwrap_or_default();
-        }
+            }
+            Err(error) => {
+                let word = match &error {
+                    Error::SqlInputError {
+                        sql: rest, offset, ..
+                    } => usize::try_from(*offset)
+                        .ok()
+                        .map(|offset| end - rest.len() + offset),
+                    _ => None,
+                };
+                return Err((error, word.unwrap_or(at)));
+            }
+        };
+        let mut step = || {
+            let mut rows = statement.query([])?;
+            while rows.next()?.is_some() {}
+            Ok(())
+        };
+        step().map_err(|error| (error, at))?;
+        ran = true;
     }
 }
 
@@ -131,7 +106,7 @@ mod tests {
     fn ran(sql: &str) -> (Result<(), String>, usize, i64) {
         let connection = Connection::open_in_memory().unwrap();
         connection.execute_batch("CREATE TABLE x (v)").unwrap();
-        let ran = run(&connection, &Mutex::default(), sql);
+        let ran = run(&connection, sql);
         let at = ran.as_ref().err().map_or(0, |(_, at)| *at);
         let count = "SELECT count(*) FROM x";
         let rows = connection.query_row(count, (), |row| row.get(0)).unwrap();
@@ -139,13 +114,14 @@ mod tests {
     }
 
     #[test]
-    fn pieces_end_anywhere() {
-        // Statements of every length around that of a piece, with all that may hold a semicolon.
-        for length in (PIECE - 200..PIECE + 200).step_by(7) {
+    fn statements_end_where_sqlite_says() {
+        // Of every length around that of a page, with all that may hold a semicolon.
+        for length in (16_300..16_500).step_by(7) {
             let filled = "é".repeat(length / 2);
             let sql = format!(
                 "INSERT INTO x VALUES ('{filled};');\n-- {filled};\nINSERT INTO x VALUES (1);\n/* ; */\n\
-                 CREATE TRIGGER t AFTER INSERT ON x WHEN new.v = 2 BEGIN SELECT '{filled}'; INSERT INTO x VALUES (3); END;\n\
+                 CREATE TRIGGER t AFTER INSERT ON x WHEN new.v = 2 BEGIN SELECT '{filled}'; \
+                 SELECT CASE 1 WHEN 1 THEN 2 END; SELECT 1 AS end ; INSERT INTO x VALUES (3); eNd /* ; */ ;\n\
                  INSERT INTO x VALUES (2);\nINSERT INTO x VALUES (NULL), (4)"
             );
             assert_eq!(ran(&sql), (Ok(()), 0, 6), "{length}");
@@ -158,12 +134,59 @@ mod tests {
     }
 
     #[test]
+    fn a_comment_is_never_run() {
+        let rows = "INSERT INTO x VALUES (1);\n";
+        // Wherever in it something else would end.
+        for filling in 16_300..16_400 {
+            let filled = format!("-- {}\n", "x".repeat(filling));
+            let comment = "SELECT 1 -- was: DELETE FROM x; DELETE FROM x;\n;";
+            assert_eq!(ran(&format!("{rows}{filled}{comment}")), (Ok(()), 0, 1));
+            let within = "UPDATE x SET v = 2 /* all; */ -- all; but the first\nWHERE v > 1;";
+            assert_eq!(ran(&format!("{rows}{filled}{within}")), (Ok(()), 0, 1));
+        }
+        for script in [
+            "INSERT INTO x VALUES (1) -- DELETE FROM x;\n",
+            "INSERT INTO x VALUES (1) /* ; DELETE FROM x; */",
+            "INSERT INTO x VALUES (1) -- ';\n; -- '; DELETE FROM x;",
+            "INSERT INTO x SELECT 1 AS [a;'] /*/; DELETE FROM x; /*/;",
+            "INSERT INTO x SELECT 1 AS `a``;` -- ;\nFROM (SELECT 1 AS \"\"\";--\");",
+        ] {
+            assert_eq!(ran(script), (Ok(()), 0, 1), "{script}");
+        }
+    }
+
+    #[test]
+    fn what_has_no_end_is_told() {
+        let trigger =
+            "INSERT INTO x VALUES (1);\nCREATE TRIGGER t AFTER INSERT ON x BEGIN SELECT 1;";
+        for (rest, word) in [
+            ("", ""),
+            (" SELECT 2; -- END;", ""),
+            (" CREATE TABLE y (v); SELECT 1 AS end; ", "CREATE TABLE"),
+            (" SELEC 2; END; DELETE FROM x;", "SELEC 2"),
+        ] {
+            let sql = format!("{trigger}{rest}");
+            let (error, at, rows) = ran(&sql);
+            assert_eq!(rows, 1, "{rest}");
+            let error = error.unwrap_err();
+            let near = at == 26 || (at > trigger.len() && sql[at..].starts_with(word));
+            assert!(near, "{rest}: {error} {at}");
+        }
+        // A variable may have a semicolon in it; no script has variables.
+        for script in ["SELECT $a(;DELETE FROM x;);", "SELECT $a(');', ?;"] {
+            assert!(ran(script).0.is_err(), "{script}");
+        }
+    }
+
+    #[test]
     fn many_statements_take_no_more_time_each() {
         let timed = |rows: usize| {
             let sql = "INSERT INTO x VALUES ('some text that a row of a seed has in it');\n";
             let sql = sql.repeat(rows);
             let began = std::time::Instant::now();
-            assert_eq!(ran(&sql), (Ok(()), 0, i64::try_from(rows).unwrap()));
+            // With as much in one, before them.
+            let sql = format!("INSERT INTO x VALUES ('{}');\n{sql}", sql.replace('\'', ""));
+            assert_eq!(ran(&sql), (Ok(()), 0, i64::try_from(rows + 1).unwrap()));
             began.elapsed()
         };
         let few = timed(8_000);
