@@ -36,32 +36,28 @@ pub fn plan<'a>(
     root: &Path,
     allow_edited: bool,
 ) -> Result<Vec<Step<'a>>> {
-    let places = applied.iter().map(|each| real(&root.join(&each.file)));
-    let placed: Vec<(&Applied, PathBuf)> = applied.iter().zip(places).collect();
+    let records = Records::of(applied, root);
     let mut edited = Vec::new();
     let mut steps = Vec::new();
     for script in scripts {
-        let itself = |(each, place): &&(&Applied, PathBuf)| {
-            each.file == script.name || *place == script.place
+        let last = records.last(script);
+        // Its name was that of another file, which has another name now.
+        let given_away = |last: &Applied| {
+            scripts.iter().any(|other| {
+                let own = records.last(other).map(|own| &own.checksum);
+                other.checksum == last.checksum && own != Some(&other.checksum)
+            })
         };
-        let last = placed.iter().rev().find(itself).map(|(each, _)| *each);
         let what = match last {
             Some(last) if last.checksum == script.checksum => What::Unchanged(last.clone()),
-            Some(last) => {
+            Some(last) if !given_away(last) => {
                 edited.push((script, last));
                 What::Again(last.clone())
             }
-            None => {
-                // One that is still there is somebody's own, and this a copy of it.
-                let moved = |each: &&Applied| {
-                    let now = || checksum(&root.join(&each.file));
-                    each.checksum == script.checksum && now().as_ref() != Some(&each.checksum)
-                };
-                match applied.iter().rev().find(moved) {
-                    Some(same) => What::Renamed(same.clone()),
-                    None => What::Apply,
-                }
-            }
+            _ => match records.moved(script, root) {
+                Some(same) => What::Renamed(same.clone()),
+                None => What::Apply,
+            },
         };
         steps.push(Step { script, what });
     }
@@ -85,6 +81,41 @@ pub fn plan<'a>(
         ));
     }
     Ok(steps)
+}
+
+/// What was applied, in order, and where it is.
+struct Records<'a>(Vec<(&'a Applied, PathBuf)>);
+
+impl<'a> Records<'a> {
+    fn of(applied: &'a [Applied], root: &Path) -> Self {
+        let placed = |each: &'a Applied| (each, real(&root.join(&each.file)));
+        Self(applied.iter().map(placed).collect())
+    }
+
+    /// The last of a script itself.
+    fn last(&self, script: &Script) -> Option<&'a Applied> {
+        let itself = |(each, place): &&(&Applied, PathBuf)| {
+            each.file == script.name || *place == script.place
+        };
+        self.0.iter().rev().find(itself).map(|(each, _)| *each)
+    }
+
+    /// That of a file which had a script's text and has it no more. One that is still there is somebody's
+    /// own, and the script a copy of it; and what was run after it, under its name, took its place.
+    fn moved(&self, script: &Script, root: &Path) -> Option<&'a Applied> {
+        let mut seen = Vec::new();
+        for (each, place) in self.0.iter().rev() {
+            if seen.contains(&place) {
+                continue;
+            }
+            seen.push(place);
+            let now = || checksum(&root.join(&each.file));
+            if each.checksum == script.checksum && now().as_ref() != Some(&each.checksum) {
+                return Some(*each);
+            }
+        }
+        None
+    }
 }
 
 #[cfg(test)]
@@ -152,6 +183,55 @@ mod tests {
         );
         let refused = plan(&scripts, &before, root.path(), false).unwrap_err();
         insta::assert_snapshot!(refused.message, @"b.sql was edited after it was applied (2026-01-02 03:04:05 UTC)");
+    }
+
+    fn planned(root: &TempDir, given: &[(&str, &str)], before: &[Applied]) -> Result<Vec<What>> {
+        let scripts: Vec<Script> = given
+            .iter()
+            .map(|(name, checksum)| script(root, name, checksum))
+            .collect();
+        let steps = plan(&scripts, before, root.path(), false)?;
+        Ok(steps.into_iter().map(|step| step.what).collect())
+    }
+
+    #[test]
+    fn what_was_run_after_it_is_not_taken_for_it() {
+        let root = TempDir::new().unwrap();
+        let before = [applied("a.sql", "1"), applied("a.sql", "2")];
+        let given = [("b.sql", "1")];
+        assert_eq!(planned(&root, &given, &before).unwrap(), [What::Apply]);
+        let given = [("b.sql", "2")];
+        let renamed = What::Renamed(before[1].clone());
+        assert_eq!(planned(&root, &given, &before).unwrap(), [renamed]);
+    }
+
+    #[test]
+    fn files_are_renumbered() {
+        let root = TempDir::new().unwrap();
+        let before = [applied("1.sql", "a"), applied("2.sql", "b")];
+        let renamed = |at: usize| What::Renamed(before[at].clone());
+        let unchanged = What::Unchanged(before[0].clone());
+        let planned = |given: &[(&str, &str)]| planned(&root, given, &before);
+        for (given, what) in [
+            (
+                [("1.sql", "a"), ("2.sql", "new"), ("3.sql", "b")],
+                [unchanged, What::Apply, renamed(1)],
+            ),
+            (
+                [("1.sql", "new"), ("2.sql", "a"), ("3.sql", "b")],
+                [What::Apply, renamed(0), renamed(1)],
+            ),
+        ] {
+            assert_eq!(planned(&given).unwrap(), what);
+        }
+        // A copy of what is there as well is no new name for it.
+        for given in [
+            [("1.sql", "b"), ("2.sql", "b")],
+            [("1.sql", "a"), ("2.sql", "a")],
+            [("1.sql", "a"), ("2.sql", "new")],
+        ] {
+            assert!(planned(&given).is_err(), "{given:?}");
+        }
     }
 
     #[cfg(unix)]
