@@ -6,6 +6,9 @@ use sha2::{Digest, Sha256};
 /// The schema that is meant where none is said.
 const DEFAULT_SCHEMA: &str = "dbo";
 
+/// As many bytes as a name has at most: that of an entity has no more letters.
+const MOST: usize = 100;
+
 /// What the entities are called. A table's name is its own whatever else is selected, or comes to be
 /// there later: what is read under a name goes on in what was written under it.
 pub(super) fn names(tables: &[CatalogueTable]) -> Vec<String> {
@@ -55,13 +58,13 @@ fn marked(name: &str, table: &CatalogueTable) -> String {
         .take(3)
         .map(|byte| format!("{byte:02x}"))
         .collect();
-    format!("{name}_{mark}")
+    let room = MOST - mark.len() - 1;
+    format!("{}_{mark}", &name[..name.floor_char_boundary(room)])
 }
 
 /// A table's name as that of an entity, which can't have every character, and no more of them than
 /// leave room in the names of files.
 fn plain(name: &str) -> String {
-    const MOST: usize = 100;
     let odd = |c: char| c.is_control() || "/\\*?[]{}\"<>|:,$".contains(c);
     let name = &name[..name.floor_char_boundary(MOST)];
     let name = name.trim_start_matches(['.', ' ', '-']);
@@ -133,7 +136,23 @@ mod tests {
     fn long_names_have_room_in_those_of_files() {
         let long = ["表".repeat(100), format!("{}い", "表".repeat(99))];
         let named = named(&[("", &long[0]), ("", &long[1])]);
-        assert!(named.iter().all(|name| name.len() < 120), "{named:?}");
+        assert!(named.iter().all(|name| name.len() <= 100), "{named:?}");
         assert_ne!(named[0], named[1]);
+    }
+
+    #[test]
+    fn what_is_mended_has_room_for_what_tells_it_from_others() {
+        let long = [
+            "L".repeat(101),
+            format!("CRONUS${}", "b".repeat(88)),
+            "M".repeat(100),
+            "m".repeat(100),
+        ];
+        let tables: Vec<_> = long.iter().map(|name| ("dbo", name.as_str())).collect();
+        let named = named(&tables);
+        assert!(named.iter().all(|name| name.len() <= 100), "{named:?}");
+        let different: BTreeSet<String> = named.iter().map(|name| name.to_lowercase()).collect();
+        assert_eq!(different.len(), 4, "{named:?}");
+        assert_eq!(named[3], long[3]);
     }
 }
