@@ -237,6 +237,7 @@ fn sqlite_from_a_file_to_a_table_and_back() {
             "entities: [a, {name: lines}]\n",
             None,
         ),
+        ("sqlite_mapped", "entities:\n  lines: {}\n", None),
     ] {
         project.flow("twice", &format!("{list}store: lake/twice\n"));
         if let Some(file) = file {

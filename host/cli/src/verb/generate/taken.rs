@@ -9,16 +9,12 @@ pub(super) fn taken(flow: &Path) -> Vec<(String, PathBuf)> {
     let mut taken = Vec::new();
     for file in ["flow.yml", "flow.yaml"].map(|name| flow.join(name)) {
         let listed = read(&file).and_then(|written| written.get("entities").cloned());
-        for each in listed
-            .as_ref()
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-        {
-            if let Some(name) = name(each) {
-                taken.push((name, file.clone()));
-            }
-        }
+        let names: Vec<String> = match &listed {
+            Some(Value::Array(each)) => each.iter().filter_map(name).collect(),
+            Some(Value::Object(each)) => each.keys().cloned().collect(),
+            _ => Vec::new(),
+        };
+        taken.extend(names.into_iter().map(|name| (name, file.clone())));
     }
     let files = fs::read_dir(flow.join("entities"))
         .into_iter()
