@@ -27,7 +27,8 @@ pub struct Script {
 impl Script {
     /// How many batches are run, those several times that say so.
     pub fn runs(&self) -> usize {
-        self.batches.iter().map(|batch| batch.times).sum()
+        let times = self.batches.iter().map(|batch| batch.times);
+        times.fold(0, usize::saturating_add)
     }
 }
 
@@ -128,6 +129,23 @@ mod tests {
         nested_comments: false,
         backticks: true,
     };
+
+    #[test]
+    fn batches_are_counted_however_many() {
+        let syntax = ScriptSyntax {
+            nested_comments: true,
+            backticks: false,
+        };
+        let often = format!("SELECT 1\nGO {}\nSELECT 2\n", usize::MAX);
+        let script = Script {
+            name: String::new(),
+            place: PathBuf::new(),
+            shown: String::new(),
+            checksum: String::new(),
+            batches: batches(&often, syntax).unwrap(),
+        };
+        assert_eq!(script.runs(), usize::MAX);
+    }
 
     #[test]
     fn ends_of_lines_are_data_and_make_no_other_file() {
