@@ -414,6 +414,37 @@ fn the_record_is_nobody_elses() {
             assert_eq!(target.holds(&project), all());
         }
     }
+    // A trigger on it that takes no row.
+    let project = Target::Sqlite.project();
+    project.hygge(APPLY).succeed();
+    for (name, does) in [
+        (
+            "passed_over",
+            "BEFORE INSERT ON hygge_applied BEGIN SELECT RAISE(IGNORE); END",
+        ),
+        (
+            "taken_out",
+            "AFTER INSERT ON hygge_applied BEGIN DELETE FROM hygge_applied WHERE id = new.id; END",
+        ),
+    ] {
+        let database = rusqlite::Connection::open(project.path("seeds.db")).unwrap();
+        database
+            .execute_batch(&format!("CREATE TRIGGER own {does}"))
+            .unwrap();
+        project.write(
+            "schema/3.sql",
+            "INSERT INTO hygge_test_seeds (id) VALUES (9);\n",
+        );
+        let refused = project.hygge("apply schema/3.sql --connection db").run();
+        insta::assert_snapshot!(format!("record_{name}"), refused.shown());
+        assert_eq!(Target::Sqlite.holds(&project), all());
+        database.execute_batch("DROP TRIGGER own").unwrap();
+    }
+    let own =
+        "CREATE TRIGGER own BEFORE INSERT ON hygge_applied BEGIN SELECT RAISE(IGNORE); END;\n";
+    project.write("schema/3.sql", own);
+    let refused = project.hygge("apply schema/3.sql --connection db").run();
+    insta::assert_snapshot!("record_trigger", refused.shown());
     // One that was there before.
     let port = regex::Regex::new(r"127\.0\.0\.1,\d+").unwrap();
     for target in Target::both() {

@@ -27,6 +27,8 @@ const INSERT: &str = "\
 INSERT INTO main.hygge_applied (file_name, checksum, batches, applied_at)
 VALUES (?1, ?2, ?3, strftime('%Y-%m-%d %H:%M:%S', 'now'))";
 
+const LAST: &str = "SELECT file_name, checksum FROM main.hygge_applied ORDER BY id DESC LIMIT 1";
+
 /// What every file finds, whatever the one before it set.
 const BEGINS: &str = "\
 PRAGMA ignore_check_constraints = OFF; PRAGMA recursive_triggers = OFF; PRAGMA writable_schema = OFF";
@@ -165,6 +167,8 @@ impl Watch {
             | AuthAction::CreateTable { table_name }
             | AuthAction::DropTable { table_name }
             | AuthAction::AlterTable { table_name, .. }
+            | AuthAction::CreateTrigger { table_name, .. }
+            | AuthAction::CreateTempTrigger { table_name, .. }
                 if self.guarded && table_name.eq_ignore_ascii_case(TABLE) =>
             {
                 self.refused = Some(Refused::Record);
@@ -310,8 +314,21 @@ impl Applying for Transaction {
         let batches = i64::try_from(applied.batches).unwrap_or(i64::MAX);
         let values = rusqlite::params![applied.file, applied.checksum, batches];
         let ran = self.connection.execute(INSERT, values);
-        ran.map_err(|error| fault::of(&format!("{what} {}", self.shown), &error))?;
-        Ok(())
+        let added = ran.map_err(|error| fault::of(&format!("{what} {}", self.shown), &error))?;
+        // A trigger on it may pass the row over, or take it out.
+        let last = self.connection.query_row(LAST, (), |row| {
+            Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
+        });
+        let there =
+            |last: (String, String)| last == (applied.file.clone(), applied.checksum.clone());
+        match last.is_ok_and(there) && added == 1 {
+            true => Ok(()),
+            false => Err(Fault::new(
+                code::DESTINATION_IO,
+                format!("{what} {}: the table hygge_applied took no row", self.shown),
+            )
+            .advise("drop the trigger on it, and apply again: nothing was applied")),
+        }
     }
 
     async fn commit(self: Box<Self>) -> Result<()> {
