@@ -296,6 +296,36 @@ fn what_a_script_commits_itself_is_told() {
         assert_eq!(target.holds(&project), nothing(), "{script}");
         assert_eq!(stays(), [""; 0], "{script}");
     }
+    // But for what is committed after it.
+    for script in [
+        "ROLLBACK;\nINSERT INTO hygge_test_seeds (id) VALUES (9);\nCOMMIT;\n",
+        "ROLLBACK;\nINSERT INTO hygge_test_seeds (id) VALUES (8);\nWHILE @@TRANCOUNT > 0 COMMIT;\nSELECT 1 / 0;\n",
+    ] {
+        database.run(
+            "CREATE TABLE hygge_test_seeds (id int NOT NULL PRIMARY KEY, name varchar(20) NULL)",
+        );
+        project.write("schema/2.sql", script);
+        let refused = project.hygge("apply schema/2.sql --connection db").run();
+        assert_eq!(refused.code, Some(1), "{refused}");
+        assert!(
+            refused
+                .stderr
+                .contains("if it committed anything itself, that stays"),
+            "{refused}"
+        );
+        assert_eq!(target.holds(&project).0.len(), 1, "{script}");
+        database.without(&["dbo.hygge_test_seeds", "dbo.hygge_applied"]);
+    }
+    // What one batch sets is no matter of the next, and an error undoes all.
+    let set = "SET IMPLICIT_TRANSACTIONS OFF;\nGO\nSELECT 1 / 0;\n";
+    project.write("schema/2.sql", set);
+    let refused = project.hygge(APPLY).run();
+    assert!(refused.stderr.contains("nothing was applied"), "{refused}");
+    assert_eq!(target.holds(&project), nothing());
+    // Another database is none that something was committed in.
+    project.write("schema/2.sql", "USE master;\n");
+    insta::assert_snapshot!("another_database", project.hygge(APPLY).run().shown());
+    assert_eq!(target.holds(&project), nothing());
     // What is committed stays, whatever comes after it.
     let commits =
         "CREATE TABLE hygge_test_stays (id int);\nWHILE @@TRANCOUNT > 0 COMMIT;\nSELECT 1 / 0;\n";
@@ -406,6 +436,10 @@ fn the_record_is_nobody_elses() {
                 "deleted",
                 "SELECT 1;\nDELETE FROM hygge_applied WHERE file_name = 'schema/1.sql';\n",
             ),
+            (
+                "updated",
+                "UPDATE hygge_applied SET checksum = 'x' WHERE file_name = 'schema/1.sql';\n",
+            ),
         ] {
             project.write("schema/3.sql", script);
             let refused = project.hygge("apply schema/3.sql --connection db").run();
@@ -414,6 +448,15 @@ fn the_record_is_nobody_elses() {
             assert_eq!(target.holds(&project), all());
         }
     }
+    // Read whole, whatever a file sets.
+    let target = Target::Mssql(Database::start());
+    let project = target.project();
+    project.hygge(APPLY).succeed();
+    project.write("schema/3.sql", "SET ROWCOUNT 1;\nSET NOCOUNT ON;\n");
+    project
+        .hygge("apply schema/3.sql --connection db")
+        .succeed();
+    assert_eq!(target.holds(&project).1.len(), 3);
     // A trigger on it that takes no row.
     let project = Target::Sqlite.project();
     project.hygge(APPLY).succeed();

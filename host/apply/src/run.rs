@@ -1,7 +1,7 @@
 //! Runs scripts in one transaction.
 
 use hygge_core::failpoint::hit;
-use hygge_core::{Applied, Applying, BatchFault, Fault, Result};
+use hygge_core::{Applied, Applying, BatchFault, Fault, Result, Stays};
 
 use crate::batch::Batch;
 use crate::file::Script;
@@ -57,7 +57,7 @@ fn placed(wrong: BatchFault, batch: &Batch, script: &Script) -> Fault {
     let BatchFault {
         mut fault,
         line,
-        lasting,
+        stays,
     } = wrong;
     let lines = batch.sql.lines().count();
     // A procedure counts its own lines, and some errors have none.
@@ -66,15 +66,19 @@ fn placed(wrong: BatchFault, batch: &Batch, script: &Script) -> Fault {
         None => batch.first,
     };
     fault.message = format!("{}:{line}: {}", script.shown, fault.message);
-    let left = match lasting {
-        false => "nothing was applied",
-        true => {
+    let left = match stays {
+        Stays::Nothing => "nothing was applied",
+        Stays::Maybe => {
+            "if it committed anything itself, that stays, without a record: look at the database before \
+             you apply again"
+        }
+        Stays::Committed => {
             "what it committed stays, without a record: look at the database before you apply again"
         }
     };
     fault.advice = Some(match fault.advice.take() {
         Some(advice) => format!("{advice}; {left}"),
-        None if lasting => left.to_owned(),
+        None if stays != Stays::Nothing => left.to_owned(),
         None => format!("mend it, and apply again: {left}"),
     });
     fault.with("file", &script.name).with("line", line)

@@ -67,8 +67,19 @@ pub struct BatchFault {
     pub fault: Fault,
     /// The line of the batch, from 1, where that is known.
     pub line: Option<usize>,
-    /// The script itself made some of what was done last, so not all of it can be undone.
-    pub lasting: bool,
+    /// What of it can't be undone.
+    pub stays: Stays,
+}
+
+/// What stays of a batch that didn't run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stays {
+    /// Nothing.
+    Nothing,
+    /// Something, if the batch committed it itself; nobody can say.
+    Maybe,
+    /// What the batch committed itself.
+    Committed,
 }
 
 /// How scripts are written.

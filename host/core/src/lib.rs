@@ -60,7 +60,7 @@ pub use connector::{
 pub use context::{Context, InlineWorkers, Level, Memory, Notes, Share, Silent, Stop, Workers};
 pub use database::{
     Applied, Applying, BatchFault, CatalogueColumn, CatalogueKey, CatalogueTable, Database,
-    DatabaseKind, Moment, ScriptSyntax,
+    DatabaseKind, Moment, ScriptSyntax, Stays,
 };
 pub use fault::{Fault, Result, code};
 pub use home::{Discovered, Finding, Home, Reader, Want};

@@ -7,19 +7,22 @@
 
 use std::sync::Arc;
 
-use hygge_core::{Applied, Applying, BatchFault, Fault, Result, async_trait, code};
+use hygge_core::{Applied, Applying, BatchFault, Fault, Result, Stays, async_trait, code};
 use tiberius::Row;
 
 use crate::connection::{Connection, StatementSession, Statements};
 use crate::describe::{text, whole};
 use crate::fault::Doing;
+use crate::name::quoted;
 
 /// Where the record is, in the connection's database.
 pub(crate) const TABLE: &str = "hygge_applied";
 
 const THERE: &str = "SELECT OBJECT_ID(N'[dbo].[hygge_applied]')";
 
+/// A script may have it read but so many rows.
 const CREATE: &str = "\
+SET ROWCOUNT 0; \
 IF OBJECT_ID(N'[dbo].[hygge_applied]', N'U') IS NULL \
 CREATE TABLE [dbo].[hygge_applied] (\
 [id] int IDENTITY(1,1) NOT NULL PRIMARY KEY, \
@@ -35,8 +38,6 @@ FROM [dbo].[hygge_applied] ORDER BY [id]";
 const INSERT: &str = "\
 INSERT INTO [dbo].[hygge_applied] ([file_name], [checksum], [batches], [applied_at]) \
 VALUES (@P1, @P2, @P3, SYSUTCDATETIME())";
-
-const KEPT: &str = "SELECT COUNT(*), MAX([id]) FROM [dbo].[hygge_applied]";
 
 /// A session may have been left waiting by somebody who just died.
 const LOCK: &str = "\
@@ -69,9 +70,10 @@ const IMPLICIT_BIT: i64 = 2;
 /// committed: so the one can be told from the other afterwards.
 const MARK: &str = "CREATE TABLE [#hygge_applying] ([id] int NULL)";
 
+/// What one batch sets is asked, and is no matter of the next one's.
 const STANDING: &str = "\
 SELECT @@TRANCOUNT, XACT_STATE(), APPLOCK_MODE('public', N'hygge:apply', 'Transaction'), DB_NAME(), \
-OBJECT_ID(N'tempdb..[#hygge_applying]'), @@OPTIONS";
+OBJECT_ID(N'tempdb..[#hygge_applying]'), @@OPTIONS; SET IMPLICIT_TRANSACTIONS ON";
 
 /// Has what a session asks wait no longer for others than who applies does: somebody who applies holds
 /// the record for as long as that takes.
@@ -117,11 +119,9 @@ pub(crate) struct Transaction {
     session: StatementSession,
     describe: String,
     database: String,
-    /// How many files are recorded, and the last one, where there is a record.
-    kept: Option<Kept>,
+    /// What is recorded, once that was looked up.
+    kept: Option<Vec<Applied>>,
 }
-
-type Kept = (i64, Option<i64>);
 
 impl Transaction {
     pub(crate) async fn begin(connection: &Arc<Connection>) -> Result<Self> {
@@ -158,6 +158,17 @@ impl Transaction {
     }
 
     async fn standing(&mut self) -> Result<Standing> {
+        let mut standing = self.ask_standing().await?;
+        if standing.database != self.database {
+            // A lock is seen from its own database only.
+            let back = format!("USE {}", quoted(&self.database));
+            self.session.unhurried("can't run this", &back).await?;
+            standing.ours = self.ask_standing().await?.ours;
+        }
+        Ok(standing)
+    }
+
+    async fn ask_standing(&mut self) -> Result<Standing> {
         let what = "can't run this";
         let found = self.session.query(what, Doing::Writing, STANDING, &[]);
         let found = found.await?;
@@ -175,17 +186,6 @@ impl Transaction {
             database: text(row, 3).unwrap_or_default(),
             marked: whole(row, 4).is_some(),
             implicit: whole(row, 5).unwrap_or(0) & IMPLICIT_BIT != 0,
-        })
-    }
-
-    /// How often the transaction is begun, when it is the one that it was and fit to go on.
-    async fn depth(&mut self) -> Result<i64, BatchFault> {
-        let standing = self.standing().await.map_err(undone)?;
-        let lasting = standing.lasting();
-        self.fit(standing).map_err(|fault| BatchFault {
-            fault,
-            line: None,
-            lasting,
         })
     }
 
@@ -223,14 +223,6 @@ impl Transaction {
         }
         Ok(depth)
     }
-
-    async fn kept(&mut self) -> Result<Kept> {
-        let what = format!("can't look up what was applied to {}", self.describe);
-        let found = self.session.query(&what, Doing::Writing, KEPT, &[]).await?;
-        let row = first(&found);
-        let number = |at| row.and_then(|row| whole(row, at));
-        Ok((number(0).unwrap_or(0), number(1)))
-    }
 }
 
 /// How the transaction is.
@@ -247,18 +239,34 @@ struct Standing {
 }
 
 impl Standing {
-    /// Whether something may have become lasting: by a COMMIT, or after a ROLLBACK.
-    fn lasting(&self) -> bool {
-        !self.ours && (self.marked || !self.implicit)
+    /// What of a batch may have become lasting.
+    fn stays(&self, sql: &str) -> Stays {
+        match (self.ours, self.marked) {
+            (true, _) => Stays::Nothing,
+            (false, true) => Stays::Committed,
+            (false, false) if !self.implicit || commits(sql) => Stays::Maybe,
+            (false, false) => Stays::Nothing,
+        }
     }
 }
 
-fn undone(fault: Fault) -> BatchFault {
-    BatchFault {
-        fault,
-        line: None,
-        lasting: false,
-    }
+/// Whether a batch may have committed something after the transaction was rolled back. Nobody keeps
+/// count of commits, so its words have to say: the server rolls back when the batch ends with an error,
+/// and only what the batch rolls back itself is followed by anything.
+fn commits(sql: &str) -> bool {
+    let sql = sql.to_ascii_lowercase();
+    let back = [sql.find("rollback"), sql.find("exec")];
+    let Some(back) = back.into_iter().flatten().min() else {
+        return false;
+    };
+    // What is done again may be done in another order.
+    let repeats = sql.contains("while") || sql.contains("goto");
+    let after = if repeats { &*sql } else { &sql[back..] };
+    after.contains("commit")
+        || (sql.contains("rollback")
+            && ["implicit_transactions", "ansi_defaults"]
+                .iter()
+                .any(|option| sql.contains(option)))
 }
 
 /// Says what to do about an error that comes of the transaction.
@@ -277,9 +285,7 @@ fn advised(fault: Fault) -> Fault {
 impl Applying for Transaction {
     async fn applied(&mut self) -> Result<Vec<Applied>> {
         let applied = applied(&mut self.session, &self.describe).await?;
-        if !applied.is_empty() {
-            self.kept = Some(self.kept().await?);
-        }
+        self.kept = Some(applied.clone());
         Ok(applied)
     }
 
@@ -292,21 +298,35 @@ impl Applying for Transaction {
     async fn batch(&mut self, sql: &str) -> Result<(), BatchFault> {
         if let Err((fault, line)) = self.session.script("can't run this", sql).await {
             // A line that broke can't be asked, nor a statement that still runs.
-            let lasting = match fault.attribute("sql_error") {
-                Some(_) => self.standing().await.is_ok_and(|now| now.lasting()),
-                None => false,
+            let standing = match fault.attribute("sql_error") {
+                Some(_) => self.standing().await.ok(),
+                None => None,
             };
             return Err(BatchFault {
                 fault: advised(fault),
                 line,
-                lasting,
+                stays: match standing {
+                    Some(now) => now.stays(sql),
+                    None if commits(sql) => Stays::Maybe,
+                    None => Stays::Nothing,
+                },
             });
         }
-        self.depth().await.map(drop)
+        let wrong = |stays| {
+            move |fault| BatchFault {
+                fault,
+                line: None,
+                stays,
+            }
+        };
+        let standing = self.standing().await.map_err(wrong(Stays::Nothing))?;
+        let stays = standing.stays(sql);
+        self.fit(standing).map_err(wrong(stays)).map(drop)
     }
 
     async fn record(&mut self, applied: &Applied) -> Result<()> {
-        if self.depth().await.map_err(|wrong| wrong.fault)? > DEPTH {
+        let standing = self.standing().await?;
+        if self.fit(standing)? > DEPTH {
             return Err(Fault::new(
                 code::DESTINATION_UNSUPPORTED,
                 format!("{} begins a transaction that it doesn't end", applied.file),
@@ -319,13 +339,13 @@ impl Applying for Transaction {
         self.session.unhurried(&what, CREATE).await?;
         // Savepoints can't be asked for, and one of an earlier file stands until the commit. Who rolls
         // back to it takes that file's record along.
-        let kept = self.kept().await?;
-        if self.kept.is_some_and(|before| before != kept) {
+        let kept = self::applied(&mut self.session, &self.describe).await?;
+        if self.kept.as_ref().is_some_and(|before| *before != kept) {
             return Err(Fault::new(
                 code::DESTINATION_UNSUPPORTED,
                 format!(
-                    "{} rolls back to a savepoint that isn't its own, or undoes the record of a file \
-                     that was applied before it",
+                    "{} rolls back to a savepoint that isn't its own, or changes the record of what was \
+                     applied before it",
                     applied.file
                 ),
             )
@@ -336,14 +356,21 @@ impl Applying for Transaction {
         }
         let batches = i32::try_from(applied.batches).unwrap_or(i32::MAX);
         let parameters: [&dyn tiberius::ToSql; 3] = [&applied.file, &applied.checksum, &batches];
-        let added = self.session.execute(&what, INSERT, &parameters).await?;
-        match added {
-            1 => {
-                self.kept = Some(self.kept().await?);
-                Ok(())
-            }
-            _ => Err(Fault::internal(format!("{what}: the record took no row"))),
+        self.session.execute(&what, INSERT, &parameters).await?;
+        let mut now = self::applied(&mut self.session, &self.describe).await?;
+        let last = now.pop();
+        let there = |last: Applied| last.file == applied.file && last.checksum == applied.checksum;
+        // A trigger on it may do something else instead, and a script have it count no rows.
+        if now != kept || !last.clone().is_some_and(there) {
+            return Err(Fault::new(
+                code::DESTINATION_IO,
+                format!("{what}: the table hygge_applied took no row, or not as it is"),
+            )
+            .advise("drop the trigger on it, and apply again: nothing was applied"));
         }
+        now.extend(last);
+        self.kept = Some(now);
+        Ok(())
     }
 
     async fn commit(mut self: Box<Self>) -> Result<()> {
@@ -353,5 +380,32 @@ impl Applying for Transaction {
         committed.map_err(|fault| {
             fault.advise("run it again: what was committed is recorded there, and is not run twice")
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_comes_after_a_rollback_can_be_committed() {
+        for sql in [
+            "ROLLBACK; INSERT INTO t VALUES (1); COMMIT",
+            "rollback\nwhile @@trancount > 0 commit",
+            "WHILE @i < 2 BEGIN IF @i = 1 COMMIT; ROLLBACK; SET @i += 1 END",
+            "EXEC p; INSERT INTO t VALUES (1); COMMIT",
+            "SET IMPLICIT_TRANSACTIONS OFF; ROLLBACK; INSERT INTO t VALUES (1)",
+        ] {
+            assert!(commits(sql), "{sql}");
+        }
+        for sql in [
+            "INSERT INTO t VALUES (1)",
+            "BEGIN TRAN; INSERT INTO t VALUES (1); COMMIT",
+            "BEGIN TRY BEGIN TRAN; SELECT 1; COMMIT END TRY BEGIN CATCH ROLLBACK; THROW END CATCH",
+            "SET IMPLICIT_TRANSACTIONS OFF; INSERT INTO t VALUES (1)",
+            "EXEC sp_rename 'a', 'b'",
+        ] {
+            assert!(!commits(sql), "{sql}");
+        }
     }
 }

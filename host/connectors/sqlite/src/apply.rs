@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use hygge_core::{Applied, Applying, BatchFault, Fault, Result, async_trait, code};
+use hygge_core::{Applied, Applying, BatchFault, Fault, Result, Stays, async_trait, code};
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization, TransactionOperation};
 use rusqlite::{Connection, Error};
 
@@ -291,7 +291,7 @@ impl Applying for Transaction {
         Err(BatchFault {
             fault,
             line,
-            lasting: false,
+            stays: Stays::Nothing,
         })
     }
 

@@ -170,8 +170,15 @@ impl Engine {
     pub(crate) fn close(&mut self) {
         self.transaction = None;
         self.pending = Pending::default();
-        self.database.end_rowversions(self.spid);
+        self.end_rowversions();
         self.release(&[Owner::Statement, Owner::Transaction, Owner::Session]);
+    }
+
+    /// Of every database: a USE may have gone on from one to another.
+    fn end_rowversions(&self) {
+        for database in self.shared.databases.all() {
+            database.end_rowversions(self.spid);
+        }
     }
 
     fn release(&self, owners: &[Owner]) {

@@ -323,8 +323,8 @@ impl Engine {
             }
             Kind::Use(name) => {
                 let database = self.shared.databases.get(name).ok_or_else(|| SqlError::new(911, format!("Database '{name}' does not exist. Make sure that the name is entered correctly.")))?;
-                if self.transaction.is_some() {
-                    return Err(SqlError::unknown("USE within a transaction").into());
+                if self.view.is_some() {
+                    return Err(SqlError::unknown("USE in a snapshot").into());
                 }
                 reply.change(&Change::Database(&database.name, &self.database.name));
                 reply.message(

@@ -134,7 +134,7 @@ impl Engine {
     /// Shows everybody what is pending.
     fn publish(&mut self) {
         self.publish_tables();
-        self.database.end_rowversions(self.spid);
+        self.end_rowversions();
     }
 
     fn publish_tables(&mut self) {
@@ -206,7 +206,7 @@ impl Engine {
             if succeeded {
                 self.publish();
             }
-            self.database.end_rowversions(self.spid);
+            self.end_rowversions();
             self.release(&[Owner::Statement, Owner::Transaction]);
         } else {
             self.release(&[Owner::Statement]);
@@ -281,7 +281,7 @@ impl Engine {
     pub(super) fn roll_back(&mut self) -> Option<u64> {
         let transaction = self.transaction.take()?;
         self.pending = Pending::default();
-        self.database.end_rowversions(self.spid);
+        self.end_rowversions();
         self.release(&[Owner::Statement, Owner::Transaction]);
         Some(transaction.id)
     }
