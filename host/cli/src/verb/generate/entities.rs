@@ -3,10 +3,10 @@ use std::sync::Arc;
 
 use clap::Args;
 use clap_complete::ArgValueCompleter;
-use hygge_core::{CatalogueTable, Database, nearest};
+use hygge_core::{CatalogueTable, Database, fits_pattern, nearest};
 
 use super::kept::{Made, file_name, keep};
-use super::named::names;
+use super::named::{DEFAULT_SCHEMA, names};
 use super::taken::taken;
 use crate::args::Global;
 use crate::complaint::{Complaint, Exit};
@@ -143,17 +143,30 @@ struct Asked {
     missing: Vec<String>,
 }
 
+/// All at once: a catalogue is read whole, however little of it is asked for.
 async fn asked(args: &EntitiesArgs, database: &dyn Database) -> hygge_core::Result<Asked> {
-    let (mut tables, mut missing) = (Vec::new(), Vec::new());
+    let wanted = |table: &CatalogueTable| args.views || !table.view;
+    let mut tables = database.tables(&args.tables).await?;
+    tables.retain(wanted);
+    let mut missing = Vec::new();
     for pattern in &args.tables {
-        let mut found = database.tables(std::slice::from_ref(pattern)).await?;
-        found.retain(|table| args.views || !table.view);
-        if found.is_empty() {
+        if tables.iter().any(|table| fits(pattern, table)) {
+            continue;
+        }
+        // It may be written as only the database reads it.
+        let found = database.tables(std::slice::from_ref(pattern)).await?;
+        if !found.iter().any(wanted) {
             missing.push(pattern.clone());
         }
-        tables.append(&mut found);
     }
     Ok(Asked { tables, missing })
+}
+
+/// Whether a table fits a pattern without quotes.
+fn fits(pattern: &str, table: &CatalogueTable) -> bool {
+    let (schema, name) = pattern.split_once('.').unwrap_or((DEFAULT_SCHEMA, pattern));
+    let of_schema = |its: &str| fits_pattern(schema, its);
+    table.schema.as_deref().is_none_or(of_schema) && fits_pattern(name, &table.name)
 }
 
 /// Whether a name in what is written of a table is none when it is read: there is no way to write one

@@ -4,7 +4,7 @@ use hygge_core::CatalogueTable;
 use sha2::{Digest, Sha256};
 
 /// The schema that is meant where none is said.
-const DEFAULT_SCHEMA: &str = "dbo";
+pub(super) const DEFAULT_SCHEMA: &str = "dbo";
 
 /// As many bytes as a name has at most: that of an entity has no more letters.
 const MOST: usize = 100;
