@@ -578,6 +578,16 @@ fn a_deferred_key_that_names_no_row_is_told() {
     assert_eq!(refused.code, Some(1), "{refused}");
     insta::assert_snapshot!("deferred_key", refused.shown());
     assert_eq!(Target::Sqlite.holds(&project), nothing());
+    // One of before is nothing that a commit fails of, which somebody who reads holds up.
+    let database = rusqlite::Connection::open(project.path("seeds.db")).unwrap();
+    let before = "PRAGMA foreign_keys = OFF; CREATE TABLE p(a PRIMARY KEY); CREATE TABLE c(a REFERENCES p); \
+                  INSERT INTO c VALUES (5); BEGIN; SELECT * FROM c;";
+    database.execute_batch(before).unwrap();
+    project.write("schema/2.sql", "SELECT 1;\n");
+    let refused = project.hygge(APPLY).run();
+    insta::assert_snapshot!("read_meanwhile", refused.shown());
+    drop(database);
+    assert_eq!(Target::Sqlite.holds(&project), nothing());
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hygge_core::{Applied, Applying, BatchFault, Fault, Result, Stays, async_trait, code};
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization, TransactionOperation};
-use rusqlite::{Connection, Error};
+use rusqlite::{Connection, Error, ErrorCode};
 
 use crate::{fault, script};
 
@@ -332,13 +332,21 @@ impl Applying for Transaction {
     }
 
     async fn commit(self: Box<Self>) -> Result<()> {
-        let committed = self.execute("COMMIT", "can't commit what was applied to");
-        committed.map_err(|fault| match self.unmatched() {
-            Some((table, other)) => fault.advise(format!(
-                "a row of {table} names one of {other} that isn't there, which a deferred key looks for at \
-                 the end; mend it, and apply again: nothing was applied"
-            )),
-            None => fault,
+        let committed = self.connection.execute_batch("COMMIT");
+        committed.map_err(|error| {
+            let fault = fault::of(
+                &format!("can't commit what was applied to {}", self.shown),
+                &error,
+            );
+            // A row that was there before may name none as well, and isn't looked for.
+            let key = error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation);
+            match key.then(|| self.unmatched()).flatten() {
+                Some((table, other)) => fault.advise(format!(
+                    "a row of {table} names one of {other} that isn't there, which a deferred key looks \
+                     for at the end; mend it, and apply again: nothing was applied"
+                )),
+                None => fault,
+            }
         })
     }
 }
