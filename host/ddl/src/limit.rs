@@ -72,18 +72,32 @@ fn word(declared: &str) -> &str {
 /// The most that a value of a type of SQL Server takes in a key. Of `(max)` its column tells.
 fn bytes(declared: &str) -> u64 {
     let inside = declared.split_once('(').map_or("", |(_, inside)| inside);
-    let length: u64 = inside.trim_end_matches(')').parse().unwrap_or(0);
+    let first = inside.trim_end_matches(')').split(',').next();
+    let number: Option<u64> = first.and_then(|first| first.trim().parse().ok());
+    let length = number.unwrap_or(0);
+    // Of a second.
+    let digits = match number.unwrap_or(7) {
+        0..=2 => 0,
+        3..=4 => 1,
+        _ => 2,
+    };
     match word(declared) {
         "nvarchar" | "nchar" => 2 * length,
         "varchar" | "char" | "varbinary" | "binary" => length,
         "uniqueidentifier" => 16,
-        "decimal" => 17,
-        "datetimeoffset" => 10,
+        "decimal" | "numeric" => match number.unwrap_or(18) {
+            0..=9 => 5,
+            10..=19 => 9,
+            20..=28 => 13,
+            _ => 17,
+        },
+        "datetimeoffset" => 8 + digits,
+        "datetime2" => 6 + digits,
         "int" | "real" | "smalldatetime" | "smallmoney" => 4,
         "smallint" => 2,
         "tinyint" | "bit" => 1,
         "date" => 3,
-        "time" => 5,
+        "time" => 3 + digits,
         // Whatever it holds, it is no less than nothing.
         "sql_variant" | "hierarchyid" => 0,
         _ => 8,
@@ -110,6 +124,26 @@ mod tests {
             of_key(&["INTEGER"; 33], Dialect::DuckDb, Form::Rowstore),
             None
         );
+    }
+
+    #[test]
+    fn numbers_and_times_take_what_their_digits_do() {
+        for (declared, taken) in [
+            ("decimal(9,2)", 5),
+            ("decimal(19, 4)", 9),
+            ("numeric(28,0)", 13),
+            ("decimal(38,9)", 17),
+            ("time(0)", 3),
+            ("time", 5),
+            ("datetime2(3)", 7),
+            ("datetime2(7)", 8),
+            ("datetimeoffset(2)", 8),
+            ("datetimeoffset", 10),
+            ("nvarchar(444)", 888),
+            ("nvarchar(max)", 0),
+        ] {
+            assert_eq!(bytes(declared), taken, "{declared}");
+        }
     }
 
     #[test]
