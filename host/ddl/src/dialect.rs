@@ -41,6 +41,21 @@ impl Dialect {
         self == Self::Postgres && POSTGRES.contains(&name)
     }
 
+    /// Whether a table can't have that name.
+    pub(crate) fn keeps_table(self, name: &str) -> bool {
+        let begins = name.get(..7).unwrap_or_default();
+        self == Self::Sqlite && begins.eq_ignore_ascii_case("sqlite_")
+    }
+
+    /// A name as one is told from another, which goes by case in PostgreSQL alone.
+    pub(crate) fn folded(self, name: &str) -> String {
+        match self {
+            Self::Postgres => name.to_owned(),
+            Self::Sqlite => name.to_ascii_lowercase(),
+            Self::Mssql | Self::DuckDb => name.to_lowercase(),
+        }
+    }
+
     /// How many letters, or bytes of UTF-8, a name may have.
     pub(crate) fn longest_name(self) -> Option<(usize, &'static str)> {
         match self {

@@ -88,6 +88,16 @@ fn problems(schema: &Schema, wanted: &Wanted<'_>) -> Vec<String> {
             ));
         }
     }
+    if let Some(name) = wanted
+        .table
+        .last()
+        .filter(|name| wanted.dialect.keeps_table(name))
+    {
+        wrong.push(format!(
+            "{name:?} is a name that {} keeps for tables of its own",
+            wanted.dialect
+        ));
+    }
     let parts = wanted.table.iter();
     let names = parts.chain(schema.fields().iter().map(|field| field.name()));
     for name in names {
@@ -110,17 +120,15 @@ fn problems(schema: &Schema, wanted: &Wanted<'_>) -> Vec<String> {
     let mut folded: Vec<_> = schema
         .fields()
         .iter()
-        .map(|f| f.name().to_lowercase())
+        .map(|field| (wanted.dialect.folded(field.name()), field.name()))
         .collect();
     folded.sort_unstable();
-    // PostgreSQL alone tells quoted names apart by case.
-    if wanted.dialect != Dialect::Postgres {
-        for pair in folded.windows(2).filter(|pair| pair[0] == pair[1]) {
-            wrong.push(format!(
-                "two columns are named {:?}, but for upper and lower case",
-                pair[0]
-            ));
-        }
+    let same = |pair: &&[(String, &String)]| pair[0].0 == pair[1].0;
+    for pair in folded.windows(2).filter(same) {
+        wrong.push(format!(
+            "two columns are named {:?}, but for upper and lower case",
+            pair[0].0
+        ));
     }
     for (at, key) in wanted.key.iter().enumerate() {
         if wanted.key[..at].contains(key) {

@@ -171,6 +171,17 @@ fn what_no_database_takes_is_refused() {
     insta::assert_snapshot!(fault.message, @r#"no table can be made of data/users.parquet: "xmin" is the name of a column that PostgreSQL has in every table"#);
     write(&own, &wanted(Dialect::DuckDb, &table, &[])).unwrap();
     let field = |name: &str| Field::new(name, DataType::Int64, true);
+    let kept = ["SQLite_x".to_owned()];
+    let fault = write(&own, &wanted(Dialect::Sqlite, &kept, &[])).unwrap_err();
+    insta::assert_snapshot!(fault.message, @r#"no table can be made of data/users.parquet: "SQLite_x" is a name that SQLite keeps for tables of its own"#);
+    write(&own, &wanted(Dialect::DuckDb, &kept, &[])).unwrap();
+    for (names, sqlite, postgres) in [(["a", "A"], false, true), (["é", "É"], true, true)] {
+        let both = Schema::new(names.map(field).to_vec());
+        let made = |dialect| write(&both, &wanted(dialect, &table, &[])).is_ok();
+        assert_eq!(made(Dialect::Sqlite), sqlite, "{names:?}");
+        assert_eq!(made(Dialect::Postgres), postgres, "{names:?}");
+        assert!(!made(Dialect::Mssql) && !made(Dialect::DuckDb), "{names:?}");
+    }
     let twice = DataType::Struct(vec![field("a"), field("A")].into());
     let twice = Schema::new(vec![Field::new("s", twice, true)]);
     write(&twice, &wanted(Dialect::DuckDb, &table, &[])).unwrap_err();
