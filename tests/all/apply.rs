@@ -600,6 +600,10 @@ fn what_no_transaction_takes_is_refused() {
     insta::assert_snapshot!("foreign_keys", project.hygge(APPLY).run().shown());
     let json = project.hygge(&format!("{APPLY} --output json")).run();
     insta::assert_snapshot!("foreign_keys_json", json.shown());
+    // What holds already may be said.
+    let aside = Target::Sqlite.project();
+    aside.write("schema/2.sql", "PRAGMA Foreign_Keys = on;\nSELECT 1;\n");
+    aside.hygge(APPLY).succeed();
     project.write("schema/2.sql", "SELECT 1;\nPRAGMA journal_mode = WAL;\n");
     insta::assert_snapshot!("journal_mode", project.hygge(APPLY).run().shown());
     assert_eq!(Target::Sqlite.holds(&project), nothing());

@@ -146,8 +146,15 @@ impl Watch {
             }
             AuthAction::Pragma {
                 pragma_name,
-                pragma_value: Some(_),
+                pragma_value: Some(value),
             } if self.guarded && pragma_name.eq_ignore_ascii_case("foreign_keys") => {
+                // They are looked at already.
+                if ["on", "1", "yes", "true"]
+                    .iter()
+                    .any(|on| value.eq_ignore_ascii_case(on))
+                {
+                    return true;
+                }
                 self.refused = Some(Refused::ForeignKeys);
                 return false;
             }
