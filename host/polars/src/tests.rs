@@ -12,12 +12,14 @@ use hygge_core::{BuildContext, Context, Fault, Registry, Settings, type_name};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+mod guards;
 mod moments;
 mod numbers;
 mod sql;
 mod terms;
 mod texts;
 mod truths;
+mod whole;
 
 fn place() -> BuildContext {
     BuildContext {
