@@ -229,9 +229,10 @@ impl Evaluation {
     /// What failed, once more: perhaps by rows that a condition keeps it from.
     fn guarded(&self, error: PolarsError, batch: &RecordBatch) -> Result<PolarsResult<DataFrame>> {
         let rows = self.frame(batch)?;
-        self.collect(|| match guards::staged(&self.expr, rows.schema())? {
-            Some(guarded) => guarded.values(rows),
-            None => Err(error),
+        self.collect(|| match guards::staged(&self.expr, rows.schema()) {
+            Ok(Some(guarded)) => guarded.values(rows),
+            // What can't be computed so is no news beside what failed.
+            Ok(None) | Err(_) => Err(error),
         })
     }
 
