@@ -4,7 +4,7 @@ use hygge_core::{Action, Context, Fault, Level, OnSchemaChange, Result, Standing
 
 use super::record::{Begun, BegunColumn};
 use super::settings::{Create, Ordered, WriteStrategy};
-use super::{MssqlStore, columns, ddl, direct, operation, publish};
+use super::{MssqlStore, columns, direct, operation, publish};
 
 impl MssqlStore {
     /// What a run writes, and how: what its writers and its commit go by, in this process or another.
@@ -97,9 +97,7 @@ impl MssqlStore {
                 .into_iter()
                 .any(|identity| columns.iter().any(|column| column.name == identity.name))
         });
-        let what = format!("can't make {}", publish::commits(name));
-        let sql = ddl::commits(&publish::commits(name));
-        session.unhurried(&what, &sql).await?;
+        publish::remember_commits(&mut session, name).await?;
         let named = |name: &String| named(&columns, name);
         let keys = self.key(target, strategy)?.iter();
         let key = keys.map(named).collect::<Result<Vec<_>>>()?;

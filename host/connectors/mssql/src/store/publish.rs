@@ -8,6 +8,7 @@ use hygge_core::failpoint::hit;
 use hygge_core::{CommitRecord, Context, Fault, Receipt, Result, code};
 
 use super::change::{alike, delete, delete_missing, insert, late, merge, unknown, update};
+use super::ddl;
 use super::operation;
 use super::patience::told_until_stopped;
 use super::record::{self, Begun, StagedRows};
@@ -19,6 +20,25 @@ use crate::name::TableName;
 /// Where commits are remembered, beside the table.
 pub(super) fn commits(table: &TableName) -> TableName {
     table.beside("hygge_commits")
+}
+
+/// Makes the table that commits are remembered in, unless it is there.
+pub(super) async fn remember_commits(
+    session: &mut StatementSession,
+    table: &TableName,
+) -> Result<()> {
+    const THERE_ALREADY: &str = "2714";
+    let commits = commits(table);
+    let what = format!("can't make {commits}");
+    let sql = ddl::commits(&commits);
+    match session.unhurried(&what, &sql).await {
+        // Another entity made it between the look and the making; if it is anything else that has
+        // that name, it is refused again.
+        Err(fault) if fault.attribute("sql_error") == Some(THERE_ALREADY) => {
+            session.unhurried(&what, &sql).await
+        }
+        made => made,
+    }
 }
 
 /// Whether an error says that a table can't be switched, or that the server has no such

@@ -1,7 +1,7 @@
 //! How staged rows become visible.
 
 use hygge_core::{Action, code};
-use hygge_tds_server::{Effect, Fault};
+use hygge_tds_server::{Effect, Fault, SqlError};
 use serde_json::{Value, json};
 
 use crate::scene::*;
@@ -128,6 +128,33 @@ async fn a_commit_that_was_cut_is_finished_by_another_process() {
             }
         }
     }
+}
+
+/// Two entities that find no table to remember commits in both make it; one comes second.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_of_commits_that_others_make_meanwhile_is_used() {
+    let scene = Scene::new();
+    let Some(server) = &scene.server else {
+        return;
+    };
+    let there = || Effect::Error(SqlError::new(2714, "There is already an object named 'x'."));
+    let making = || Fault::at("CREATE TABLE [dbo].[hygge_commits]", there());
+    let store = scene.store(&json!({"table": "dbo.hygge_test_second", "create": "if_missing"}));
+    let rows = [versions([(1, 1)])];
+    // It isn't theirs, whatever it is.
+    server.fault(making().always());
+    let refused = write(store.as_ref(), &rows, Action::Append).await;
+    let refused = refused.unwrap_err().to_string();
+    assert!(
+        refused.contains("can't make dbo.hygge_commits: "),
+        "{refused}"
+    );
+    server.clear_faults();
+    server.fault(making());
+    let struck = server.faults_struck();
+    write(store.as_ref(), &rows, Action::Append).await.unwrap();
+    assert_eq!(server.faults_struck() - struck, 1);
+    assert_eq!(found(&scene, "dbo.hygge_test_second").await, [(1, 1)]);
 }
 
 /// What a run staged stays as long as it holds its lock, and goes once it doesn't.
