@@ -30,7 +30,7 @@ fn polish_is_read_as_transforms_with_a_note() {
     assert_eq!(settled.lines().count(), 4);
     let again = project.hygge("start --dry-run").succeed().shown();
     assert!(
-        again.contains("the last run's rows had OrderId int64, "),
+        again.contains("its rows would have OrderId int64, "),
         "{again}"
     );
     assert!(

@@ -1,5 +1,7 @@
+use std::sync::Arc;
+
 use hygge_core::InlineWorkers;
-use hygge_engine::Preview;
+use hygge_engine::{KnownFrom, Preview};
 use hygge_state::LocalState;
 use serde_json::Value;
 
@@ -10,11 +12,14 @@ use crate::table::Table;
 use crate::verb::Ended;
 use crate::{runtime, units};
 
-/// Says what a run would do, from the configuration and what is remembered. Connects nowhere,
-/// creates nothing.
-pub(crate) fn show(project: &Project, as_json: bool, console: &Console) -> Ended {
-    let state = LocalState::open(&project.plan.place.work, std::sync::Arc::new(InlineWorkers));
-    let previews = runtime::small()?.block_on(hygge_engine::preview(&project.plan, &state));
+/// Says what a run would do, from the configuration, what is remembered and, where transforms
+/// change its columns, those of the source. Creates nothing.
+pub(crate) fn show(project: &Project, as_json: bool, console: &Arc<Console>) -> Ended {
+    let (plan, registry) = (&project.plan, &project.registry);
+    let state = LocalState::open(&plan.place.work, Arc::new(InlineWorkers));
+    let (runtime, threads) = runtime::whole()?;
+    let cx = runtime::context(&threads, console);
+    let previews = runtime.block_on(hygge_engine::preview(plan, registry, &state, &cx));
     let exit = match previews.iter().any(|preview| preview.fault.is_some()) {
         true => Exit::Failed,
         false => Exit::Well,
@@ -67,7 +72,7 @@ fn text(previews: &[Preview], width: Option<usize>, paint: Paint) -> String {
             notes.push(format!(
                 "{each} (`hygge schema {id}` shows the columns after each)"
             ));
-            notes.extend(came(preview));
+            notes.extend(columns(preview));
         }
         if !preview.checks.is_empty() {
             notes.push(format!("checks {}", preview.checks.join(", ")));
@@ -103,14 +108,16 @@ fn text(previews: &[Preview], width: Option<usize>, paint: Paint) -> String {
     }
     let would = previews.iter().filter(|p| p.fault.is_none()).count() as u64;
     let n = units::many(would, "entity", "entities");
-    text.push_str(&format!(
-        "\n{n} would run. Nothing was opened or written.\n"
-    ));
+    let untouched = match previews.iter().all(|each| each.transforms.is_empty()) {
+        true => "opened or written",
+        false => "written",
+    };
+    text.push_str(&format!("\n{n} would run. Nothing was {untouched}.\n"));
     text
 }
 
-/// The columns that the transforms gave when they were last run.
-fn came(preview: &Preview) -> Option<String> {
+/// The columns that the transforms give, and why they aren't known.
+fn columns(preview: &Preview) -> Vec<String> {
     const MOST: usize = 8;
     let columns = &preview.columns.0;
     let mut each: Vec<String> = columns
@@ -122,7 +129,16 @@ fn came(preview: &Preview) -> Option<String> {
     if more > 0 {
         each.push(format!("and {more} more"));
     }
-    (!each.is_empty()).then(|| format!("the last run's rows had {}", each.join(", ")))
+    let unknown = preview.columns_unknown.as_ref();
+    let unknown = unknown.map(|why| format!("its columns aren't known: {why}"));
+    let known = preview.columns_from.map(|from| {
+        let whose = match from {
+            KnownFrom::Source => "its rows would have",
+            KnownFrom::LastRun => "the last run's rows had",
+        };
+        format!("{whose} {}", each.join(", "))
+    });
+    unknown.into_iter().chain(known).collect()
 }
 
 fn taking(preview: &Preview) -> String {
@@ -155,6 +171,8 @@ mod tests {
             mode,
             transforms: Vec::new(),
             columns: Columns::default(),
+            columns_from: None,
+            columns_unknown: None,
             checks: Vec::new(),
             action: Some(action),
             watermark: None,
@@ -180,13 +198,20 @@ mod tests {
         flights.transforms = vec!["mask email".into(), "rename id to key".into()];
         let known = (0..10).map(|n| (format!("c{n}"), "int64".to_owned()));
         flights.columns = Columns(known.collect());
+        flights.columns_from = Some(KnownFrom::Source);
         let mut logs = preview("logs", Mode::Incremental, Action::Append);
         logs.after = vec!["crm".into()];
         let mut moved = preview("moved", Mode::Incremental, Action::Append);
         moved.action = None;
         moved.fault = Some(Fault::new("state.elsewhere", "it settled elsewhere").advise("go back"));
+        let mut away = preview("away", Mode::Full, Action::Replace);
+        away.transforms = vec!["select id".into()];
+        away.columns = Columns([("id".to_owned(), "int64".to_owned())].into());
+        away.columns_from = Some(KnownFrom::LastRun);
+        away.columns_unknown = Some("db:1433 can't be reached".into());
         let all = [
             moved,
+            away,
             preview("airlines", Mode::Full, Action::Replace),
             flights,
             logs,

@@ -54,7 +54,7 @@ pub use json::json_lines;
 pub use look_through::{Looker, look_through, look_through_entity};
 pub use orphan::{discard, forget};
 pub use peek::{After, Passed, passed, peek};
-pub use preview::{Preview, preview};
+pub use preview::{KnownFrom, Preview, preview};
 pub use recover::{finish_intent, recover_state};
 pub use run::{EntityResult, RunRequest, RunSummary, run};
 pub use set::set_state;

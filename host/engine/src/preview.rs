@@ -1,12 +1,18 @@
-use hygge_core::{Action, BuildContext, EntityId, Fault, Mode, Result, Settled, Watermark};
+use futures::{StreamExt, stream};
+use hygge_core::{
+    Action, BuildContext, Context, EntityId, Fault, Mode, Registry, Result, Settled, Watermark,
+    code, quoted,
+};
 use hygge_project::{Plan, PlannedEntity};
 use hygge_state::{Columns, Intent, StateStore};
 use serde::Serialize;
 
+use crate::check::{Rehearsal, Stop, goes_first};
 use crate::start::{self, Remembered, Start};
-use crate::{attempt, commit, increment};
+use crate::{attempt, commit, drift, increment, recover};
 
-/// What a run would do with one entity. Nothing is connected to or created to find out.
+/// What a run would do with one entity. Where transforms change its columns, its source is asked
+/// for these; nothing else is connected to, and nothing is created.
 #[derive(Debug, Clone, Serialize)]
 pub struct Preview {
     /// The entity.
@@ -15,8 +21,12 @@ pub struct Preview {
     pub from: String,
     /// What would happen to the rows on their way, in order.
     pub transforms: Vec<String>,
-    /// The columns that came of it in the last run, each with its type; empty when none is known.
+    /// The columns that would reach the Store, each with its type; empty when none is known.
     pub columns: Columns,
+    /// What they are known from.
+    pub columns_from: Option<KnownFrom>,
+    /// Why the source didn't tell them, though it was to.
+    pub columns_unknown: Option<String>,
     /// What would be asked of them before they are committed.
     pub checks: Vec<String>,
     /// Where it would be written.
@@ -40,23 +50,42 @@ pub struct Preview {
     pub warnings: Vec<String>,
 }
 
-/// What a run of the plan would do, entity by entity.
-pub async fn preview(plan: &Plan, state: &dyn StateStore) -> Vec<Preview> {
-    let mut previews = Vec::new();
-    for flow in &plan.flows {
-        for planned in &flow.entities {
-            previews.push(one(planned, &flow.after, &plan.place, state).await);
-        }
-    }
-    previews
+/// What columns are known from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KnownFrom {
+    /// What the source has now, through the transforms.
+    Source,
+    /// What the last run committed.
+    LastRun,
 }
 
-async fn one(
-    planned: &PlannedEntity,
-    after: &[String],
-    place: &BuildContext,
+/// What a run of the plan would do, entity by entity.
+pub async fn preview(
+    plan: &Plan,
+    registry: &Registry,
     state: &dyn StateStore,
-) -> Preview {
+    cx: &Context,
+) -> Vec<Preview> {
+    let all = plan.flows.iter().flat_map(move |flow| {
+        let each = flow.entities.iter();
+        each.map(move |planned| {
+            let rehearsal = Rehearsal {
+                plan,
+                planned,
+                registry,
+                state,
+                cx,
+            };
+            one(rehearsal, &flow.after)
+        })
+    });
+    let most = plan.options.concurrency.max(1);
+    stream::iter(all).buffered(most).collect().await
+}
+
+async fn one(rehearsal: Rehearsal<'_>, after: &[String]) -> Preview {
+    let planned = rehearsal.planned;
     let id = &planned.id;
     let mut preview = Preview {
         id: id.clone(),
@@ -67,6 +96,8 @@ async fn one(
             .map(|each| each.describe.clone())
             .collect(),
         columns: Columns::default(),
+        columns_from: None,
+        columns_unknown: None,
         checks: planned
             .checks
             .iter()
@@ -82,24 +113,22 @@ async fn one(
         fault: None,
         warnings: Vec::new(),
     };
-    preview.fault = look(planned, place, state, &mut preview).await.err();
+    if let Err(fault) = look(&rehearsal, &mut preview).await {
+        preview.action = None;
+        preview.fault = Some(fault);
+    }
     preview
 }
 
-async fn look(
-    planned: &PlannedEntity,
-    place: &BuildContext,
-    state: &dyn StateStore,
-    preview: &mut Preview,
-) -> Result<()> {
+async fn look(rehearsal: &Rehearsal<'_>, preview: &mut Preview) -> Result<()> {
+    let (planned, state) = (rehearsal.planned, rehearsal.state);
     let id = &planned.id;
     let intent = state.intent(id).await?;
     preview.recovers = intent.is_some();
-    let start = begins(planned, place, state, intent.as_ref()).await?;
+    let start = begins(planned, &rehearsal.plan.place, state, intent.as_ref()).await?;
     preview.action = Some(start.action);
-    preview.columns = start.state.map(|state| state.columns).unwrap_or_default();
-    preview.warnings = start.warnings;
-    preview.watermark = start.low.map(|low| low.watermark);
+    preview.warnings.clone_from(&start.warnings);
+    preview.watermark = start.low.as_ref().map(|low| low.watermark.clone());
     if let Some(watermark) = &preview.watermark {
         let now = jiff::Timestamp::now();
         let future = increment::in_the_future(watermark, now);
@@ -112,7 +141,72 @@ async fn look(
     {
         preview.staged = splits.len() as u64;
     }
+    columns(rehearsal, &start, preview).await
+}
+
+/// The columns that would reach the Store. Only what changes them is a reason to open the source.
+async fn columns(rehearsal: &Rehearsal<'_>, start: &Start, preview: &mut Preview) -> Result<()> {
+    let known = match rehearsal.planned.transforms.is_empty() {
+        true => None,
+        false => match asked(rehearsal, start, preview.recovers).await? {
+            Ok(columns) => Some((columns, KnownFrom::Source)),
+            Err(why) => {
+                preview.columns_unknown = Some(why);
+                None
+            }
+        },
+    };
+    let last = || {
+        let columns = start.state.as_ref()?.columns.clone();
+        (!columns.0.is_empty()).then_some((columns, KnownFrom::LastRun))
+    };
+    if let Some((columns, from)) = known.or_else(last) {
+        preview.columns = columns;
+        preview.columns_from = Some(from);
+    }
     Ok(())
+}
+
+/// What comes of the columns that the source has now; or why that isn't known. An error is what a
+/// run would end with, for what the project says. A source that can't be asked from here may well
+/// be one that a run can read.
+async fn asked(
+    rehearsal: &Rehearsal<'_>,
+    start: &Start,
+    recovers: bool,
+) -> Result<Result<Columns, String>> {
+    let planned = rehearsal.planned;
+    if planned.home_plan.many {
+        let one = quoted(&format!("{}.TABLE", planned.id.flow));
+        return Ok(Err(format!(
+            "each table has its own, which `hygge schema {one}` shows"
+        )));
+    }
+    if recovers {
+        return Ok(Err(
+            "the earlier run's commit is finished first, and leaves what to go on from".to_owned(),
+        ));
+    }
+    let (home, store) = recover::build(rehearsal.registry, planned, &rehearsal.plan.place)?;
+    let next = match rehearsal.next(home.as_ref(), start).await {
+        Ok(Some(next)) => next,
+        Ok(None) => return Ok(Err(format!("{} is empty", planned.home_plan.describe))),
+        Err(Stop::Between(fault)) => return Err(fault),
+        Err(Stop::Home(fault)) => {
+            let filler = planned.filled_by.as_ref();
+            let filler = filler.filter(|_| fault.code == code::SOURCE_MISSING);
+            return Ok(Err(match filler {
+                Some(filler) if filler.planned => {
+                    format!("flow {} goes first and writes the source", filler.flow)
+                }
+                Some(filler) => goes_first(filler),
+                None => fault.to_string(),
+            }));
+        }
+    };
+    let schema = rehearsal.reaches(next, start).map_err(Stop::fault)?;
+    store.fits(&schema)?;
+    Ok(Ok(drift::columns(&schema)))
 }
 
 /// Where a run would begin, after the commit that it would finish before.

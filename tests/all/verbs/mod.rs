@@ -2,6 +2,7 @@
 
 mod completions;
 mod debug;
+mod dry_run;
 mod generate;
 mod init;
 mod list;

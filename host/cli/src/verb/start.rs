@@ -24,7 +24,7 @@ Examples:
   hygge start --flow sales,crm                 ... of two flows
   hygge start --entity 'sales.order*'          ... of some entities
   hygge start --full --flow sales              Take everything again and replace what is there
-  hygge start --dry-run                        Say what would run; touch nothing
+  hygge start --dry-run                        Say what would run; write nothing
   hygge start --var flow.sales.store.compression=snappy
   hygge start --output json | jq .event        One JSON event a line (docs/events.md)
 
@@ -43,7 +43,7 @@ pub(crate) struct StartArgs {
     /// Take only what is new, whatever the configuration says
     #[arg(long)]
     incremental: bool,
-    /// Say what would run; connect nowhere and create nothing
+    /// Say what would run, and create nothing; only sources whose columns transforms change are opened
     #[arg(long)]
     dry_run: bool,
     /// Splits open at once, over the whole run
@@ -84,7 +84,7 @@ impl StartArgs {
 
 pub(crate) fn run(args: &StartArgs, global: &Global, console: &Arc<Console>) -> Ended {
     let mut changes = args.changes();
-    // A dry run connects to nothing.
+    // A dry run leaves wildcards as they are written.
     let load = match args.dry_run {
         true => project::load,
         false => project::load_found,
