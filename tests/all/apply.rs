@@ -418,6 +418,29 @@ fn a_file_is_the_same_by_every_way_to_it() {
         assert_eq!(target.holds(&project).0, ["1", "2", "3", "4"]);
         let said = project.hygge(moved).succeed();
         assert_eq!(said.stdout.matches("Unchanged").count(), 2, "{said}");
+        // A copy of one that has another name now is new, and what is renamed once more isn't.
+        project.write(
+            "schema/4.sql",
+            "DELETE FROM hygge_test_seeds WHERE id = 4;\n",
+        );
+        let apply = |file: &str| {
+            let command = format!("apply schema/{file}.sql --connection db");
+            project.hygge(&command).succeed().stdout
+        };
+        apply("4");
+        let named = |old: &str, new: &str| {
+            let [old, new] = [old, new].map(|name| project.path(&format!("schema/{name}.sql")));
+            std::fs::rename(old, new).unwrap();
+        };
+        named("4", "5");
+        assert!(apply("5").contains("applied as schema/4.sql"));
+        std::fs::copy(project.path("schema/5.sql"), project.path("schema/6.sql")).unwrap();
+        assert!(apply("6").contains("Applied"));
+        // Its new name may have been another's.
+        std::fs::remove_file(project.path("schema/6.sql")).unwrap();
+        named("5", "2");
+        assert!(apply("2").contains("applied as schema/"));
+        assert!(apply("2").contains("Unchanged"));
     }
 }
 

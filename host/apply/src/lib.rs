@@ -9,6 +9,7 @@
 
 mod batch;
 mod file;
+mod known;
 mod name;
 mod plan;
 mod run;

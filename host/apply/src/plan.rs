@@ -1,11 +1,11 @@
 //! What is to be done with each script.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use hygge_core::{Applied, Fault, Result, code};
 
-use crate::file::{Script, checksum};
-use crate::name::real;
+use crate::file::Script;
+use crate::known::Known;
 
 /// A script, and what becomes of it.
 #[derive(Debug)]
@@ -36,28 +36,39 @@ pub fn plan<'a>(
     root: &Path,
     allow_edited: bool,
 ) -> Result<Vec<Step<'a>>> {
-    let records = Records::of(applied, root);
+    let known = Known::of(applied, root);
+    // What was run once is one script's.
+    let mut whose: Vec<Option<usize>> = scripts
+        .iter()
+        .map(|script| {
+            let last = known.last(script)?;
+            let unchanged = known.get(last)?.checksum == script.checksum;
+            unchanged.then_some(last)
+        })
+        .collect();
+    let unchanged = whose.clone();
+    for (at, script) in scripts.iter().enumerate() {
+        if whose[at].is_none() {
+            let mut moved = known.moved(script, scripts, root);
+            whose[at] = moved.find(|run| !whose.contains(&Some(*run)));
+        }
+    }
     let mut edited = Vec::new();
     let mut steps = Vec::new();
-    for script in scripts {
-        let last = records.last(script);
-        // Its name was that of another file, which has another name now.
-        let given_away = |last: &Applied| {
-            scripts.iter().any(|other| {
-                let own = records.last(other).map(|own| &own.checksum);
-                other.checksum == last.checksum && own != Some(&other.checksum)
-            })
-        };
-        let what = match last {
-            Some(last) if last.checksum == script.checksum => What::Unchanged(last.clone()),
-            Some(last) if !given_away(last) => {
+    for (at, script) in scripts.iter().enumerate() {
+        let own = whose[at].and_then(|run| known.get(run)).cloned();
+        // Its name may be that of another file, which has another name now.
+        let last = known
+            .last(script)
+            .filter(|last| !whose.contains(&Some(*last)));
+        let what = match (own, last.and_then(|last| known.get(last))) {
+            (Some(own), _) if unchanged[at].is_some() => What::Unchanged(own),
+            (Some(own), _) => What::Renamed(own),
+            (None, Some(last)) => {
                 edited.push((script, last));
                 What::Again(last.clone())
             }
-            _ => match records.moved(script, root) {
-                Some(same) => What::Renamed(same.clone()),
-                None => What::Apply,
-            },
+            (None, None) => What::Apply,
         };
         steps.push(Step { script, what });
     }
@@ -83,41 +94,6 @@ pub fn plan<'a>(
     Ok(steps)
 }
 
-/// What was applied, in order, and where it is.
-struct Records<'a>(Vec<(&'a Applied, PathBuf)>);
-
-impl<'a> Records<'a> {
-    fn of(applied: &'a [Applied], root: &Path) -> Self {
-        let placed = |each: &'a Applied| (each, real(&root.join(&each.file)));
-        Self(applied.iter().map(placed).collect())
-    }
-
-    /// The last of a script itself.
-    fn last(&self, script: &Script) -> Option<&'a Applied> {
-        let itself = |(each, place): &&(&Applied, PathBuf)| {
-            each.file == script.name || *place == script.place
-        };
-        self.0.iter().rev().find(itself).map(|(each, _)| *each)
-    }
-
-    /// That of a file which had a script's text and has it no more. One that is still there is somebody's
-    /// own, and the script a copy of it; and what was run after it, under its name, took its place.
-    fn moved(&self, script: &Script, root: &Path) -> Option<&'a Applied> {
-        let mut seen = Vec::new();
-        for (each, place) in self.0.iter().rev() {
-            if seen.contains(&place) {
-                continue;
-            }
-            seen.push(place);
-            let now = || checksum(&root.join(&each.file));
-            if each.checksum == script.checksum && now().as_ref() != Some(&each.checksum) {
-                return Some(*each);
-            }
-        }
-        None
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -125,6 +101,8 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
+    use crate::file::checksum;
+    use crate::name::real;
 
     fn script(root: &TempDir, name: &str, checksum: &str) -> Script {
         Script {
@@ -232,6 +210,70 @@ mod tests {
         ] {
             assert!(planned(&given).is_err(), "{given:?}");
         }
+    }
+
+    fn renamed(file: &str, checksum: &str) -> Applied {
+        Applied {
+            batches: 0,
+            ..applied(file, checksum)
+        }
+    }
+
+    #[test]
+    fn what_was_run_once_is_one_file() {
+        let root = TempDir::new().unwrap();
+        let before = [applied("a.sql", "1"), renamed("b.sql", "1")];
+        let unchanged = What::Unchanged(before[1].clone());
+        // Copies of a file that was renamed are new, and so is all but one of those that were at once.
+        let given = [("b.sql", "1"), ("c.sql", "1")];
+        let what = [unchanged, What::Apply];
+        assert_eq!(planned(&root, &given, &before).unwrap(), what);
+        let what = [What::Renamed(before[0].clone()), What::Apply];
+        assert_eq!(planned(&root, &given, &before[..1]).unwrap(), what);
+        // It may be renamed once more.
+        let given = [("c.sql", "1")];
+        let what = [What::Renamed(before[1].clone())];
+        assert_eq!(planned(&root, &given, &before).unwrap(), what);
+    }
+
+    #[test]
+    fn names_may_be_those_of_others() {
+        let root = TempDir::new().unwrap();
+        let before = [applied("1.sql", "a"), applied("2.sql", "b")];
+        let moved = |at: usize| What::Renamed(before[at].clone());
+        // The second is gone, and the first has its name.
+        let given = [("2.sql", "a")];
+        assert_eq!(planned(&root, &given, &before).unwrap(), [moved(0)]);
+        // Both changed their names; also where one is given after the other.
+        let given = [("1.sql", "b"), ("2.sql", "a")];
+        assert_eq!(
+            planned(&root, &given, &before).unwrap(),
+            [moved(1), moved(0)]
+        );
+        let noted = [before[0].clone(), before[1].clone(), renamed("1.sql", "b")];
+        let given = [("2.sql", "a")];
+        assert_eq!(planned(&root, &given, &noted).unwrap(), [moved(0)]);
+        // What is new was run before the renaming was recorded.
+        let noted = [
+            before[0].clone(),
+            applied("1.sql", "new"),
+            renamed("2.sql", "a"),
+        ];
+        let given = [("1.sql", "new"), ("2.sql", "a")];
+        let what = [&noted[1], &noted[2]].map(|each| What::Unchanged(each.clone()));
+        assert_eq!(planned(&root, &given, &noted).unwrap(), what);
+    }
+
+    #[test]
+    fn files_that_hold_nothing_are_themselves() {
+        let root = TempDir::new().unwrap();
+        let before = [renamed("a.sql", "0"), renamed("b.sql", "0")];
+        let given = [("a.sql", "0"), ("b.sql", "0"), ("c.sql", "0")];
+        let [a, b] = before.clone().map(What::Unchanged);
+        assert_eq!(
+            planned(&root, &given, &before).unwrap(),
+            [a, b, What::Apply]
+        );
     }
 
     #[cfg(unix)]

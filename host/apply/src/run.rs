@@ -18,9 +18,9 @@ pub async fn run(
     let mut changes = false;
     for step in steps {
         let script = step.script;
-        match &step.what {
+        let batches = match &step.what {
             What::Unchanged(_) => continue,
-            What::Renamed(_) => {}
+            What::Renamed(_) => 0,
             What::Apply | What::Again(_) => {
                 began(script);
                 database.file().await?;
@@ -32,13 +32,14 @@ pub async fn run(
                         hit("apply.ran")?;
                     }
                 }
+                script.runs()
             }
-        }
+        };
         changes = true;
         let applied = Applied {
             file: script.name.clone(),
             checksum: script.checksum.clone(),
-            batches: script.runs(),
+            batches,
             at: String::new(),
         };
         database.record(&applied).await?;

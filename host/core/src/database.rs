@@ -98,7 +98,7 @@ pub struct Applied {
     pub file: String,
     /// What its text comes to, in hexadecimal digits.
     pub checksum: String,
-    /// How many batches it had.
+    /// How many batches of it were run; none of one that was only renamed.
     pub batches: usize,
     /// When, in UTC; the database says it.
     pub at: String,

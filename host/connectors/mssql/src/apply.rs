@@ -252,10 +252,14 @@ impl Standing {
 
 /// Whether a batch may have committed something after the transaction was rolled back. Nobody keeps
 /// count of commits, so its words have to say: the server rolls back when the batch ends with an error,
-/// and only what the batch rolls back itself is followed by anything.
+/// and only what the batch rolls back itself, or calls, or catches is followed by anything.
 fn commits(sql: &str) -> bool {
     let sql = sql.to_ascii_lowercase();
-    let back = [sql.find("rollback"), sql.find("exec")];
+    let back = [
+        sql.find("rollback"),
+        sql.find("catch"),
+        calls(&sql).then(|| sql.find("exec").unwrap_or(0)),
+    ];
     let Some(back) = back.into_iter().flatten().min() else {
         return false;
     };
@@ -267,6 +271,36 @@ fn commits(sql: &str) -> bool {
             && ["implicit_transactions", "ansi_defaults"]
                 .iter()
                 .any(|option| sql.contains(option)))
+}
+
+/// Whether a batch of which nobody can tell how it left the transaction may have committed that.
+fn may_have_committed(sql: &str) -> bool {
+    let sql = sql.to_ascii_lowercase();
+    commits(&sql) || sql.contains("commit") || calls(&sql)
+}
+
+/// Whether a batch, in small letters, runs what stands somewhere else. As its first statement a procedure
+/// is called by its name alone.
+fn calls(sql: &str) -> bool {
+    const WORDS: &str = "add alter backup begin break bulk checkpoint close commit continue create dbcc \
+                         deallocate declare delete deny disable drop enable fetch goto grant if insert \
+                         kill merge open print raiserror receive reconfigure restore return revert \
+                         revoke rollback save select set shutdown throw truncate update use waitfor \
+                         while with";
+    let mut rest = sql.trim_start_matches(|c: char| c.is_whitespace() || c == ';');
+    loop {
+        let end = match (rest.starts_with("--"), rest.starts_with("/*")) {
+            (true, _) => rest.find('\n'),
+            (_, true) => rest.find("*/").map(|at| at + 2),
+            _ => break,
+        };
+        rest = end.and_then(|end| rest.get(end..)).unwrap_or_default();
+        rest = rest.trim_start_matches(|c: char| c.is_whitespace() || c == ';');
+    }
+    let word = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let word = word.map_or(rest, |end| &rest[..end]);
+    let named = rest.starts_with(['[', '"']) || !word.is_empty();
+    sql.contains("exec") || (named && !WORDS.split_whitespace().any(|known| known == word))
 }
 
 /// Says what to do about an error that comes of the transaction.
@@ -307,7 +341,7 @@ impl Applying for Transaction {
                 line,
                 stays: match standing {
                     Some(now) => now.stays(sql),
-                    None if commits(sql) => Stays::Maybe,
+                    None if may_have_committed(sql) => Stays::Maybe,
                     None => Stays::Nothing,
                 },
             });
@@ -394,6 +428,9 @@ mod tests {
             "rollback\nwhile @@trancount > 0 commit",
             "WHILE @i < 2 BEGIN IF @i = 1 COMMIT; ROLLBACK; SET @i += 1 END",
             "EXEC p; INSERT INTO t VALUES (1); COMMIT",
+            "-- A procedure.\n/* Its name */ dbo.p\nINSERT INTO t VALUES (1); COMMIT",
+            "[p] 1; COMMIT",
+            "BEGIN TRY INSERT INTO t VALUES (1) END TRY BEGIN CATCH SELECT 1; COMMIT END CATCH",
             "SET IMPLICIT_TRANSACTIONS OFF; ROLLBACK; INSERT INTO t VALUES (1)",
         ] {
             assert!(commits(sql), "{sql}");
@@ -406,6 +443,28 @@ mod tests {
             "EXEC sp_rename 'a', 'b'",
         ] {
             assert!(!commits(sql), "{sql}");
+        }
+    }
+
+    #[test]
+    fn what_nobody_can_tell_may_have_been_committed() {
+        for sql in [
+            "CREATE TABLE t (i int);\nWHILE @@TRANCOUNT > 0 COMMIT;\nRAISERROR('x', 20, 1) WITH LOG",
+            "EXEC p",
+            "dbo.p",
+            "ROLLBACK; COMMIT",
+        ] {
+            assert!(may_have_committed(sql), "{sql}");
+        }
+        for sql in [
+            "INSERT INTO t VALUES (1)",
+            "/* A table */ CREATE TABLE t (i int)",
+            "",
+            "-- Nothing",
+            ";WITH x AS (SELECT 1 AS n) SELECT n FROM x",
+            "ROLLBACK",
+        ] {
+            assert!(!may_have_committed(sql), "{sql}");
         }
     }
 }
