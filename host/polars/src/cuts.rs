@@ -7,7 +7,7 @@ use polars_plan::prelude::{
     DynLiteralValue, Expr, FunctionExpr, LiteralValue, StringFunction, lit,
 };
 use sqlparser_of_polars::ast::{
-    Expr as SqlExpr, FunctionArg, FunctionArgExpr, FunctionArguments, Value,
+    Expr as SqlExpr, FunctionArg, FunctionArgExpr, FunctionArguments, UnaryOperator, Value,
 };
 
 use crate::spelling::rewrite;
@@ -90,6 +90,22 @@ pub(crate) fn spell(expr: &mut SqlExpr) -> bool {
     rewrite(expr, spelt)
 }
 
+/// Whether it is a written 0.
+fn is_nothing(number: &SqlExpr) -> bool {
+    match number {
+        SqlExpr::Nested(number) => is_nothing(number),
+        SqlExpr::UnaryOp {
+            op: UnaryOperator::Minus | UnaryOperator::Plus,
+            expr,
+        } => is_nothing(expr),
+        SqlExpr::Value(number) => match &number.value {
+            Value::Number(number, _) => number.parse() == Ok(0_u8),
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
 fn spelt(part: &SqlExpr) -> Option<SqlExpr> {
     let SqlExpr::Function(function) = part else {
         return None;
@@ -103,15 +119,12 @@ fn spelt(part: &SqlExpr) -> Option<SqlExpr> {
     };
     let [
         FunctionArg::Unnamed(FunctionArgExpr::Expr(text)),
-        FunctionArg::Unnamed(FunctionArgExpr::Expr(SqlExpr::Value(number))),
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(length)),
     ] = list.args.as_slice()
     else {
         return None;
     };
-    let Value::Number(length, _) = &number.value else {
-        return None;
-    };
-    if length.parse() != Ok(0_u8) {
+    if !is_nothing(length) {
         return None;
     }
     let number = |number: &str| Box::new(SqlExpr::value(Value::Number(number.to_owned(), false)));

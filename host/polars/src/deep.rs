@@ -125,6 +125,22 @@ pub(crate) fn too_deep(expr: &Expr) -> bool {
     levels.most > MOST_LEVELS
 }
 
+/// Whether what Polars makes of an expression has many more parts than are written: it computes what
+/// stands in NULLIF, in BETWEEN or after CASE once for each comparison, and if such stand in each other,
+/// each level has twice as many, or more.
+pub(crate) fn grows(written: &Expr, made: &polars_plan::prelude::Expr) -> bool {
+    const FREE: usize = 5_000;
+    const TIMES: usize = 4;
+    let mut parts = 0_usize;
+    let counted = visit_expressions(written, |_| {
+        parts += 1;
+        ControlFlow::<()>::Continue(())
+    });
+    debug_assert!(counted.is_continue());
+    let most = FREE + TIMES * parts;
+    made.into_iter().take(most + 1).count() > most
+}
+
 /// Parentheses are none to whatever evaluates.
 fn is_level(part: &Expr) -> bool {
     !matches!(part, Expr::Nested(_))

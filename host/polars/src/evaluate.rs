@@ -47,6 +47,8 @@ struct Input {
     index: usize,
     name: String,
     carried: DataType,
+    /// What Polars calls its type.
+    kind: String,
 }
 
 impl Evaluation {
@@ -74,6 +76,10 @@ impl Evaluation {
         // No rows are enough to learn the type, and whether Polars can do it at all.
         let empty = RecordBatch::new_empty(Arc::new(input.clone()));
         let schema = Arc::clone(bound.frame(&empty)?.schema());
+        for input in &mut bound.inputs {
+            let kind = schema.get(&input.name).map(ToString::to_string);
+            input.kind = kind.unwrap_or_default();
+        }
         bound.expr = positions::literal(cuts::within(widths::widened(bound.expr)));
         bound.expr = texts::read(bound.expr, &schema);
         bound.expr = clocks::whole(epoch::counted(bound.expr), &schema);
@@ -178,6 +184,7 @@ impl Evaluation {
                 index,
                 name: name.to_owned(),
                 carried,
+                kind: String::new(),
             }),
             _ => {
                 let why = format!("column {name} is {}", type_name(given));
@@ -274,7 +281,7 @@ impl Evaluation {
             Some(told) => {
                 let fault = self.fault(code::SOURCE_INVALID, &self.told(told));
                 // What Polars calls a column may be a part of the expression that begins with it.
-                match self.casts(told.column) {
+                match self.casts(told) {
                     true => fault.with("column", told.column),
                     false => fault,
                 }
@@ -294,7 +301,7 @@ impl Evaluation {
 
     /// What is said of a value that a cast can't take.
     fn told(&self, failure: &failure::Failure<'_>) -> String {
-        if self.casts(failure.column) {
+        if self.casts(failure) {
             return failure.of_column();
         }
         // What is made of written texts may be made of a secret, and is hidden nowhere.
@@ -310,8 +317,13 @@ impl Evaluation {
         }
     }
 
-    /// Whether values of a column are cast as they are.
-    fn casts(&self, column: &str) -> bool {
+    /// Whether it is a value of a column, which is cast as it is.
+    fn casts(&self, failure: &failure::Failure<'_>) -> bool {
+        let column = failure.column;
+        let own = self.inputs.iter().find(|input| input.name == column);
+        if own.is_none_or(|own| !failure.is_from(&own.kind)) {
+            return false;
+        }
         self.expr.into_iter().any(|part| {
             let cast = match part {
                 // None fails to be text, which whatever is beside one becomes.

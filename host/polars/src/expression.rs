@@ -88,10 +88,10 @@ impl Expression {
         if deep::too_deep(&read) {
             return Err(refused(DEEP, Some(SHORTER.to_owned())));
         }
-        let read = caught(|| polars_sql::sql_expr(rewritten.as_deref().unwrap_or(text)));
-        let read =
-            read.map_err(|panic| refused(&format!("can't be read: {}", within(&panic)), None))?;
-        let expr = read.map_err(|error| {
+        let made = caught(|| polars_sql::sql_expr(rewritten.as_deref().unwrap_or(text)));
+        let made =
+            made.map_err(|panic| refused(&format!("can't be read: {}", within(&panic)), None))?;
+        let expr = made.map_err(|error| {
             let why = first_line(&error);
             // Polars shows its syntax tree in some.
             if why.starts_with("array element") {
@@ -120,6 +120,11 @@ impl Expression {
                 refused(&format!("can't be read: {why}"), near_function(&why))
             }
         })?;
+        if deep::grows(&read, &expr) {
+            let why = "grows too large: what stands in NULLIF, BETWEEN, LEFT, SUBSTR or after CASE is \
+                       computed several times";
+            return Err(refused(why, Some(SHORTER.to_owned())));
+        }
         let expr = expr.map_expr(written_set);
         let mut columns = BTreeSet::new();
         for part in &expr {
@@ -189,7 +194,7 @@ fn unread(why: &str) -> Option<String> {
     if why.contains("recursion limit") {
         return Some(SHORTER.to_owned());
     }
-    let case = why.starts_with("expected its end, found WHEN");
+    let case = why.contains("found WHEN");
     case.then(|| "a CASE ends with `END`, and as many as 40 of them stand in each other".to_owned())
 }
 

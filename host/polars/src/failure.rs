@@ -34,6 +34,11 @@ impl Failure<'_> {
         self.from == "string"
     }
 
+    /// Whether a value of a type, as Polars names it, failed as it is.
+    pub(crate) fn is_from(&self, polars: &str) -> bool {
+        self.from == name(polars)
+    }
+
     /// Whether it is of a text as it is written.
     pub(crate) fn is_of(&self, text: &str) -> bool {
         self.value == shown(text)

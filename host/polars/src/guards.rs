@@ -3,6 +3,7 @@
 //! that a row which nobody asked for would fail the others. What failed is computed once more: first each
 //! condition, as a column of its own, then what stands behind it, with NULL in the place of other rows.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use polars::error::PolarsResult;
@@ -31,7 +32,21 @@ pub(crate) fn staged(expr: &Expr, schema: &Schema) -> PolarsResult<Option<Guarde
 impl Guarded {
     pub(crate) fn values(self, mut rows: DataFrame) -> PolarsResult<DataFrame> {
         for stage in self.stages {
-            rows = rows.lazy().with_columns([stage]).collect()?;
+            // With these alone, since planning looks at every column there is.
+            let mut named = BTreeSet::new();
+            for part in &stage {
+                if let Expr::Column(name) = part {
+                    named.insert(name.clone());
+                }
+            }
+            let made = match named.is_empty() {
+                true => rows.clone(),
+                false => rows.select(named)?,
+            };
+            let made = made.lazy().with_columns([stage]).collect()?;
+            if let Some(made) = made.columns().last() {
+                rows.with_column(made.clone())?;
+            }
         }
         rows.lazy().select([self.expr]).collect()
     }
@@ -52,6 +67,13 @@ impl Stages {
                 falsy,
             } => {
                 let predicate = self.walk(Arc::unwrap_or_clone(predicate), path)?;
+                if !can_fail(&truthy) && !can_fail(&falsy) {
+                    return Ok(Expr::Ternary {
+                        predicate: Arc::new(predicate),
+                        truthy,
+                        falsy,
+                    });
+                }
                 let predicate = self.keep(predicate)?;
                 let chosen = self.open(path, predicate.clone().eq_missing(lit(true)))?;
                 let other = self.open(path, predicate.clone().neq_missing(lit(true)))?;
@@ -71,14 +93,19 @@ impl Stages {
                     _ => None,
                 };
                 let right = Arc::unwrap_or_clone(right);
-                let (left, right) = match decided.filter(|_| self.is_truth(&left)) {
+                let guards = can_fail(&right) && self.is_truth(&left);
+                let (left, right) = match decided.filter(|_| guards) {
                     Some(decided) => {
                         let left = self.keep(left)?;
                         let open = self.open(path, left.clone().neq_missing(decided))?;
                         (left, self.walk(right, Some(&open))?)
                     }
-                    None if computes(op) => (left, masked(self.walk(right, path)?, path)),
-                    None => (left, self.walk(right, path)?),
+                    // One side is enough, but for what is written, which is never masked.
+                    None => match self.walk(right, path)? {
+                        right if !computes(op) => (left, right),
+                        right @ Expr::Literal(_) => (masked(left, path), right),
+                        right => (left, masked(right, path)),
+                    },
                 };
                 Expr::BinaryExpr {
                     left: Arc::new(left),
@@ -114,11 +141,15 @@ impl Stages {
                 }
             }
             Expr::Function { input, function } => {
+                // What it is of; the others say how, and may fail where that is written.
+                let written = matches!(input.first(), Some(Expr::Literal(_)));
                 let input = input.into_iter().enumerate();
                 let input = input.map(|(nth, each)| {
                     let each = self.walk(each, path)?;
-                    // What it is of; the others say how.
-                    Ok(if nth == 0 { masked(each, path) } else { each })
+                    Ok(match nth == 0 || written {
+                        true => masked(each, path),
+                        false => each,
+                    })
                 });
                 Expr::Function {
                     input: input.collect::<PolarsResult<_>>()?,
@@ -144,13 +175,25 @@ impl Stages {
 
     /// As a column, so that it is computed once, and written once.
     fn keep(&mut self, expr: Expr) -> PolarsResult<Expr> {
-        // No source has a column called so.
-        let name = format!("\u{1f}{}", self.made.len());
+        let names = (0..).map(|nth| format!("\u{1f}{nth}"));
+        let mut names = names.skip(self.made.len());
+        // A column of the rows may be called so as well.
+        let free = names.find(|name| !self.schema.contains(name));
+        let name = free.unwrap_or_default();
         let made = expr.to_field(&self.schema)?;
         self.schema.with_column(name.as_str().into(), made.dtype);
         self.made.push(expr.alias(name.as_str()));
         Ok(col(name.as_str()))
     }
+}
+
+/// Whether it may fail for a row: comparing, choosing and naming columns don't.
+fn can_fail(expr: &Expr) -> bool {
+    expr.into_iter().any(|part| match part {
+        Expr::Column(_) | Expr::Literal(_) | Expr::Ternary { .. } | Expr::Alias(..) => false,
+        Expr::BinaryExpr { op, .. } => computes(*op),
+        _ => true,
+    })
 }
 
 /// Whether it fails over decimals: over a zero, or digits that there is no room for.

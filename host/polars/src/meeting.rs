@@ -274,6 +274,13 @@ fn whole_days(expr: &Expr, schema: &Schema) -> bool {
             }
             _ => false,
         },
+        Expr::Ternary { truthy, falsy, .. } => {
+            whole_days(truthy, schema) && whole_days(falsy, schema)
+        }
+        Expr::Function {
+            input,
+            function: FunctionExpr::Coalesce,
+        } => input.iter().all(|each| whole_days(each, schema)),
         _ => false,
     }
 }

@@ -11,7 +11,7 @@ use polars::prelude::{
     Schema, TimeUnit,
 };
 use polars_plan::prelude::{
-    BooleanFunction, Expr, FunctionExpr, LiteralValue, Operator, TemporalFunction,
+    BooleanFunction, Expr, FunctionExpr, LiteralValue, Operator, StringFunction, TemporalFunction,
 };
 
 /// The expression with moments in units that tell them apart.
@@ -82,6 +82,10 @@ pub(crate) fn has_moments(expr: &Expr, schema: &Schema) -> bool {
     let counted = |data_type: &DataType| a_day(data_type).is_some();
     let becomes = |part: &Expr| match part {
         Expr::Cast { .. } | Expr::AnonymousFunction { .. } => true,
+        Expr::Function { function, .. } => matches!(
+            function,
+            FunctionExpr::StringExpr(StringFunction::Strptime(..)) | FunctionExpr::TemporalExpr(_)
+        ),
         Expr::Literal(LiteralValue::Scalar(written)) => counted(written.dtype()),
         _ => false,
     };

@@ -30,6 +30,10 @@ fn a_condition_guards_what_stands_behind_it() {
             ) as ArrayRef,
         ),
         (
+            "pattern",
+            Arc::new(StringArray::from(vec!["b", "(", "x"])) as ArrayRef,
+        ),
+        (
             "d",
             Arc::new(
                 Decimal128Array::from(vec![5, 0, 7])
@@ -65,6 +69,13 @@ fn a_condition_guards_what_stands_behind_it() {
             "CASE WHEN huge < 100 THEN huge * huge ELSE 0 END",
             ["9", "0", "49"],
         ),
+        ("CASE WHEN huge < 100 THEN huge * 10 END", ["30", "", "70"]),
+        ("huge < 100 AND huge * 10 > 0", ["true", "false", "true"]),
+        ("CASE WHEN huge < 100 THEN 10 * huge END", ["30", "", "70"]),
+        (
+            "CASE WHEN pattern <> '(' THEN REGEXP_LIKE('abc', pattern) END",
+            ["true", "", "false"],
+        ),
         (
             "CASE WHEN t <> 'x' THEN STRPTIME(t, '%Y-%m-%d') END IS NULL",
             ["false", "true", "false"],
@@ -82,6 +93,23 @@ fn a_condition_guards_what_stands_behind_it() {
     ] {
         let fault = derive(text, &given).unwrap_err();
         assert!(fault.message.contains("it meets"), "{text}: {fault}");
+    }
+}
+
+/// Conditions are columns, beside those of the rows.
+#[test]
+fn a_column_of_any_name_is_what_it_is() {
+    let of = |numbers: [i64; 2]| Arc::new(Int64Array::from(numbers.to_vec())) as ArrayRef;
+    let given = batch(vec![
+        ("n", of([3, i64::MAX])),
+        ("\u{1f}0", of([10, 20])),
+        ("\u{1f}1", of([11, 21])),
+        ("\u{1f}2", of([12, 22])),
+    ]);
+    for (name, value) in [("\u{1f}0", 20), ("\u{1f}1", 21), ("\u{1f}2", 22)] {
+        let text = format!("CASE WHEN n < 10 THEN n * n ELSE \"{name}\" END");
+        let made = derive(&text, &given).unwrap();
+        assert_eq!(made.as_primitive::<Int64Type>().values(), &[9, value]);
     }
 }
 
@@ -103,6 +131,9 @@ fn many_conditions_are_computed_once_each() {
     assert_eq!(shown.collect::<Vec<_>>(), ["99", "2"]);
     let each: Vec<String> = (0..40).map(|k| format!("n + {k} > 0")).collect();
     let text = format!("LENGTH(s) < 2 AND {}", each.join(" AND "));
+    // What can't fail is no condition that anything waits for.
+    let plain: Vec<String> = (0..1_000).map(|k| format!("n = {k}")).collect();
+    let text = format!("{text} AND ({})", plain.join(" OR "));
     let made = derive(&text, &given).unwrap();
     let shown = (0..2).map(|row| array_value_to_string(&made, row).unwrap());
     assert_eq!(shown.collect::<Vec<_>>(), ["false", "true"]);

@@ -263,6 +263,11 @@ fn moments_of_different_units_lose_nothing() {
             "timestamp[ns]",
         ),
         (
+            "TIMESTAMP '2024-01-01 00:00:00' + INTERVAL '500 nanoseconds'",
+            "2024-01-01T00:00:00.000000500",
+            "timestamp[ns]",
+        ),
+        (
             "far + INTERVAL '1 hour'",
             "+10000-01-01T00:59:59.999",
             "timestamp[ms]",
@@ -283,6 +288,36 @@ fn moments_of_different_units_lose_nothing() {
     // Each is looked at once, however many stand in each other.
     let days = format!("ns{}", " + INTERVAL '1 day'".repeat(60));
     assert_eq!(one(&days).0, "1970-03-01T23:59:59.999000001");
+}
+
+/// Though no column has one.
+#[test]
+fn moments_of_texts_are_moments() {
+    let rows = texts(&["2024-01-31 10:00:00"]);
+    for (text, value) in [
+        (
+            "STRPTIME(s, '%Y-%m-%d %H:%M:%S') - INTERVAL '1 nanosecond'",
+            "2024-01-31T09:59:59.999999999",
+        ),
+        (
+            "CASE WHEN s > '' THEN TIMESTAMP '2024-01-01 00:00:00' + INTERVAL '500 nanoseconds' END",
+            "2024-01-01T00:00:00.000000500",
+        ),
+    ] {
+        let made = derive(text, &rows).unwrap();
+        assert_eq!(array_value_to_string(&made, 0).unwrap(), value, "{text}");
+    }
+    let far = "TIMESTAMP '9999-12-31 00:00:00' + INTERVAL '1 nanosecond'";
+    let fault = derive(far, &rows).unwrap_err();
+    assert!(
+        fault.message.contains("timestamp[ns] can't hold it"),
+        "{fault:?}"
+    );
+    // What a cast makes of a column isn't what stands in it.
+    let far = texts(&["9999-12-31 00:00:00"]);
+    let text = "CASE WHEN s < '3' THEN CAST(s AS TIMESTAMP(9)) ELSE CAST(s AS TIMESTAMP) END";
+    let fault = derive(text, &far).unwrap_err();
+    assert!(!fault.message.contains("which is timestamp"), "{fault:?}");
 }
 
 #[test]

@@ -70,6 +70,23 @@ fn as_many_stand_in_each_other_as_is_said() {
     assert_eq!(derive(&whens(300), &orders()).unwrap().null_count(), 0);
 }
 
+/// Of what is computed twice, each level doubles what stands in it.
+#[test]
+fn what_grows_with_each_level_is_refused() {
+    let kinds: [fn(String, usize) -> String; 4] = [
+        |within, _| format!("NULLIF({within}, 7)"),
+        |within, _| format!("(CASE WHEN {within} BETWEEN 1 AND 3 THEN 2 ELSE 3 END)"),
+        |within, _| format!("(CASE {within} WHEN 1 THEN 2 WHEN 3 THEN 4 ELSE 5 END)"),
+        |within, level| format!("LENGTH(LEFT(CAST({within} AS VARCHAR), id + {level}))"),
+    ];
+    for around in kinds {
+        let nested = |n: usize| (0..n).fold("id".to_owned(), around);
+        assert_eq!(derive(&nested(3), &orders()).unwrap().len(), 4);
+        let why = problem("derive", json!({"columns": {"made": nested(14)}}));
+        assert!(why.contains("grows too large"), "{why}");
+    }
+}
+
 #[test]
 fn what_polars_gives_up_over_is_an_error() {
     let text = format!(

@@ -54,6 +54,8 @@ fn a_part_begins_within_the_text_and_has_a_length() {
         ("LEFT(s, 4)", ["abc", "é.x-", "", "NULL"]),
         ("LEFT(s, n)", ["ab", "é.x-", "NULL", "NULL"]),
         ("LEFT(s, 0)", ["", "", "", "NULL"]),
+        ("LEFT(s, (0))", ["", "", "", "NULL"]),
+        ("RIGHT(s, -0)", ["", "", "", "NULL"]),
         ("LEFT(s, -4)", ["", "é", "", "NULL"]),
         ("SUBSTR(s, 2)", ["bc", ".x-y", "", "NULL"]),
         ("SUBSTR(s, n)", ["bc", "é.x-y", "NULL", "NULL"]),
