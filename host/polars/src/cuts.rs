@@ -2,7 +2,7 @@
 //! five letters of a text of three would be two, and takes all that is left where a length is NULL.
 
 use polars::error::{PolarsResult, polars_err};
-use polars::prelude::{Column, DataType, Field, IntoColumn, Schema, StringNameSpaceImpl};
+use polars::prelude::{ChunkAgg, Column, DataType, Field, IntoColumn, Schema, StringNameSpaceImpl};
 use polars_plan::prelude::{
     DynLiteralValue, Expr, FunctionExpr, LiteralValue, StringFunction, lit,
 };
@@ -38,7 +38,10 @@ pub(crate) fn within(expr: Expr) -> Expr {
                 ),
                 [text, length],
             ) => Expr::Function {
-                input: vec![text.clone(), at_least_nothing(length.clone())],
+                input: vec![
+                    text.clone(),
+                    at_least_nothing(length.clone()).map(|lengths| room(&lengths), counts),
+                ],
                 function,
             },
             _ => Expr::Function { input, function },
@@ -66,6 +69,25 @@ fn cut(columns: &mut [Column]) -> PolarsResult<Column> {
         true => made.zip_with(&length.is_not_null(), &none),
         false => Ok(none),
     }
+}
+
+/// The longest text that one is filled up to.
+const MOST_LETTERS: i64 = 10_000_000;
+
+/// Lengths of texts that there is room for.
+fn room(lengths: &Column) -> PolarsResult<Column> {
+    let lengths = lengths.cast(&DataType::Int64)?;
+    let most = lengths.i64()?.max();
+    match most.filter(|most| *most > MOST_LETTERS) {
+        Some(most) => Err(polars_err!(
+            ComputeError: "it meets a text of {most} letters, and LPAD and RPAD make {MOST_LETTERS} at most"
+        )),
+        None => Ok(lengths),
+    }
+}
+
+fn counts(_: &Schema, field: &Field) -> PolarsResult<Field> {
+    Ok(Field::new(field.name().clone(), DataType::Int64))
 }
 
 fn at_least_nothing(number: Expr) -> Expr {

@@ -199,10 +199,12 @@ impl Evaluation {
     /// One value for each row.
     pub(crate) fn values(&self, batch: &RecordBatch) -> Result<ArrayRef> {
         let query = self.query(batch)?;
-        let made = self.collect(|| query.collect())?;
-        let made = match made {
-            Err(error) => self.guarded(error, batch)?,
-            made => made,
+        let made = match self.collect(|| query.collect()) {
+            Ok(Ok(made)) => Ok(made),
+            failed => match self.guarded(batch)? {
+                Some(made) => made,
+                None => failed?,
+            },
         };
         let made = made.map_err(|error| self.failed(&first_line(&error)))?;
         let internal =
@@ -233,20 +235,18 @@ impl Evaluation {
         }
     }
 
-    /// What failed, once more: perhaps by rows that a condition keeps it from.
-    fn guarded(&self, error: PolarsError, batch: &RecordBatch) -> Result<PolarsResult<DataFrame>> {
+    /// What failed, once more: perhaps by rows that a condition keeps it from. None where it has no
+    /// conditions.
+    fn guarded(&self, batch: &RecordBatch) -> Result<Option<PolarsResult<DataFrame>>> {
         let rows = self.frame(batch)?;
         self.collect(|| match guards::staged(&self.expr, rows.schema()) {
-            Ok(Some(guarded)) => guarded.values(rows),
+            Ok(Some(guarded)) => Some(guarded.values(rows)),
             // What can't be computed so is no news beside what failed.
-            Ok(None) | Err(_) => Err(error),
+            Ok(None) | Err(_) => None,
         })
     }
 
-    fn collect(
-        &self,
-        work: impl FnOnce() -> PolarsResult<DataFrame>,
-    ) -> Result<PolarsResult<DataFrame>> {
+    fn collect<T>(&self, work: impl FnOnce() -> T) -> Result<T> {
         roomy(|| caught(work)).map_err(|panic| {
             let fault = self.fault(code::SOURCE_INVALID, &panicked(&panic));
             fault.advise(NARROWER)

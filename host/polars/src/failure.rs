@@ -104,6 +104,8 @@ pub(crate) fn advice(why: &str) -> &'static str {
         "the usual codes are `%Y-%m-%d %H:%M:%S`; others are in Polars' documentation"
     } else if why.contains("division by zero") {
         "`NULLIF(…, 0)` makes NULL of what is divided by zero"
+    } else if why.contains("LPAD and RPAD") {
+        LEAVE_OUT
     } else {
         "compute it in a type with more room (`CAST(… AS DOUBLE)` has it, and rounds), or leave such rows \
          out before (`filter`)"

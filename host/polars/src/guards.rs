@@ -1,5 +1,5 @@
 //! Conditions that keep what can fail from rows it isn't for: `CASE WHEN n < 40000 THEN n * n END`, and
-//! `AND` and `OR` as well. Polars computes all of an expression for all rows and chooses afterwards, so
+//! `AND`, `OR` and `COALESCE` as well. Polars computes all of an expression for all rows and chooses afterwards, so
 //! that a row which nobody asked for would fail the others. What failed is computed once more: first each
 //! condition, as a column of its own, then what stands behind it, with NULL in the place of other rows.
 
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use polars::error::PolarsResult;
 use polars::prelude::{DataFrame, DataType, IntoLazy, Schema};
 use polars_plan::plans::visitor::TreeWalker;
-use polars_plan::prelude::{Expr, LiteralValue, Operator, col, lit};
+use polars_plan::prelude::{Expr, FunctionExpr, LiteralValue, Operator, col, lit};
 
 /// An expression whose conditions come first.
 pub(crate) struct Guarded {
@@ -138,6 +138,24 @@ impl Stages {
                     function,
                     options,
                     fmt_str,
+                }
+            }
+            // Each is for rows in which all before it are NULL.
+            Expr::Function {
+                input,
+                function: function @ FunctionExpr::Coalesce,
+            } if input.iter().skip(1).any(can_fail) => {
+                let mut open = path.cloned();
+                let mut chosen = Vec::new();
+                for each in input {
+                    let each = self.walk(each, open.as_ref())?;
+                    let each = self.keep(masked(each, open.as_ref()))?;
+                    open = Some(self.open(open.as_ref(), each.clone().is_null())?);
+                    chosen.push(each);
+                }
+                Expr::Function {
+                    input: chosen,
+                    function,
                 }
             }
             Expr::Function { input, function } => {

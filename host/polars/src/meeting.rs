@@ -249,7 +249,14 @@ fn offset(moment: &Expr, interval: &Expr, schema: &Schema) -> Option<Unfit> {
     };
     let interval = Duration::try_parse(written.value().get_str()?).ok()?;
     let whole = interval.nanoseconds() % DAY == 0;
-    (type_of(moment, schema)? == DataType::Date && !whole).then_some(HOURS)
+    match type_of(moment, schema)? {
+        DataType::Date if !whole => Some(HOURS),
+        DataType::Duration(_) => Some(Unfit {
+            why: "an interval is added to a moment, and this is one that stands first".into(),
+            advice: "write the interval before it: `INTERVAL '1 hour' + (b - a)`",
+        }),
+        _ => None,
+    }
 }
 
 /// Whether a duration is one of whole days, whatever the rows hold.

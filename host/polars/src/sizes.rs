@@ -30,6 +30,10 @@ fn instead(data_type: &DataType) -> Option<(&'static str, &'static str)> {
                 "`VARCHAR(…)` cuts a text, and `RPAD(…, …)` fills one up as well",
             ))
         }
+        DataType::Char(None) | DataType::Character(None) => Some((
+            "which is one letter, and a CAST would take all of them",
+            "`VARCHAR` is a text of any length, and `VARCHAR(1)` one letter",
+        )),
         DataType::Binary(Some(_))
         | DataType::Blob(Some(_))
         | DataType::Bytes(Some(_))
@@ -73,10 +77,15 @@ fn length(data_type: &DataType) -> Option<u64> {
         DataType::Varchar(Some(length))
         | DataType::CharVarying(Some(length))
         | DataType::CharacterVarying(Some(length)) => match length {
-            CharacterLength::IntegerLength { length, .. } => Some(*length),
+            // What is longer than any text cuts none.
+            CharacterLength::IntegerLength { length, .. } => {
+                u32::try_from(*length).ok().map(u64::from)
+            }
             CharacterLength::Max => None,
         },
-        DataType::Clob(length) | DataType::String(length) => *length,
+        DataType::Clob(length) | DataType::String(length) => {
+            length.and_then(|length| u32::try_from(length).ok().map(u64::from))
+        }
         _ => None,
     }
 }

@@ -32,7 +32,11 @@ pub(crate) fn checked(expr: Expr, schema: &Schema) -> Expr {
         let Some(whole) = whole(&part, &[left, right], schema) else {
             return part;
         };
-        let side = |side: &Expr| side.clone().strict_cast(whole.clone());
+        let side = |side: &Expr| match side.to_field(schema) {
+            // Each cast is a level more.
+            Ok(field) if field.dtype == whole => side.clone(),
+            _ => side.clone().strict_cast(whole.clone()),
+        };
         // Once, or those in each other would be as many as two to the power of their levels.
         if matches!(op, Op::Abs) {
             let number = side(left);

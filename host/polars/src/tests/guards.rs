@@ -69,6 +69,14 @@ fn a_condition_guards_what_stands_behind_it() {
             "CASE WHEN huge < 100 THEN huge * huge ELSE 0 END",
             ["9", "0", "49"],
         ),
+        (
+            "COALESCE(CASE WHEN n > 9 THEN -1 END, n * n)",
+            ["9", "-1", ""],
+        ),
+        (
+            "COALESCE(NULL, NULLIF(n, 3), n * n, 0) + 1",
+            ["10", "100001", "1"],
+        ),
         ("CASE WHEN huge < 100 THEN huge * 10 END", ["30", "", "70"]),
         ("huge < 100 AND huge * 10 > 0", ["true", "false", "true"]),
         ("CASE WHEN huge < 100 THEN 10 * huge END", ["30", "", "70"]),
@@ -94,6 +102,42 @@ fn a_condition_guards_what_stands_behind_it() {
         let fault = derive(text, &given).unwrap_err();
         assert!(fault.message.contains("it meets"), "{text}: {fault}");
     }
+}
+
+/// Nor by what Polars gives up over, or makes no end of.
+#[test]
+fn a_condition_guards_what_is_beyond_everything() {
+    let given = batch(vec![(
+        "n",
+        Arc::new(Int64Array::from(vec![3, 9_000_000_000_000_000_000])) as ArrayRef,
+    )]);
+    for (text, expected) in [
+        (
+            "CASE WHEN n = 3 THEN STRFTIME(CAST(n AS TIMESTAMP), '%Y') END",
+            ["1970", ""],
+        ),
+        (
+            "CASE WHEN n = 3 THEN CAST(n AS TIMESTAMP) + INTERVAL '1 month' END",
+            ["1970-02-01T00:00:00.000003", ""],
+        ),
+        ("CASE WHEN n < 9 THEN LPAD('x', n, 'y') END", ["yyx", ""]),
+    ] {
+        let made = derive(text, &given).unwrap();
+        let shown = (0..2).map(|row| array_value_to_string(&made, row).unwrap());
+        assert_eq!(shown.collect::<Vec<_>>(), expected, "{text}");
+    }
+    let fault = derive("STRFTIME(CAST(n AS TIMESTAMP), '%Y')", &given).unwrap_err();
+    assert!(
+        fault.message.contains("beyond what can be computed"),
+        "{fault:?}"
+    );
+    let fault = derive("RPAD('x', n, 'y')", &given).unwrap_err();
+    assert!(
+        fault
+            .message
+            .contains("it meets a text of 9000000000000000000 letters"),
+        "{fault:?}"
+    );
 }
 
 /// Conditions are columns, beside those of the rows.

@@ -412,6 +412,11 @@ fn what_is_wrong_is_told_with_its_reason() {
              whole days can be added to a date",
         ),
         (
+            "(at - at) + INTERVAL '1 hour'",
+            "an interval is added to a moment, and this is one that stands first\nwrite the interval before \
+             it: `INTERVAL '1 hour' + (b - a)`",
+        ),
+        (
             "clock > '10:00'",
             "cannot compare 'date/datetime/time' to a string value\nwrite it as one: `TIME '10:00:00'`, `INTERVAL \
              '2 hours'`",

@@ -76,11 +76,20 @@ fn a_cast_to_a_text_of_a_length_cuts_it() {
         ("CAST(s AS VARCHAR(2))", ["ab", "é.", "", "NULL"]),
         ("TRY_CAST(n + 10 AS VARCHAR(1))", ["1", "9", "NULL", "1"]),
         ("s::varchar(1) || 'x'", ["ax", "éx", "x", "NULL"]),
+        (
+            "CAST(s AS VARCHAR(18446744073709551615))",
+            ["abc", "é.x-y", "", "NULL"],
+        ),
         ("CAST(s AS VARCHAR)", ["abc", "é.x-y", "", "NULL"]),
     ] {
         assert_eq!(shown(text), expected, "{text}");
     }
     for (text, expected) in [
+        (
+            "CAST(s AS CHAR)",
+            "has CHAR, which is one letter, and a CAST would take all of them\n`VARCHAR` is a text of any \
+             length, and `VARCHAR(1)` one letter",
+        ),
         (
             "CAST(s AS CHAR(2))",
             "has CHAR(2), whose length a CAST doesn't keep to\n`VARCHAR(…)` cuts a text, and `RPAD(…, …)` fills \
