@@ -14,7 +14,7 @@ use sqlparser_of_polars::tokenizer::Token;
 
 use crate::deep::{self, roomy};
 use crate::failure::PATTERN;
-use crate::{cuts, intervals, literals, signs, sizes, truths};
+use crate::{cuts, intervals, literals, overread, signs, sizes, truths};
 
 /// An expression that can be evaluated row by row, as far as can be told without the columns'
 /// types.
@@ -62,7 +62,7 @@ impl Expression {
             let why = format!("has {what}, which there is not");
             return Err(refused(&why, Some(format!("write it like {form}"))));
         }
-        if let Some((what, advice)) = sizes::left_out(&read) {
+        if let Some((what, advice)) = sizes::left_out(&read).or_else(|| overread::left_out(&read)) {
             return Err(refused(&format!("has {what}"), Some(advice.to_owned())));
         }
         if intervals::meet(&read) {

@@ -27,6 +27,7 @@ mod intervals;
 mod literals;
 mod meeting;
 mod moments;
+mod overread;
 mod points;
 mod positions;
 mod query;

@@ -60,6 +60,12 @@ pub(crate) fn unfit(expr: &Expr, schema: &Schema) -> Option<Unfit> {
                 let written = matches!(input.first(), Some(Expr::Literal(_)));
                 (!written).then_some(FORM)
             }
+            FunctionExpr::Log
+            | FunctionExpr::Log1p
+            | FunctionExpr::Exp
+            | FunctionExpr::Atan2
+            | FunctionExpr::Trigonometry(_)
+            | FunctionExpr::Pow(_) => of_numbers(function, input, schema),
             FunctionExpr::TemporalExpr(TemporalFunction::OffsetBy) => match input.as_slice() {
                 [moment, interval] => offset(moment, interval, schema),
                 _ => None,
@@ -114,6 +120,14 @@ fn cast(part: &Expr, to: &DataType, schema: &Schema) -> Option<Unfit> {
         }
         (from @ DataType::Boolean, DataType::Decimal(..)) => {
             (from, "make a number of it before: `CAST(… AS INT)`")
+        }
+        // In nanoseconds, whatever the column has.
+        (from, DataType::Time) if from.is_primitive_numeric() => (
+            from,
+            "the `cast` transform takes what it counts: microseconds for a `time`",
+        ),
+        (from @ DataType::Time, to) if to.is_primitive_numeric() => {
+            (from, "take its parts: `EXTRACT(HOUR FROM …)`")
         }
         (from @ DataType::Duration(_), DataType::String) => {
             (from, "take its seconds: `EXTRACT(EPOCH FROM …)`")
@@ -208,6 +222,19 @@ fn one_of(parts: &[&Expr], schema: &Schema) -> Option<Unfit> {
         });
     }
     unsigned(parts, &types)
+}
+
+/// A function of numbers, which Polars makes of texts as far as they are some, and of moments.
+fn of_numbers(function: &FunctionExpr, input: &[Expr], schema: &Schema) -> Option<Unfit> {
+    let types = input.iter().filter_map(|each| type_of(each, schema));
+    let other = types
+        .into_iter()
+        .find(|each| !is_number(each) && !each.is_null())?;
+    let name = function.to_string().to_ascii_uppercase();
+    Some(Unfit {
+        why: format!("{name} is of numbers, and {} is none", named(&other)).into(),
+        advice: "make a number of it before: `CAST(… AS DOUBLE)`",
+    })
 }
 
 fn is_number(data_type: &DataType) -> bool {

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use sqlparser_of_polars::ast::{
-    ExcludeSelectItem, Expr, GroupByExpr, Ident, ObjectName, Query, Select, SelectItem,
+    Distinct, ExcludeSelectItem, Expr, GroupByExpr, Ident, ObjectName, Query, Select, SelectItem,
     SelectItemQualifiedWildcardKind, SetExpr, TableFactor, WildcardAdditionalOptions,
     visit_expressions_mut,
 };
@@ -117,7 +117,7 @@ fn one_select<'a>(query: &'a Query, text: &str) -> Result<&'a Select, Refusal> {
     };
     let found = [
         (
-            select.distinct.is_some(),
+            !matches!(select.distinct, None | Some(Distinct::All)),
             "DISTINCT",
             "`type: dedupe` keeps one row of each key",
         ),
@@ -180,6 +180,8 @@ fn table(query: &Query, select: &Select, text: &str) -> Result<Vec<String>, Refu
     let mut rest = query.clone();
     if let SetExpr::Select(select) = rest.body.as_mut() {
         select.selection = None;
+        // ALL is what there is without it.
+        select.distinct = None;
         select.projection = vec![SelectItem::UnnamedExpr(Expr::Identifier(Ident::new("x")))];
         for from in &mut select.from {
             if let TableFactor::Table { name, alias, .. } = &mut from.relation {

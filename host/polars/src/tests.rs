@@ -205,6 +205,10 @@ fn what_can_t_be_is_a_problem_with_a_place() {
         ("price > 1e3", "the expression `price > 1e3` can't be read: cannot parse literal: \"1e3\"\nnumbers are written without an exponent, and long ones as decimals: `CAST('…' AS DECIMAL(38, 0))`".to_owned()),
         ("id << 2 > 1", "the expression `id << 2 > 1` has something that expressions can't do\nsee docs/transforms.md for what they can".to_owned()),
         ("(1, 2)", "the expression `(1, 2)` has something that expressions can't do\nsee docs/transforms.md for what they can".to_owned()),
+        ("FLOOR(price, 1) > 1", "the expression `FLOOR(price, 1) > 1` has FLOOR to something else than a whole number\n`FLOOR(x * 10) / 10` is `x` downwards to one place".to_owned()),
+        ("CEIL(price TO DAY) > 1", "the expression `CEIL(price TO DAY) > 1` has CEIL to something else than a whole number\n`FLOOR(x * 10) / 10` is `x` downwards to one place".to_owned()),
+        ("LAST_VALUE(id) = 1", "the expression `LAST_VALUE(id) = 1` has LAST_VALUE, which would depend on which rows happen to pass together\ncompute it where all rows are: in the query of the home, or after".to_owned()),
+        ("ARRAY_TO_STRING(state, ',') = ''", "the expression `ARRAY_TO_STRING(state, ',') = ''` has ARRAY_TO_STRING, and lists can't be looked into\n`type: unnest` makes rows of a list; `||` and CONCAT put texts together".to_owned()),
         ("x'4142'", "the expression `x'4142'` has something that expressions can't do\nsee docs/transforms.md for what they can".to_owned()),
     ] {
         assert_eq!(place(text), format!("/where: filter: {expected}"));

@@ -12,8 +12,10 @@ use arrow_schema::{ArrowError, DataType, TimeUnit};
 use arrow_select::nullif::nullif;
 use hygge_core::{Fault, Result, code, textless, type_name, written, zone_offset};
 
+use crate::decimal;
+
 /// Makes NULL of what doesn't fit, which is then looked for.
-const SAFE: CastOptions<'_> = CastOptions {
+pub(crate) const SAFE: CastOptions<'_> = CastOptions {
     safe: true,
     format_options: arrow_cast::display::FormatOptions::new(),
 };
@@ -33,8 +35,18 @@ pub(crate) struct Conversion {
     timely: bool,
     /// Whether a number that had an end must still have one.
     ends: bool,
+    /// Whether it goes by how numbers are written.
+    digits: Option<Digits>,
     /// Ticks of the old unit to one of the new, for moments that are cut.
     ticks: Option<i64>,
+}
+
+#[derive(Clone, Copy)]
+enum Digits {
+    /// Decimals of texts and floats.
+    Read,
+    /// Floats of decimals.
+    Floats,
 }
 
 impl Conversion {
@@ -53,14 +65,9 @@ impl Conversion {
             let why = "a moment and a time without a zone differ by a zone that nobody named";
             return Err(format!("{} ({why})", pair()));
         }
-        let text = from.is_string();
         let unknown = || format!("{} (a named zone needs the zones' history)", pair());
         let last = fixed(to, from).ok_or_else(unknown)?;
-        // Arrow rounds text to a decimal's scale without a word.
         let through = match (from, to) {
-            (_, DataType::Decimal128(..) | DataType::Decimal256(..)) if text => {
-                Some(DataType::Decimal256(76, 38))
-            }
             (DataType::Dictionary(_, values), _) => Some(values.as_ref().clone()),
             (DataType::Float16, _) => Some(DataType::Float32),
             (DataType::Timestamp(..), _) => fixed(from, to).ok_or_else(unknown)?,
@@ -68,15 +75,24 @@ impl Conversion {
         };
         let from = through.as_ref().unwrap_or(from);
         let float = matches!(to, DataType::Float32 | DataType::Float64);
+        let digits = if to.is_decimal() && (from.is_string() || from.is_floating()) {
+            Some(Digits::Read)
+        } else if from.is_decimal() && float {
+            Some(Digits::Floats)
+        } else {
+            None
+        };
         Ok(Self {
             // A float that is asked to be a shorter one is asked to be rounded.
             exact: from.is_numeric()
+                && digits.is_none()
                 && (to.is_numeric() || *to == DataType::Boolean)
                 && !(from.is_floating() && float)
                 && !same_or_null(from, to),
             written: from.is_string() && is_written(to),
             timely: matches!(to, DataType::Time32(_) | DataType::Time64(_)),
             ends: float && (from.is_string() || from.is_floating()),
+            digits,
             ticks: match (from, to) {
                 (DataType::Timestamp(one, _), DataType::Timestamp(two, _)) => {
                     let ticks = per_second(*one) / per_second(*two);
@@ -146,13 +162,20 @@ impl Conversion {
         if self.written {
             return read(&from, &self.to);
         }
+        match self.digits {
+            Some(Digits::Read) => return decimal::read(&from, &self.to),
+            Some(Digits::Floats) => return decimal::floats(&from, &self.to),
+            None => {}
+        }
         let from = match &self.last {
             Some(last) => cast_with_options(&from, last, &SAFE)?,
             None => from,
         };
-        // Arrow fails altogether over a moment beyond the calendar.
+        // Arrow fails altogether over a moment beyond the calendar, and calls some lengths invalid.
         let silent = |row| from.is_valid(row) && textless(&from, row..row + 1);
-        let from = match is_written(from.data_type()) && self.to.is_string() {
+        let shown =
+            is_written(from.data_type()) || matches!(from.data_type(), DataType::Duration(_));
+        let from = match shown && self.to.is_string() {
             true if textless(&from, 0..from.len()) => without(&from, silent)?,
             _ => from,
         };
@@ -179,7 +202,10 @@ impl Conversion {
 }
 
 /// NULL in the place of some values.
-fn without(column: &ArrayRef, wrong: impl Fn(usize) -> bool) -> Result<ArrayRef, ArrowError> {
+pub(crate) fn without(
+    column: &ArrayRef,
+    wrong: impl Fn(usize) -> bool,
+) -> Result<ArrayRef, ArrowError> {
     let wrong: BooleanArray = (0..column.len()).map(|row| Some(wrong(row))).collect();
     match wrong.has_true() {
         true => nullif(column, &wrong),

@@ -11,6 +11,7 @@ mod cast;
 mod columns;
 mod constant;
 mod convert;
+mod decimal;
 mod dedupe;
 mod fill_null;
 mod flatten;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, OffsetSizeTrait, RecordBatch, UInt64Array};
+use arrow_array::{Array, ArrayRef, GenericListArray, OffsetSizeTrait, RecordBatch, UInt64Array};
 use arrow_schema::{ArrowError, DataType, Field, FieldRef, Schema, SchemaRef};
 use arrow_select::take::take;
 use hygge_core::{Bound, Context, Fault, Lineage, Origin, Result, async_trait, code, type_name};
@@ -196,10 +196,35 @@ fn add_costs(column: &ArrayRef, costs: &mut [u64]) {
         DataType::LargeBinary => lengths(column.as_binary::<i64>().value_offsets(), costs),
         // A view is repeated, and what it shows isn't.
         DataType::Utf8View | DataType::BinaryView => costs.iter_mut().for_each(|cost| *cost += 16),
+        DataType::List(_) => items(column.as_list::<i32>(), costs),
+        DataType::LargeList(_) => items(column.as_list::<i64>(), costs),
+        DataType::Map(..) => {
+            let map = column.as_map();
+            let entries: ArrayRef = Arc::new(map.entries().clone());
+            add_nested(&entries, map.value_offsets(), costs);
+        }
+        DataType::Struct(_) => {
+            let parts = column.as_struct().columns();
+            parts.iter().for_each(|part| add_costs(part, costs));
+        }
         _ => {
             let each = average(column);
             costs.iter_mut().for_each(|cost| *cost += each);
         }
+    }
+}
+
+fn items<O: OffsetSizeTrait>(lists: &GenericListArray<O>, costs: &mut [u64]) {
+    add_nested(lists.values(), lists.value_offsets(), costs);
+}
+
+/// Adds what the items of each row take, each its own.
+fn add_nested<O: OffsetSizeTrait>(items: &ArrayRef, offsets: &[O], costs: &mut [u64]) {
+    let mut each = vec![0; items.len()];
+    add_costs(items, &mut each);
+    for (cost, ends) in costs.iter_mut().zip(offsets.windows(2)) {
+        let own = each.get(ends[0].as_usize()..ends[1].as_usize());
+        *cost += own.map_or(0, |own| own.iter().sum()) + size_of::<O>() as u64;
     }
 }
 

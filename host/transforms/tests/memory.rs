@@ -6,7 +6,9 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use arrow_array::builder::{Int32Builder, Int64Builder, ListBuilder};
+use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray, StructArray};
+use arrow_schema::Field;
 use futures::executor::block_on;
 use hygge_core::{BuildContext, Context, Memory, Registry, Settings, Transform};
 use serde_json::json;
@@ -114,7 +116,6 @@ fn a_dedupe_holds_its_share_however_many_rows_come() {
 /// 300 rows of a long text, each with a list of 3,000: 1.8 GB of rows of one batch of 4 MB.
 #[test]
 fn an_unnest_makes_piece_after_piece() {
-    let folder = tempfile::tempdir().unwrap();
     let _alone = ALONE.lock().unwrap();
     let text = "x".repeat(2_000);
     let texts = StringArray::from(vec![text.as_str(); 300]);
@@ -124,6 +125,38 @@ fn an_unnest_makes_piece_after_piece() {
     );
     let columns: [(&str, ArrayRef); 2] = [("text", Arc::new(texts)), ("l", Arc::new(lists))];
     let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let (rows, most) = unnested(batch);
+    assert_eq!(rows, 900_000);
+    assert!(most < 32 << 20, "{most} bytes were held");
+}
+
+/// One row has all that is heavy, within others, and all the items.
+#[test]
+fn an_unnest_counts_what_a_row_has_however_deep() {
+    let _alone = ALONE.lock().unwrap();
+    let mut lists = ListBuilder::new(Int32Builder::new());
+    let mut heavy = ListBuilder::new(Int64Builder::new());
+    for row in 0..20_000 {
+        if row == 0 {
+            lists.values().append_slice(&[1; 1_000]);
+            heavy.values().append_slice(&[1; 250_000]);
+        }
+        lists.append(true);
+        heavy.append(true);
+    }
+    let heavy: ArrayRef = Arc::new(heavy.finish());
+    let field = Arc::new(Field::new("heavy", heavy.data_type().clone(), true));
+    let within = StructArray::from(vec![(field, heavy)]);
+    let columns: [(&str, ArrayRef); 2] = [("s", Arc::new(within)), ("l", Arc::new(lists.finish()))];
+    let (rows, most) = unnested(RecordBatch::try_from_iter(columns).unwrap());
+    assert_eq!(rows, 20_999);
+    // Two gigabytes in all.
+    assert!(most < 32 << 20, "{most} bytes were held");
+}
+
+/// The rows that come of it, and the bytes that were held at once.
+fn unnested(batch: RecordBatch) -> (usize, usize) {
+    let folder = tempfile::tempdir().unwrap();
     let transform = built("unnest", json!({"column": "l"}), folder.path());
     let before = HELD.load(Ordering::Relaxed);
     MOST.store(before, Ordering::Relaxed);
@@ -141,7 +174,5 @@ fn an_unnest_makes_piece_after_piece() {
         }
         rows
     });
-    assert_eq!(rows, 900_000);
-    let most = MOST.load(Ordering::Relaxed) - before;
-    assert!(most < 32 << 20, "{most} bytes were held");
+    (rows, MOST.load(Ordering::Relaxed) - before)
 }

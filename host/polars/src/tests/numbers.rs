@@ -332,6 +332,28 @@ fn what_is_wrong_is_told_with_its_reason() {
     let told = |text: &str| told(&derive(text, &row()).unwrap_err());
     for (text, expected) in [
         (
+            "SQRT('4')",
+            "SQRT is of numbers, and string is none\nmake a number of it before: `CAST(… AS DOUBLE)`",
+        ),
+        (
+            "LN(day)",
+            "LOG is of numbers, and date is none\nmake a number of it before: `CAST(… AS DOUBLE)`",
+        ),
+        (
+            "ATAN2(1.0, at)",
+            "ARCTAN2 is of numbers, and timestamp[us] is none\nmake a number of it before: `CAST(… AS \
+             DOUBLE)`",
+        ),
+        (
+            "CAST(i AS TIME)",
+            "int32 can't be cast to time\nthe `cast` transform takes what it counts: microseconds for a \
+             `time`",
+        ),
+        (
+            "CAST(clock AS BIGINT)",
+            "time can't be cast to int64\ntake its parts: `EXTRACT(HOUR FROM …)`",
+        ),
+        (
             "i = NULL",
             "NULL has no type there\n`IS NULL` and `IS NOT NULL` test for it, `CAST(NULL AS …)` gives \
              it a type",

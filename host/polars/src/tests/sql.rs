@@ -60,6 +60,11 @@ fn a_select_chooses_names_computes_and_filters() {
             vec!["id: int64", "label: string"],
             vec![1, 2, 3, 4],
         ),
+        (
+            "SELECT ALL id FROM self",
+            vec!["id: int64"],
+            vec![1, 2, 3, 4],
+        ),
     ] {
         let out = sql(query, &given).unwrap();
         assert_eq!(columns(&out), expected, "{query}");

@@ -8,10 +8,12 @@ mod scratch;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use arrow_array::cast::AsArray;
+use arrow_array::types::{ArrowPrimitiveType, Float16Type, Float32Type, Float64Type};
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_cast::cast;
 use arrow_row::{RowConverter, SortField};
-use arrow_schema::{ArrowError, SchemaRef, SortOptions};
+use arrow_schema::{ArrowError, DataType, Field, FieldRef, Schema, SchemaRef, SortOptions};
 use hygge_core::{
     Bound, BuildContext, Context, Fault, Lineage, OPERATION_COLUMN, OneOrMany, Problem, Result,
     async_trait, code, type_name,
@@ -126,7 +128,7 @@ impl Spec for Dedupe {
             Which::Last => Stays::Greatest,
         };
         let form = Form {
-            schema: Arc::clone(input),
+            schema: with_room(input),
             key,
             before: order.len(),
             columns,
@@ -156,6 +158,62 @@ fn internal(error: &ArrowError) -> Fault {
     Fault::internal(format!("rows weren't deduped: {error}"))
 }
 
+/// With dictionaries that have room for the words of many batches, however few each of these has.
+fn with_room(input: &SchemaRef) -> SchemaRef {
+    let field = |field: &FieldRef| match field.data_type() {
+        DataType::Dictionary(index, values) if index.primitive_width() < Some(4) => {
+            let roomy = DataType::Dictionary(Box::new(DataType::Int32), values.clone());
+            Arc::new(Field::clone(field).with_data_type(roomy))
+        }
+        _ => Arc::clone(field),
+    };
+    let fields: Vec<FieldRef> = input.fields().iter().map(field).collect();
+    Arc::new(Schema::new_with_metadata(fields, input.metadata().clone()))
+}
+
+type Half = <Float16Type as ArrowPrimitiveType>::Native;
+
+/// A column that rows are put in order by: every NaN is one, and greater than all numbers, and zero has no
+/// sign.
+fn ordered(column: &ArrayRef) -> ArrayRef {
+    match column.data_type() {
+        DataType::Float16 => Arc::new(
+            column
+                .as_primitive::<Float16Type>()
+                .unary::<_, Float16Type>(|value| {
+                    if value.is_nan() {
+                        Half::NAN
+                    } else {
+                        value + Half::ZERO
+                    }
+                }),
+        ),
+        DataType::Float32 => Arc::new(
+            column
+                .as_primitive::<Float32Type>()
+                .unary::<_, Float32Type>(|value| {
+                    if value.is_nan() {
+                        f32::NAN
+                    } else {
+                        value + 0.0
+                    }
+                }),
+        ),
+        DataType::Float64 => Arc::new(
+            column
+                .as_primitive::<Float64Type>()
+                .unary::<_, Float64Type>(|value| {
+                    if value.is_nan() {
+                        f64::NAN
+                    } else {
+                        value + 0.0
+                    }
+                }),
+        ),
+        _ => Arc::clone(column),
+    }
+}
+
 /// Rows as bytes, and back.
 struct Form {
     schema: SchemaRef,
@@ -176,7 +234,11 @@ impl Form {
         let columns = self
             .columns
             .iter()
-            .map(|index| Arc::clone(batch.column(*index)));
+            .enumerate()
+            .map(|(at, index)| match at < self.before {
+                true => ordered(batch.column(*index)),
+                false => Arc::clone(batch.column(*index)),
+            });
         let columns: Vec<ArrayRef> = columns.collect();
         let all = self
             .converter

@@ -3,9 +3,11 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal128Type, Float64Type, Int64Type};
 use arrow_array::{
-    Array, BooleanArray, Decimal128Array, Float64Array, Int32Array, Int64Array, ListArray,
-    StringArray, TimestampMicrosecondArray, TimestampSecondArray, new_null_array,
+    Array, BooleanArray, Decimal128Array, DurationSecondArray, Float64Array, Int32Array,
+    Int64Array, ListArray, StringArray, TimestampMicrosecondArray, TimestampSecondArray,
+    new_null_array,
 };
+use arrow_cast::display::array_value_to_string;
 use arrow_schema::TimeUnit;
 use serde_json::json;
 
@@ -123,6 +125,96 @@ fn a_value_that_would_change_is_never_passed_on() {
         assert_eq!(valid, fits, "{to} from {column:?}");
         assert!(cast(column, to, "fail").is_err(), "{to}");
     }
+}
+
+/// A float is the number that it is shown as, and what is written is what is meant.
+#[test]
+fn decimals_have_the_digits_that_are_written() {
+    let shown = |column: ArrayRef, to: &str| {
+        let out = cast(column, to, "set_null").unwrap();
+        let shown = |row| {
+            out.is_valid(row)
+                .then(|| array_value_to_string(&out, row).unwrap())
+        };
+        (0..out.len()).map(shown).collect::<Vec<_>>()
+    };
+    let of = |texts: &[&str]| -> Vec<Option<String>> {
+        let each = texts.iter();
+        each.map(|text| (!text.is_empty()).then(|| (*text).to_owned()))
+            .collect()
+    };
+    let floats: ArrayRef = Arc::new(Float64Array::from(vec![123_456.7, 0.5, 1e20, 0.1 + 0.2]));
+    for (column, to, expected) in [
+        (
+            Arc::clone(&floats),
+            "decimal(38, 17)",
+            [
+                "123456.70000000000000000",
+                "0.50000000000000000",
+                "100000000000000000000.00000000000000000",
+                "0.30000000000000004",
+            ],
+        ),
+        (
+            floats,
+            "decimal(38, 1)",
+            ["123456.7", "0.5", "100000000000000000000.0", ""],
+        ),
+        (
+            texts(&[
+                "1.000000000000000000000000000000000000001",
+                "1.2500",
+                " 125e-2 ",
+                "1.255",
+            ]),
+            "decimal(9, 2)",
+            ["", "1.25", "1.25", ""],
+        ),
+        (
+            texts(&[
+                "0.000000000000000000000000000000000000005",
+                "1e15",
+                "1e16",
+                "NaN",
+            ]),
+            "decimal(76, 60)",
+            [
+                "0.000000000000000000000000000000000000005000000000000000000000",
+                "1000000000000000.000000000000000000000000000000000000000000000000000000000000",
+                "",
+                "",
+            ],
+        ),
+        (
+            texts(&[
+                "99999999999999999999999999999999999999999999999999",
+                "1",
+                "x",
+                "",
+            ]),
+            "decimal(76, 0)",
+            [
+                "99999999999999999999999999999999999999999999999999",
+                "1",
+                "",
+                "",
+            ],
+        ),
+    ] {
+        assert_eq!(shown(column, to), of(&expected), "{to}");
+    }
+    let fine = |scale: i8| -> ArrayRef {
+        let one = 10_i128.pow(scale.unsigned_abs().into());
+        let fine = Decimal128Array::from(vec![one / 4, 2 * one, one / 10, one + 1]);
+        Arc::new(fine.with_precision_and_scale(38, scale).unwrap())
+    };
+    for scale in [2, 20, 23, 36] {
+        let out = shown(fine(scale), "float64");
+        let exact = if scale == 2 { "1.01" } else { "" };
+        assert_eq!(out, of(&["0.25", "2.0", "0.1", exact]), "{scale}");
+    }
+    let lengths: ArrayRef = Arc::new(DurationSecondArray::from(vec![1, 1 << 62]));
+    assert_eq!(shown(lengths, "string"), of(&["PT1S", ""]));
 }
 
 #[test]
@@ -339,7 +431,7 @@ fn numbers_that_were_rounded_stand_in_no_column() {
     let filled = |column: &str, value: Value| {
         let out = run("fill_null", json!({"columns": {column: value}}), &given)?;
         let at = out.schema().index_of(column).unwrap();
-        Ok::<_, Fault>(arrow_cast::display::array_value_to_string(out.column(at), 0).unwrap())
+        Ok::<_, Fault>(array_value_to_string(out.column(at), 0).unwrap())
     };
     for (column, value) in [
         ("s", json!(1.1)),

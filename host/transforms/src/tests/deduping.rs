@@ -3,7 +3,9 @@ use std::path::Path;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use arrow_array::{Int64Array, StringArray, new_null_array};
+use arrow_array::{
+    DictionaryArray, Float64Array, Int8Array, Int64Array, StringArray, new_null_array,
+};
 use hygge_core::Memory;
 use proptest::prelude::*;
 use serde_json::json;
@@ -240,6 +242,57 @@ fn all_types_come_back_from_the_file() {
         let order = json!({"key": "key", "order_by": "x"});
         let kept = dedupe(order, std::slice::from_ref(&given), 4096, folder.path()).unwrap();
         assert_eq!((kept.num_rows(), kept.schema()), (200, given.schema()));
+    }
+}
+
+/// Each batch has a hundred words, and all together more than a dictionary of bytes counts.
+#[test]
+fn dictionaries_have_room_for_the_words_of_all_batches() {
+    let batches: Vec<RecordBatch> = (0..5)
+        .map(|batch: i64| {
+            let words = (0..100).map(|word| Some(format!("{}", batch * 100 + word)));
+            let words: StringArray = words.collect();
+            let numbers = Int8Array::from_iter_values(0..100);
+            let ids = Int64Array::from_iter_values(batch * 100..(batch + 1) * 100);
+            let columns: [(&str, ArrayRef); 2] = [
+                ("id", Arc::new(ids)),
+                (
+                    "d",
+                    Arc::new(DictionaryArray::new(numbers, Arc::new(words))),
+                ),
+            ];
+            RecordBatch::try_from_iter(columns).unwrap()
+        })
+        .collect();
+    let folder = tempfile::tempdir().unwrap();
+    let settings = json!({"key": "id", "order_by": "id"});
+    let kept = dedupe(settings, &batches, 1 << 20, folder.path()).unwrap();
+    let words = arrow_cast::cast(kept.column(1), &DataType::Utf8).unwrap();
+    let ids = kept.column(0).as_primitive::<Int64Type>();
+    let words = words.as_string::<i32>();
+    assert_eq!(kept.num_rows(), 500);
+    assert!((0..500).all(|row| words.value(row) == ids.value(row).to_string()));
+}
+
+/// Whatever its sign, and so does no zero come before another.
+#[test]
+fn a_number_that_is_none_is_the_greatest() {
+    let folder = tempfile::tempdir().unwrap();
+    for none in [f64::NAN, -f64::NAN] {
+        let columns: [(&str, ArrayRef); 3] = [
+            ("key", Arc::new(Int64Array::from(vec![1, 1, 2, 2]))),
+            (
+                "by",
+                Arc::new(Float64Array::from(vec![none, 1.0, 0.0, -0.0])),
+            ),
+            ("v", Arc::new(Int64Array::from(vec![1, 2, 3, 4]))),
+        ];
+        let given = RecordBatch::try_from_iter(columns).unwrap();
+        let settings = json!({"key": "key", "order_by": ["by", {"v": "desc"}]});
+        let kept = dedupe(settings, &[given], 4096, folder.path()).unwrap();
+        let mut stay = kept.column(2).as_primitive::<Int64Type>().values().to_vec();
+        stay.sort_unstable();
+        assert_eq!(stay, [1, 3], "{none:?}");
     }
 }
 
