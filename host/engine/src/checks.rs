@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arrow_array::{BooleanArray, RecordBatch};
 use arrow_schema::{Schema, SchemaRef};
@@ -20,8 +21,9 @@ use crate::rejects;
 /// Rows of a check that are kept for looking at.
 const REJECTS: usize = 1_000;
 
-/// Bytes of them that one split keeps.
+/// Bytes of them that one split keeps, and all together.
 const REJECT_BYTES: usize = 1 << 20;
+const ALL_REJECT_BYTES: usize = 8 << 20;
 
 /// The checks of an entity, bound to what reaches its Store.
 #[derive(Debug, Default)]
@@ -32,9 +34,32 @@ struct One {
     describe: String,
     severity: Severity,
     rejects: Option<Rejects>,
+    /// What splits kept of them until now.
+    kept: Arc<Room>,
     /// Whether it can tell of single rows that they fail.
     of_rows: bool,
     bound: Arc<dyn BoundCheck>,
+}
+
+/// How much is kept of failing rows. However many splits there are, no more is held and stored of them than
+/// is written in the end, but for what those that are under way keep.
+#[derive(Debug, Default)]
+struct Room {
+    lines: AtomicUsize,
+    bytes: AtomicUsize,
+}
+
+impl Room {
+    fn is_taken(&self) -> bool {
+        self.lines.load(Ordering::Relaxed) >= REJECTS
+            || self.bytes.load(Ordering::Relaxed) >= ALL_REJECT_BYTES
+    }
+
+    fn take(&self, lines: &[String]) {
+        let bytes = lines.iter().map(String::len).sum();
+        self.lines.fetch_add(lines.len(), Ordering::Relaxed);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
 }
 
 /// The file that failing rows go to.
@@ -73,6 +98,7 @@ impl Checks {
                 describe: item.describe.clone(),
                 severity: built.severity,
                 rejects: built.rejects.map(file),
+                kept: Arc::default(),
                 of_rows: kind.schema()["properties"]["rejects"].is_object(),
                 bound: bound.map_err(|fault| fault.with("check", nth))?,
             });
@@ -120,6 +146,7 @@ impl Checks {
             each.map(|one| Looked {
                 looking: one.bound.looks().then(|| one.bound.look(cx)),
                 most: if one.rejects.is_some() { REJECTS } else { 0 },
+                kept: Arc::clone(&one.kept),
                 lines: Vec::new(),
                 bytes: 0,
             })
@@ -141,7 +168,7 @@ impl Checks {
                 .map_err(|error| Fault::internal(format!("what checks saw is damaged: {error}")))?;
             for (at, kept) in split.into_iter().enumerate().take(self.0.len()) {
                 seen[at].push(kept.seen);
-                let room = REJECTS - lines[at].len();
+                let room = REJECTS.saturating_sub(lines[at].len());
                 lines[at].extend(kept.lines.into_iter().take(room));
             }
         }
@@ -283,6 +310,8 @@ struct Looked {
     /// None for what looks at no row.
     looking: Option<Box<dyn Looking>>,
     most: usize,
+    /// By all splits.
+    kept: Arc<Room>,
     lines: Vec<String>,
     bytes: usize,
 }
@@ -297,7 +326,7 @@ impl SplitChecks {
                 continue;
             };
             let failed = looking.take(batch)?;
-            let room = match looked.bytes < REJECT_BYTES {
+            let room = match looked.bytes < REJECT_BYTES && !looked.kept.is_taken() {
                 true => looked.most - looked.lines.len(),
                 false => 0,
             };
@@ -317,7 +346,12 @@ impl SplitChecks {
     /// Once the split is staged.
     pub(crate) fn finish(self) -> Result<Value> {
         let mut kept = Vec::with_capacity(self.0.len());
-        for looked in self.0 {
+        for mut looked in self.0 {
+            // Others may have been faster.
+            if looked.kept.is_taken() {
+                looked.lines.clear();
+            }
+            looked.kept.take(&looked.lines);
             kept.push(Kept {
                 seen: match looked.looking {
                     Some(looking) => looking.finish()?,

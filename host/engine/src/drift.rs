@@ -300,7 +300,30 @@ fn pairs(columns: &Columns) -> impl Iterator<Item = (&str, &str)> {
 
 /// The type that holds every value of what was, and of what is.
 fn both(was: &str, is: &DataType) -> Option<DataType> {
-    widen(&remembered_type(was)?, &plain(is))
+    let is = plain(is);
+    widen(&named_alike(remembered_type(was)?, &is), &is)
+}
+
+/// With a map's keys and values called as those of another: formats have names of their own for them, which
+/// nobody remembers.
+fn named_alike(was: DataType, is: &DataType) -> DataType {
+    let (DataType::Map(was_entries, sorted), DataType::Map(entries, _)) = (&was, is) else {
+        return was;
+    };
+    let (DataType::Struct(own), DataType::Struct(pair)) =
+        (was_entries.data_type(), entries.data_type())
+    else {
+        return was;
+    };
+    let renamed = own.iter().zip(pair).map(|(own, other)| {
+        let data_type = own.data_type().clone();
+        Arc::new(Field::clone(other).with_data_type(data_type))
+    });
+    let renamed = DataType::Struct(renamed.collect());
+    DataType::Map(
+        Arc::new(Field::clone(entries).with_data_type(renamed)),
+        *sorted,
+    )
 }
 
 /// Also of types that no setting names.
@@ -319,7 +342,34 @@ fn remembered_type(name: &str) -> Option<DataType> {
         "duration[ms]" => T::Duration(U::Millisecond),
         "duration[us]" => T::Duration(U::Microsecond),
         "duration[ns]" => T::Duration(U::Nanosecond),
-        other => parse_type(other)?,
+        other => {
+            if let Some(size) = within(other, "binary(", ")") {
+                return Some(T::FixedSizeBinary(size.parse().ok()?));
+            }
+            match within(other, "map<", ">") {
+                Some(pair) => map(pair)?,
+                None => parse_type(other)?,
+            }
+        }
+    })
+}
+
+fn within<'a>(name: &'a str, begins: &str, ends: &str) -> Option<&'a str> {
+    name.strip_prefix(begins)?.strip_suffix(ends)
+}
+
+/// A map, by the types of its keys and values, of which both may have commas.
+fn map(pair: &str) -> Option<DataType> {
+    let mut commas = pair.match_indices(", ");
+    commas.find_map(|(at, comma)| {
+        let (key, value) = (&pair[..at], &pair[at + comma.len()..]);
+        let (key, value) = (remembered_type(key)?, remembered_type(value)?);
+        let pair = vec![
+            Field::new("keys", key, false),
+            Field::new("values", value, true),
+        ];
+        let entries = Field::new("entries", DataType::Struct(pair.into()), false);
+        Some(DataType::Map(Arc::new(entries), false))
     })
 }
 
@@ -378,6 +428,14 @@ pub(crate) fn meet(
         },
         OnSchemaChange::IgnoreExtra => {
             let left = left_out(&changes, schema);
+            if !table
+                && left
+                    .as_ref()
+                    .is_some_and(|left| settling(left).next().is_none())
+            {
+                let message = format!("{told}: no column is left to write");
+                return Err(Fault::new(code::SCHEMA, message).advise(NOTHING_LEFT));
+            }
             let message = match (&left, table) {
                 (Some(_), false) => format!("{told}; what is new is left out"),
                 (Some(_), true) => format!("{told}; what the table doesn't have is left out"),
@@ -393,6 +451,8 @@ pub(crate) fn meet(
     Ok(Some((changes, met)))
 }
 
+const NOTHING_LEFT: &str = "look at the source: of a file, its delimiter and its header; \
+                            `on_schema_change: warn` takes what is new";
 const FAIL: &str = "look at it; `on_schema_change: warn` lets it in (for one run: `--var \
                     flow.FLOW.store.on_schema_change=warn`), `additive` only new columns, `evolve` \
                     wider types as well";

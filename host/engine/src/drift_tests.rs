@@ -52,6 +52,61 @@ fn names(schema: &Schema) -> Vec<&str> {
     fields.map(|field| field.name().as_str()).collect()
 }
 
+/// Names as files have them and nobody else.
+fn map(value: DataType) -> DataType {
+    let pair = vec![
+        Field::new("key", DataType::Utf8, false),
+        Field::new("value", value, true),
+    ];
+    let entries = Field::new("key_value", DataType::Struct(pair.into()), false);
+    DataType::Map(Arc::new(entries), false)
+}
+
+#[test]
+fn maps_and_bytes_of_a_length_are_widened() {
+    let first = after(&schema(&[
+        ("m", map(DataType::Int32)),
+        ("b", DataType::FixedSizeBinary(2)),
+        ("clash", map(DataType::Int32)),
+    ]));
+    let now = |clash| {
+        schema(&[
+            ("m", map(DataType::Int64)),
+            ("b", DataType::Binary),
+            ("clash", clash),
+        ])
+    };
+    let policy = OnSchemaChange::Evolve;
+    let given = now(map(DataType::Int32));
+    let (changes, met) = meet(policy, Some(&first), &given, false).unwrap().unwrap();
+    assert_eq!((changes.len(), met.schema), (2, None));
+    // And back: what is narrower comes as wide as it was.
+    let first = after(&given);
+    let narrow = schema(&[
+        ("m", map(DataType::Int32)),
+        ("b", DataType::FixedSizeBinary(2)),
+        ("clash", map(DataType::Int32)),
+    ]);
+    let (_, met) = meet(policy, Some(&first), &narrow, false).unwrap().unwrap();
+    assert_eq!(met.schema.unwrap().fields(), given.fields());
+    let clash = now(map(DataType::Utf8));
+    meet(policy, Some(&first), &clash, false).unwrap_err();
+}
+
+/// Nothing that was known comes any more, as when a file has another delimiter.
+#[test]
+fn what_leaves_no_column_is_refused() {
+    let now = schema(&[("id;name;gone", DataType::Utf8)]);
+    let policy = OnSchemaChange::IgnoreExtra;
+    let refused = met(policy, &now).unwrap_err();
+    assert!(
+        refused.message.ends_with("no column is left to write"),
+        "{refused:?}"
+    );
+    // A table says itself what it has.
+    meet(policy, Some(&after(&was())), &now, true).unwrap();
+}
+
 #[test]
 fn how_values_are_encoded_is_no_change() {
     let text = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));

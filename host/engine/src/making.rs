@@ -30,19 +30,24 @@ struct Memory {
 
 /// How each column is made.
 fn making(planned: &PlannedEntity, source: &Schema, columns: &[Making]) -> Map<String, Value> {
+    let settings = planned.transforms.iter();
+    let settings: Vec<Value> = settings.map(|item| item.settings.redacted()).collect();
     let columns = columns.iter();
-    let columns = columns.map(|each| (each.column.clone(), made(planned, source, each)));
+    let columns = columns.map(|each| {
+        let made = made(planned, &settings, source, each);
+        (each.column.clone(), made)
+    });
     columns.collect()
 }
 
 /// The columns of the source that it is made of, and the transforms that make it, with what is set of
 /// them, without secrets.
-fn made(planned: &PlannedEntity, source: &Schema, making: &Making) -> Value {
+fn made(planned: &PlannedEntity, settings: &[Value], source: &Schema, making: &Making) -> Value {
     let item = |number: usize| planned.transforms.get(number);
     let kind = |number: usize| item(number).map_or("", |item| &*item.kind);
     let named = |each: &&Change| {
-        let settings = item(each.number).map(|item| item.settings.redacted());
-        !each.perhaps || settings.is_some_and(|settings| names(&settings, &each.column))
+        let settings = settings.get(each.number);
+        !each.perhaps || settings.is_some_and(|settings| names(settings, &each.column))
     };
     // A constant is of the run, as `{run_date}` is.
     let changes = making.by.iter();
@@ -63,7 +68,7 @@ fn made(planned: &PlannedEntity, source: &Schema, making: &Making) -> Value {
     }
     let place = |at: &usize| of.iter().position(|of| of == at);
     let by = within.iter().filter_map(|each| {
-        let settings = of_column(item(each.number)?.settings.redacted(), &each.column);
+        let settings = of_column(settings.get(each.number)?, &each.column);
         let inputs = each.of.iter();
         let inputs =
             inputs.map(|(name, of)| json!([name, of.iter().map(place).collect::<Vec<_>>()]));
@@ -132,13 +137,19 @@ fn names(settings: &Value, column: &str) -> bool {
 }
 
 /// Without what is set of other columns.
-fn of_column(mut settings: Value, column: &str) -> Value {
-    if let Some(columns) = settings.get_mut("columns").and_then(Value::as_object_mut)
-        && columns.contains_key(column)
-    {
-        columns.retain(|name, _| name == column);
-    }
-    settings
+fn of_column(settings: &Value, column: &str) -> Value {
+    let own = settings["columns"].as_object();
+    let own = own.and_then(|columns| columns.get(column));
+    let (Some(own), Some(all)) = (own, settings.as_object()) else {
+        return settings.clone();
+    };
+    // The others may be thousands.
+    let rest = all.iter().filter(|(name, _)| *name != "columns");
+    let mut settings: Map<String, Value> = rest
+        .map(|(name, each)| (name.clone(), each.clone()))
+        .collect();
+    settings.insert("columns".to_owned(), json!({column: own}));
+    Value::from(settings)
 }
 
 /// What is to be remembered of it. Refuses to merge rows by a key that is made otherwise than that of the

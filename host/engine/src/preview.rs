@@ -1,3 +1,6 @@
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
 use futures::{StreamExt, stream};
 use hygge_core::{
     Action, BuildContext, Context, EntityId, Fault, Mode, Registry, Result, Settled, Watermark,
@@ -67,6 +70,7 @@ pub async fn preview(
     state: &dyn StateStore,
     cx: &Context,
 ) -> Vec<Preview> {
+    let away = &Away::default();
     let all = plan.flows.iter().flat_map(move |flow| {
         let each = flow.entities.iter();
         each.map(move |planned| {
@@ -77,14 +81,17 @@ pub async fn preview(
                 state,
                 cx,
             };
-            one(rehearsal, &flow.after)
+            one(rehearsal, &flow.after, away)
         })
     });
     let most = plan.options.concurrency.max(1);
     stream::iter(all).buffered(most).collect().await
 }
 
-async fn one(rehearsal: Rehearsal<'_>, after: &[String]) -> Preview {
+/// Why connections couldn't be made, by their names: each is tried once.
+type Away = Mutex<BTreeMap<String, String>>;
+
+async fn one(rehearsal: Rehearsal<'_>, after: &[String], away: &Away) -> Preview {
     let planned = rehearsal.planned;
     let id = &planned.id;
     let mut preview = Preview {
@@ -113,14 +120,14 @@ async fn one(rehearsal: Rehearsal<'_>, after: &[String]) -> Preview {
         fault: None,
         warnings: Vec::new(),
     };
-    if let Err(fault) = look(&rehearsal, &mut preview).await {
+    if let Err(fault) = look(&rehearsal, &mut preview, away).await {
         preview.action = None;
         preview.fault = Some(fault);
     }
     preview
 }
 
-async fn look(rehearsal: &Rehearsal<'_>, preview: &mut Preview) -> Result<()> {
+async fn look(rehearsal: &Rehearsal<'_>, preview: &mut Preview, away: &Away) -> Result<()> {
     let (planned, state) = (rehearsal.planned, rehearsal.state);
     let id = &planned.id;
     let intent = state.intent(id).await?;
@@ -141,14 +148,19 @@ async fn look(rehearsal: &Rehearsal<'_>, preview: &mut Preview) -> Result<()> {
     {
         preview.staged = splits.len() as u64;
     }
-    columns(rehearsal, &start, preview).await
+    columns(rehearsal, &start, preview, away).await
 }
 
 /// The columns that would reach the Store. Only what changes them is a reason to open the source.
-async fn columns(rehearsal: &Rehearsal<'_>, start: &Start, preview: &mut Preview) -> Result<()> {
+async fn columns(
+    rehearsal: &Rehearsal<'_>,
+    start: &Start,
+    preview: &mut Preview,
+    away: &Away,
+) -> Result<()> {
     let known = match rehearsal.planned.transforms.is_empty() {
         true => None,
-        false => match asked(rehearsal, start, preview.recovers).await? {
+        false => match asked(rehearsal, start, preview.recovers, away).await? {
             Ok(columns) => Some((columns, KnownFrom::Source)),
             Err(why) => {
                 preview.columns_unknown = Some(why);
@@ -174,6 +186,7 @@ async fn asked(
     rehearsal: &Rehearsal<'_>,
     start: &Start,
     recovers: bool,
+    away: &Away,
 ) -> Result<Result<Columns, String>> {
     let planned = rehearsal.planned;
     if planned.home_plan.many {
@@ -187,12 +200,20 @@ async fn asked(
             "the earlier run's commit is finished first, and leaves what to go on from".to_owned(),
         ));
     }
+    let connection = planned.home.connection.as_ref();
+    let tried = || away.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(why) = connection.and_then(|name| tried().get(name).cloned()) {
+        return Ok(Err(why));
+    }
     let (home, store) = recover::build(rehearsal.registry, planned, &rehearsal.plan.place)?;
     let next = match rehearsal.next(home.as_ref(), start).await {
         Ok(Some(next)) => next,
         Ok(None) => return Ok(Err(format!("{} is empty", planned.home_plan.describe))),
         Err(Stop::Between(fault)) => return Err(fault),
         Err(Stop::Home(fault)) => {
+            if let Some(name) = connection.filter(|_| fault.retryable) {
+                tried().insert(name.clone(), fault.to_string());
+            }
             let filler = planned.filled_by.as_ref();
             let filler = filler.filter(|_| fault.code == code::SOURCE_MISSING);
             return Ok(Err(match filler {

@@ -9,6 +9,7 @@ use sqlparser_of_polars::ast::{
     BinaryOperator, Expr, Value, Visit, VisitMut, Visitor, VisitorMut, visit_expressions,
 };
 use sqlparser_of_polars::dialect::GenericDialect;
+use sqlparser_of_polars::keywords::Keyword;
 use sqlparser_of_polars::tokenizer::{Token, Tokenizer};
 
 /// Levels of an expression, which Polars' own threads have to evaluate, whose stacks are small. Some become
@@ -16,6 +17,8 @@ use sqlparser_of_polars::tokenizer::{Token, Tokenizer};
 const MOST_LEVELS: usize = 80;
 /// Operators and words of an expression, which are read before they are counted as levels.
 const MOST_WORDS: usize = 20_000;
+/// Parentheses and CASEs that stand in each other.
+const MOST_NESTED: usize = 47;
 /// WHENs of a CASE.
 pub(crate) const MOST_WHENS: usize = 500;
 /// Address space, of which only what is used is taken.
@@ -24,6 +27,23 @@ const STACK: usize = 256 << 20;
 /// Does work that calls itself as often as an expression has levels.
 pub(crate) fn roomy<T>(work: impl FnOnce() -> T) -> T {
     stacker::maybe_grow(STACK / 2, STACK, work)
+}
+
+/// Whether parentheses and CASEs stand in each other deeper than they are read: the grammar looks at each
+/// of the last ones twice as often as at the one around it.
+pub(crate) fn too_nested(text: &str) -> bool {
+    let words = Tokenizer::new(&GenericDialect, text).tokenize();
+    let mut now = 0_usize;
+    words.unwrap_or_default().iter().any(|word| {
+        match word {
+            Token::LParen => now += 1,
+            Token::RParen => now = now.saturating_sub(1),
+            Token::Word(word) if word.keyword == Keyword::CASE => now += 1,
+            Token::Word(word) if word.keyword == Keyword::END => now = now.saturating_sub(1),
+            _ => {}
+        }
+        now > MOST_NESTED
+    })
 }
 
 /// Whether reading a text could take more than there is.

@@ -54,6 +54,9 @@ impl Expression {
         if deep::too_long(text) {
             return Err(refused("is too long", Some(SHORTER.to_owned())));
         }
+        if deep::too_nested(text) {
+            return Err(refused(DEEP, Some(SHORTER.to_owned())));
+        }
         let mut read = grammar(text).map_err(|why| {
             let advice = unread(&why);
             refused(&format!("can't be read: {why}"), advice)

@@ -11,7 +11,7 @@ use sqlparser_of_polars::dialect::GenericDialect;
 use sqlparser_of_polars::parser::Parser;
 use sqlparser_of_polars::tokenizer::Token;
 
-use crate::deep::{roomy, too_long};
+use crate::deep::{roomy, too_long, too_nested};
 use crate::expression::{Expression, Refusal, quoted, told};
 use crate::signs;
 
@@ -47,6 +47,10 @@ impl Parsed {
         let text = text.trim().trim_end_matches(';').trim_end();
         if text.is_empty() {
             return Err(refusal("the query is empty", "`SELECT … FROM self`"));
+        }
+        if too_nested(text) {
+            let message = format!("the query {} is too deep", quoted(text));
+            return Err(refusal(&message, "write several transforms of type `sql`"));
         }
         if too_long(text) {
             let message = format!("the query {} is too long", quoted(text));

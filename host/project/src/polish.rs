@@ -79,6 +79,8 @@ struct Constant {
 enum Scalar {
     Bool(bool),
     Whole(i64),
+    /// Larger than those.
+    Large(u64),
     Float(f64),
     Text(String),
 }
@@ -88,6 +90,7 @@ impl Scalar {
         match self {
             Self::Bool(value) => json!(value),
             Self::Whole(value) => json!(value),
+            Self::Large(value) => json!(value),
             Self::Float(value) => json!(value),
             Self::Text(value) => json!(value),
         }

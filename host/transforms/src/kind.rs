@@ -13,6 +13,8 @@ use hygge_core::{
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
+use crate::width;
+
 /// The settings of a transform, and what they do to rows.
 pub trait Spec: DeserializeOwned + JsonSchema + Debug + Send + Sync + 'static {
     /// What `type:` names.
@@ -52,6 +54,8 @@ pub fn batch_wise(
         schema,
         lineage,
         work: Arc::new(work),
+        width: None,
+        held: None,
         cx: cx.clone(),
     })
 }
@@ -254,10 +258,19 @@ impl<S: Spec> Transform for Native<S> {
     }
 }
 
+/// Bytes that are made at once: a batch of numbers may get a long text beside each.
+const PIECE: usize = 8 << 20;
+/// Rows of which it is learnt how much is made of each.
+const FIRST: usize = 64;
+
 struct BatchWise {
     schema: SchemaRef,
     lineage: Lineage,
     work: Work,
+    /// Bytes that were made of a row, by the last that came.
+    width: Option<usize>,
+    /// Rows that are yet to be worked on.
+    held: Option<RecordBatch>,
     cx: Context,
 }
 
@@ -272,11 +285,33 @@ impl Bound for BatchWise {
     }
 
     async fn apply(&mut self, batch: RecordBatch) -> Result<Vec<RecordBatch>> {
+        self.held = Some(batch);
+        Ok(self.more().await?.unwrap_or_default())
+    }
+
+    async fn more(&mut self) -> Result<Option<Vec<RecordBatch>>> {
+        let Some(batch) = self.held.take() else {
+            return Ok(None);
+        };
+        let rows = batch.num_rows();
+        let fit = self.width.map_or(FIRST, |width| PIECE / width.max(1));
+        let taken = rows.min(fit.max(1));
+        let piece = batch.slice(0, taken);
+        self.held = (taken < rows).then(|| batch.slice(taken, rows - taken));
         let work = Arc::clone(&self.work);
-        let batch = self.cx.cpu(move || work(&batch)).await?;
-        Ok(match batch.num_rows() {
+        let piece = move || {
+            let made = work(&piece)?;
+            let width = width::made(&made, &piece).div_ceil(piece.num_rows().max(1));
+            Ok((made, width))
+        };
+        let (made, width) = self.cx.cpu(piece).await?;
+        if taken > 0 {
+            // Rows that are narrow for once may not stay so.
+            self.width = Some(width.max(self.width.unwrap_or_default() / 2));
+        }
+        Ok(Some(match made.num_rows() {
             0 => Vec::new(),
-            _ => vec![batch],
-        })
+            _ => vec![made],
+        }))
     }
 }

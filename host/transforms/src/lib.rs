@@ -22,6 +22,7 @@ mod rename;
 mod run_columns;
 mod scalar;
 mod unnest;
+mod width;
 
 #[cfg(test)]
 mod tests;

@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::kind::{Spec, find, rows};
+use crate::width;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -197,6 +198,13 @@ fn add_costs(column: &ArrayRef, costs: &mut [u64]) {
         // A view is repeated, and what it shows isn't.
         DataType::Utf8View | DataType::BinaryView => costs.iter_mut().for_each(|cost| *cost += 16),
         DataType::List(_) => items(column.as_list::<i32>(), costs),
+        DataType::FixedSizeList(_, size) => {
+            let size = usize::try_from(*size).unwrap_or_default();
+            let ends: Vec<i64> = (0..=column.len())
+                .filter_map(|row| i64::try_from(row * size).ok())
+                .collect();
+            add_nested(column.as_fixed_size_list().values(), &ends, costs);
+        }
         DataType::LargeList(_) => items(column.as_list::<i64>(), costs),
         DataType::Map(..) => {
             let map = column.as_map();
@@ -229,9 +237,7 @@ fn add_nested<O: OffsetSizeTrait>(items: &ArrayRef, offsets: &[O], costs: &mut [
 }
 
 fn average(values: &ArrayRef) -> u64 {
-    let bytes = values.to_data().get_slice_memory_size();
-    let bytes = bytes.unwrap_or_else(|_| values.get_array_memory_size());
-    bytes.div_ceil(values.len().max(1)) as u64
+    width::bytes(values).div_ceil(values.len().max(1)) as u64
 }
 
 fn large(data_type: &DataType) -> DataType {

@@ -154,10 +154,27 @@ fn an_unnest_counts_what_a_row_has_however_deep() {
     assert!(most < 32 << 20, "{most} bytes were held");
 }
 
+/// A gigabyte of rows of one batch of numbers.
+#[test]
+fn rows_that_become_wider_come_in_pieces() {
+    let _alone = ALONE.lock().unwrap();
+    let numbers = Int64Array::from_iter_values(0..100_000);
+    let columns: [(&str, ArrayRef); 1] = [("n", Arc::new(numbers))];
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let text = "x".repeat(10_000);
+    let (rows, most) = pieces("constant", json!({"columns": {"c": text}}), batch);
+    assert_eq!(rows, 100_000);
+    assert!(most < 32 << 20, "{most} bytes were held");
+}
+
 /// The rows that come of it, and the bytes that were held at once.
 fn unnested(batch: RecordBatch) -> (usize, usize) {
+    pieces("unnest", json!({"column": "l"}), batch)
+}
+
+fn pieces(kind: &str, settings: serde_json::Value, batch: RecordBatch) -> (usize, usize) {
     let folder = tempfile::tempdir().unwrap();
-    let transform = built("unnest", json!({"column": "l"}), folder.path());
+    let transform = built(kind, settings, folder.path());
     let before = HELD.load(Ordering::Relaxed);
     MOST.store(before, Ordering::Relaxed);
     let rows = block_on(async {

@@ -158,16 +158,25 @@ fn internal(error: &ArrowError) -> Fault {
     Fault::internal(format!("rows weren't deduped: {error}"))
 }
 
+fn roomy(field: &FieldRef) -> FieldRef {
+    use DataType as T;
+    let roomy = match field.data_type() {
+        T::Dictionary(index, values) if index.primitive_width() < Some(4) => {
+            T::Dictionary(Box::new(T::Int32), values.clone())
+        }
+        T::List(item) => T::List(roomy(item)),
+        T::LargeList(item) => T::LargeList(roomy(item)),
+        T::FixedSizeList(item, size) => T::FixedSizeList(roomy(item), *size),
+        T::Struct(parts) => T::Struct(parts.iter().map(roomy).collect()),
+        T::Map(entries, sorted) => T::Map(roomy(entries), *sorted),
+        _ => return Arc::clone(field),
+    };
+    Arc::new(Field::clone(field).with_data_type(roomy))
+}
+
 /// With dictionaries that have room for the words of many batches, however few each of these has.
 fn with_room(input: &SchemaRef) -> SchemaRef {
-    let field = |field: &FieldRef| match field.data_type() {
-        DataType::Dictionary(index, values) if index.primitive_width() < Some(4) => {
-            let roomy = DataType::Dictionary(Box::new(DataType::Int32), values.clone());
-            Arc::new(Field::clone(field).with_data_type(roomy))
-        }
-        _ => Arc::clone(field),
-    };
-    let fields: Vec<FieldRef> = input.fields().iter().map(field).collect();
+    let fields: Vec<FieldRef> = input.fields().iter().map(roomy).collect();
     Arc::new(Schema::new_with_metadata(fields, input.metadata().clone()))
 }
 

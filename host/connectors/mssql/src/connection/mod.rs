@@ -107,8 +107,9 @@ pub(crate) struct Connection {
 struct Pools {
     statements: Pool<statements::Manager>,
     columns: Pool<columns::Manager>,
-    /// Held while a session is taken, so that two takers don't both open the last one.
-    gate: tokio::sync::Mutex<()>,
+    /// Held while a session is taken, so that two takers don't both open the last one; with when opening
+    /// one took long to fail last, and why.
+    gate: tokio::sync::Mutex<Option<(Instant, Fault)>>,
 }
 
 impl std::fmt::Debug for Connection {
@@ -122,6 +123,9 @@ impl std::fmt::Debug for Connection {
 pub(crate) fn readers(pool_size: usize) -> usize {
     pool_size.saturating_sub(1).max(1)
 }
+
+/// What takes longer to fail isn't tried by each who waited meanwhile.
+const SLOW: Duration = Duration::from_secs(2);
 
 impl Connection {
     fn new(login: Login, figures: Arc<Figures>) -> Self {
@@ -266,7 +270,12 @@ impl Connection {
     {
         let pools = self.pools().await;
         let (own, others) = (of(pools), other(pools));
-        let gate = pools.gate.lock().await;
+        let came = Instant::now();
+        let mut gate = pools.gate.lock().await;
+        // A server that doesn't answer lets all who wait for it go, instead of one after the other.
+        if let Some((_, fault)) = gate.as_ref().filter(|(failed, _)| *failed > came) {
+            return Err(fault.clone());
+        }
         let session = loop {
             let place = self.place(own, others).await?;
             let resting = place.is_none();
@@ -274,7 +283,11 @@ impl Connection {
                 let begun = Instant::now();
                 let token = self.token().boxed().await?;
                 let opened = M::Connection::open(&self.login, token.as_deref(), place);
-                let opened = opened.boxed().await?;
+                let opened = opened.boxed().await.inspect_err(|fault| {
+                    if begun.elapsed() > SLOW {
+                        *gate = Some((Instant::now(), fault.clone()));
+                    }
+                })?;
                 self.figures.opened(begun.elapsed());
                 own.add(opened).map_err(|_| {
                     Fault::internal("a pool has no place for a session that has one")

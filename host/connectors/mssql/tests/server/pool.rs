@@ -1,5 +1,7 @@
 //! Sessions.
 
+use std::sync::{Arc, Mutex};
+
 use hygge_core::{Home, Position, Reader, Result, SplitRequest, Want};
 use serde_json::json;
 
@@ -33,8 +35,38 @@ async fn a_pool_is_never_larger_than_it_was_asked_to_be() {
     assert!(opened <= 20, "{opened} sessions were opened for 20 tables");
 }
 
+/// A server that takes lines and says nothing is tried once for all who wait for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_does_not_answer_is_tried_once_for_all() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut scene = Scene::new();
+    let port = silent.local_addr().unwrap().port();
+    scene.string = format!(
+        "Server=127.0.0.1,{port};User ID=x;Password=x;Encrypt=true;TrustServerCertificate=true"
+    );
+    let mut reads = tokio::task::JoinSet::new();
+    for n in 0..6 {
+        let table = format!("dbo.hygge_test_{n}");
+        let home = scene.home(&json!({"table": table, "connect_timeout": "3s"}));
+        reads.spawn(async move { read(home.as_ref()).await });
+    }
+    let taken = Arc::new(Mutex::new(Vec::new()));
+    let lines = Arc::clone(&taken);
+    let taking = tokio::spawn(async move {
+        while let Ok((line, _)) = silent.accept().await {
+            lines.lock().unwrap().push(line);
+        }
+    });
+    for read in reads.join_all().await {
+        let fault = read.unwrap_err();
+        assert!(fault.message.contains("no answer within 3s"), "{fault:?}");
+    }
+    taking.abort();
+    assert_eq!(taken.lock().unwrap().len(), 1);
+}
+
 /// A home over one session, and what it gives.
-fn narrow(scene: &Scene, more: &serde_json::Value) -> std::sync::Arc<dyn Home> {
+fn narrow(scene: &Scene, more: &serde_json::Value) -> Arc<dyn Home> {
     let mut settings = json!({
         "table": "dbo.hygge_test_narrow", "pool_size": 1, "application_name": "narrow",
     });
@@ -184,7 +216,7 @@ async fn a_session_that_was_left_in_the_middle_is_never_used_again() {
     );
     // Cancelled while it was waiting, in a task that is aborted, and by a panic.
     let opened = server.sessions_opened();
-    let shared = std::sync::Arc::clone(&home);
+    let shared = Arc::clone(&home);
     let cancelled = tokio::spawn(async move {
         let _reader = open(shared.as_ref()).await;
         std::future::pending::<()>().await;
@@ -195,7 +227,7 @@ async fn a_session_that_was_left_in_the_middle_is_never_used_again() {
     cancelled.abort();
     assert!(cancelled.await.unwrap_err().is_cancelled());
     assert_eq!(numbers(&read(home.as_ref()).await.unwrap()).len(), 1_000);
-    let shared = std::sync::Arc::clone(&home);
+    let shared = Arc::clone(&home);
     let panicked = tokio::spawn(async move {
         let _reader = open(shared.as_ref()).await.unwrap();
         panic!("in the middle of a read");
