@@ -429,7 +429,10 @@ fn a_file_is_the_same_by_every_way_to_it() {
         // Alone, it says nothing of where what it was went to.
         let refused = project.hygge("apply schema/2.sql --connection db").run();
         assert_eq!(refused.code, Some(2), "{refused}");
-        project.hygge(moved).succeed();
+        // Nor does it say with it whether it is new, or what it was edited.
+        insta::assert_snapshot!("taken_name", project.hygge(moved).run().shown());
+        assert_eq!(target.holds(&project), all());
+        project.hygge(&format!("{moved} --allow-edited")).succeed();
         assert_eq!(target.holds(&project).0, ["1", "2", "3", "4"]);
         let said = project.hygge(moved).succeed();
         assert_eq!(said.stdout.matches("Unchanged").count(), 2, "{said}");
