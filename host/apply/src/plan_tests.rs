@@ -217,3 +217,33 @@ fn a_file_is_itself_by_every_way_to_it() {
     assert_eq!(of("1"), What::Unchanged(before[0].clone()));
     assert_eq!(of("2"), What::Again(before[0].clone()));
 }
+
+#[cfg(unix)]
+#[test]
+fn a_link_may_have_led_elsewhere() {
+    let root = TempDir::new().unwrap();
+    let at = |path: &str| root.path().join(path);
+    for version in ["v1", "v2"] {
+        fs::create_dir(at(version)).unwrap();
+        fs::write(at(version).join("a.sql"), version).unwrap();
+    }
+    let one = checksum(&at("v1/a.sql")).unwrap();
+    let two = checksum(&at("v2/a.sql")).unwrap();
+    std::os::unix::fs::symlink("v2", at("now")).unwrap();
+    std::os::unix::fs::symlink("v2/a.sql", at("now.sql")).unwrap();
+    for link in ["now/a.sql", "now.sql"] {
+        // It led to the first when that was applied.
+        let before = [applied(link, &one), applied("v2/a.sql", &two)];
+        let [first, second] = before.clone();
+        let given = [("v1/a.sql", one.as_str()), ("v2/a.sql", &two)];
+        let what = [What::Renamed(first), What::Unchanged(second.clone())];
+        assert_eq!(planned(&root, &given, &before).unwrap(), what);
+        assert_eq!(planned(&root, &given[..1], &before).unwrap(), what[..1]);
+        let given = [(link, two.as_str())];
+        let what = [What::Unchanged(second)];
+        assert_eq!(planned(&root, &given, &before).unwrap(), what);
+        // What it leads to still may be edited.
+        let given = [("v2/a.sql", "edited")];
+        assert!(planned(&root, &given, &before[..1]).is_err());
+    }
+}
