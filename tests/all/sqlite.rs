@@ -1,4 +1,4 @@
-//! What a script may do in SQLite, and what it may not.
+//! What a script may do in SQLite, and what it may not; and what the catalogue of SQLite says.
 
 use rusqlite::Connection;
 
@@ -101,6 +101,10 @@ fn what_a_file_sets_is_no_matter_of_the_record() {
     database(&project).execute_batch(cased).unwrap();
     let said = project.hygge("apply 1.sql --connection db").succeed();
     assert!(said.stdout.contains("Unchanged"), "{said}");
+    let said = project
+        .hygge("generate entities --connection db --tables *")
+        .succeed();
+    assert!(!said.stdout.contains("HYGGE"), "{said}");
     // What keeps it from taking a row names the file.
     let index = "CREATE UNIQUE INDEX own ON hygge_applied (batches) WHERE id > 2";
     database(&project).execute_batch(index).unwrap();
@@ -116,4 +120,20 @@ fn what_a_transaction_locks_is_nobody_elses() {
     database(&project).query_row(wal, (), |_| Ok(())).unwrap();
     let script = "CREATE TABLE l (v);\nPRAGMA wal_checkpoint;";
     insta::assert_snapshot!("checkpoint", apply(&project, &[script]).shown());
+}
+
+#[test]
+fn tables_are_described_whatever_else_is_there() {
+    let project = project();
+    let tables = "CREATE TABLE plain (id INTEGER PRIMARY KEY, v); CREATE TABLE loose (code text PRIMARY KEY); \
+                  CREATE TABLE [a.b] (v); CREATE TABLE b (v); CREATE VIEW broken AS SELECT * FROM nowhere;";
+    database(&project).execute_batch(tables).unwrap();
+    let described = |arguments: &str| {
+        let command = format!("generate entities --connection db --tables {arguments}");
+        project.hygge(&command).run().shown()
+    };
+    insta::assert_snapshot!("tables", described("plain,loose,broke?"));
+    insta::assert_snapshot!("broken_view", described("* --views"));
+    insta::assert_snapshot!("dotted", described("a.b"));
+    insta::assert_snapshot!("dotted_in_main", described("main.a.b"));
 }
