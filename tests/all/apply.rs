@@ -322,6 +322,21 @@ fn what_a_script_commits_itself_is_told() {
     let refused = project.hygge(APPLY).run();
     assert!(refused.stderr.contains("nothing was applied"), "{refused}");
     assert_eq!(target.holds(&project), nothing());
+    // What commits all and then loses its session can't be asked.
+    let lost = "CREATE TABLE hygge_test_stays (id int);\nWHILE @@TRANCOUNT > 0 COMMIT;\n\
+                RAISERROR('x', 20, 1) WITH LOG;\n";
+    project.write("schema/2.sql", lost);
+    let refused = project.hygge(APPLY).run();
+    assert_eq!(refused.code, Some(1), "{refused}");
+    assert!(
+        refused
+            .stderr
+            .contains("if it committed anything itself, that stays"),
+        "{refused}"
+    );
+    assert_eq!(stays(), ["hygge_test_stays"]);
+    database.without(&["dbo.hygge_test_stays", "dbo.hygge_test_seeds"]);
+    database.without(&["dbo.hygge_applied"]);
     // Another database is none that something was committed in.
     project.write("schema/2.sql", "USE master;\n");
     insta::assert_snapshot!("another_database", project.hygge(APPLY).run().shown());
@@ -414,7 +429,10 @@ fn a_file_is_the_same_by_every_way_to_it() {
         // Alone, it says nothing of where what it was went to.
         let refused = project.hygge("apply schema/2.sql --connection db").run();
         assert_eq!(refused.code, Some(2), "{refused}");
-        project.hygge(moved).succeed();
+        // Nor does it say with it whether it is new, or what it was edited.
+        insta::assert_snapshot!("taken_name", project.hygge(moved).run().shown());
+        assert_eq!(target.holds(&project), all());
+        project.hygge(&format!("{moved} --allow-edited")).succeed();
         assert_eq!(target.holds(&project).0, ["1", "2", "3", "4"]);
         let said = project.hygge(moved).succeed();
         assert_eq!(said.stdout.matches("Unchanged").count(), 2, "{said}");
@@ -429,7 +447,7 @@ fn a_file_is_the_same_by_every_way_to_it() {
         };
         apply("4");
         let named = |old: &str, new: &str| {
-            let [old, new] = [old, new].map(|name| project.path(&format!("schema/{name}.sql")));
+            let [old, new] = [old, new].map(|name| project.path(format!("schema/{name}.sql")));
             std::fs::rename(old, new).unwrap();
         };
         named("4", "5");

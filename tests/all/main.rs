@@ -47,6 +47,7 @@ mod schema_changes;
 mod seeds;
 mod sessions;
 mod shipped;
+mod sqlite;
 mod strategies;
 mod tables;
 mod transform_errors;

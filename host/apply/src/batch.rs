@@ -11,6 +11,8 @@ pub struct Batch {
     pub line: usize,
     /// The line of its first word: what comes before is empty, or comments.
     pub first: usize,
+    /// Where that word is in the text.
+    pub word: usize,
     /// How often it is run.
     pub times: usize,
 }
@@ -71,24 +73,29 @@ pub fn batches(script: &str, syntax: ScriptSyntax) -> Result<Vec<Batch>, Unparte
                 return Err(Unparted::Go { line: number });
             };
             let sql = std::mem::take(&mut sql);
-            if let Some(first) = first.take() {
+            if let Some((first, word)) = first.take() {
                 found.push(Batch {
                     sql,
                     line: begins,
                     first,
+                    word,
                     times,
                 });
             }
             begins = number + 1;
             continue;
         }
+        let before = sql.len();
         sql.push_str(line);
-        let mut letters = line.trim_end_matches(['\r', '\n']).chars().peekable();
-        while let Some(letter) = letters.next() {
-            let next = letters.peek().copied();
+        let mut letters = line
+            .trim_end_matches(['\r', '\n'])
+            .char_indices()
+            .peekable();
+        while let Some((at, letter)) = letters.next() {
+            let next = letters.peek().map(|(_, next)| *next);
             match (&within, letter, next) {
                 (Within::Statements, '-', Some('-')) => {
-                    if letters.any(|letter| letter == '\r') {
+                    if letters.any(|(_, letter)| letter == '\r') {
                         return Err(Unparted::Return { line: number });
                     }
                     break;
@@ -106,7 +113,7 @@ pub fn batches(script: &str, syntax: ScriptSyntax) -> Result<Vec<Batch>, Unparte
                     }
                     // Nothing but semicolons is nothing to run.
                     if !letter.is_whitespace() && letter != ';' {
-                        first.get_or_insert(number);
+                        first.get_or_insert((number, before + at));
                     }
                 }
                 (Within::Quoted(closing, _), _, _) if letter == *closing => {
@@ -139,11 +146,12 @@ pub fn batches(script: &str, syntax: ScriptSyntax) -> Result<Vec<Batch>, Unparte
     if let Some(what) = what {
         return Err(Unparted::Unclosed { what, line: opened });
     }
-    if let Some(first) = first {
+    if let Some((first, word)) = first {
         found.push(Batch {
             sql,
             line: begins,
             first,
+            word,
             times: 1,
         });
     }
@@ -220,6 +228,14 @@ mod tests {
         assert_eq!(texts("a\r\nGO\r\nb"), ["a\r\n", "b"]);
         assert_eq!(texts("\n-- nothing\nGO\n/* and nothing */ ;\n"), [""; 0]);
         assert_eq!(texts(""), [""; 0]);
+    }
+
+    #[test]
+    fn a_batch_begins_at_its_first_word() {
+        let script = "/* é\n; b */ ;SELECT 1\nGO\n-- c\n SELECT 2";
+        let found = batches(script, TSQL).unwrap();
+        let begun = found.iter().map(|batch| &batch.sql[batch.word..]);
+        assert_eq!(begun.collect::<Vec<_>>(), ["SELECT 1\n", "SELECT 2"]);
     }
 
     #[test]

@@ -59,10 +59,19 @@ pub fn read(root: &Path, file: &Path, shown: &str, syntax: ScriptSyntax) -> Resu
         )
         .advise("save it as UTF-8; it may be UTF-16 that doesn't say so with a byte order mark"));
     }
+    let name = name(root, file).ok_or_else(|| {
+        Fault::new(
+            code::CONFIG,
+            format!(
+                "the name {shown} isn't UTF-8, so the record of what was applied can't hold it"
+            ),
+        )
+        .advise("rename it")
+    })?;
     // As it is: in a text of a script, the ends of lines are data.
     let batches = batches(&text, syntax).map_err(|unparted| refused(shown, &unparted))?;
     Ok(Script {
-        name: name(root, file),
+        name,
         place: real(file),
         shown: shown.to_owned(),
         checksum: sum(&text),
@@ -145,6 +154,22 @@ mod tests {
             batches: batches(&often, syntax).unwrap(),
         };
         assert_eq!(script.runs(), usize::MAX);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_name_that_cant_be_told_from_others_is_refused() {
+        use std::os::unix::ffi::OsStrExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join(std::ffi::OsStr::from_bytes(b"\xfe"));
+        let file = root.join(std::ffi::OsStr::from_bytes(b"\xff.sql"));
+        fs::create_dir(&root).unwrap();
+        fs::write(&file, "SELECT 1").unwrap();
+        let refused = read(&root, &file, "\u{fffd}.sql", SQLITE).unwrap_err();
+        insta::assert_snapshot!(refused.message, @"the name �.sql isn't UTF-8, so the record of what was applied can't hold it");
+        // Where the project stands is no part of it.
+        fs::write(root.join("a.sql"), "SELECT 1").unwrap();
+        read(&root, &root.join("a.sql"), "a.sql", SQLITE).unwrap();
     }
 
     #[test]

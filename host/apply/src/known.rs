@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use hygge_core::Applied;
 
 use crate::file::{Script, checksum};
-use crate::name::real;
+use crate::name::{plain, real};
 
 /// A text that was run.
 #[derive(Debug)]
@@ -17,6 +17,8 @@ pub(crate) struct Run<'a> {
     pub(crate) last: &'a Applied,
     /// Where its file is, or was.
     place: PathBuf,
+    /// Its name leads there through a link, which may have led somewhere else.
+    linked: bool,
     /// Whether it ran anything.
     ran: bool,
     stands: Stands,
@@ -60,20 +62,25 @@ pub(crate) struct Known<'a>(Vec<Run<'a>>);
 impl<'a> Known<'a> {
     pub(crate) fn of(applied: &'a [Applied], root: &Path) -> Self {
         let mut known = Self(Vec::new());
+        let root = real(root);
         for each in applied {
-            known.note(each, real(&root.join(&each.file)));
+            let named = plain(&root.join(&each.file));
+            let place = real(&named);
+            let linked = place != named;
+            known.note(each, place, linked);
         }
         known
     }
 
-    fn note(&mut self, last: &'a Applied, place: PathBuf) {
+    fn note(&mut self, last: &'a Applied, place: PathBuf, linked: bool) {
         let ran = last.batches > 0;
         let renamed = match ran {
             true => None,
             false => self.renamed(last, &place),
         };
         for (at, run) in self.0.iter_mut().enumerate() {
-            if run.place == place && run.stands == Stands::There && Some(at) != renamed {
+            let same = run.last.file == last.file || (run.place == place && !run.linked && !linked);
+            if same && run.stands == Stands::There && Some(at) != renamed {
                 run.stands = match renamed {
                     Some(_) => Stands::Displaced,
                     None => Stands::Replaced,
@@ -84,11 +91,13 @@ impl<'a> Known<'a> {
             Some(run) => {
                 run.last = last;
                 run.place = place;
+                run.linked = linked;
                 run.stands = Stands::There;
             }
             None => self.0.push(Run {
                 last,
                 place,
+                linked,
                 ran,
                 stands: Stands::There,
             }),

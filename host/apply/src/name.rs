@@ -5,7 +5,8 @@ use std::path::{Component, Path, PathBuf};
 /// A file's path from the root. From there on it is as it is written: links in a project are what the
 /// project says they are. But the project itself may be come by on several ways, and so may be what is
 /// outside of it.
-pub(crate) fn name(root: &Path, file: &Path) -> String {
+/// What isn't UTF-8 has none.
+pub(crate) fn name(root: &Path, file: &Path) -> Option<String> {
     let (root, file) = (real(root), plain(file));
     let within = file.ancestors().skip(1).find(|folder| real(folder) == root);
     if let Some(down) = within.and_then(|folder| file.strip_prefix(folder).ok()) {
@@ -28,13 +29,13 @@ pub(crate) fn real(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| plain(path))
 }
 
-fn written<'a>(parts: impl Iterator<Item = Component<'a>>) -> String {
-    let parts = parts.map(|part| part.as_os_str().to_string_lossy());
-    parts.collect::<Vec<_>>().join("/")
+fn written<'a>(parts: impl Iterator<Item = Component<'a>>) -> Option<String> {
+    let parts = parts.map(|part| part.as_os_str().to_str());
+    Some(parts.collect::<Option<Vec<_>>>()?.join("/"))
 }
 
 /// A whole path without `.` and `..`. What is above a link is above what it leads to.
-fn plain(path: &Path) -> PathBuf {
+pub(crate) fn plain(path: &Path) -> PathBuf {
     let mut plain = PathBuf::new();
     for part in path.components() {
         match part {
@@ -57,7 +58,7 @@ mod tests {
 
     #[test]
     fn names_are_the_same_on_every_machine() {
-        let of = |file: &str| name(Path::new("/a/project"), Path::new(file));
+        let of = |file: &str| name(Path::new("/a/project"), Path::new(file)).unwrap();
         assert_eq!(of("/a/project/schema/x.sql"), "schema/x.sql");
         assert_eq!(of("/a/project/flows/../schema/./x.sql"), "schema/x.sql");
         assert_eq!(of("/a/schema/x.sql"), "../schema/x.sql");
@@ -81,7 +82,7 @@ mod tests {
         for file in ["project/schema/x.sql", "shared/y.sql"] {
             write(at(file), "").unwrap();
         }
-        let of = |root: &str, file: &str| name(&at(root), &at(file));
+        let of = |root: &str, file: &str| name(&at(root), &at(file)).unwrap();
         for (root, file, named) in [
             ("project", "project/schema/x.sql", "schema/x.sql"),
             ("b/link", "b/link/schema/x.sql", "schema/x.sql"),

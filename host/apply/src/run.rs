@@ -42,7 +42,8 @@ pub async fn run(
             batches,
             at: String::new(),
         };
-        database.record(&applied).await?;
+        let recorded = database.record(&applied).await;
+        recorded.map_err(|fault| fault.with("file", &script.name))?;
         hit("apply.recorded")?;
     }
     if changes {

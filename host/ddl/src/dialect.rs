@@ -47,12 +47,13 @@ impl Dialect {
         self == Self::Sqlite && begins.eq_ignore_ascii_case("sqlite_")
     }
 
-    /// A name as one is told from another, which goes by case in PostgreSQL alone.
-    pub(crate) fn folded(self, name: &str) -> String {
+    /// A name in quotes as one is told from another. PostgreSQL minds the case of all letters, SQLite
+    /// and DuckDB of those that aren't ASCII.
+    pub fn folded(self, name: &str) -> String {
         match self {
             Self::Postgres => name.to_owned(),
-            Self::Sqlite => name.to_ascii_lowercase(),
-            Self::Mssql | Self::DuckDb => name.to_lowercase(),
+            Self::Sqlite | Self::DuckDb => name.to_ascii_lowercase(),
+            Self::Mssql => name.to_lowercase(),
         }
     }
 

@@ -51,8 +51,18 @@ pub fn entity(table: &CatalogueTable, name: Option<&str>, connection: &str) -> S
 
 /// How what changed would be found.
 fn incremental(table: &CatalogueTable) -> String {
-    let key = table.key.as_ref().map(|key| list(&key.columns));
-    let mut text = match &table.key {
+    let of_key = |column: &&CatalogueColumn| {
+        table
+            .key
+            .as_ref()
+            .is_some_and(|key| key.columns.contains(&column.name))
+    };
+    let keyed = || table.columns.iter().filter(of_key);
+    // One that isn't read whole tells nothing apart.
+    let moves = keyed().all(|column| column.moves);
+    let found = table.key.as_ref().filter(|_| moves);
+    let key = found.map(|key| list(&key.columns));
+    let mut text = match found {
         Some(key) if key.primary => {
             format!("  # Primary key: {}\n", one_line(&key.columns.join(", ")))
         }
@@ -62,6 +72,12 @@ fn incremental(table: &CatalogueTable) -> String {
         ),
         None => "  # No key: a run can't tell which rows it has already.\n".to_owned(),
     };
+    for column in keyed().filter(|column| key.is_some() && column.nullable) {
+        text.push_str(&format!(
+            "  # {} takes NULL, and rows with one aren't told apart.\n",
+            one_line(&column.name)
+        ));
+    }
     let Some(column) = watermark(table) else {
         text.push_str("  # No column says when a row changed: each run reads all rows.\n");
         return text;
@@ -224,6 +240,22 @@ mod tests {
             "plain",
             written(&table(vec![id(), created(), shape], Some((&["id"], true)),))
         );
+    }
+
+    #[test]
+    fn a_key_is_one_that_tells_rows_apart() {
+        let version = || column("rv", "rowversion", Moment::Version);
+        let mut place = column("place", "dbo.Shape", Moment::No);
+        place.moves = false;
+        let unread = table(
+            vec![column("id", "int", Moment::No), place, version()],
+            Some((&["id", "place"], true)),
+        );
+        insta::assert_snapshot!("key_that_is_not_read", written(&unread));
+        let mut code = column("code", "text", Moment::No);
+        code.nullable = true;
+        let null = table(vec![code, version()], Some((&["code"], true)));
+        insta::assert_snapshot!("key_with_nulls", written(&null));
     }
 
     #[test]

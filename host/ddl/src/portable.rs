@@ -27,6 +27,9 @@ pub(crate) fn column_type(
     })
 }
 
+/// How many values an array of DuckDB may have.
+const LONGEST_ARRAY: i32 = 100_000;
+
 /// What `varchar(n)` of PostgreSQL may say.
 const LONGEST_VARCHAR: u64 = 10_485_760;
 
@@ -135,7 +138,12 @@ fn duckdb(data_type: &DataType) -> Option<String> {
             Some(format!("{}[]", duckdb(item.data_type())?))
         }
         DataType::FixedSizeList(item, length) => {
-            Some(format!("{}[{length}]", duckdb(item.data_type())?))
+            let item = duckdb(item.data_type())?;
+            // Of other lengths there are lists only.
+            Some(match (1..=LONGEST_ARRAY).contains(length) {
+                true => format!("{item}[{length}]"),
+                false => format!("{item}[]"),
+            })
         }
         DataType::Struct(fields) => {
             let field = |field: &std::sync::Arc<Field>| {
@@ -144,10 +152,14 @@ fn duckdb(data_type: &DataType) -> Option<String> {
             };
             let mut names: Vec<_> = fields
                 .iter()
-                .map(|field| field.name().to_lowercase())
+                .map(|field| Dialect::DuckDb.folded(field.name()))
                 .collect();
             names.sort_unstable();
-            if names.windows(2).any(|pair| pair[0] == pair[1]) {
+            let none = |name: &String| name.is_empty() || name.contains('\0');
+            if names.is_empty()
+                || names.iter().any(none)
+                || names.windows(2).any(|pair| pair[0] == pair[1])
+            {
                 return None;
             }
             let fields: Option<Vec<_>> = fields.iter().map(field).collect();

@@ -210,22 +210,38 @@ fn declared(field: &Field, wanted: &Wanted<'_>) -> Result<Column, String> {
     })
 }
 
-/// What a type for moments or times loses of those that are counted in nanoseconds.
+/// What a type for moments, times or spans loses of those that are counted in nanoseconds.
 fn coarser(field: &Field, declared: &str, dialect: Dialect) -> Option<String> {
-    let nanoseconds = matches!(
-        field.data_type(),
-        DataType::Timestamp(TimeUnit::Nanosecond, _) | DataType::Time64(TimeUnit::Nanosecond)
-    );
     let kept = match dialect {
         // One that had its type in SQL Server has no more digits than that.
         Dialect::Mssql if field.metadata().contains_key(hygge_mssql::TYPE_KEY) => return None,
         Dialect::Mssql => 7,
-        Dialect::Postgres => 6,
-        Dialect::DuckDb if declared == "TIMESTAMP_NS" => return None,
-        Dialect::DuckDb => 6,
+        // It keeps texts.
+        Dialect::Postgres if declared == "jsonb" || declared == "jsonb[]" => return None,
+        Dialect::Postgres | Dialect::DuckDb => 6,
         Dialect::Sqlite => return None,
     };
-    nanoseconds.then(|| format!("keeps {kept} of the 9 digits of a second"))
+    nanoseconds(field.data_type(), dialect)
+        .then(|| format!("keeps {kept} of the 9 digits of a second"))
+}
+
+/// Whether something of a type is counted in nanoseconds, for which the dialect has a coarser type.
+fn nanoseconds(data_type: &DataType, dialect: Dialect) -> bool {
+    match data_type {
+        DataType::Timestamp(TimeUnit::Nanosecond, None) => dialect != Dialect::DuckDb,
+        DataType::Timestamp(TimeUnit::Nanosecond, Some(_))
+        | DataType::Time64(TimeUnit::Nanosecond)
+        | DataType::Duration(TimeUnit::Nanosecond) => true,
+        DataType::Dictionary(_, values) => nanoseconds(values, dialect),
+        DataType::List(item)
+        | DataType::LargeList(item)
+        | DataType::FixedSizeList(item, _)
+        | DataType::Map(item, _) => nanoseconds(item.data_type(), dialect),
+        DataType::Struct(fields) => fields
+            .iter()
+            .any(|field| nanoseconds(field.data_type(), dialect)),
+        _ => false,
+    }
 }
 
 /// A narrower type that would still have room, for decimals of at most that many digits: two digits

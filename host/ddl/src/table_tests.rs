@@ -175,17 +175,85 @@ fn what_no_database_takes_is_refused() {
     let fault = write(&own, &wanted(Dialect::Sqlite, &kept, &[])).unwrap_err();
     insta::assert_snapshot!(fault.message, @r#"no table can be made of data/users.parquet: "SQLite_x" is a name that SQLite keeps for tables of its own"#);
     write(&own, &wanted(Dialect::DuckDb, &kept, &[])).unwrap();
-    for (names, sqlite, postgres) in [(["a", "A"], false, true), (["é", "É"], true, true)] {
+    for (names, ascii_only) in [(["a", "A"], false), (["é", "É"], true)] {
         let both = Schema::new(names.map(field).to_vec());
         let made = |dialect| write(&both, &wanted(dialect, &table, &[])).is_ok();
-        assert_eq!(made(Dialect::Sqlite), sqlite, "{names:?}");
-        assert_eq!(made(Dialect::Postgres), postgres, "{names:?}");
-        assert!(!made(Dialect::Mssql) && !made(Dialect::DuckDb), "{names:?}");
+        assert_eq!(made(Dialect::Sqlite), ascii_only, "{names:?}");
+        assert_eq!(made(Dialect::DuckDb), ascii_only, "{names:?}");
+        assert!(
+            made(Dialect::Postgres) && !made(Dialect::Mssql),
+            "{names:?}"
+        );
     }
-    let twice = DataType::Struct(vec![field("a"), field("A")].into());
-    let twice = Schema::new(vec![Field::new("s", twice, true)]);
-    write(&twice, &wanted(Dialect::DuckDb, &table, &[])).unwrap_err();
-    write(&twice, &wanted(Dialect::Postgres, &table, &[])).unwrap();
+    for (names, duckdb) in [
+        (vec!["a", "A"], false),
+        (vec!["é", "É"], true),
+        (vec![], false),
+        (vec![""], false),
+        (vec!["a\0"], false),
+    ] {
+        let fields: Vec<Field> = names.iter().map(|name| field(name)).collect();
+        let of = Field::new("s", DataType::Struct(fields.into()), true);
+        let of = Schema::new(vec![of]);
+        let made = write(&of, &wanted(Dialect::DuckDb, &table, &[]));
+        assert_eq!(made.is_ok(), duckdb, "{names:?}");
+        write(&of, &wanted(Dialect::Postgres, &table, &[])).unwrap();
+    }
+}
+
+#[test]
+fn lists_that_are_no_arrays_are_lists() {
+    let table = ["t".to_owned()];
+    for (length, declared) in [
+        (0, "[]"),
+        (1, "[1]"),
+        (100_000, "[100000]"),
+        (100_001, "[]"),
+    ] {
+        let item = Arc::new(Field::new("item", DataType::Int32, true));
+        let list = Field::new("c", DataType::FixedSizeList(item, length), true);
+        let text = write(
+            &Schema::new(vec![list]),
+            &wanted(Dialect::DuckDb, &table, &[]),
+        )
+        .unwrap();
+        assert!(
+            text.contains(&format!("\"c\" INTEGER{declared} NULL")),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn digits_that_are_lost_are_told_wherever_they_stand() {
+    let moment = || DataType::Timestamp(TimeUnit::Nanosecond, None);
+    let zoned = DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into()));
+    let within = |data_type| DataType::Struct(vec![Field::new("a", data_type, true)].into());
+    let words = DataType::Dictionary(Box::new(DataType::Int32), Box::new(moment()));
+    let entries = DataType::Struct(
+        vec![
+            Field::new("key", DataType::Utf8, false),
+            Field::new("value", zoned.clone(), true),
+        ]
+        .into(),
+    );
+    let entries = Arc::new(Field::new("entries", entries, false));
+    let fields = [
+        ("list", DataType::new_list(moment(), true)),
+        ("zoned", DataType::new_list(zoned, true)),
+        ("span", DataType::Duration(TimeUnit::Nanosecond)),
+        ("struct", within(DataType::Time64(TimeUnit::Nanosecond))),
+        ("moments", within(moment())),
+        ("words", words),
+        ("map", DataType::Map(entries, false)),
+        ("micro", DataType::Duration(TimeUnit::Microsecond)),
+    ];
+    let fields = fields.map(|(name, data_type)| Field::new(name, data_type, true));
+    let schema = Schema::new(fields.to_vec());
+    let table = ["t".to_owned()];
+    let texts = [Dialect::Postgres, Dialect::DuckDb]
+        .map(|dialect| write(&schema, &wanted(dialect, &table, &[])).unwrap());
+    insta::assert_snapshot!("nanoseconds", texts.join("\n"));
 }
 
 #[test]

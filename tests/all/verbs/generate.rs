@@ -84,6 +84,23 @@ fn two_tables_are_not_one_file() {
 }
 
 #[test]
+fn two_tables_are_what_the_database_tells_apart() {
+    let project = written();
+    let letters = |upper: &str, lower: &str| {
+        let flow = format!(
+            "entities: [{upper}, {lower}]\nhome: data/orders/*.parquet\nstore: lake/{{entity}}\n"
+        );
+        project.flow("two", &flow);
+        ["mssql", "postgres", "duckdb", "sqlite"].map(|dialect| {
+            let command = format!("generate ddl --flow two --dialect {dialect}");
+            project.hygge(&command).run().code == Some(0)
+        })
+    };
+    assert_eq!(letters("É", "é"), [false, true, true, true]);
+    assert_eq!(letters("E", "e"), [false, true, false, false]);
+}
+
+#[test]
 fn wrongly() {
     let project = written();
     let long = format!(

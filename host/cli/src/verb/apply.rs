@@ -140,8 +140,8 @@ fn tell(args: &ApplyArgs, steps: &[Step<'_>], database: &str, console: &Console)
         }
         text.push_str(&format!("{would} {shown} ({batches})\n"));
         for batch in &script.batches {
-            let first = batch.sql.lines().nth(batch.first - batch.line);
-            let first = first.unwrap_or_default().trim();
+            let first = batch.sql.get(batch.word..).unwrap_or_default();
+            let first = first.lines().next().unwrap_or_default().trim();
             let first = match units::beginning(first, 69) {
                 all if all.len() == first.len() => first.to_owned(),
                 beginning => format!("{beginning}…"),

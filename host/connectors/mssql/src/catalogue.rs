@@ -25,7 +25,8 @@ LEFT JOIN sys.types AS b ON b.user_type_id = c.system_type_id \
 WHERE o.type IN ('U', 'V') \
 ORDER BY s.name, o.name, c.column_id";
 
-/// A filtered index says nothing of the rows outside of its filter.
+/// A filtered index says nothing of the rows outside of its filter, and one that is disabled, or made up
+/// for a plan, nothing of any.
 const KEYS: &str = "\
 SELECT s.name, o.name, i.index_id, i.is_primary_key, c.name \
 FROM sys.indexes AS i \
@@ -33,7 +34,8 @@ JOIN sys.objects AS o ON o.object_id = i.object_id \
 JOIN sys.schemas AS s ON s.schema_id = o.schema_id \
 JOIN sys.index_columns AS k ON k.object_id = i.object_id AND k.index_id = i.index_id \
 JOIN sys.columns AS c ON c.object_id = k.object_id AND c.column_id = k.column_id \
-WHERE i.is_unique = 1 AND i.has_filter = 0 AND k.key_ordinal > 0 AND o.type = 'U' \
+WHERE i.is_unique = 1 AND i.has_filter = 0 AND i.is_disabled = 0 AND i.is_hypothetical = 0 \
+AND k.key_ordinal > 0 AND o.type = 'U' \
 ORDER BY s.name, o.name, i.index_id, k.key_ordinal";
 
 /// The tables and views that fit a pattern.

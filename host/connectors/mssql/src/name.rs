@@ -61,7 +61,9 @@ impl TableName {
 /// For people: brackets only where a name needs them.
 impl fmt::Display for TableName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plain = |part: &str| match part.contains(['.', '[', ']', '"', ' ']) {
+        // White space at an end of a name is read as none of it.
+        let odd = |c: char| matches!(c, '.' | '[' | ']' | '"') || c.is_whitespace();
+        let plain = |part: &str| match part.contains(odd) {
             true => quoted(part),
             false => part.to_owned(),
         };
@@ -141,7 +143,17 @@ mod tests {
         fn whatever_a_name_holds_it_stays_one_name(schema in "[^\0]{1,20}", table in "[^\0]{1,20}") {
             prop_assume!(!table.starts_with('#'));
             let name = TableName { schema, table };
-            prop_assert_eq!(TableName::parse(&name.quoted()), Ok(name));
+            prop_assert_eq!(TableName::parse(&name.quoted()), Ok(name.clone()));
+            prop_assert_eq!(TableName::parse(&name.to_string()), Ok(name));
+        }
+
+        #[test]
+        fn a_name_is_read_as_it_is_shown(
+            schema in "[ab.\"\\[\\] \t\u{a0}\u{2028}]{1,4}",
+            table in "[ab.\"\\[\\] \t\u{a0}\u{2028}]{1,4}",
+        ) {
+            let name = TableName { schema, table };
+            prop_assert_eq!(TableName::parse(&name.to_string()), Ok(name));
         }
 
         #[test]

@@ -1,15 +1,16 @@
 //! Scripts in one transaction, and the table that says which were applied.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use hygge_core::{Applied, Applying, BatchFault, Fault, Result, Stays, async_trait, code};
-use rusqlite::hooks::{AuthAction, AuthContext, Authorization, TransactionOperation};
 use rusqlite::{Connection, Error, ErrorCode};
 
+use crate::watch::{Watch, guard};
 use crate::{fault, script};
 
-const THERE: &str =
-    "SELECT count(*) FROM sqlite_master WHERE type IN ('table', 'view') AND name = 'hygge_applied'";
+const THERE: &str = "\
+SELECT count(*) FROM sqlite_master
+WHERE type IN ('table', 'view') AND name = 'hygge_applied' COLLATE NOCASE";
 
 const CREATE: &str = "\
 CREATE TABLE IF NOT EXISTS main.hygge_applied (
@@ -29,9 +30,10 @@ VALUES (?1, ?2, ?3, strftime('%Y-%m-%d %H:%M:%S', 'now'))";
 
 const LAST: &str = "SELECT file_name, checksum FROM main.hygge_applied ORDER BY id DESC LIMIT 1";
 
-/// What every file finds, whatever the one before it set.
+/// What every file finds, and the record of it, whatever was set before.
 const BEGINS: &str = "\
-PRAGMA ignore_check_constraints = OFF; PRAGMA recursive_triggers = OFF; PRAGMA writable_schema = OFF";
+PRAGMA ignore_check_constraints = OFF; PRAGMA recursive_triggers = OFF; PRAGMA writable_schema = OFF; \
+PRAGMA query_only = OFF; PRAGMA count_changes = OFF";
 
 /// What was applied, in order.
 pub(crate) fn applied(connection: &Connection, shown: &str) -> Result<Vec<Applied>> {
@@ -76,131 +78,6 @@ pub(crate) struct Transaction {
     watch: Arc<Mutex<Watch>>,
 }
 
-/// What a script does to the transaction that it runs in.
-#[derive(Default)]
-struct Watch {
-    /// A script runs, which must leave the transaction alone.
-    guarded: bool,
-    /// It didn't, or would have done something else than it says.
-    refused: Option<Refused>,
-    /// The savepoints that the file has open, in lower case. One that outlives its file would let
-    /// another file undo what this one did, and its record.
-    savepoints: Vec<String>,
-}
-
-#[derive(Clone, Copy)]
-enum Refused {
-    Transaction,
-    ForeignKeys,
-    /// A setting of the database that no transaction changes; SQLite says nothing of it.
-    Setting(&'static str),
-    Record,
-}
-
-/// What of the database stays as it is within a transaction.
-const SETTINGS: [&str; 3] = ["journal_mode", "page_size", "auto_vacuum"];
-
-/// The table of the record.
-const TABLE: &str = "hygge_applied";
-
-impl Refused {
-    fn fault(self) -> Fault {
-        let (why, advice) = match self {
-            Self::Transaction => (
-                "all that is applied is one transaction, which no script begins or ends",
-                "leave BEGIN, COMMIT and ROLLBACK out; what fails is undone anyway",
-            ),
-            Self::ForeignKeys => (
-                "PRAGMA foreign_keys does nothing within a transaction, so what follows would not do \
-                 what it was written for",
-                "leave it out where foreign keys may be looked at; else run the file with the tool \
-                 sqlite3",
-            ),
-            Self::Setting(name) => (
-                &*format!("PRAGMA {name} does nothing within a transaction"),
-                "leave it out, and run it once by itself, with the tool sqlite3",
-            ),
-            Self::Record => (
-                "the table hygge_applied says what was applied, and no script changes it",
-                "leave it alone: without it the files would be run again",
-            ),
-        };
-        Fault::new(
-            code::DESTINATION_UNSUPPORTED,
-            format!("can't run this: {why}"),
-        )
-        .advise(advice)
-    }
-}
-
-impl Watch {
-    fn of(watch: &Mutex<Self>) -> MutexGuard<'_, Self> {
-        watch.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn allows(&mut self, action: &AuthAction<'_>) -> bool {
-        match action {
-            AuthAction::Transaction { .. } if self.guarded => {
-                self.refused = Some(Refused::Transaction);
-                return false;
-            }
-            AuthAction::Pragma {
-                pragma_name,
-                pragma_value: Some(value),
-            } if self.guarded && pragma_name.eq_ignore_ascii_case("foreign_keys") => {
-                // They are looked at already.
-                if ["on", "1", "yes", "true"]
-                    .iter()
-                    .any(|on| value.eq_ignore_ascii_case(on))
-                {
-                    return true;
-                }
-                self.refused = Some(Refused::ForeignKeys);
-                return false;
-            }
-            AuthAction::Pragma {
-                pragma_name,
-                pragma_value: Some(_),
-            } if self.guarded => {
-                let mut settings = SETTINGS.into_iter();
-                if let Some(name) = settings.find(|name| pragma_name.eq_ignore_ascii_case(name)) {
-                    self.refused = Some(Refused::Setting(name));
-                    return false;
-                }
-            }
-            AuthAction::Insert { table_name }
-            | AuthAction::Update { table_name, .. }
-            | AuthAction::Delete { table_name }
-            | AuthAction::CreateTable { table_name }
-            | AuthAction::DropTable { table_name }
-            | AuthAction::AlterTable { table_name, .. }
-            | AuthAction::CreateTrigger { table_name, .. }
-            | AuthAction::CreateTempTrigger { table_name, .. }
-                if self.guarded && table_name.eq_ignore_ascii_case(TABLE) =>
-            {
-                self.refused = Some(Refused::Record);
-                return false;
-            }
-            AuthAction::Savepoint {
-                operation,
-                savepoint_name,
-            } => {
-                let name = savepoint_name.to_ascii_lowercase();
-                let open = self.savepoints.iter().rposition(|open| *open == name);
-                match (operation, open) {
-                    (TransactionOperation::Begin, _) => self.savepoints.push(name),
-                    (TransactionOperation::Release, Some(at)) => self.savepoints.truncate(at),
-                    (TransactionOperation::Rollback, Some(at)) => self.savepoints.truncate(at + 1),
-                    // SQLite says that there is none.
-                    _ => {}
-                }
-            }
-            _ => {}
-        }
-        true
-    }
-}
-
 impl Transaction {
     pub(crate) fn begin(mut connection: Connection, shown: &str) -> Result<Self> {
         let watch = Arc::<Mutex<Watch>>::default();
@@ -239,17 +116,6 @@ impl Transaction {
     }
 }
 
-/// Lets a script do what it likes, but for ending the transaction that it runs in.
-fn guard(
-    watch: &Arc<Mutex<Watch>>,
-) -> impl for<'c> FnMut(AuthContext<'c>) -> Authorization + Send + 'static {
-    let watch = Arc::clone(watch);
-    move |asked| match Watch::of(&watch).allows(&asked.action) {
-        true => Authorization::Allow,
-        false => Authorization::Deny,
-    }
-}
-
 #[async_trait]
 impl Applying for Transaction {
     async fn applied(&mut self) -> Result<Vec<Applied>> {
@@ -262,7 +128,9 @@ impl Applying for Transaction {
 
     async fn batch(&mut self, sql: &str) -> Result<(), BatchFault> {
         Watch::of(&self.watch).guarded = true;
-        let ran = script::run(&self.connection, sql);
+        let ran = script::run(&self.connection, sql, &|statement| {
+            Watch::of(&self.watch).prepared(statement.is_explain() != 0);
+        });
         Watch::of(&self.watch).guarded = false;
         let (error, at) = match ran {
             // Some errors, and RAISE(ROLLBACK) of a trigger, end it as well.
@@ -282,6 +150,8 @@ impl Applying for Transaction {
             "within a transaction",
             "within transaction",
             "inside a transaction",
+            // PRAGMA wal_checkpoint says it so.
+            "table is locked",
         ];
         let refused = Watch::of(&self.watch).refused;
         let fault = if let Some(refused) = refused {
@@ -316,12 +186,36 @@ impl Applying for Transaction {
                  nothing was applied",
             ));
         }
-        let what = "can't record what was applied to";
-        self.execute(CREATE, what)?;
+        let what = format!(
+            "can't record that {} was applied to {}",
+            applied.file, self.shown
+        );
+        let wrong = |error: Error| {
+            let fault = fault::of(&what, &error);
+            fault.advise("mend it, and apply again: nothing was applied")
+        };
+        self.connection.execute_batch(BEGINS).map_err(wrong)?;
+        self.connection.execute_batch(CREATE).map_err(wrong)?;
         let batches = i64::try_from(applied.batches).unwrap_or(i64::MAX);
         let values = rusqlite::params![applied.file, applied.checksum, batches];
-        let ran = self.connection.execute(INSERT, values);
-        let added = ran.map_err(|error| fault::of(&format!("{what} {}", self.shown), &error))?;
+        let added = self.connection.execute(INSERT, values).map_err(wrong)?;
+        // It can be written to also where the schema has it no more.
+        let there: i64 = self
+            .connection
+            .query_row(THERE, [], |row| row.get(0))
+            .map_err(wrong)?;
+        if there == 0 {
+            return Err(Fault::new(
+                code::DESTINATION_UNSUPPORTED,
+                format!(
+                    "{} takes the table hygge_applied out of the schema",
+                    applied.file
+                ),
+            )
+            .advise(
+                "leave it alone: without it the files would be run again; nothing was applied",
+            ));
+        }
         // A trigger on it may pass the row over, or take it out.
         let last = self.connection.query_row(LAST, (), |row| {
             Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
@@ -332,7 +226,7 @@ impl Applying for Transaction {
             true => Ok(()),
             false => Err(Fault::new(
                 code::DESTINATION_IO,
-                format!("{what} {}: the table hygge_applied took no row", self.shown),
+                format!("{what}: the table hygge_applied took no row"),
             )
             .advise("drop the trigger on it, and apply again: nothing was applied")),
         }

@@ -3,7 +3,7 @@
 use hygge_core::{
     CatalogueColumn, CatalogueKey, CatalogueTable, Fault, Moment, Result, code, fits_pattern,
 };
-use rusqlite::{Connection, Error};
+use rusqlite::{Connection, Error, ErrorCode};
 
 use crate::fault;
 
@@ -11,7 +11,7 @@ use crate::fault;
 const TABLES: &str = "\
 SELECT name, type FROM pragma_table_list
 WHERE schema = 'main' AND type IN ('table', 'view', 'virtual')
-AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name <> 'hygge_applied'
+AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name <> 'hygge_applied' COLLATE NOCASE
 ORDER BY name";
 
 const COLUMNS: &str =
@@ -60,31 +60,18 @@ fn plain(pattern: &str) -> Result<&str> {
             code::CONFIG,
             format!("SQLite has no schema {schema:?}"),
         )
-        .advise(format!("write the name alone: --tables '{table}'"))),
+        .advise(format!(
+            "write the name alone: --tables '{table}'; one that has a dot in it: --tables 'main.{pattern}'"
+        ))),
     }
 }
 
 fn table(connection: &Connection, name: String, view: bool) -> Result<CatalogueTable, Error> {
-    let mut columns = Vec::new();
-    let mut primary: Vec<(i64, String)> = Vec::new();
-    let mut statement = connection.prepare(COLUMNS)?;
-    let mut rows = statement.query([&name])?;
-    while let Some(row) = rows.next()? {
-        let (column, type_name): (String, String) = (row.get(0)?, row.get(1)?);
-        let (not_null, nth): (bool, i64) = (row.get(2)?, row.get(3)?);
-        if nth > 0 {
-            primary.push((nth, column.clone()));
-        }
-        columns.push(CatalogueColumn {
-            moment: moment(&type_name),
-            nullable: !not_null,
-            moves: true,
-            name: column,
-            type_name,
-        });
-    }
-    primary.sort();
-    let primary: Vec<String> = primary.into_iter().map(|(_, column)| column).collect();
+    let (columns, primary) = match columns(connection, &name) {
+        // A view of what isn't there any more, or a virtual table of what this SQLite hasn't.
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::Unknown) => Default::default(),
+        read => read?,
+    };
     let key = match primary.is_empty() {
         false => Some(CatalogueKey {
             columns: primary,
@@ -100,6 +87,41 @@ fn table(connection: &Connection, name: String, view: bool) -> Result<CatalogueT
         columns,
         key,
     })
+}
+
+/// The columns of a table, and those of its primary key.
+fn columns(
+    connection: &Connection,
+    table: &str,
+) -> Result<(Vec<CatalogueColumn>, Vec<String>), Error> {
+    let mut columns = Vec::new();
+    let mut primary: Vec<(i64, String)> = Vec::new();
+    let mut statement = connection.prepare(COLUMNS)?;
+    let mut rows = statement.query([table])?;
+    while let Some(row) = rows.next()? {
+        let (column, type_name): (String, String) = (row.get(0)?, row.get(1)?);
+        let (not_null, nth): (bool, i64) = (row.get(2)?, row.get(3)?);
+        if nth > 0 {
+            primary.push((nth, column.clone()));
+        }
+        columns.push(CatalogueColumn {
+            moment: moment(&type_name),
+            nullable: !not_null,
+            moves: true,
+            name: column,
+            type_name,
+        });
+    }
+    // The number of a row takes no NULL, whatever the catalogue says of it.
+    if let [(_, key)] = &primary[..] {
+        let key = columns.iter_mut().find(|column| column.name == *key);
+        if let Some(key) = key.filter(|key| key.type_name.eq_ignore_ascii_case("integer")) {
+            key.nullable = false;
+        }
+    }
+    primary.sort();
+    let primary = primary.into_iter().map(|(_, column)| column).collect();
+    Ok((columns, primary))
 }
 
 /// The narrowest unique index over columns that take no NULL.

@@ -12,11 +12,7 @@ pub(crate) fn of(what: &str, error: &Error) -> Fault {
         other => other.to_string(),
     };
     let number = error.sqlite_error_code();
-    let busy = matches!(
-        number,
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
-    );
-    let fault_code = if busy {
+    let fault_code = if number == Some(ErrorCode::DatabaseBusy) {
         code::LOCKED
     } else {
         code::DESTINATION_IO
@@ -29,7 +25,8 @@ pub(crate) fn of(what: &str, error: &Error) -> Fault {
         Some(ErrorCode::NotADatabase) => {
             fault.advise("look at `path` of the connection: the file there is something else")
         }
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => fault
+        // Not where it is locked, which is by somebody of the same connection.
+        Some(ErrorCode::DatabaseBusy) => fault
             .retryable()
             .advise("somebody else writes to it; run again when they are done"),
         _ => fault,

@@ -9,6 +9,7 @@ mod catalogue;
 mod fault;
 mod script;
 mod semicolons;
+mod watch;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -6,22 +6,28 @@
 //! statement: within a trigger it isn't. A piece ends in no text, name or comment, so what is run is what
 //! would have been run of the whole.
 
+use std::ops::Range;
+
 use rusqlite::fallible_iterator::FallibleIterator as _;
-use rusqlite::{Batch, Connection, Error};
+use rusqlite::{Batch, Connection, Error, Statement};
 
 use crate::semicolons::Semicolons;
 
 /// What SQLite says of a statement that could go on.
 const INCOMPLETE: &str = "incomplete input";
 
-/// Runs the statements of a text; an error comes with where its statement, or the word that is wrong,
-/// begins.
-pub(crate) fn run(connection: &Connection, sql: &str) -> Result<(), (Error, usize)> {
+/// Runs the statements of a text, `prepared` being told of each before; an error comes with where its
+/// statement, or the word that is wrong, begins.
+pub(crate) fn run(
+    connection: &Connection,
+    sql: &str,
+    prepared: &dyn Fn(&Statement<'_>),
+) -> Result<(), (Error, usize)> {
     let mut semicolons = Semicolons::of(sql);
     let mut at = 0;
     while let Some(semicolon) = semicolons.next() {
         let mut end = semicolon.end;
-        while !piece(connection, sql, at, end)? {
+        while !piece(connection, sql, at..end, prepared)? {
             let closing = semicolons.find(|semicolon| semicolon.closes);
             end = closing.map_or(sql.len(), |semicolon| semicolon.end);
         }
@@ -34,8 +40,8 @@ pub(crate) fn run(connection: &Connection, sql: &str) -> Result<(), (Error, usiz
 fn piece(
     connection: &Connection,
     sql: &str,
-    mut at: usize,
-    end: usize,
+    Range { start: mut at, end }: Range<usize>,
+    prepared: &dyn Fn(&Statement<'_>),
 ) -> Result<bool, (Error, usize)> {
     let mut statements = Batch::new(connection, &sql[at..end]);
     at += blank(&sql[at..end]);
@@ -61,6 +67,7 @@ fn piece(
                 return Err((error, word.unwrap_or(at)));
             }
         };
+        prepared(&statement);
         let mut step = || {
             let mut rows = statement.query([])?;
             while rows.next()?.is_some() {}
@@ -71,11 +78,12 @@ fn piece(
     }
 }
 
-/// How much of a text comes before its first word.
+/// How much of a text comes before its first word. SQLite passes over a byte order mark as over a space.
 fn blank(text: &str) -> usize {
     let mut rest = text;
     loop {
-        rest = rest.trim_start_matches(|c: char| c.is_whitespace() || c == ';');
+        rest =
+            rest.trim_start_matches(|c: char| c.is_whitespace() || matches!(c, ';' | '\u{feff}'));
         let after = if let Some(comment) = rest.strip_prefix("--") {
             comment.split_once('\n').map(|(_, after)| after)
         } else if let Some(comment) = rest.strip_prefix("/*") {
@@ -96,6 +104,7 @@ mod tests {
         for (text, word) in [
             ("x", "x"),
             (" -- a\n ;\n/* b * */ x y", "x y"),
+            ("\u{feff}\n\u{feff}x", "x"),
             ("-- a", ""),
             ("/* a", ""),
         ] {
@@ -106,7 +115,7 @@ mod tests {
     fn ran(sql: &str) -> (Result<(), String>, usize, i64) {
         let connection = Connection::open_in_memory().unwrap();
         connection.execute_batch("CREATE TABLE x (v)").unwrap();
-        let ran = run(&connection, sql);
+        let ran = run(&connection, sql, &|_| {});
         let at = ran.as_ref().err().map_or(0, |(_, at)| *at);
         let count = "SELECT count(*) FROM x";
         let rows = connection.query_row(count, (), |row| row.get(0)).unwrap();
@@ -176,6 +185,14 @@ mod tests {
         for script in ["SELECT $a(;DELETE FROM x;);", "SELECT $a(');', ?;"] {
             assert!(ran(script).0.is_err(), "{script}");
         }
+    }
+
+    #[test]
+    fn a_mark_in_the_middle_is_a_space() {
+        let trigger = "CREATE TRIGGER t AFTER INSERT ON x WHEN new.v = 1 BEGIN SELECT CASE 1 WHEN 1 THEN 2 \
+                       END; INSERT INTO x VALUES (2); \u{feff}END;";
+        let sql = format!("SELECT 1;\n\u{feff}{trigger}\n\u{feff}\nINSERT INTO x VALUES (1);");
+        assert_eq!(ran(&sql), (Ok(()), 0, 2));
     }
 
     #[test]

@@ -13,7 +13,7 @@ pub(crate) struct Semicolons<'a> {
 pub(crate) struct Semicolon {
     /// Where what it ends is over.
     pub(crate) end: usize,
-    /// The word END stands before it, so it may be a trigger's last.
+    /// Nothing but the word END stands between it and the one before, so it may be a trigger's last.
     pub(crate) closes: bool,
 }
 
@@ -33,11 +33,11 @@ impl Iterator for Semicolons<'_> {
         if self.at == self.sql.len() {
             return None;
         }
-        let mut closes = false;
+        let (mut empty, mut closes) = (true, false);
         loop {
             let rest = &self.sql[self.at..];
             // A quote that is written twice ends one text and begins the next.
-            let length = match rest {
+            let (length, blank) = match rest {
                 [] | [b';', ..] => {
                     self.at += rest.len().min(1);
                     return Some(Semicolon {
@@ -45,18 +45,21 @@ impl Iterator for Semicolons<'_> {
                         closes,
                     });
                 }
-                [b'-', b'-', ..] => through(rest, 2, b"\n"),
-                [b'/', b'*', ..] => through(rest, 2, b"*/"),
-                [quote @ (b'\'' | b'"' | b'`'), ..] => through(rest, 1, &[*quote]),
-                [b'[', ..] => through(rest, 1, b"]"),
+                [b'-', b'-', ..] => (through(rest, 2, b"\n"), true),
+                [b'/', b'*', ..] => (through(rest, 2, b"*/"), true),
+                [0xef, 0xbb, 0xbf, ..] => (3, true),
+                [quote @ (b'\'' | b'"' | b'`'), ..] => (through(rest, 1, &[*quote]), false),
+                [b'[', ..] => (through(rest, 1, b"]"), false),
                 [byte, ..] if in_word(*byte) => {
                     let others = rest.iter().position(|byte| !in_word(*byte));
-                    let length = others.unwrap_or(rest.len());
-                    closes = rest[..length].eq_ignore_ascii_case(b"end");
-                    length
+                    (others.unwrap_or(rest.len()), false)
                 }
-                _ => 1,
+                [byte, ..] => (1, byte.is_ascii_whitespace()),
             };
+            if !blank {
+                closes = empty && rest[..length].eq_ignore_ascii_case(b"end");
+                empty = false;
+            }
             self.at += length;
         }
     }
@@ -98,6 +101,16 @@ mod tests {
             (
                 "END;end -- ;\n;bend;",
                 vec![("END;", true), ("end -- ;\n;", true), ("bend;", false)],
+            ),
+            (
+                "CASE a WHEN b THEN c END; /* a */\u{feff}END;END a;'a'END;(END;",
+                vec![
+                    ("CASE a WHEN b THEN c END;", false),
+                    (" /* a */\u{feff}END;", true),
+                    ("END a;", false),
+                    ("'a'END;", false),
+                    ("(END;", false),
+                ],
             ),
             ("a 'b;", vec![("a 'b;", false)]),
             ("a /* b;", vec![("a /* b;", false)]),

@@ -88,15 +88,6 @@ enum Stored {
 }
 
 impl Named {
-    /// A table's name as the database tells it from others: only one of them minds the case of names
-    /// in quotes.
-    fn name(self, table: &str) -> String {
-        match self {
-            Self::Postgres => table.to_owned(),
-            Self::Mssql | Self::Duckdb | Self::Sqlite => table.to_lowercase(),
-        }
-    }
-
     fn dialect(self) -> Dialect {
         match self {
             Self::Mssql => Dialect::Mssql,
@@ -227,8 +218,8 @@ async fn of_entities(
         let key = if args.key.is_empty() { &own } else { &args.key };
         let table = table_of(planned);
         let made = args.statement(&schema, &profile, &table, key, &source)?;
-        let same =
-            |each: &&Statement| args.dialect.name(&each.table) == args.dialect.name(&made.table);
+        let dialect = args.dialect.dialect();
+        let same = |each: &&Statement| dialect.folded(&each.table) == dialect.folded(&made.table);
         if let Some(other) = statements.iter().find(same) {
             return Err(Complaint::usage(format!(
                 "two entities would both be table {}",
