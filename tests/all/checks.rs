@@ -187,6 +187,40 @@ fn what_was_seen_before_a_kill_counts() {
     assert!(!project.path("lake/sales").exists());
 }
 
+/// No more than are written in the end, however many splits have some.
+#[test]
+fn rows_that_fail_are_kept_once_for_all_splits() {
+    let project = Project::new();
+    project.flow(
+        "sales",
+        "home: {path: data/, split_size: 64 KiB}\nstore: lake/sales\nchecks:\n  \
+         - {type: not_null, columns: customer, rejects: bad, severity: warn}\n",
+    );
+    let rows: String = (0..400)
+        .map(|id| format!("{id},,{}\n", "x".repeat(200)))
+        .collect();
+    for file in 0..20 {
+        let text = format!("id,customer,note\n{rows}");
+        project.write(&format!("data/{file}.csv"), text);
+    }
+    let killed = project
+        .hygge("start --concurrency 1")
+        .failpoints("entity.checked=kill")
+        .run();
+    assert!(killed.was_killed(), "{killed}");
+    let kept = project.path("bad/sales.sales.1-not_null.ndjson");
+    let kept = std::fs::read_to_string(kept).unwrap();
+    assert_eq!(kept.lines().count(), 1_000);
+    let stored = project.path(".hygge/state/sales/sales.attempt.jsonl");
+    let stored = std::fs::read_to_string(stored).unwrap();
+    assert_eq!(
+        stored.lines().filter(|line| line.contains("xxx")).count(),
+        3
+    );
+    project.hygge("start").succeed();
+    assert_eq!(project.content("lake/sales").rows, 8_000);
+}
+
 #[test]
 fn a_kill_after_the_verdict_commits_nothing_twice() {
     let project = project("  - {type: unique, key: id}\n");
