@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use arrow_array::types::Int32Type;
-use arrow_array::{ArrayRef, DictionaryArray, Int32Array, Int64Array, RecordBatch, StringArray};
+use arrow_array::{
+    Array, ArrayRef, DictionaryArray, Int32Array, Int64Array, RecordBatch, StringArray, StructArray,
+};
+use arrow_schema::Field;
 
 use crate::harness::{Database, Project};
 
@@ -17,10 +20,14 @@ fn words() -> Vec<u8> {
         ("id", ids, false),
         ("word", Arc::new(words) as ArrayRef, true),
     ];
-    let rows = RecordBatch::try_from_iter_with_nullable(columns).unwrap();
+    bytes(&RecordBatch::try_from_iter_with_nullable(columns).unwrap())
+}
+
+/// An Arrow file.
+fn bytes(rows: &RecordBatch) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut writer = arrow_ipc::writer::FileWriter::try_new(&mut bytes, &rows.schema()).unwrap();
-    writer.write(&rows).unwrap();
+    writer.write(rows).unwrap();
     writer.finish().unwrap();
     drop(writer);
     bytes
@@ -52,6 +59,35 @@ fn null_stays_null_wherever_it_is_said() {
     );
     let peeked = project.hygge("peek lines.lines --format json").succeed();
     assert_eq!(peeked.stdout, all);
+}
+
+/// Each file has words of its own, and what is written has one dictionary a column at most.
+#[test]
+fn words_within_others_settle_in_arrow_files() {
+    let project = Project::new();
+    for (file, word) in [("a", "one"), ("b", "two")] {
+        let words = DictionaryArray::<Int32Type>::from_iter([word]);
+        let field = Arc::new(Field::new("word", words.data_type().clone(), true));
+        let within = StructArray::from(vec![(field, Arc::new(words) as ArrayRef)]);
+        let rows = RecordBatch::try_from_iter([("s", Arc::new(within) as ArrayRef)]).unwrap();
+        project.write(&format!("data/{file}.arrow"), bytes(&rows));
+    }
+    project.flow(
+        "f",
+        "home: {type: arrow, path: data}\nstore: {type: arrow, path: out}\n",
+    );
+    project.hygge("start").succeed();
+    let shown = project.hygge("peek f.f --format json").succeed().stdout;
+    project.flow(
+        "f",
+        "home: {type: arrow, path: out}\nstore: {type: ndjson, path: lines}\n",
+    );
+    let settled = project.hygge("peek f.f --format json").succeed().stdout;
+    assert_eq!(settled, shown);
+    assert!(
+        settled.contains("one") && settled.contains("two"),
+        "{settled}"
+    );
 }
 
 #[test]

@@ -11,7 +11,7 @@ use hygge_core::{Bound, Context, Fault, OPERATION_COLUMN, Problem, Result, code}
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::kind::{Column, Spec, Values, at, column_wise, problem};
+use crate::kind::{Column, Spec, Values, at, column_wise, none_named, problem};
 use crate::scalar::Scalar;
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -30,7 +30,9 @@ impl Spec for Constant {
     fn problems(&self) -> Vec<Problem> {
         let nameless = self.columns.contains_key("");
         let told = nameless.then(|| problem(&at("columns", ""), "a column needs a name", None));
-        told.into_iter().collect()
+        let mut problems = none_named(Self::NAME, self.columns.is_empty());
+        problems.extend(told);
+        problems
     }
 
     fn describe(&self) -> String {

@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef, Scalar as One, StringArray};
+use arrow_array::{Array, ArrayRef, Scalar as One, StringArray, make_array};
 use arrow_schema::{DataType, Field, SchemaRef};
 use arrow_select::zip::zip;
-use hygge_core::{Bound, Context, Fault, Result, code, type_name};
+use hygge_core::{Bound, Context, Fault, Problem, Result, code, type_name};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::convert::Conversion;
-use crate::kind::{Column, Kept, Spec, Values, column_wise, find};
+use crate::kind::{Column, Kept, Spec, Values, column_wise, find, none_named};
 use crate::scalar::Scalar;
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -25,6 +25,10 @@ pub(crate) struct FillNull {
 impl Spec for FillNull {
     const NAME: &'static str = "fill_null";
     const SUMMARY: &'static str = "puts a value where there is none";
+
+    fn problems(&self) -> Vec<Problem> {
+        none_named(Self::NAME, self.columns.is_empty())
+    }
 
     fn describe(&self) -> String {
         let names: Vec<&str> = self.columns.keys().map(String::as_str).collect();
@@ -86,12 +90,21 @@ fn one(name: &str, value: &Scalar, data_type: &DataType) -> Result<ArrayRef> {
             .advise("write it in quotes, so that it stays as it is: `\"1.10\"`"));
     }
     let text: ArrayRef = Arc::new(StringArray::from(vec![value.text()]));
-    let conversion = Conversion::new(&DataType::Utf8, data_type).map_err(|_| wrong())?;
+    // A moment is the same in every zone, and of a named one nobody here knows the history.
+    let read = match data_type {
+        DataType::Timestamp(unit, Some(_)) => DataType::Timestamp(*unit, Some("+00:00".into())),
+        other => other.clone(),
+    };
+    let conversion = Conversion::new(&DataType::Utf8, &read).map_err(|_| wrong())?;
     let made = conversion.lenient(&text)?;
-    match made.is_null(0) {
-        true => Err(wrong()),
-        false => Ok(made),
+    if made.is_null(0) {
+        return Err(wrong());
     }
+    let named = made.to_data().into_builder().data_type(data_type.clone());
+    let named = named.build();
+    named
+        .map(make_array)
+        .map_err(|error| Fault::internal(format!("fill_null failed: {error}")))
 }
 
 fn fill(column: &ArrayRef, value: &ArrayRef) -> Result<ArrayRef> {

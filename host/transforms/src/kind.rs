@@ -184,6 +184,15 @@ pub fn problem(key: &str, message: impl Into<String>, advice: Option<String>) ->
     }
 }
 
+/// A map of columns in which a `~` took away the last.
+pub(crate) fn none_named(transform: &str, none: bool) -> Vec<Problem> {
+    let named = || {
+        let message = format!("{transform} names no column: `~` takes one out of the list");
+        problem("columns", message, None)
+    };
+    none.then(named).into_iter().collect()
+}
+
 /// The pointer to a column's setting (RFC 6901).
 pub fn at(key: &str, column: &str) -> String {
     format!("{key}/{}", column.replace('~', "~0").replace('/', "~1"))

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Decimal128Type, Float64Type, Int64Type};
+use arrow_array::types::{Decimal128Type, Float64Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{
     Array, BooleanArray, Decimal128Array, DurationSecondArray, Float64Array, Int32Array,
     Int64Array, ListArray, StringArray, TimestampMicrosecondArray, TimestampSecondArray,
@@ -416,6 +416,33 @@ fn nulls_are_filled_with_a_value_of_the_column_s_type() {
             "{fault:?}"
         );
         assert!(!format!("{fault:?}").contains("secret"));
+    }
+}
+
+/// A moment in a named zone is that of its offset or of UTC.
+#[test]
+fn moments_of_a_named_zone_are_filled() {
+    let zone = Some("Europe/Berlin".into());
+    let given = batch(vec![(
+        "at",
+        new_null_array(&DataType::Timestamp(TimeUnit::Microsecond, zone), 1),
+    )]);
+    for (text, seconds) in [
+        ("1970-01-01T00:00:07Z", 7),
+        ("1970-01-01T01:00:08+01:00", 8),
+    ] {
+        let out = run("fill_null", json!({"columns": {"at": text}}), &given).unwrap();
+        assert_eq!(out.column(0).data_type(), given.column(0).data_type());
+        let at = out.column(0).as_primitive::<TimestampMicrosecondType>();
+        assert_eq!(at.value(0), seconds * 1_000_000);
+    }
+}
+
+#[test]
+fn a_list_that_names_no_column_is_refused() {
+    for kind in ["fill_null", "constant"] {
+        let wrong = problems(kind, json!({"columns": {}}));
+        assert!(wrong[0].contains("names no column"), "{wrong:?}");
     }
 }
 

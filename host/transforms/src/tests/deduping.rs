@@ -4,7 +4,7 @@ use std::path::Path;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{
-    DictionaryArray, Float64Array, Int8Array, Int64Array, StringArray, new_null_array,
+    DictionaryArray, Float64Array, Int8Array, Int64Array, StringArray, StructArray, new_null_array,
 };
 use hygge_core::Memory;
 use proptest::prelude::*;
@@ -254,13 +254,11 @@ fn dictionaries_have_room_for_the_words_of_all_batches() {
             let words: StringArray = words.collect();
             let numbers = Int8Array::from_iter_values(0..100);
             let ids = Int64Array::from_iter_values(batch * 100..(batch + 1) * 100);
-            let columns: [(&str, ArrayRef); 2] = [
-                ("id", Arc::new(ids)),
-                (
-                    "d",
-                    Arc::new(DictionaryArray::new(numbers, Arc::new(words))),
-                ),
-            ];
+            let d: ArrayRef = Arc::new(DictionaryArray::new(numbers, Arc::new(words)));
+            let within = Field::new("d", d.data_type().clone(), true);
+            let within = StructArray::from(vec![(Arc::new(within), Arc::clone(&d))]);
+            let columns: [(&str, ArrayRef); 3] =
+                [("id", Arc::new(ids)), ("d", d), ("s", Arc::new(within))];
             RecordBatch::try_from_iter(columns).unwrap()
         })
         .collect();
@@ -268,6 +266,9 @@ fn dictionaries_have_room_for_the_words_of_all_batches() {
     let settings = json!({"key": "id", "order_by": "id"});
     let kept = dedupe(settings, &batches, 1 << 20, folder.path()).unwrap();
     let words = arrow_cast::cast(kept.column(1), &DataType::Utf8).unwrap();
+    let within = kept.column(2).as_struct().column(0);
+    let within = arrow_cast::cast(within, &DataType::Utf8).unwrap();
+    assert_eq!(&within, &words);
     let ids = kept.column(0).as_primitive::<Int64Type>();
     let words = words.as_string::<i32>();
     assert_eq!(kept.num_rows(), 500);

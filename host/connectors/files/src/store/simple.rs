@@ -8,7 +8,7 @@ use arrow_ipc::CompressionType;
 use arrow_ipc::writer::{FileWriter, IpcWriteOptions};
 use arrow_json::LineDelimitedWriter;
 use arrow_json::writer::{LineDelimited, WriterBuilder};
-use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
+use arrow_schema::{ArrowError, DataType, Field, FieldRef, Schema, SchemaRef};
 use flate2::write::GzEncoder;
 use hygge_core::{Context, Fault, Result};
 
@@ -158,17 +158,26 @@ impl Encoder {
 /// The schema with plain values for dictionaries. The file form of IPC takes one dictionary a
 /// column, and each batch comes with its own.
 fn without_dictionaries(schema: &SchemaRef) -> SchemaRef {
-    let fields = schema.fields().iter().map(|field| match field.data_type() {
-        DataType::Dictionary(_, values) => Arc::new(
-            Field::new(field.name(), values.as_ref().clone(), field.is_nullable())
-                .with_metadata(field.metadata().clone()),
-        ),
-        _ => Arc::clone(field),
-    });
+    let fields = schema.fields().iter().map(without_words);
     Arc::new(Schema::new_with_metadata(
         fields.collect::<Vec<_>>(),
         schema.metadata().clone(),
     ))
+}
+
+fn without_words(field: &FieldRef) -> FieldRef {
+    use DataType as T;
+    let plain = match field.data_type() {
+        T::Dictionary(_, values) => values.as_ref().clone(),
+        T::List(item) => T::List(without_words(item)),
+        T::LargeList(item) => T::LargeList(without_words(item)),
+        T::FixedSizeList(item, size) => T::FixedSizeList(without_words(item), *size),
+        T::Struct(parts) => T::Struct(parts.iter().map(without_words).collect()),
+        T::Map(entries, sorted) => T::Map(without_words(entries), *sorted),
+        _ => return Arc::clone(field),
+    };
+    let named = Field::new(field.name(), plain, field.is_nullable());
+    Arc::new(named.with_metadata(field.metadata().clone()))
 }
 
 /// An open CSV, NDJSON or Arrow file.
