@@ -1,7 +1,7 @@
 //! What was run, and which file it is by now.
 //!
-//! A file that is only renamed is recorded as well, with no batches run, so that what was run goes on
-//! under its new name and is no other file's any more.
+//! A file that is only renamed is recorded as well, with the name that it had, so that what was run goes
+//! on under its new name and is no other file's any more.
 
 use std::path::{Path, PathBuf};
 
@@ -19,8 +19,6 @@ pub(crate) struct Run<'a> {
     place: PathBuf,
     /// Its name leads there through a link, which may have led somewhere else.
     linked: bool,
-    /// Whether it ran anything.
-    ran: bool,
     stands: Stands,
 }
 
@@ -73,11 +71,7 @@ impl<'a> Known<'a> {
     }
 
     fn note(&mut self, last: &'a Applied, place: PathBuf, linked: bool) {
-        let ran = last.batches > 0;
-        let renamed = match ran {
-            true => None,
-            false => self.renamed(last, &place),
-        };
+        let renamed = self.renamed(last);
         for (at, run) in self.0.iter_mut().enumerate() {
             let same = run.last.file == last.file || (run.place == place && !run.linked && !linked);
             if same && run.stands == Stands::There && Some(at) != renamed {
@@ -98,31 +92,32 @@ impl<'a> Known<'a> {
                 last,
                 place,
                 linked,
-                ran,
                 stands: Stands::There,
             }),
         }
     }
 
-    /// The run that has another name from here on. What has no place comes first; and in one apply another
-    /// file may have been run in its place before this is recorded.
-    fn renamed(&self, last: &Applied, place: &Path) -> Option<usize> {
-        let rank = |stands| match stands {
-            Stands::Displaced => 2,
-            Stands::Replaced => 1,
-            Stands::There => 0,
-        };
-        let same = self.0.iter().enumerate().filter(|(_, run)| {
-            let elsewhere = run.stands != Stands::There || run.place != *place;
-            run.ran && run.last.checksum == last.checksum && elsewhere
-        });
-        same.max_by_key(|(at, run)| (rank(run.stands), *at))
-            .map(|(at, _)| at)
+    /// The run that has another name from here on. In the same apply another file may have been run in
+    /// its place before that is recorded.
+    fn renamed(&self, last: &Applied) -> Option<usize> {
+        let from = last.renamed_from.as_ref()?;
+        let mut runs = self.0.iter();
+        runs.rposition(|run| run.last.file == *from && run.last.checksum == last.checksum)
     }
 
-    /// What a script's file was last.
+    /// What a script's file was last. Where a link leads by now is the least that can be said of it.
     pub(crate) fn last(&self, script: &Script) -> Option<usize> {
-        self.0.iter().rposition(|run| run.is_of(script))
+        let ways: [&dyn Fn(&Run<'_>) -> bool; 4] = [
+            &|run| run.last.checksum == script.checksum,
+            &|run| run.last.file == script.name,
+            &|run| !run.linked,
+            &|_| true,
+        ];
+        let mut found = ways.iter().filter_map(|way| {
+            let mut runs = self.0.iter();
+            runs.rposition(|run| run.is_of(script) && way(run))
+        });
+        found.next()
     }
 
     /// What may have been a script under another name: that of a file which has its text no more. One
@@ -133,11 +128,24 @@ impl<'a> Known<'a> {
         scripts: &[Script],
         root: &Path,
     ) -> impl Iterator<Item = usize> {
-        let same = self.0.iter().enumerate().rev().filter(move |(_, run)| {
+        let same = self.0.iter().enumerate().rev().filter(move |(at, run)| {
             let alike = run.last.checksum == script.checksum;
-            run.stands != Stands::Replaced && alike && !run.is_kept(scripts, root)
+            let replaced = run.stands == Stands::Replaced || self.edited_by_a_link(*at);
+            alike && !replaced && !run.is_kept(scripts, root)
         });
         same.map(|(at, _)| at)
+    }
+
+    /// Whether its file was run again since, under the name of a link to it.
+    fn edited_by_a_link(&self, at: usize) -> bool {
+        let later = self.0.get(at + 1..).unwrap_or_default();
+        let run = self.0.get(at).filter(|run| !run.linked);
+        run.is_some_and(|run| {
+            let again = |later: &Run<'_>| later.linked && later.place == run.place;
+            later
+                .iter()
+                .any(|later| again(later) && later.stands == Stands::There)
+        })
     }
 
     pub(crate) fn get(&self, at: usize) -> Option<&'a Applied> {

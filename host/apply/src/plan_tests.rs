@@ -21,6 +21,7 @@ fn applied(file: &str, checksum: &str) -> Applied {
         file: file.into(),
         checksum: checksum.into(),
         batches: 1,
+        renamed_from: None,
         at: "2026-01-02 03:04:05".into(),
     }
 }
@@ -120,7 +121,11 @@ fn files_are_renumbered() {
     let refused = of(&given).unwrap_err();
     insta::assert_snapshot!(refused.message, @"1.sql has another text than what was applied under that name, which is a.sql now");
     // Once the record says where that is, its name is free.
-    let noted = [before[0].clone(), before[1].clone(), renamed("a.sql", "a")];
+    let noted = [
+        before[0].clone(),
+        before[1].clone(),
+        renamed("1.sql", "a.sql", "a"),
+    ];
     let what = [What::Apply, What::Unchanged(noted[2].clone())];
     assert_eq!(planned(&root, &given, &noted).unwrap(), what);
     let given = [("1.sql", "new")];
@@ -136,9 +141,10 @@ fn files_are_renumbered() {
     }
 }
 
-fn renamed(file: &str, checksum: &str) -> Applied {
+fn renamed(from: &str, file: &str, checksum: &str) -> Applied {
     Applied {
         batches: 0,
+        renamed_from: Some(from.into()),
         ..applied(file, checksum)
     }
 }
@@ -146,7 +152,7 @@ fn renamed(file: &str, checksum: &str) -> Applied {
 #[test]
 fn what_was_run_once_is_one_file() {
     let root = TempDir::new().unwrap();
-    let before = [applied("a.sql", "1"), renamed("b.sql", "1")];
+    let before = [applied("a.sql", "1"), renamed("a.sql", "b.sql", "1")];
     let unchanged = What::Unchanged(before[1].clone());
     // Copies of a file that was renamed are new, and so is all but one of those that were at once.
     let given = [("b.sql", "1"), ("c.sql", "1")];
@@ -157,6 +163,34 @@ fn what_was_run_once_is_one_file() {
     // It may be renamed once more.
     let given = [("c.sql", "1")];
     let what = [What::Renamed(before[1].clone())];
+    assert_eq!(planned(&root, &given, &before).unwrap(), what);
+}
+
+/// The record says which of them has another name.
+#[test]
+fn files_of_one_text_are_two() {
+    let root = TempDir::new().unwrap();
+    let before = [
+        applied("a.sql", "1"),
+        applied("b.sql", "1"),
+        renamed("a.sql", "c.sql", "1"),
+    ];
+    let given = [("b.sql", "1"), ("c.sql", "1")];
+    let what = [&before[1], &before[2]].map(|each| What::Unchanged(each.clone()));
+    assert_eq!(planned(&root, &given, &before).unwrap(), what);
+    let edited = [("b.sql", "2"), ("c.sql", "1")];
+    let refused = planned(&root, &edited, &before).unwrap_err();
+    assert!(refused.message.contains("b.sql was edited"), "{refused}");
+    // With its text gone, that of the other isn't taken for it.
+    fs::write(root.path().join("b.sql"), "SELECT 1").unwrap();
+    let there = checksum(&root.path().join("b.sql")).unwrap();
+    let before = [
+        applied("a.sql", &there),
+        applied("b.sql", &there),
+        renamed("a.sql", "c.sql", &there),
+    ];
+    let given = [("c.sql", there.as_str()), ("e.sql", &there)];
+    let what = [What::Unchanged(before[2].clone()), What::Apply];
     assert_eq!(planned(&root, &given, &before).unwrap(), what);
 }
 
@@ -174,14 +208,18 @@ fn names_may_be_those_of_others() {
         planned(&root, &given, &before).unwrap(),
         [moved(1), moved(0)]
     );
-    let noted = [before[0].clone(), before[1].clone(), renamed("1.sql", "b")];
+    let noted = [
+        before[0].clone(),
+        before[1].clone(),
+        renamed("2.sql", "1.sql", "b"),
+    ];
     let given = [("2.sql", "a")];
     assert_eq!(planned(&root, &given, &noted).unwrap(), [moved(0)]);
     // What is new was run before the renaming was recorded.
     let noted = [
         before[0].clone(),
         applied("1.sql", "new"),
-        renamed("2.sql", "a"),
+        renamed("1.sql", "2.sql", "a"),
     ];
     let given = [("1.sql", "new"), ("2.sql", "a")];
     let what = [&noted[1], &noted[2]].map(|each| What::Unchanged(each.clone()));
@@ -191,7 +229,11 @@ fn names_may_be_those_of_others() {
 #[test]
 fn files_that_hold_nothing_are_themselves() {
     let root = TempDir::new().unwrap();
-    let before = [renamed("a.sql", "0"), renamed("b.sql", "0")];
+    let nothing = |file: &str| Applied {
+        batches: 0,
+        ..applied(file, "0")
+    };
+    let before = [nothing("a.sql"), nothing("b.sql")];
     let given = [("a.sql", "0"), ("b.sql", "0"), ("c.sql", "0")];
     let [a, b] = before.clone().map(What::Unchanged);
     assert_eq!(
@@ -242,8 +284,32 @@ fn a_link_may_have_led_elsewhere() {
         let given = [(link, two.as_str())];
         let what = [What::Unchanged(second)];
         assert_eq!(planned(&root, &given, &before).unwrap(), what);
+        // Whichever was applied first.
+        let turned = [before[1].clone(), before[0].clone()];
+        assert_eq!(planned(&root, &given, &turned).unwrap(), what);
+        let given = [("v1/a.sql", one.as_str()), ("v2/a.sql", &two)];
+        let what = [
+            What::Renamed(turned[1].clone()),
+            What::Unchanged(turned[0].clone()),
+        ];
+        assert_eq!(planned(&root, &given, &turned).unwrap(), what);
         // What it leads to still may be edited.
         let given = [("v2/a.sql", "edited")];
         assert!(planned(&root, &given, &before[..1]).is_err());
     }
+}
+
+/// What was run again through a link was run again.
+#[cfg(unix)]
+#[test]
+fn a_file_is_edited_through_a_link_as_well() {
+    let root = TempDir::new().unwrap();
+    let at = |path: &str| root.path().join(path);
+    fs::write(at("a.sql"), "SELECT 2").unwrap();
+    std::os::unix::fs::symlink("a.sql", at("link.sql")).unwrap();
+    let two = checksum(&at("a.sql")).unwrap();
+    let before = [applied("a.sql", "1"), applied("link.sql", &two)];
+    let given = [("a.sql", two.as_str()), ("c.sql", "1")];
+    let what = [What::Unchanged(before[1].clone()), What::Apply];
+    assert_eq!(planned(&root, &given, &before).unwrap(), what);
 }

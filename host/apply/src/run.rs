@@ -18,9 +18,13 @@ pub async fn run(
     let mut changes = false;
     for step in steps {
         let script = step.script;
+        let mut renamed_from = None;
         let batches = match &step.what {
             What::Unchanged(_) => continue,
-            What::Renamed(_) => 0,
+            What::Renamed(last) => {
+                renamed_from = Some(last.file.clone());
+                0
+            }
             What::Apply | What::Again(_) => {
                 began(script);
                 database.file().await?;
@@ -40,6 +44,7 @@ pub async fn run(
             file: script.name.clone(),
             checksum: script.checksum.clone(),
             batches,
+            renamed_from,
             at: String::new(),
         };
         let recorded = database.record(&applied).await;

@@ -100,6 +100,8 @@ pub struct Applied {
     pub checksum: String,
     /// How many batches of it were run; none of one that was only renamed.
     pub batches: usize,
+    /// The name that it had until then, where it was only renamed.
+    pub renamed_from: Option<String>,
     /// When, in UTC; the database says it.
     pub at: String,
 }

@@ -44,6 +44,7 @@ mod usage;
 mod veil;
 mod watermark;
 mod widen;
+mod width;
 pub mod written;
 mod zone;
 
@@ -86,6 +87,7 @@ pub use usage::{Egress, Metered, PoolUsage, Pooled, Usage};
 pub use veil::Veil;
 pub use watermark::{Watermark, WatermarkType};
 pub use widen::{widen, widen_field};
+pub use width::{column_bytes, made_bytes};
 pub use zone::in_utc;
 
 /// Boxed connectors and their futures are passed around by these names.

@@ -148,6 +148,11 @@ impl Stages {
                 let mut open = path.cloned();
                 let mut chosen = Vec::new();
                 for each in input {
+                    // What is written has no type of its own, and nothing behind it is asked for.
+                    if matches!(each, Expr::Literal(_)) {
+                        chosen.push(each);
+                        continue;
+                    }
                     let each = self.walk(each, open.as_ref())?;
                     let each = self.keep(masked(each, open.as_ref()))?;
                     open = Some(self.open(open.as_ref(), each.clone().is_null())?);

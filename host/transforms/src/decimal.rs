@@ -1,9 +1,14 @@
-//! Decimals of numbers as they are written, and of floats as they are shown, which is the shortest number
-//! that is theirs alone. Arrow computes them in floats, whose digits end at the sixteenth, and rounds
-//! what is written.
+//! Decimals of numbers as they are written, and of floats as they are shown: with a point it is the shortest
+//! number that is theirs alone, and whole ones are what they are. Arrow computes them in floats, whose digits
+//! end at the sixteenth, and rounds what is written.
 
+use std::fmt::{Display, Write};
+use std::sync::Arc;
+
+use arrow_array::builder::LargeStringBuilder;
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef};
+use arrow_array::types::{ArrowPrimitiveType, Float32Type, Float64Type};
+use arrow_array::{Array, ArrayRef, PrimitiveArray};
 use arrow_cast::cast_with_options;
 use arrow_ord::cmp::distinct;
 use arrow_schema::{ArrowError, DataType};
@@ -20,12 +25,42 @@ pub(crate) fn read(numbers: &ArrayRef, to: &DataType) -> Result<ArrayRef, ArrowE
         | DataType::Decimal256(_, scale) => i64::from(*scale),
         _ => return Err(ArrowError::CastError(format!("{to} is no decimal"))),
     };
-    let written = cast_with_options(numbers, &DataType::LargeUtf8, &SAFE)?;
+    let written = match numbers.data_type() {
+        DataType::Float32 => shown(numbers.as_primitive::<Float32Type>()),
+        DataType::Float64 => shown(numbers.as_primitive::<Float64Type>()),
+        _ => cast_with_options(numbers, &DataType::LargeUtf8, &SAFE)?,
+    };
     let made = cast_with_options(&written, to, &SAFE)?;
     let written = written.as_string::<i64>();
     without(&made, |row| {
         made.is_valid(row) && places(written.value(row)).is_none_or(|places| places > scale)
     })
+}
+
+fn shown<T: ArrowPrimitiveType>(floats: &PrimitiveArray<T>) -> ArrayRef
+where
+    T::Native: Copy + Into<f64> + Display,
+{
+    let mut made = LargeStringBuilder::with_capacity(floats.len(), 16 * floats.len());
+    let mut text = String::new();
+    for value in floats {
+        let Some(value) = value else {
+            made.append_null();
+            continue;
+        };
+        text.clear();
+        let wide: f64 = value.into();
+        // All digits of a whole number are its own.
+        let written = match wide.fract() == 0.0 {
+            true => write!(text, "{wide:.0}"),
+            false => write!(text, "{value}"),
+        };
+        match written {
+            Ok(()) => made.append_value(&text),
+            Err(_) => made.append_null(),
+        }
+    }
+    Arc::new(made.finish())
 }
 
 /// Floats of decimals; NULL for a decimal that none of them is shown as.

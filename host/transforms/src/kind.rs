@@ -8,12 +8,10 @@ use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{Field, FieldRef, Schema, SchemaRef};
 use hygge_core::{
     Bound, BuildContext, Context, Fault, Lineage, OPERATION_COLUMN, Origin, Problem, Result,
-    Settings, Transform, TransformKind, async_trait, code, columns_instead,
+    Settings, Transform, TransformKind, async_trait, code, columns_instead, made_bytes,
 };
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
-
-use crate::width;
 
 /// The settings of a transform, and what they do to rows.
 pub trait Spec: DeserializeOwned + JsonSchema + Debug + Send + Sync + 'static {
@@ -54,7 +52,8 @@ pub fn batch_wise(
         schema,
         lineage,
         work: Arc::new(work),
-        width: None,
+        width: 0,
+        next: FIRST,
         held: None,
         cx: cx.clone(),
     })
@@ -271,13 +270,18 @@ impl<S: Spec> Transform for Native<S> {
 const PIECE: usize = 8 << 20;
 /// Rows of which it is learnt how much is made of each.
 const FIRST: usize = 64;
+/// How many times as many come next, and how many at most: a column may be empty in the first rows.
+const GROWTH: usize = 8;
+const MOST: usize = 1 << 16;
 
 struct BatchWise {
     schema: SchemaRef,
     lineage: Lineage,
     work: Work,
     /// Bytes that were made of a row, by the last that came.
-    width: Option<usize>,
+    width: usize,
+    /// As many rows as may come next.
+    next: usize,
     /// Rows that are yet to be worked on.
     held: Option<RecordBatch>,
     cx: Context,
@@ -303,20 +307,21 @@ impl Bound for BatchWise {
             return Ok(None);
         };
         let rows = batch.num_rows();
-        let fit = self.width.map_or(FIRST, |width| PIECE / width.max(1));
-        let taken = rows.min(fit.max(1));
+        let fit = (PIECE / self.width.max(1)).max(1);
+        let taken = rows.min(fit).min(self.next);
         let piece = batch.slice(0, taken);
         self.held = (taken < rows).then(|| batch.slice(taken, rows - taken));
         let work = Arc::clone(&self.work);
         let piece = move || {
             let made = work(&piece)?;
-            let width = width::made(&made, &piece).div_ceil(piece.num_rows().max(1));
+            let width = made_bytes(&made, &piece).div_ceil(piece.num_rows().max(1));
             Ok((made, width))
         };
         let (made, width) = self.cx.cpu(piece).await?;
         if taken > 0 {
             // Rows that are narrow for once may not stay so.
-            self.width = Some(width.max(self.width.unwrap_or_default() / 2));
+            self.width = width.max(self.width / 2);
+            self.next = self.next.max(taken * GROWTH).min(MOST);
         }
         Ok(Some(match made.num_rows() {
             0 => Vec::new(),

@@ -22,7 +22,6 @@ mod rename;
 mod run_columns;
 mod scalar;
 mod unnest;
-mod width;
 
 #[cfg(test)]
 mod tests;

@@ -6,12 +6,13 @@ use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, GenericListArray, OffsetSizeTrait, RecordBatch, UInt64Array};
 use arrow_schema::{ArrowError, DataType, Field, FieldRef, Schema, SchemaRef};
 use arrow_select::take::take;
-use hygge_core::{Bound, Context, Fault, Lineage, Origin, Result, async_trait, code, type_name};
+use hygge_core::{
+    Bound, Context, Fault, Lineage, Origin, Result, async_trait, code, column_bytes, type_name,
+};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::kind::{Spec, find, rows};
-use crate::width;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -237,7 +238,7 @@ fn add_nested<O: OffsetSizeTrait>(items: &ArrayRef, offsets: &[O], costs: &mut [
 }
 
 fn average(values: &ArrayRef) -> u64 {
-    width::bytes(values).div_ceil(values.len().max(1)) as u64
+    column_bytes(values).div_ceil(values.len().max(1)) as u64
 }
 
 fn large(data_type: &DataType) -> DataType {

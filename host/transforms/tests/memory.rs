@@ -167,6 +167,20 @@ fn rows_that_become_wider_come_in_pieces() {
     assert!(most < 32 << 20, "{most} bytes were held");
 }
 
+/// Also where the first are narrow.
+#[test]
+fn rows_that_become_wider_later_come_in_pieces() {
+    let _alone = ALONE.lock().unwrap();
+    let texts = (0..100_000).map(|row| (row >= 1_000).then_some("x"));
+    let texts: StringArray = texts.collect();
+    let columns: [(&str, ArrayRef); 1] = [("c", Arc::new(texts))];
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let settings = json!({"columns": {"c": {"how": "redact", "with": "y".repeat(10_000)}}});
+    let (rows, most) = pieces("mask", settings, batch);
+    assert_eq!(rows, 100_000);
+    assert!(most < 64 << 20, "{most} bytes were held");
+}
+
 /// The rows that come of it, and the bytes that were held at once.
 fn unnested(batch: RecordBatch) -> (usize, usize) {
     pieces("unnest", json!({"column": "l"}), batch)

@@ -29,15 +29,17 @@ CREATE TABLE [dbo].[hygge_applied] (\
 [file_name] nvarchar(2000) NOT NULL, \
 [checksum] varchar(64) NOT NULL, \
 [batches] int NOT NULL, \
+[renamed_from] nvarchar(2000) NULL, \
 [applied_at] datetime2(0) NOT NULL)";
 
 const SELECT: &str = "\
-SELECT [file_name], [checksum], [batches], CONVERT(varchar(19), [applied_at], 120) \
+SELECT [file_name], [checksum], [batches], CONVERT(varchar(19), [applied_at], 120), \
+[renamed_from] \
 FROM [dbo].[hygge_applied] ORDER BY [id]";
 
 const INSERT: &str = "\
-INSERT INTO [dbo].[hygge_applied] ([file_name], [checksum], [batches], [applied_at]) \
-VALUES (@P1, @P2, @P3, SYSUTCDATETIME())";
+INSERT INTO [dbo].[hygge_applied] ([file_name], [checksum], [batches], [renamed_from], [applied_at]) \
+VALUES (@P1, @P2, @P3, @P4, SYSUTCDATETIME())";
 
 /// A session may have been left waiting by somebody who just died.
 const LOCK: &str = "\
@@ -106,6 +108,7 @@ pub(crate) async fn applied(session: &mut Statements, describe: &str) -> Result<
             .and_then(|n| usize::try_from(n).ok())
             .unwrap_or_default(),
         at: text(row, 3).unwrap_or_default(),
+        renamed_from: text(row, 4),
     };
     Ok(found.iter().flatten().map(each).collect())
 }
@@ -389,7 +392,12 @@ impl Applying for Transaction {
             ));
         }
         let batches = i32::try_from(applied.batches).unwrap_or(i32::MAX);
-        let parameters: [&dyn tiberius::ToSql; 3] = [&applied.file, &applied.checksum, &batches];
+        let parameters: [&dyn tiberius::ToSql; 4] = [
+            &applied.file,
+            &applied.checksum,
+            &batches,
+            &applied.renamed_from,
+        ];
         self.session.execute(&what, INSERT, &parameters).await?;
         let mut now = self::applied(&mut self.session, &self.describe).await?;
         let last = now.pop();

@@ -18,15 +18,15 @@ CREATE TABLE IF NOT EXISTS main.hygge_applied (
     file_name TEXT NOT NULL,
     checksum TEXT NOT NULL,
     batches INTEGER NOT NULL,
+    renamed_from TEXT,
     applied_at TEXT NOT NULL
 )";
 
-const SELECT: &str =
-    "SELECT file_name, checksum, batches, applied_at FROM main.hygge_applied ORDER BY id";
+const SELECT: &str = "SELECT file_name, checksum, batches, applied_at, renamed_from FROM main.hygge_applied ORDER BY id";
 
 const INSERT: &str = "\
-INSERT INTO main.hygge_applied (file_name, checksum, batches, applied_at)
-VALUES (?1, ?2, ?3, strftime('%Y-%m-%d %H:%M:%S', 'now'))";
+INSERT INTO main.hygge_applied (file_name, checksum, batches, renamed_from, applied_at)
+VALUES (?1, ?2, ?3, ?4, strftime('%Y-%m-%d %H:%M:%S', 'now'))";
 
 const LAST: &str = "SELECT file_name, checksum FROM main.hygge_applied ORDER BY id DESC LIMIT 1";
 
@@ -49,6 +49,7 @@ pub(crate) fn applied(connection: &Connection, shown: &str) -> Result<Vec<Applie
                 checksum: row.get(1)?,
                 batches: usize::try_from(row.get::<_, i64>(2)?).unwrap_or_default(),
                 at: row.get(3)?,
+                renamed_from: row.get(4)?,
             })
         })?;
         rows.collect::<Result<Vec<_>, Error>>()
@@ -197,7 +198,12 @@ impl Applying for Transaction {
         self.connection.execute_batch(BEGINS).map_err(wrong)?;
         self.connection.execute_batch(CREATE).map_err(wrong)?;
         let batches = i64::try_from(applied.batches).unwrap_or(i64::MAX);
-        let values = rusqlite::params![applied.file, applied.checksum, batches];
+        let values = rusqlite::params![
+            applied.file,
+            applied.checksum,
+            batches,
+            applied.renamed_from
+        ];
         let added = self.connection.execute(INSERT, values).map_err(wrong)?;
         // It can be written to also where the schema has it no more.
         let there: i64 = self

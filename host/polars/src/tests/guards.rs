@@ -1,6 +1,6 @@
 //! What stands behind a condition.
 
-use arrow_array::{Decimal128Array, Int32Array};
+use arrow_array::{Decimal128Array, Int32Array, UInt64Array};
 use arrow_cast::display::array_value_to_string;
 
 use super::*;
@@ -102,6 +102,23 @@ fn a_condition_guards_what_stands_behind_it() {
         let fault = derive(text, &given).unwrap_err();
         assert!(fault.message.contains("it meets"), "{text}: {fault}");
     }
+}
+
+/// A written number among them stays one without a type.
+#[test]
+fn what_is_chosen_keeps_its_type() {
+    let u = UInt64Array::from(vec![9_007_199_254_740_993, 7, 7]);
+    let given = batch(vec![
+        ("u", Arc::new(u) as ArrayRef),
+        ("t", Arc::new(StringArray::from(vec!["1", "2", "x"]))),
+        ("n", Arc::new(Int64Array::from(vec![1, 2, 4_000_000_000]))),
+    ]);
+    let read = "CASE WHEN t <> 'x' THEN CAST(t AS INT UNSIGNED) END";
+    let text = format!("COALESCE(CASE WHEN n < 5 THEN u END, {read}, 5)");
+    let made = derive(&text, &given).unwrap();
+    let shown = (0..3).map(|row| array_value_to_string(&made, row).unwrap());
+    let expected = ["9007199254740993", "7", "5"];
+    assert_eq!(shown.collect::<Vec<_>>(), expected);
 }
 
 /// Nor by what Polars gives up over, or makes no end of.

@@ -3,9 +3,9 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal128Type, Float64Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{
-    Array, BooleanArray, Decimal128Array, DurationSecondArray, Float64Array, Int32Array,
-    Int64Array, ListArray, StringArray, TimestampMicrosecondArray, TimestampSecondArray,
-    new_null_array,
+    Array, BooleanArray, Decimal128Array, DurationSecondArray, Float32Array, Float64Array,
+    Int32Array, Int64Array, ListArray, StringArray, TimestampMicrosecondArray,
+    TimestampSecondArray, new_null_array,
 };
 use arrow_cast::display::array_value_to_string;
 use arrow_schema::TimeUnit;
@@ -203,6 +203,27 @@ fn decimals_have_the_digits_that_are_written() {
     ] {
         assert_eq!(shown(column, to), of(&expected), "{to}");
     }
+    let large: ArrayRef = Arc::new(Float64Array::from(vec![(1_u64 << 60) as f64, -1e22]));
+    let whole = ["1152921504606846976", "-10000000000000000000000"];
+    assert_eq!(shown(Arc::clone(&large), "decimal(38, 0)"), of(&whole));
+    let short: ArrayRef = Arc::new(Float32Array::from(vec![(1_u64 << 40) as f32, 0.1]));
+    assert_eq!(
+        shown(short, "decimal(38, 4)"),
+        of(&["1099511627776.0000", "0.1000"])
+    );
+    // And back.
+    let whole: ArrayRef = Arc::new(
+        Decimal128Array::from(vec![1 << 60, (1 << 60) + 1, 1_234_567_890_123_456_800])
+            .with_precision_and_scale(38, 0)
+            .unwrap(),
+    );
+    let out = cast(whole, "float64", "set_null").unwrap();
+    let valid: Vec<bool> = (0..3).map(|row| out.is_valid(row)).collect();
+    assert_eq!(valid, [true, false, false]);
+    assert_eq!(
+        out.as_primitive::<Float64Type>().value(0),
+        large.as_primitive::<Float64Type>().value(0)
+    );
     let fine = |scale: i8| -> ArrayRef {
         let one = 10_i128.pow(scale.unsigned_abs().into());
         let fine = Decimal128Array::from(vec![one / 4, 2 * one, one / 10, one + 1]);

@@ -10,7 +10,7 @@ use std::task::Poll;
 use arrow_array::RecordBatch;
 use futures::future::BoxFuture;
 use futures::stream::{FuturesOrdered, StreamExt as _};
-use hygge_core::{Context, Fault, Level, Result, code};
+use hygge_core::{Context, Fault, Level, Result, code, column_bytes};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
 
@@ -233,14 +233,13 @@ impl ParquetPart {
 
     async fn gather(&mut self, batch: RecordBatch, cx: &Context) -> Result<()> {
         let rows = batch.num_rows();
-        let bytes = batch.get_array_memory_size();
+        let bytes: usize = batch.columns().iter().map(column_bytes).sum();
         let most_rows = self.encoder.options().row_group_rows;
         let mut from = 0;
         while from < rows {
             let taken = (rows - from).min(most_rows - self.gathered.rows);
             self.gathered.batches.push(batch.slice(from, taken));
             self.gathered.rows += taken;
-            // A slice holds on to the whole batch, but the next one holds on to the same.
             self.gathered.bytes += (bytes / rows).saturating_mul(taken);
             from += taken;
             let most = cx.share.bytes() / 2;

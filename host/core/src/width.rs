@@ -10,18 +10,18 @@ use arrow_array::{Array, ArrayRef, GenericByteViewArray, OffsetSizeTrait, Record
 use arrow_schema::DataType;
 
 /// Bytes of columns that another batch doesn't have.
-pub(crate) fn made(batch: &RecordBatch, of: &RecordBatch) -> usize {
+pub fn made_bytes(batch: &RecordBatch, of: &RecordBatch) -> usize {
     let place = |column: &ArrayRef| Arc::as_ptr(column).cast::<()>();
     let own: HashSet<*const ()> = of.columns().iter().map(place).collect();
     let columns = batch.columns().iter();
     columns
         .filter(|column| !own.contains(&place(column)))
-        .map(bytes)
+        .map(column_bytes)
         .sum()
 }
 
-/// Bytes of the values of a column.
-pub(crate) fn bytes(column: &ArrayRef) -> usize {
+/// Bytes of the values of a column, which may be a part of a longer one; of a dictionary all words, too.
+pub fn column_bytes(column: &ArrayRef) -> usize {
     let rows = column.len();
     match column.data_type() {
         DataType::Utf8 => offsets(column.as_string::<i32>().value_offsets()),
@@ -46,11 +46,13 @@ pub(crate) fn bytes(column: &ArrayRef) -> usize {
                 .map(|part| items(part, map.value_offsets()))
                 .sum()
         }
-        DataType::FixedSizeList(..) => bytes(column.as_fixed_size_list().values()),
-        DataType::Struct(_) => column.as_struct().columns().iter().map(bytes).sum(),
+        DataType::FixedSizeList(..) => column_bytes(column.as_fixed_size_list().values()),
+        DataType::Struct(_) => column.as_struct().columns().iter().map(column_bytes).sum(),
         DataType::FixedSizeBinary(size) => rows * usize::try_from(*size).unwrap_or_default(),
-        // Words are shared.
-        DataType::Dictionary(number, _) => rows * number.primitive_width().unwrap_or(8),
+        DataType::Dictionary(number, _) => {
+            let words = column_bytes(column.as_any_dictionary().values());
+            rows * number.primitive_width().unwrap_or(8) + words
+        }
         DataType::Boolean => rows.div_ceil(8),
         DataType::Null => 0,
         other => rows * other.primitive_width().unwrap_or(16),
@@ -73,7 +75,7 @@ fn items<O: OffsetSizeTrait>(values: &ArrayRef, ends: &[O]) -> usize {
         return 0;
     };
     let own = values.slice(first.as_usize(), last.as_usize() - first.as_usize());
-    bytes(&own) + size_of_val(ends)
+    column_bytes(&own) + size_of_val(ends)
 }
 
 #[cfg(test)]
@@ -100,9 +102,17 @@ mod tests {
         for (column, each) in columns {
             // An offset more than there are rows.
             let about = |rows: usize| rows * each..=rows * each + 4;
-            assert!(about(50).contains(&bytes(&column)), "{}", bytes(&column));
+            assert!(
+                about(50).contains(&column_bytes(&column)),
+                "{}",
+                column_bytes(&column)
+            );
             let part = column.slice(7, 10);
-            assert!(about(10).contains(&bytes(&part)), "{}", bytes(&part));
+            assert!(
+                about(10).contains(&column_bytes(&part)),
+                "{}",
+                column_bytes(&part)
+            );
         }
     }
 
@@ -112,6 +122,6 @@ mod tests {
         let two: ArrayRef = Arc::new(Int64Array::from(vec![2; 10]));
         let given = RecordBatch::try_from_iter([("a", Arc::clone(&one))]).unwrap();
         let batch = RecordBatch::try_from_iter([("b", two), ("a", one)]).unwrap();
-        assert_eq!(made(&batch, &given), 80);
+        assert_eq!(made_bytes(&batch, &given), 80);
     }
 }
