@@ -429,7 +429,7 @@ fn a_file_is_the_same_by_every_way_to_it() {
         };
         apply("4");
         let named = |old: &str, new: &str| {
-            let [old, new] = [old, new].map(|name| project.path(&format!("schema/{name}.sql")));
+            let [old, new] = [old, new].map(|name| project.path(format!("schema/{name}.sql")));
             std::fs::rename(old, new).unwrap();
         };
         named("4", "5");

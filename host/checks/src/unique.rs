@@ -17,7 +17,7 @@ use arrow_row::{RowConverter, SortField};
 use arrow_schema::{ArrowError, DataType, SchemaRef};
 use hygge_core::{
     About, BoundCheck, BuildContext, Context, Fault, Looking, OneOrMany, Problem, Result, Verdict,
-    code,
+    code, count_rows,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -257,10 +257,12 @@ impl BoundCheck for Keys {
         Ok(match again {
             0 => Verdict::Passed,
             rows => Verdict::Failed {
-                why: match rows {
-                    1 => format!("1 row has the {} of another", self.said),
-                    rows => format!("{rows} rows have the {} of another", self.said),
-                },
+                why: format!(
+                    "{} {} the {} of another",
+                    count_rows(rows),
+                    if rows == 1 { "has" } else { "have" },
+                    self.said
+                ),
                 rows: Some(rows),
             },
         })

@@ -1,6 +1,6 @@
 use arrow_array::RecordBatch;
-use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_schema::{ArrowError, SchemaRef};
+use hygge_core::Texts;
 use hygge_engine::json_lines;
 use hygge_files::store::in_utc;
 
@@ -22,18 +22,15 @@ pub(crate) fn table(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<Strin
         .collect();
     let headings: Vec<&str> = headings.iter().map(String::as_str).collect();
     let mut table = Table::new(&headings);
-    let options = FormatOptions::default().with_null("NULL");
     for batch in batches {
         let batch = in_utc(batch)?;
         let columns = batch.columns().iter();
-        let columns: Vec<ArrayFormatter<'_>> = columns
-            .map(|column| ArrayFormatter::try_new(column.as_ref(), &options))
+        let columns: Vec<Texts<'_>> = columns
+            .map(|column| Texts::of(column.as_ref()))
             .collect::<Result<_, _>>()?;
         for row in 0..batch.num_rows() {
-            let cell = |column: &ArrayFormatter<'_>| -> Result<Cell, ArrowError> {
-                Ok(short(&column.value(row).try_to_string()?).into())
-            };
-            table.row(columns.iter().map(cell).collect::<Result<_, _>>()?);
+            let cell = |column: &Texts<'_>| -> Cell { short(&column.show(row)).into() };
+            table.row(columns.iter().map(cell).collect());
         }
     }
     Ok(table.show())

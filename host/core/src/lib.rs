@@ -18,7 +18,9 @@ mod check;
 mod column;
 mod connector;
 mod context;
+mod count;
 mod database;
+mod elsewhere;
 pub mod failpoint;
 mod fault;
 mod home;
@@ -37,6 +39,7 @@ mod settings;
 mod shell;
 mod split;
 mod store;
+mod texts;
 mod transform;
 mod type_name;
 mod type_parse;
@@ -58,10 +61,12 @@ pub use connector::{
     StorePlan,
 };
 pub use context::{Context, InlineWorkers, Level, Memory, Notes, Share, Silent, Stop, Workers};
+pub use count::{count, count_rows};
 pub use database::{
     Applied, Applying, BatchFault, CatalogueColumn, CatalogueKey, CatalogueTable, Database,
     DatabaseKind, Moment, ScriptSyntax, Stays,
 };
+pub use elsewhere::not_a_path;
 pub use fault::{Fault, Result, code};
 pub use home::{Discovered, Finding, Home, Reader, Want};
 pub use id::{EntityId, RunId, SplitId};
@@ -79,6 +84,7 @@ pub use settings::{REDACTED, Settings};
 pub use shell::quoted;
 pub use split::{Bounds, Changes, Split, SplitPlan, SplitRequest};
 pub use store::{Coming, Standing, Store, Target, Writer};
+pub use texts::Texts;
 pub use transform::{Bound, Transform, TransformKind};
 pub use type_name::type_name;
 pub use type_parse::{TYPE_NAMES, parse_type, zone_offset};

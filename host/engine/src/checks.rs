@@ -60,7 +60,11 @@ impl Checks {
                 .ok_or_else(|| Fault::internal(format!("no check of type {:?}", item.kind)))?;
             let built = kind.build(&item.settings, &place)?;
             let nth = format!("{} ({})", at + 1, item.kind);
-            let bound = built.check.bind(schema, &place);
+            let kept = match built.rejects {
+                Some(_) => rejects::possible(schema),
+                None => Ok(()),
+            };
+            let bound = kept.and_then(|()| built.check.bind(schema, &place));
             let file = |folder: String| {
                 let (id, nth) = (&planned.id, at + 1);
                 let name = format!("{}.{}.{nth}-{}.ndjson", id.flow, id.entity, item.kind);

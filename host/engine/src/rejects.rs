@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow_array::{Array as _, BooleanArray, RecordBatch};
+use arrow_array::{Array as _, BooleanArray, RecordBatch, new_null_array};
 use arrow_schema::{ArrowError, Field, FieldRef, Schema};
 use arrow_select::filter::filter_record_batch;
 use hygge_core::{Fault, OPERATION_COLUMN, Result, code, in_utc};
@@ -18,10 +18,25 @@ pub(crate) fn lines(
     written(batch, failed, most).map_err(|error| {
         Fault::new(
             code::SCHEMA,
-            format!("rows that failed a check can't be kept as JSON: {error}"),
+            format!("rows that fail a check can't be kept as JSON: {error}"),
         )
         .advise("take `rejects` out of the check")
     })
+}
+
+/// Refuses columns that no row could be kept of, before rows move.
+pub(crate) fn possible(schema: &Schema) -> Result<()> {
+    if schema.fields().is_empty() {
+        return Ok(());
+    }
+    let fields = schema.fields().iter();
+    let fields = fields.map(|field| Field::clone(field).with_nullable(true));
+    let columns = schema.fields().iter();
+    let columns = columns.map(|field| new_null_array(field.data_type(), 1));
+    let schema = Schema::new(fields.collect::<Vec<_>>());
+    let one = RecordBatch::try_new(Arc::new(schema), columns.collect())
+        .map_err(|error| Fault::internal(format!("a row of nulls can't be made: {error}")))?;
+    lines(&one, &BooleanArray::from(vec![true]), 1).map(drop)
 }
 
 fn written(
@@ -59,6 +74,7 @@ fn shown(rows: &RecordBatch) -> std::result::Result<RecordBatch, ArrowError> {
 mod tests {
     use std::sync::Arc;
 
+    use arrow_array::builder::{Int64Builder, MapBuilder};
     use arrow_array::{ArrayRef, Int64Array, StringArray, TimestampMicrosecondArray};
 
     use super::*;
@@ -82,7 +98,21 @@ mod tests {
                 format!("{{\"id\":null,\"mail\":null,{at}}}\n"),
             ]
         );
+        assert_eq!(possible(&rows.schema()), Ok(()));
         let none = BooleanArray::from(vec![false; 4]);
         assert_eq!(super::lines(&rows, &none, 2).unwrap(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn maps_whose_keys_are_no_texts_are_refused_before_rows_move() {
+        let mut map = MapBuilder::new(None, Int64Builder::new(), Int64Builder::new());
+        map.append(true).unwrap();
+        let map: ArrayRef = Arc::new(map.finish());
+        let rows = RecordBatch::try_from_iter([("map", map)]).unwrap();
+        let refused = possible(&rows.schema()).unwrap_err();
+        assert!(
+            refused.message.contains("can't be kept as JSON"),
+            "{refused}"
+        );
     }
 }
