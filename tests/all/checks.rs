@@ -101,7 +101,15 @@ fn rows_of_a_check_that_is_gone_are_taken_away() {
 #[test]
 fn rejects_go_to_a_folder_of_their_own() {
     let mut shown = String::new();
-    for folder in ["flows", ".hygge/state", "lake", "data/bad", "link"] {
+    for folder in [
+        "flows",
+        ".hygge/state",
+        "lake",
+        "data/bad",
+        "link",
+        "~/bad",
+        "s3://x/bad",
+    ] {
         let check = format!("  - {{type: not_null, columns: id, rejects: {folder}}}\n");
         let project = project(&check);
         project.write("data/a.csv", "id,customer\n1,ann\n");

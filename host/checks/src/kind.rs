@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arrow_schema::{Schema, SchemaRef};
 use hygge_core::{
     BoundCheck, BuildContext, BuiltCheck, Check, CheckKind, Fault, Problem, Result, Settings,
-    Severity, code, columns_instead,
+    Severity, code, columns_instead, not_a_path,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -69,7 +69,12 @@ impl<S: Spec> Kind<S> {
         }
         let secrets = settings.secrets().map(str::to_owned);
         let spec: S = Settings::new(own, secrets).parse().map_err(unread)?;
-        let problems = spec.problems();
+        let mut problems = spec.problems();
+        let folder = common.rejects.as_deref();
+        problems.extend(folder.and_then(not_a_path).map(|(why, advice)| Problem {
+            advice: Some(advice),
+            ..problem("rejects", why)
+        }));
         match problems.is_empty() {
             true => Ok((common, spec)),
             false => Err(problems),
