@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch};
 use hygge_core::{
-    About, BoundCheck, Context, Fault, Looking, Result, Texts, Verdict, count_rows, in_utc,
+    About, BoundCheck, Context, Fault, Looking, Result, Texts, Verdict, count_rows, zone,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -155,7 +155,7 @@ fn plain(failing: BooleanArray) -> BooleanArray {
 
 fn show(column: &ArrayRef, failing: &BooleanArray, seen: &mut Seen) -> Result<()> {
     let unshown = |error| Fault::internal(format!("a value can't be shown: {error}"));
-    let column = in_utc(column).map_err(unshown)?;
+    let column = zone::column(column).map_err(unshown)?;
     let texts = Texts::of(&column).map_err(unshown)?;
     for row in failing.values().set_indices() {
         if seen.examples.len() == EXAMPLES {

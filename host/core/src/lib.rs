@@ -48,7 +48,7 @@ mod veil;
 mod watermark;
 mod widen;
 pub mod written;
-mod zone;
+pub mod zone;
 
 pub use action::{Action, Contradiction, Mode, Strategy, action};
 pub use batch::{Batch, Encoded, OPERATION_COLUMN, Operation, Step};
@@ -92,7 +92,6 @@ pub use usage::{Egress, Metered, PoolUsage, Pooled, Usage};
 pub use veil::Veil;
 pub use watermark::{Watermark, WatermarkType};
 pub use widen::{widen, widen_field};
-pub use zone::in_utc;
 
 /// Boxed connectors and their futures are passed around by these names.
 pub use async_trait::async_trait;

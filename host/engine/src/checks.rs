@@ -1,7 +1,7 @@
 //! The checks of an entity: bound before rows move, fed by every split, judged before the commit.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::{BooleanArray, RecordBatch};
 use arrow_schema::{Schema, SchemaRef};
@@ -23,6 +23,9 @@ const REJECTS: usize = 1_000;
 /// Bytes of them that one split keeps.
 const REJECT_BYTES: usize = 1 << 20;
 
+/// And that all splits together keep.
+const ALL_BYTES: usize = 16 << 20;
+
 /// The checks of an entity, bound to what reaches its Store.
 #[derive(Debug, Default)]
 pub(crate) struct Checks(Vec<One>);
@@ -32,6 +35,7 @@ struct One {
     describe: String,
     severity: Severity,
     rejects: Option<Rejects>,
+    room: Arc<Room>,
     /// Whether it can tell of single rows that they fail.
     of_rows: bool,
     bound: Arc<dyn BoundCheck>,
@@ -77,6 +81,7 @@ impl Checks {
                 describe: item.describe.clone(),
                 severity: built.severity,
                 rejects: built.rejects.map(file),
+                room: Arc::default(),
                 of_rows: kind.schema()["properties"]["rejects"].is_object(),
                 bound: bound.map_err(|fault| fault.with("check", nth))?,
             });
@@ -123,7 +128,11 @@ impl Checks {
         SplitChecks(
             each.map(|one| Looked {
                 looking: one.bound.looks().then(|| one.bound.look(cx)),
-                most: if one.rejects.is_some() { REJECTS } else { 0 },
+                most: match one.rejects {
+                room: Arc::clone(&one.room),
+                    Some(_) => one.room.rows(),
+                    None => 0,
+                },
                 lines: Vec::new(),
                 bytes: 0,
             })
@@ -284,6 +293,43 @@ struct Kept {
 pub(crate) struct SplitChecks(Vec<Looked>);
 
 struct Looked {
+    room: Arc<Room>,
+}
+
+/// What splits that are staged may still keep of rows that failed a check: they stay in memory until
+/// all are.
+#[derive(Debug)]
+struct Room(Mutex<(usize, usize)>);
+
+impl Default for Room {
+    fn default() -> Self {
+        Self(Mutex::new((REJECTS, ALL_BYTES)))
+    }
+}
+
+impl Room {
+    fn rows(&self) -> usize {
+        let (rows, bytes) = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if bytes == 0 { 0 } else { rows }
+    }
+
+    /// As many of a split's lines as there is room for.
+    fn of(&self, mut lines: Vec<String>) -> Vec<String> {
+        let mut left = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (rows, bytes) = &mut *left;
+        let fit = lines.iter().take_while(|line| {
+            let fits = *rows > 0 && *bytes > 0;
+            if fits {
+                *rows -= 1;
+                *bytes = bytes.saturating_sub(line.len());
+            }
+            fits
+        });
+        let fit = fit.count();
+        lines.truncate(fit);
+        lines.shrink_to_fit();
+        lines
+    }
     /// None for what looks at no row.
     looking: Option<Box<dyn Looking>>,
     most: usize,
@@ -327,7 +373,7 @@ impl SplitChecks {
                     Some(looking) => looking.finish()?,
                     None => Value::Null,
                 },
-                lines: looked.lines,
+                lines: looked.room.of(looked.lines),
             });
         }
         serde_json::to_value(kept)
@@ -344,6 +390,36 @@ fn standing(batch: &RecordBatch) -> Result<Option<RecordBatch>> {
     let stands: BooleanArray = operations
         .iter()
         .map(|operation| Some(operation != Some(deleted)))
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// However many splits there are, and rows in them that fail.
+    #[test]
+    fn all_splits_keep_no_more_than_is_written() {
+        let kept = |lines: &[&str], splits: usize| {
+            let room = Arc::new(Room::default());
+            let each = (0..splits).map(|_| {
+                let looked = Looked {
+                    looking: None,
+                    most: room.rows(),
+                    lines: lines.iter().map(ToString::to_string).collect(),
+                    bytes: 0,
+                    room: Arc::clone(&room),
+                };
+                let kept = SplitChecks(vec![looked]).finish().unwrap();
+                let kept: Vec<Kept> = serde_json::from_value(kept).unwrap();
+                kept.into_iter().map(|kept| kept.lines.len()).sum::<usize>()
+            });
+            (each.sum::<usize>(), room.rows())
+        };
+        assert_eq!(kept(&["a\n"; 300], 3), (900, 100));
+        assert_eq!(kept(&["a\n"; 300], 50), (REJECTS, 0));
+        let long = "a".repeat(1 << 20);
+        assert_eq!(kept(&[&*long; 3], 50), (16, 0));
+    }
+}
         .collect();
     filter_record_batch(batch, &stands)
         .map(Some)

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use arrow_array::{Array as _, BooleanArray, RecordBatch, new_null_array};
-use arrow_schema::{ArrowError, Field, FieldRef, Schema};
+use arrow_array::{BooleanArray, RecordBatch, new_null_array};
+use arrow_schema::{ArrowError, Field, Schema};
 use arrow_select::filter::filter_record_batch;
-use hygge_core::{Fault, OPERATION_COLUMN, Result, code, in_utc};
+use hygge_core::{Fault, OPERATION_COLUMN, Result, code, zone};
 
 use crate::json::json_lines;
 
@@ -57,17 +57,11 @@ fn written(
 /// With moments in named zones as those in UTC, and without what becomes of a row at the destination,
 /// which is none of its values.
 fn shown(rows: &RecordBatch) -> std::result::Result<RecordBatch, ArrowError> {
-    let schema = rows.schema();
-    let mut fields: Vec<FieldRef> = Vec::with_capacity(schema.fields().len());
-    let mut columns = Vec::with_capacity(schema.fields().len());
-    let all = schema.fields().iter().zip(rows.columns());
-    for (field, column) in all.filter(|(field, _)| field.name() != OPERATION_COLUMN) {
-        let column = in_utc(column)?;
-        let field = Field::clone(field).with_data_type(column.data_type().clone());
-        fields.push(Arc::new(field));
-        columns.push(column);
+    let mut rows = zone::rows(rows)?;
+    if let Ok(operation) = rows.schema().index_of(OPERATION_COLUMN) {
+        rows.remove_column(operation);
     }
-    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
+    Ok(rows)
 }
 
 #[cfg(test)]
@@ -75,7 +69,9 @@ mod tests {
     use std::sync::Arc;
 
     use arrow_array::builder::{Int64Builder, MapBuilder};
-    use arrow_array::{ArrayRef, Int64Array, StringArray, TimestampMicrosecondArray};
+    use arrow_array::{
+        Array as _, ArrayRef, Int64Array, StringArray, StructArray, TimestampMicrosecondArray,
+    };
 
     use super::*;
 
@@ -85,12 +81,16 @@ mod tests {
         let mails: ArrayRef = Arc::new(StringArray::from(vec![Some("a@b.c"), None, None, None]));
         let times = TimestampMicrosecondArray::from(vec![1_000_000; 4]);
         let times: ArrayRef = Arc::new(times.with_timezone("Europe/Berlin"));
-        let rows = [("id", ids), ("mail", mails), ("at", times)];
+        let field = Arc::new(Field::new("at", times.data_type().clone(), true));
+        let within = StructArray::from(vec![(field, Arc::clone(&times))]);
+        let within = Arc::new(within) as ArrayRef;
+        let rows = [("id", ids), ("mail", mails), ("at", times), ("in", within)];
         let rows = rows.map(|(name, column)| (name, column, true));
         let rows = RecordBatch::try_from_iter_with_nullable(rows).unwrap();
         let failed = BooleanArray::from(vec![true, false, true, true]);
         let lines = lines(&rows, &failed, 2).unwrap();
         let at = "\"at\":\"1970-01-01T00:00:01Z\"";
+        let at = format!("{at},\"in\":{{{at}}}");
         assert_eq!(
             lines,
             [
