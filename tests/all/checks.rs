@@ -195,6 +195,27 @@ fn what_was_seen_before_a_kill_counts() {
     assert!(!project.path("lake/sales").exists());
 }
 
+/// Of keys only hashes are kept, by a process that is gone.
+#[test]
+fn a_dry_run_knows_what_is_read_again() {
+    for (check, staged) in [
+        ("{type: unique, key: id}", 0),
+        ("{type: row_count, min: 1}", 1),
+    ] {
+        let project = project(&format!("  - {check}\n"));
+        project.write("data/a.csv", "id,customer\n1,ann\n");
+        project.write("data/b.csv", "id,customer\n2,bob\n");
+        let killed = project
+            .hygge("start --concurrency 1")
+            .failpoints("receipt.stored=kill")
+            .run();
+        assert!(killed.was_killed(), "{killed}");
+        let would = project.hygge("start --dry-run --output json").succeed();
+        let told = format!("\"staged\":{staged}");
+        assert!(would.stdout.contains(&told), "{check}: {would}");
+    }
+}
+
 #[test]
 fn a_kill_after_the_verdict_commits_nothing_twice() {
     let project = project("  - {type: unique, key: id}\n");

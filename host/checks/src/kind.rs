@@ -22,6 +22,8 @@ pub trait Spec: DeserializeOwned + JsonSchema + Debug + Send + Sync + 'static {
     const SUMMARY: &'static str;
     /// Whether it can tell of single rows that they fail.
     const OF_ROWS: bool;
+    /// Whether another process can judge by what it saw.
+    const STORABLE: bool = true;
 
     /// What is wrong with settings that have the right form.
     fn problems(&self) -> Vec<Problem> {
@@ -106,6 +108,10 @@ impl<S: Spec> CheckKind for Kind<S> {
             });
         }
         schema
+    }
+
+    fn storable(&self) -> bool {
+        S::STORABLE
     }
 
     fn plan(&self, settings: &Settings, _: &BuildContext) -> Result<String, Vec<Problem>> {

@@ -44,6 +44,8 @@ impl Spec for Unique {
     const NAME: &'static str = "unique";
     const SUMMARY: &'static str = "no two rows have the same key";
     const OF_ROWS: bool = false;
+    /// The hashes are this process's.
+    const STORABLE: bool = false;
 
     fn problems(&self) -> Vec<Problem> {
         match self.key.is_empty() {
@@ -241,11 +243,6 @@ impl BoundCheck for Keys {
             staged: Arc::clone(&self.staged),
             work: self.work.clone(),
         })
-    }
-
-    /// The hashes are this process's.
-    fn storable(&self) -> bool {
-        false
     }
 
     fn judge(&self, _: &[Value], _: &About) -> Result<Verdict> {

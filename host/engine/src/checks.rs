@@ -117,11 +117,6 @@ impl Checks {
         self.0.iter().any(|one| one.bound.looks())
     }
 
-    /// Whether an attempt that died may be gone on with.
-    pub(crate) fn storable(&self) -> bool {
-        self.0.iter().all(|one| one.bound.storable())
-    }
-
     /// Looks at the rows of one attempt at a split.
     pub(crate) fn look(&self, cx: &Context) -> SplitChecks {
         let each = self.0.iter();
@@ -129,12 +124,12 @@ impl Checks {
             each.map(|one| Looked {
                 looking: one.bound.looks().then(|| one.bound.look(cx)),
                 most: match one.rejects {
-                room: Arc::clone(&one.room),
                     Some(_) => one.room.rows(),
                     None => 0,
                 },
                 lines: Vec::new(),
                 bytes: 0,
+                room: Arc::clone(&one.room),
             })
             .collect(),
         )
@@ -293,6 +288,11 @@ struct Kept {
 pub(crate) struct SplitChecks(Vec<Looked>);
 
 struct Looked {
+    /// None for what looks at no row.
+    looking: Option<Box<dyn Looking>>,
+    most: usize,
+    lines: Vec<String>,
+    bytes: usize,
     room: Arc<Room>,
 }
 
@@ -330,11 +330,6 @@ impl Room {
         lines.shrink_to_fit();
         lines
     }
-    /// None for what looks at no row.
-    looking: Option<Box<dyn Looking>>,
-    most: usize,
-    lines: Vec<String>,
-    bytes: usize,
 }
 
 impl SplitChecks {
@@ -390,6 +385,11 @@ fn standing(batch: &RecordBatch) -> Result<Option<RecordBatch>> {
     let stands: BooleanArray = operations
         .iter()
         .map(|operation| Some(operation != Some(deleted)))
+        .collect();
+    filter_record_batch(batch, &stands)
+        .map(Some)
+        .map_err(|error| Fault::internal(format!("rows can't be told apart: {error}")))
+}
 
 #[cfg(test)]
 mod tests {
@@ -419,9 +419,4 @@ mod tests {
         let long = "a".repeat(1 << 20);
         assert_eq!(kept(&[&*long; 3], 50), (16, 0));
     }
-}
-        .collect();
-    filter_record_batch(batch, &stands)
-        .map(Some)
-        .map_err(|error| Fault::internal(format!("rows can't be told apart: {error}")))
 }

@@ -134,9 +134,9 @@ async fn look(rehearsal: &Rehearsal<'_>, preview: &mut Preview) -> Result<()> {
         let future = increment::in_the_future(watermark, now);
         preview.warnings.extend(future);
     }
-    // What is staged beside an intent is that commit's, and what may depend on a secret is read again.
+    // What is staged beside an intent is that commit's.
     if intent.is_none()
-        && !attempt::secret(planned)
+        && attempt::anew(planned, rehearsal.registry).is_none()
         && let Some((_, splits)) = state.attempt(id).await?
     {
         preview.staged = splits.len() as u64;

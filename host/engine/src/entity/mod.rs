@@ -157,7 +157,7 @@ impl Mover {
             merge.stays(&schema)?;
         }
         let checks = self.checks(&schema)?;
-        let anew = attempt::anew(&self.planned, &checks);
+        let anew = attempt::anew(&self.planned, &self.shared.registry);
         let (registry, bounds) = (&self.shared.registry, start.bounds.as_ref());
         let digest = attempt::digest(registry, &self.planned, start.action, bounds, &plan);
         let begun = attempt::begin(
