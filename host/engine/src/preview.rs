@@ -204,7 +204,7 @@ async fn asked(
             }));
         }
     };
-    let schema = rehearsal.reaches(next, start).map_err(Stop::fault)?;
+    let schema = rehearsal.reaches(next, start).map_err(Stop::fault)?.schema;
     store.fits(&schema)?;
     Ok(Ok(drift::columns(&schema)))
 }

@@ -30,7 +30,7 @@ use crate::retry::Retries;
 use crate::shared::{Lent, Shared};
 use crate::start::{self, Start};
 use crate::window::{Follow, Taken};
-use crate::{Event, check, commit, drift, empty, recover};
+use crate::{Event, check, commit, drift, empty, met, recover};
 
 /// What moving an entity came to.
 #[derive(Debug)]
@@ -375,7 +375,7 @@ impl Mover {
         let before = drift::before(&self.planned, &self.shared.place, start.state.as_ref());
         let policy = self.planned.on_schema_change;
         let table = drift::table(&self.planned, &self.shared.registry);
-        let Some((changes, met)) = drift::meet(policy, before, &schema, table)? else {
+        let Some((changes, met)) = met::meet(policy, before, &schema, table)? else {
             return Ok((chain, schema));
         };
         self.shared.events.event(&Event::SchemaChanged {
