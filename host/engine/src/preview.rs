@@ -1,7 +1,7 @@
 use futures::{StreamExt, stream};
 use hygge_core::{
-    Action, BuildContext, Context, EntityId, Fault, Mode, Registry, Result, Settled, Watermark,
-    code, quoted,
+    Action, BuildContext, Context, EntityId, Fault, Mode, Registry, Result, Settled, Strategy,
+    Watermark, code, quoted,
 };
 use hygge_project::{Plan, PlannedEntity};
 use hygge_state::{Columns, Intent, StateStore};
@@ -33,6 +33,9 @@ pub struct Preview {
     pub to: String,
     /// How much of it.
     pub mode: Mode,
+    /// What an incremental run follows.
+    #[serde(skip)]
+    pub strategy: Option<Strategy>,
     /// What would become of rows that are there; none when it would be refused.
     pub action: Option<Action>,
     /// From which watermark.
@@ -105,6 +108,7 @@ async fn one(rehearsal: Rehearsal<'_>, after: &[String]) -> Preview {
             .collect(),
         to: planned.store_plan.describe.clone(),
         mode: planned.mode,
+        strategy: planned.incremental.as_ref().map(|each| each.strategy),
         action: None,
         watermark: None,
         recovers: false,
@@ -187,18 +191,20 @@ async fn asked(
             "the earlier run's commit is finished first, and leaves what to go on from".to_owned(),
         ));
     }
+    let filler = planned.filled_by.as_ref();
+    if let Some(filler) = filler.filter(|filler| filler.planned) {
+        // What stands there now isn't what a run reads.
+        let flow = &filler.flow;
+        return Ok(Err(format!("flow {flow} goes first and writes the source")));
+    }
     let (home, store) = recover::build(rehearsal.registry, planned, &rehearsal.plan.place)?;
     let next = match rehearsal.next(home.as_ref(), start).await {
         Ok(Some(next)) => next,
         Ok(None) => return Ok(Err(format!("{} is empty", planned.home_plan.describe))),
         Err(Stop::Between(fault)) => return Err(fault),
         Err(Stop::Home(fault)) => {
-            let filler = planned.filled_by.as_ref();
             let filler = filler.filter(|_| fault.code == code::SOURCE_MISSING);
             return Ok(Err(match filler {
-                Some(filler) if filler.planned => {
-                    format!("flow {} goes first and writes the source", filler.flow)
-                }
                 Some(filler) => goes_first(filler),
                 None => fault.to_string(),
             }));
