@@ -101,7 +101,15 @@ fn rows_of_a_check_that_is_gone_are_taken_away() {
 #[test]
 fn rejects_go_to_a_folder_of_their_own() {
     let mut shown = String::new();
-    for folder in ["flows", ".hygge/state", "lake", "data/bad", "link"] {
+    for folder in [
+        "flows",
+        ".hygge/state",
+        "lake",
+        "data/bad",
+        "link",
+        "~/bad",
+        "s3://x/bad",
+    ] {
         let check = format!("  - {{type: not_null, columns: id, rejects: {folder}}}\n");
         let project = project(&check);
         project.write("data/a.csv", "id,customer\n1,ann\n");
@@ -219,6 +227,27 @@ fn rows_that_fail_are_kept_once_for_all_splits() {
     );
     project.hygge("start").succeed();
     assert_eq!(project.content("lake/sales").rows, 8_000);
+}
+
+/// Of keys only hashes are kept, by a process that is gone.
+#[test]
+fn a_dry_run_knows_what_is_read_again() {
+    for (check, staged) in [
+        ("{type: unique, key: id}", 0),
+        ("{type: row_count, min: 1}", 1),
+    ] {
+        let project = project(&format!("  - {check}\n"));
+        project.write("data/a.csv", "id,customer\n1,ann\n");
+        project.write("data/b.csv", "id,customer\n2,bob\n");
+        let killed = project
+            .hygge("start --concurrency 1")
+            .failpoints("receipt.stored=kill")
+            .run();
+        assert!(killed.was_killed(), "{killed}");
+        let would = project.hygge("start --dry-run --output json").succeed();
+        let told = format!("\"staged\":{staged}");
+        assert!(would.stdout.contains(&told), "{check}: {would}");
+    }
 }
 
 #[test]

@@ -274,6 +274,8 @@ fn types_become_wider_and_stay_so() {
     project.hygge("start --quiet").succeed();
     read_as("decimal(7, 3)");
     project.write("data/in.csv", "id,amount\n2,1000.125\n");
+    let diff = project.hygge("schema diff f.f").succeed();
+    assert!(diff.stdout.contains("The next run widens types"), "{diff}");
     assert_eq!(
         told(&run(&project)),
         ["since the last run \"amount\" was decimal(5, 1) and is decimal(7, 3)"]
@@ -291,6 +293,10 @@ fn types_become_wider_and_stay_so() {
         state.contains("columns:\n  id: int64\n  amount: decimal(13, 3)\n"),
         "{state}"
     );
+    let diff = project.hygge("schema diff f.f").succeed();
+    let next =
+        "The next run writes what came narrower as wide as it was (on_schema_change: evolve).";
+    assert!(diff.stdout.contains(next), "{diff}");
 }
 
 /// The columns are those of the commit, whoever finishes it.
@@ -328,6 +334,149 @@ fn nothing_new_is_no_change() {
     assert_eq!(refused.code, Some(1), "{refused}");
     let files = |folder: PathBuf| folder.read_dir().unwrap().count();
     assert_eq!(files(project.path("out")), 1);
+}
+
+/// A file without rows, or in another form, leaves what stands.
+#[test]
+fn leaving_out_all_there_is_stops() {
+    for (kind, home) in [
+        ("parquet", ""),
+        ("csv", ""),
+        ("parquet", ", incremental: {strategy: files}"),
+    ] {
+        let project = Project::new();
+        project.flow(
+            "f",
+            &format!(
+                "home: {{type: csv, path: data{home}}}\n\
+                 store: {{type: {kind}, path: out, on_schema_change: ignore_extra}}\n"
+            ),
+        );
+        project.write("data/a.csv", "id,v\n1,5\n");
+        project.hygge("start --quiet").succeed();
+        let out = || {
+            let files = project.tree().into_iter();
+            let files = files.filter(|path| path.starts_with("out/"));
+            files.collect::<Vec<_>>()
+        };
+        let before = out();
+        project.write("data/a.csv", "id;v\n1;5\n");
+        for verb in ["schema diff f.f", "debug", "start"] {
+            let refused = project.hygge(verb).run();
+            assert_eq!(refused.code, Some(1), "{verb}: {refused}");
+            let told = "without what is new no column is left";
+            assert!(refused.shown().contains(told), "{verb}: {refused}");
+        }
+        assert_eq!(out(), before);
+        project.write("data/a.csv", "id,v\n1,6\n");
+        project.hygge("start --quiet").succeed();
+    }
+}
+
+#[test]
+fn what_is_empty_has_no_columns_to_compare() {
+    let project = Project::new();
+    project.flow(
+        "f",
+        "home: {type: csv, path: data, allow_empty: true}\nstore: {type: parquet, path: out}\n",
+    );
+    project.write("data/a.csv", BEFORE);
+    project.hygge("start --quiet").succeed();
+    std::fs::remove_file(project.path("data/a.csv")).unwrap();
+    let diff = project.hygge("schema diff f.f").succeed();
+    assert!(
+        diff.stdout
+            .starts_with("There are no columns of f.f to compare"),
+        "{diff}"
+    );
+}
+
+/// What the files' own settings name is looked for as well.
+#[test]
+fn a_column_to_partition_by_that_is_gone_stops_the_diff_as_well() {
+    let project = Project::new();
+    project.flow(
+        "f",
+        "home: data/in.csv\nstore: {type: parquet, path: out, partition_by: v}\n",
+    );
+    project.write("data/in.csv", "id,v\n1,a\n");
+    project.hygge("start --quiet").succeed();
+    project.write("data/in.csv", "id\n1\n");
+    for verb in ["schema diff f.f", "debug", "start"] {
+        let refused = project.hygge(verb).run();
+        assert_eq!(refused.code, Some(1), "{verb}: {refused}");
+        let told = "partition_by names \"v\"";
+        assert!(refused.shown().contains(told), "{verb}: {refused}");
+    }
+}
+
+/// What a run finds out of a table before rows move, others find as well.
+#[test]
+fn what_a_table_cannot_take_is_known_before_a_run() {
+    let database = Database::start();
+    let table = "hygge_test_known";
+    database.without(&[table]);
+    database.run(&format!(
+        "CREATE TABLE dbo.{table} (name nvarchar(20) NULL, n int NOT NULL)"
+    ));
+    let project = database.project(4);
+    project.write("data/in.csv", "id,name,n\n1,a,1\n");
+    for (home, store, told) in [
+        (
+            "",
+            "direct: true, on_schema_change: additive",
+            "can't be changed for them",
+        ),
+        (
+            ", incremental: {column: n, strategy: merge, key: id}",
+            "on_schema_change: ignore_extra",
+            "isn't written to the table",
+        ),
+    ] {
+        project.flow(
+            "f",
+            &format!(
+                "home: {{path: data/in.csv{home}, schema: {{n: int32}}}}\n\
+                 store: {{connection: db, table: dbo.{table}, {store}}}\n"
+            ),
+        );
+        for verb in ["schema diff f.f", "debug", "start"] {
+            let refused = project.hygge(verb).run();
+            assert_eq!(refused.code, Some(1), "{verb}: {refused}");
+            assert!(refused.shown().contains(told), "{verb}: {refused}");
+        }
+    }
+    database.without(&[table]);
+}
+
+/// Its columns are the table's, and what the last run had is remembered.
+#[test]
+fn a_table_is_emptied_where_its_source_may_be_empty() {
+    let database = Database::start();
+    let table = "hygge_test_emptied";
+    database.without(&[table]);
+    database.run(&format!(
+        "CREATE TABLE dbo.{table} (id int NOT NULL, req int NOT NULL DEFAULT 7)"
+    ));
+    let project = database.project(4);
+    project.flow(
+        "f",
+        &format!(
+            "home: {{type: csv, path: data, allow_empty: true, schema: {{id: int32}}}}\n\
+             store: {{connection: db, table: dbo.{table}, on_schema_change: additive}}\n"
+        ),
+    );
+    project.write("data/a.csv", "id\n1\n");
+    project.hygge("start --quiet").succeed();
+    std::fs::remove_file(project.path("data/a.csv")).unwrap();
+    project.hygge("start --quiet").succeed();
+    let rows = database.run(&format!("SELECT CONCAT(id, ' ', req) FROM dbo.{table}"));
+    assert_eq!(rows, [""; 0]);
+    project.write("data/a.csv", "id,req\n1,5\n");
+    let diff = project.hygge("schema diff f.f").run();
+    let next = "adds what the table doesn't have yet (on_schema_change: additive)";
+    assert!(diff.stdout.contains(next), "{diff}");
+    database.without(&[table]);
 }
 
 #[test]

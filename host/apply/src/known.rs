@@ -3,6 +3,7 @@
 //! A file that is only renamed is recorded as well, with the name that it had, so that what was run goes
 //! on under its new name and is no other file's any more.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use hygge_core::Applied;
@@ -120,20 +121,24 @@ impl<'a> Known<'a> {
         found.next()
     }
 
-    /// What may have been a script under another name: that of a file which has its text no more. One
-    /// that is still there is somebody's own, and the script a copy of it.
+    /// What was a script under another name, as far as it isn't another's: that of a file which has its
+    /// text no more. One that is still there is somebody's own, and the script a copy of it.
     pub(crate) fn moved(
         &self,
         script: &Script,
+        taken: &HashSet<usize>,
         scripts: &[Script],
         root: &Path,
-    ) -> impl Iterator<Item = usize> {
-        let same = self.0.iter().enumerate().rev().filter(move |(at, run)| {
-            let alike = run.last.checksum == script.checksum;
-            let replaced = run.stands == Stands::Replaced || self.edited_by_a_link(*at);
-            alike && !replaced && !run.is_kept(scripts, root)
+    ) -> Option<usize> {
+        let mut runs = self.0.iter().enumerate().rev();
+        let found = runs.find(|(at, run)| {
+            run.last.checksum == script.checksum
+                && run.stands != Stands::Replaced
+                && !taken.contains(at)
+                && !self.edited_by_a_link(*at)
+                && !run.is_kept(scripts, root)
         });
-        same.map(|(at, _)| at)
+        found.map(|(at, _)| at)
     }
 
     /// Whether its file was run again since, under the name of a link to it.

@@ -1,5 +1,6 @@
 //! What is to be done with each script.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use hygge_core::{Applied, Fault, Result, code};
@@ -48,10 +49,11 @@ pub fn plan<'a>(
         })
         .collect();
     let unchanged = whose.clone();
+    let mut taken: HashSet<usize> = whose.iter().flatten().copied().collect();
     for (at, script) in scripts.iter().enumerate() {
         if whose[at].is_none() {
-            let mut moved = known.moved(script, scripts, root);
-            whose[at] = moved.find(|run| !whose.contains(&Some(*run)));
+            whose[at] = known.moved(script, &taken, scripts, root);
+            taken.extend(whose[at]);
         }
     }
     let mut edited = Vec::new();

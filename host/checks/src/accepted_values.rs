@@ -50,7 +50,7 @@ impl Spec for AcceptedValues {
             .map(|written| scalar(Self::NAME, written, field))
             .collect::<Result<Vec<_>>>()?;
         Ok(row_wise(vec![Part {
-            said: format!("{:?} holds other values in {{rows}}", self.column),
+            said: format!("{:?} holds other values in", self.column),
             shown: Some(column),
             failing: Arc::new(move |batch| {
                 let given = unpacked(batch.column(column), &to)?;

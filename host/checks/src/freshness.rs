@@ -130,11 +130,24 @@ impl BoundCheck for Fresh {
     }
 }
 
+/// In its largest unit and the one below it, so that it doesn't read as less than was allowed.
 fn ago(age: SignedDuration) -> String {
-    match age.as_hours() {
-        0 => format!("{} minutes", age.as_mins()),
-        hours @ 1..=71 => format!("{hours} hours"),
-        hours => format!("{} days", hours / 24),
+    let seconds = age.as_secs();
+    let units = [
+        (seconds / 86_400, "day"),
+        (seconds / 3_600 % 24, "hour"),
+        (seconds / 60 % 60, "minute"),
+        (seconds % 60, "second"),
+    ];
+    let told = units.iter().skip_while(|(n, _)| *n == 0).take(2);
+    let told = told.filter(|(n, _)| *n > 0).map(|(n, unit)| match n {
+        1 => format!("1 {unit}"),
+        n => format!("{n} {unit}s"),
+    });
+    let told: Vec<String> = told.collect();
+    match told.is_empty() {
+        true => "less than a second".to_owned(),
+        false => told.join(" "),
     }
 }
 

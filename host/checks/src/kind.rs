@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arrow_schema::{Schema, SchemaRef};
 use hygge_core::{
     BoundCheck, BuildContext, BuiltCheck, Check, CheckKind, Fault, Problem, Result, Settings,
-    Severity, code, columns_instead,
+    Severity, code, columns_instead, not_a_path,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -22,6 +22,8 @@ pub trait Spec: DeserializeOwned + JsonSchema + Debug + Send + Sync + 'static {
     const SUMMARY: &'static str;
     /// Whether it can tell of single rows that they fail.
     const OF_ROWS: bool;
+    /// Whether another process can judge by what it saw.
+    const STORABLE: bool = true;
 
     /// What is wrong with settings that have the right form.
     fn problems(&self) -> Vec<Problem> {
@@ -69,7 +71,12 @@ impl<S: Spec> Kind<S> {
         }
         let secrets = settings.secrets().map(str::to_owned);
         let spec: S = Settings::new(own, secrets).parse().map_err(unread)?;
-        let problems = spec.problems();
+        let mut problems = spec.problems();
+        let folder = common.rejects.as_deref();
+        problems.extend(folder.and_then(not_a_path).map(|(why, advice)| Problem {
+            advice: Some(advice),
+            ..problem("rejects", why)
+        }));
         match problems.is_empty() {
             true => Ok((common, spec)),
             false => Err(problems),
@@ -101,6 +108,10 @@ impl<S: Spec> CheckKind for Kind<S> {
             });
         }
         schema
+    }
+
+    fn storable(&self) -> bool {
+        S::STORABLE
     }
 
     fn plan(&self, settings: &Settings, _: &BuildContext) -> Result<String, Vec<Problem>> {

@@ -40,7 +40,7 @@ impl Spec for NotNull {
         let parts = self.columns.iter().map(|name| {
             let column = find(Self::NAME, name, schema)?;
             Ok(Part {
-                said: format!("{name:?} is NULL in {{rows}}"),
+                said: format!("{name:?} is NULL in"),
                 shown: None,
                 failing: Arc::new(move |batch| {
                     let values = batch.column(column);

@@ -2,19 +2,16 @@
 
 use std::sync::Arc;
 
-use arrow_array::cast::AsArray as _;
-use arrow_array::types::{Float32Type, Float64Type};
 use arrow_array::{Array, ArrayRef, BooleanArray, Datum};
-use arrow_buffer::BooleanBuffer;
 use arrow_ord::cmp::{gt, lt};
-use arrow_schema::{ArrowError, DataType, SchemaRef};
+use arrow_schema::{ArrowError, SchemaRef};
 use hygge_core::{BoundCheck, BuildContext, Fault, Problem, Result, code};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::kind::{Spec, find, problem};
 use crate::rowwise::{Part, row_wise};
-use crate::value::{Written, compared, plain, scalar, unpacked};
+use crate::value::{Written, compared, nan, plain, scalar, unpacked};
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -76,7 +73,7 @@ impl Spec for Range {
             }
         }
         Ok(row_wise(vec![Part {
-            said: format!("{:?} isn't {} in {{rows}}", self.column, self.bounds()),
+            said: format!("{:?} isn't {} in", self.column, self.bounds()),
             shown: Some(column),
             failing: Arc::new(move |batch| {
                 let given = unpacked(batch.column(column), &to)?;
@@ -92,18 +89,10 @@ impl Spec for Range {
 
 /// What is no number lies in no range, though Arrow has it above all others.
 fn with_nan(given: &ArrayRef, outside: BooleanArray) -> BooleanArray {
-    let nan: BooleanBuffer = match given.data_type() {
-        DataType::Float32 => {
-            let values = given.as_primitive::<Float32Type>().values();
-            values.iter().map(|value| value.is_nan()).collect()
-        }
-        DataType::Float64 => {
-            let values = given.as_primitive::<Float64Type>().values();
-            values.iter().map(|value| value.is_nan()).collect()
-        }
-        _ => return outside,
-    };
-    BooleanArray::new(outside.values() | &nan, outside.nulls().cloned())
+    match nan(given) {
+        Some(nan) => BooleanArray::new(outside.values() | &nan, outside.nulls().cloned()),
+        None => outside,
+    }
 }
 
 type Compared = std::result::Result<BooleanArray, ArrowError>;

@@ -65,10 +65,7 @@ impl Spec for Matches {
         let pattern = Regex::new(&self.pattern)
             .map_err(|error| Fault::new(code::CONFIG, format!("the regex check: {error}")))?;
         Ok(row_wise(vec![Part {
-            said: format!(
-                "{:?} doesn't match `{}` in {{rows}}",
-                self.column, self.pattern
-            ),
+            said: format!("{:?} doesn't match `{}` in", self.column, self.pattern),
             shown: Some(column),
             failing: Arc::new(move |batch| {
                 let given = unpacked(batch.column(column), &to)?;

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use arrow_array::{BooleanArray, RecordBatch};
 use arrow_schema::SchemaRef;
-use hygge_core::{About, BoundCheck, BuildContext, Context, Looking, Problem, Result, Verdict};
+use hygge_core::{
+    About, BoundCheck, BuildContext, Context, Looking, Problem, Result, Verdict, count_rows,
+};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
@@ -79,10 +81,8 @@ impl BoundCheck for RowCount {
 
 /// Rows as they reach the Store: of several with one key a merge keeps one, after the checks.
 pub(crate) fn brought(rows: u64) -> String {
-    match rows {
-        1 => "1 row reaches the store".to_owned(),
-        rows => format!("{rows} rows reach the store"),
-    }
+    let reach = if rows == 1 { "reaches" } else { "reach" };
+    format!("{} {reach} the store", count_rows(rows))
 }
 
 /// For checks that look at no row.

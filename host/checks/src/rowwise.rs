@@ -4,8 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch};
-use arrow_cast::display::{ArrayFormatter, FormatOptions};
-use hygge_core::{About, BoundCheck, Context, Fault, Looking, Result, Verdict, in_utc};
+use hygge_core::{
+    About, BoundCheck, Context, Fault, Looking, Result, Texts, Verdict, count_rows, zone,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -15,7 +16,7 @@ type Failing = Arc<dyn Fn(&RecordBatch) -> Result<BooleanArray> + Send + Sync>;
 /// One thing that a check asks of each row, with words for its failing.
 #[derive(Clone)]
 pub struct Part {
-    /// What is said of it, with `{rows}` for how many: `"id" is NULL in {rows}`.
+    /// What is said of it, before how many rows: `"id" is NULL in`.
     pub said: String,
     /// The column whose values are shown for example.
     pub shown: Option<usize>,
@@ -96,11 +97,7 @@ impl BoundCheck for RowWise {
 }
 
 fn said(part: &Part, seen: &Seen) -> String {
-    let rows = match seen.failed {
-        1 => "1 row".to_owned(),
-        rows => format!("{rows} rows"),
-    };
-    let mut said = part.said.replace("{rows}", &rows);
+    let mut said = format!("{} {}", part.said, count_rows(seen.failed));
     if !seen.examples.is_empty() {
         // In an order that doesn't depend on that of the splits.
         let mut examples = seen.examples.clone();
@@ -157,15 +154,14 @@ fn plain(failing: BooleanArray) -> BooleanArray {
 }
 
 fn show(column: &ArrayRef, failing: &BooleanArray, seen: &mut Seen) -> Result<()> {
-    let options = FormatOptions::default().with_null("NULL");
     let unshown = |error| Fault::internal(format!("a value can't be shown: {error}"));
-    let column = in_utc(column).map_err(unshown)?;
-    let formatter = ArrayFormatter::try_new(column.as_ref(), &options).map_err(unshown)?;
+    let column = zone::column(column).map_err(unshown)?;
+    let texts = Texts::of(&column).map_err(unshown)?;
     for row in failing.values().set_indices() {
         if seen.examples.len() == EXAMPLES {
             break;
         }
-        let text = formatter.value(row).to_string();
+        let text = texts.show(row);
         seen.show(match text.char_indices().nth(SHOWN) {
             Some((end, _)) => format!("{:?}…", &text[..end]),
             None if column.data_type().is_numeric() => text,

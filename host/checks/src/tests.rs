@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use arrow_array::types::Int32Type;
 use arrow_array::{
-    ArrayRef, Decimal128Array, DictionaryArray, Float64Array, Int64Array, ListArray, NullArray,
-    RecordBatch, StringArray, TimestampMicrosecondArray,
+    ArrayRef, DictionaryArray, Float64Array, Int64Array, ListArray, NullArray, RecordBatch,
+    StringArray, TimestampMicrosecondArray,
 };
-use arrow_schema::{DataType, TimeUnit};
 use hygge_core::{
     About, BuildContext, Context, Fault, Registry, Result, Settings, Severity, Verdict,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
+
+mod values;
 
 fn place() -> BuildContext {
     let root = std::env::temp_dir();
@@ -162,69 +163,6 @@ fn runs_without_rows_are_no_volume() {
     assert_ne!(of(2, &[0, 0, 0, 100]), Verdict::Passed);
 }
 
-/// -0.0 is 0.0, whichever NaN is one, and none lies in a range.
-#[test]
-fn each_number_counts_once() {
-    let odd = -f64::NAN;
-    let z: ArrayRef = Arc::new(Float64Array::from(vec![-0.0, f64::NAN]));
-    let y: ArrayRef = Arc::new(Float64Array::from(vec![0.0, odd]));
-    let (z, y) = ([("z", z)], [("z", y)]);
-    let rows = |columns: [(&str, ArrayRef); 1]| RecordBatch::try_from_iter(columns).unwrap();
-    let splits = [vec![rows(z)], vec![rows(y)]];
-    let of = |check: Value| match judged(&check, &splits).unwrap() {
-        Verdict::Passed => "-".to_owned(),
-        Verdict::Failed { why, .. } => why,
-    };
-    assert_eq!(
-        [
-            of(json!({"type": "unique", "key": "z"})),
-            of(json!({"type": "range", "column": "z", "min": 0})),
-            of(json!({"type": "range", "column": "z", "max": -0.0})),
-            of(json!({"type": "accepted_values", "column": "z", "values": [0]})),
-            of(json!({"type": "accepted_values", "column": "z", "values": [0, "NaN"]})),
-        ],
-        [
-            "2 rows have the \"z\" of another",
-            "\"z\" isn't at least 0 in 2 rows, such as NaN",
-            "\"z\" isn't at most -0.0 in 2 rows, such as NaN",
-            "\"z\" holds other values in 2 rows, such as NaN",
-            "-",
-        ]
-    );
-}
-
-/// A bound that was rounded would let through what it was written against.
-#[test]
-fn bounds_are_what_was_written() {
-    let prices = Decimal128Array::from(vec![Some(0), Some(1), None]);
-    let prices: ArrayRef = Arc::new(prices.with_precision_and_scale(9, 2).unwrap());
-    let rows = RecordBatch::try_from_iter_with_nullable([("price", prices, true)]).unwrap();
-    let of = |check: Value| {
-        let judged = judged(&check, &[vec![rows.clone()]]);
-        match judged {
-            Ok(Verdict::Passed) => "-".to_owned(),
-            Ok(Verdict::Failed { why, .. }) => why,
-            Err(fault) => fault.message,
-        }
-    };
-    assert_eq!(
-        of(json!({"type": "range", "column": "price", "min": 0.005})),
-        "the range check of \"price\" can't take \"0.005\": the column is decimal(9, 2)"
-    );
-    assert_eq!(
-        of(json!({"type": "accepted_values", "column": "price", "values": ["0.00", "0.014"]})),
-        "the accepted_values check of \"price\" can't take \"0.014\": the column is decimal(9, 2)"
-    );
-    assert_eq!(
-        of(json!({"type": "range", "column": "price", "min": "0.010"})),
-        "\"price\" isn't at least 0.010 in 1 row, such as 0.00"
-    );
-    assert_eq!(
-        of(json!({"type": "range", "column": "price", "min": 5, "max": 1})),
-        "the range check of \"price\" lets nothing through: no value is between 5 and 1"
-    );
-}
-
 /// As Parquet and Arrow have a column in which nothing came, and what is no single value.
 #[test]
 fn columns_without_a_type_pass_and_nested_ones_are_refused_at_once() {
@@ -257,108 +195,6 @@ fn columns_without_a_type_pass_and_nested_ones_are_refused_at_once() {
         ]
         .join("\n")
     );
-}
-
-/// A bound that the column's type would round is none that was asked for.
-#[test]
-fn what_a_type_would_round_is_refused() {
-    let moments = |unit: TimeUnit| -> ArrayRef {
-        let texts: ArrayRef = Arc::new(StringArray::from(vec!["2020-01-01"]));
-        arrow_cast::cast(&texts, &DataType::Timestamp(unit, None)).unwrap()
-    };
-    let as_type = |text: &str, to: DataType| -> ArrayRef {
-        let texts: ArrayRef = Arc::new(StringArray::from(vec![text]));
-        arrow_cast::cast(&texts, &to).unwrap()
-    };
-    let columns: [(&str, ArrayRef, [Value; 2], Value); 8] = [
-        (
-            "ms",
-            moments(TimeUnit::Millisecond),
-            [
-                json!("2020-01-01T00:00:00.0009"),
-                json!("2020-01-01T00:00:00.000000001"),
-            ],
-            json!("2020-01-01T00:00:00.000"),
-        ),
-        (
-            "us",
-            moments(TimeUnit::Microsecond),
-            [json!("2020-01-01T00:00:00.0000009"), json!("x")],
-            json!("1066-10-14T10:00:00"),
-        ),
-        (
-            "day",
-            as_type("2020-01-01", DataType::Date32),
-            [
-                json!("2020-01-01T12:00:00"),
-                json!("2019-12-31T23:00:00-05:00"),
-            ],
-            json!("2020-01-01"),
-        ),
-        (
-            "small",
-            as_type("0.00", DataType::Decimal32(7, 2)),
-            [json!(0.004), json!("-0.001")],
-            json!(0.0),
-        ),
-        (
-            "large",
-            as_type("0.00", DataType::Decimal128(38, 2)),
-            [json!(0.004), json!("-0.001")],
-            json!("-0.01"),
-        ),
-        (
-            "f32",
-            as_type("0", DataType::Float32),
-            [json!(16_777_217), json!("-16777217")],
-            json!(-1),
-        ),
-        (
-            "f64",
-            as_type("0", DataType::Float64),
-            [json!(9_007_199_254_740_993_i64), json!("-9007199254740993")],
-            json!(-0.1),
-        ),
-        (
-            "clock",
-            as_type("10:00:00", DataType::Time32(TimeUnit::Second)),
-            [json!("10:00:00.5"), json!("09:59:59.999999")],
-            json!("10:00:00"),
-        ),
-    ];
-    for (name, column, rounded, exact) in columns {
-        let rows = RecordBatch::try_from_iter([(name, column)]).unwrap();
-        for bound in rounded {
-            for check in [
-                json!({"type": "range", "column": name, "min": bound}),
-                json!({"type": "accepted_values", "column": name, "values": [bound]}),
-            ] {
-                let refused = judged(&check, &[vec![rows.clone()]]).unwrap_err();
-                assert!(refused.message.contains("can't take"), "{check}: {refused}");
-            }
-        }
-        let check = json!({"type": "range", "column": name, "min": exact});
-        assert_eq!(
-            judged(&check, &[vec![rows]]).unwrap(),
-            Verdict::Passed,
-            "{check}"
-        );
-    }
-}
-
-#[test]
-fn a_moment_beyond_the_calendar_is_fresh_and_one_before_it_is_not() {
-    for (micros, fresh) in [
-        (253_402_214_400_000_000, true),
-        (i64::MAX, true),
-        (i64::MIN, false),
-    ] {
-        let column: ArrayRef = Arc::new(TimestampMicrosecondArray::from(vec![micros]));
-        let rows = RecordBatch::try_from_iter([("at", column)]).unwrap();
-        let check = json!({"type": "freshness", "column": "at", "max_age": "1d"});
-        let verdict = judged(&check, &[vec![rows]]).unwrap();
-        assert_eq!(verdict == Verdict::Passed, fresh, "{micros}: {verdict:?}");
-    }
 }
 
 #[test]

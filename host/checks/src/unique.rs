@@ -17,7 +17,7 @@ use arrow_row::{RowConverter, SortField};
 use arrow_schema::{ArrowError, DataType, SchemaRef};
 use hygge_core::{
     About, BoundCheck, BuildContext, Context, Fault, Looking, OneOrMany, Problem, Result, Verdict,
-    code,
+    code, count_rows,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -44,6 +44,8 @@ impl Spec for Unique {
     const NAME: &'static str = "unique";
     const SUMMARY: &'static str = "no two rows have the same key";
     const OF_ROWS: bool = false;
+    /// The hashes are this process's.
+    const STORABLE: bool = false;
 
     fn problems(&self) -> Vec<Problem> {
         match self.key.is_empty() {
@@ -243,11 +245,6 @@ impl BoundCheck for Keys {
         })
     }
 
-    /// The hashes are this process's.
-    fn storable(&self) -> bool {
-        false
-    }
-
     fn judge(&self, _: &[Value], _: &About) -> Result<Verdict> {
         let mut staged = self.staged.lock().unwrap_or_else(PoisonError::into_inner);
         let again = std::mem::take(&mut *staged).repeated().map_err(|error| {
@@ -257,10 +254,12 @@ impl BoundCheck for Keys {
         Ok(match again {
             0 => Verdict::Passed,
             rows => Verdict::Failed {
-                why: match rows {
-                    1 => format!("1 row has the {} of another", self.said),
-                    rows => format!("{rows} rows have the {} of another", self.said),
-                },
+                why: format!(
+                    "{} {} the {} of another",
+                    count_rows(rows),
+                    if rows == 1 { "has" } else { "have" },
+                    self.said
+                ),
                 rows: Some(rows),
             },
         })

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray as _;
-use arrow_array::timezone::Tz;
-use arrow_array::types::{Float32Type, Float64Type};
-use arrow_array::{ArrayRef, Scalar, StringArray};
+use arrow_array::types::{Float16Type, Float32Type, Float64Type};
+use arrow_array::{
+    Array as _, ArrayRef, ArrowNativeTypeOp, ArrowPrimitiveType, Scalar, StringArray, make_array,
+};
+use arrow_buffer::BooleanBuffer;
 use arrow_cast::{CastOptions, cast_with_options};
-use arrow_schema::{DataType, Field, TimeUnit};
+use arrow_schema::{ArrowError, DataType, Field, TimeUnit};
 use hygge_core::{Fault, Result, code, type_name};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -51,10 +53,8 @@ pub(crate) fn plain(data_type: &DataType) -> DataType {
     match data_type {
         DataType::Dictionary(_, value) => plain(value),
         DataType::RunEndEncoded(_, value) => plain(value.data_type()),
-        // The moments are the same, and Arrow has no table of zones.
-        DataType::Timestamp(unit, Some(zone)) if zone.parse::<Tz>().is_err() => {
-            DataType::Timestamp(*unit, Some("+00:00".into()))
-        }
+        // The moments are the same, and what is written without a zone is UTC, whatever the column's.
+        DataType::Timestamp(unit, Some(_)) => DataType::Timestamp(*unit, Some("+00:00".into())),
         other => other.clone(),
     }
 }
@@ -86,34 +86,56 @@ pub(crate) fn unpacked(column: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
         false => arrow_cast::cast(column, to)
             .map_err(|error| Fault::internal(format!("a column can't be looked at: {error}")))?,
     };
-    Ok(one_form(&column))
+    one_form(&column)
+        .map_err(|error| Fault::internal(format!("a column can't be looked at: {error}")))
 }
 
-fn one_form(column: &ArrayRef) -> ArrayRef {
-    match column.data_type() {
-        DataType::Float32 => {
-            let values = column.as_primitive::<Float32Type>();
-            let one = |value: f32| {
-                if value.is_nan() {
-                    f32::NAN
-                } else {
-                    value + 0.0
-                }
-            };
-            Arc::new(values.unary::<_, Float32Type>(one))
-        }
-        DataType::Float64 => {
-            let values = column.as_primitive::<Float64Type>();
-            let one = |value: f64| {
-                if value.is_nan() {
-                    f64::NAN
-                } else {
-                    value + 0.0
-                }
-            };
-            Arc::new(values.unary::<_, Float64Type>(one))
+/// Also of numbers within structs and lists.
+fn one_form(column: &ArrayRef) -> std::result::Result<ArrayRef, ArrowError> {
+    fn of<T>(column: &ArrayRef, nan: T::Native) -> ArrayRef
+    where
+        T: ArrowPrimitiveType<Native: ArrowNativeTypeOp>,
+    {
+        let one = |value: T::Native| match is_nan(value) {
+            true => nan,
+            // Of -0.0 that makes 0.0.
+            false => value.add_wrapping(T::Native::ZERO),
+        };
+        Arc::new(column.as_primitive::<T>().unary::<_, T>(one))
+    }
+    Ok(match column.data_type() {
+        DataType::Float16 => of::<Float16Type>(column, Half::NAN),
+        DataType::Float32 => of::<Float32Type>(column, f32::NAN),
+        DataType::Float64 => of::<Float64Type>(column, f64::NAN),
+        nested if nested.is_nested() => {
+            let data = column.to_data();
+            let within = data.child_data().iter();
+            let within = within.map(|data| Ok(one_form(&make_array(data.clone()))?.to_data()));
+            let within = within.collect::<std::result::Result<_, ArrowError>>()?;
+            make_array(data.into_builder().child_data(within).build()?)
         }
         _ => Arc::clone(column),
+    })
+}
+
+type Half = <Float16Type as ArrowPrimitiveType>::Native;
+
+/// Of all values only what is no number can't be compared with itself.
+fn is_nan<T: PartialOrd + Copy>(value: T) -> bool {
+    value.partial_cmp(&value).is_none()
+}
+
+/// Which values are no numbers; none where there are no such types.
+pub(crate) fn nan(column: &ArrayRef) -> Option<BooleanBuffer> {
+    fn of<T: ArrowPrimitiveType>(column: &ArrayRef) -> BooleanBuffer {
+        let values = column.as_primitive::<T>().values().iter();
+        values.map(|value| is_nan(*value)).collect()
+    }
+    match column.data_type() {
+        DataType::Float16 => Some(of::<Float16Type>(column)),
+        DataType::Float32 => Some(of::<Float32Type>(column)),
+        DataType::Float64 => Some(of::<Float64Type>(column)),
+        _ => None,
     }
 }
 
@@ -170,7 +192,8 @@ pub(crate) fn scalar(check: &str, written: &Written, field: &Field) -> Result<Sc
     if told.is_some_and(|(exact, made)| exact.as_ref() != made.as_ref()) || rounded(&text, &made) {
         return Err(refused());
     }
-    Ok(Scalar::new(one_form(&made)))
+    let made = one_form(&made).map_err(|_| refused())?;
+    Ok(Scalar::new(made))
 }
 
 /// Types that hold what one of these may have lost, the finest first: it doesn't reach as far.
@@ -203,6 +226,7 @@ fn rounded(text: &str, made: &ArrayRef) -> bool {
         made.parse::<i128>().is_ok_and(|made| made == whole)
     };
     match made.data_type() {
+        DataType::Float16 => !exact(made.as_primitive::<Float16Type>().value(0).into()),
         DataType::Float32 => !exact(made.as_primitive::<Float32Type>().value(0).into()),
         DataType::Float64 => !exact(made.as_primitive::<Float64Type>().value(0)),
         _ => false,

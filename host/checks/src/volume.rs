@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
-use hygge_core::{About, BoundCheck, BuildContext, Context, Looking, Problem, Result, Verdict};
+use hygge_core::{
+    About, BoundCheck, BuildContext, Context, Looking, Problem, Result, Verdict, count,
+};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
@@ -67,6 +69,16 @@ impl Spec for Volume {
     }
 }
 
+/// A number of rows, for people.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a count that isn't negative"
+)]
+fn whole(rows: f64) -> String {
+    count(rows.round() as u64)
+}
+
 impl BoundCheck for Volume {
     fn look(&self, _: &Context) -> Box<dyn Looking> {
         Box::new(Nothing)
@@ -92,13 +104,14 @@ impl BoundCheck for Volume {
             false => Verdict::Passed,
             true => Verdict::Failed {
                 why: format!(
-                    "{}; {} {average:.0} on average, and {least:.0} to {most:.0} \
-                     may come",
+                    "{}; {}, and {} to {} may come",
                     brought(about.rows),
                     match runs {
-                        1 => "the last run had".to_owned(),
-                        runs => format!("the last {runs} runs had"),
+                        1 => format!("the last run had {}", whole(average)),
+                        runs => format!("the last {runs} runs had {} on average", whole(average)),
                     },
+                    whole(least),
+                    whole(most),
                 ),
                 rows: None,
             },

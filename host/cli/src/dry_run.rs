@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use hygge_core::InlineWorkers;
+use hygge_core::{Action, InlineWorkers, Mode, Strategy, quoted};
 use hygge_engine::{KnownFrom, Preview};
 use hygge_state::LocalState;
 use serde_json::Value;
@@ -31,7 +31,8 @@ pub(crate) fn show(project: &Project, as_json: bool, console: &Arc<Console>) -> 
         return Ok(exit);
     }
     project.warn(console);
-    console.out(&text(&previews, console.width(), console.paint()));
+    let (width, paint) = (console.width(), console.paint());
+    console.out(&text(&previews, project.asked(), width, paint));
     Ok(exit)
 }
 
@@ -46,7 +47,7 @@ fn line(preview: &Preview) -> Result<String, Complaint> {
     Ok(format!("{value}\n"))
 }
 
-fn text(previews: &[Preview], width: Option<usize>, paint: Paint) -> String {
+fn text(previews: &[Preview], asked: bool, width: Option<usize>, paint: Paint) -> String {
     let mut table = Table::new(&["WOULD", "ENTITY", "FROM", "TO", "TAKING"]);
     for preview in previews {
         table.row(vec![
@@ -68,10 +69,15 @@ fn text(previews: &[Preview], width: Option<usize>, paint: Paint) -> String {
         }
         if !preview.transforms.is_empty() {
             let each = preview.transforms.join(", then ");
-            let id = &preview.id;
-            notes.push(format!(
-                "{each} (`hygge schema {id}` shows the columns after each)"
-            ));
+            // Where the source can't say them here, it can't there either.
+            let shown = match preview.columns_unknown {
+                None => {
+                    let id = quoted(&preview.id.to_string());
+                    format!(" (`hygge schema {id}` shows the columns after each)")
+                }
+                Some(_) => String::new(),
+            };
+            notes.push(format!("{each}{shown}"));
             notes.extend(columns(preview));
         }
         if !preview.checks.is_empty() {
@@ -108,9 +114,10 @@ fn text(previews: &[Preview], width: Option<usize>, paint: Paint) -> String {
     }
     let would = previews.iter().filter(|p| p.fault.is_none()).count() as u64;
     let n = units::many(would, "entity", "entities");
-    let untouched = match previews.iter().all(|each| each.transforms.is_empty()) {
-        true => "opened or written",
-        false => "written",
+    let opened = asked || previews.iter().any(|each| !each.transforms.is_empty());
+    let untouched = match opened {
+        true => "written",
+        false => "opened or written",
     };
     text.push_str(&format!("\n{n} would run. Nothing was {untouched}.\n"));
     text
@@ -145,22 +152,25 @@ fn taking(preview: &Preview) -> String {
     if preview.fault.is_some() {
         return "nothing: it would be refused".to_owned();
     }
-    match (&preview.watermark, preview.mode) {
-        (Some(mark), _) => format!("what is new since {} {}", mark.column, mark.value),
-        (None, hygge_core::Mode::Full) => "everything".to_owned(),
-        (None, hygge_core::Mode::Incremental)
-            if preview.action == Some(hygge_core::Action::Replace) =>
-        {
-            "everything, as nothing is remembered yet".to_owned()
+    let text = match (&preview.watermark, preview.mode, preview.strategy) {
+        (Some(mark), _, _) => return format!("what is new since {} {}", mark.column, mark.value),
+        (None, Mode::Full, _) => "everything",
+        (None, Mode::Incremental, _) if preview.action == Some(Action::Replace) => {
+            "everything, as nothing is remembered yet"
         }
-        (None, hygge_core::Mode::Incremental) => "files that are new".to_owned(),
-    }
+        (None, Mode::Incremental, Some(Strategy::ChangeTracking)) => {
+            "what changed since the last run"
+        }
+        (None, Mode::Incremental, Some(Strategy::Files)) => "files that are new",
+        (None, Mode::Incremental, _) => "everything, as no watermark is known yet",
+    };
+    text.to_owned()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hygge_core::{Action, EntityId, Fault, Mode, Watermark, WatermarkType};
+    use hygge_core::{EntityId, Fault, Watermark, WatermarkType};
     use hygge_state::Columns;
 
     fn preview(entity: &str, mode: Mode, action: Action) -> Preview {
@@ -169,6 +179,7 @@ mod tests {
             from: format!("parquet files data/landing/{entity}"),
             to: format!("parquet files data/lake/{entity}"),
             mode,
+            strategy: Some(Strategy::Files),
             transforms: Vec::new(),
             columns: Columns::default(),
             columns_from: None,
@@ -199,6 +210,8 @@ mod tests {
         let known = (0..10).map(|n| (format!("c{n}"), "int64".to_owned()));
         flights.columns = Columns(known.collect());
         flights.columns_from = Some(KnownFrom::Source);
+        let mut tracked = preview("tracked", Mode::Incremental, Action::Upsert);
+        tracked.strategy = Some(Strategy::ChangeTracking);
         let mut logs = preview("logs", Mode::Incremental, Action::Append);
         logs.after = vec!["crm".into()];
         let mut moved = preview("moved", Mode::Incremental, Action::Append);
@@ -214,9 +227,10 @@ mod tests {
             away,
             preview("airlines", Mode::Full, Action::Replace),
             flights,
+            tracked,
             logs,
             preview("weather", Mode::Incremental, Action::Replace),
         ];
-        insta::assert_snapshot!(text(&all, None, Paint::plain()));
+        insta::assert_snapshot!(text(&all, false, None, Paint::plain()));
     }
 }

@@ -25,8 +25,9 @@ pub(crate) struct Project {
 #[derive(Debug)]
 struct Seen {
     root: PathBuf,
-    /// Plugins that aren't used, and grants for none.
-    unused: Vec<String>,
+    /// What is worth saying: plugins that aren't used, grants for none, wildcards that nobody could
+    /// look up.
+    told: Vec<String>,
     wild: Wild,
 }
 
@@ -48,6 +49,11 @@ impl Project {
         console: &Arc<Console>,
     ) -> Result<Self, Complaint> {
         load_with(self.seen, self.registry, changes, console)
+    }
+
+    /// Whether it was looked up what wildcards name.
+    pub(crate) fn asked(&self) -> bool {
+        !self.seen.wild.is_empty()
     }
 
     /// Tells what is worth saying but stops nothing.
@@ -116,7 +122,41 @@ pub(crate) fn load_found(
     console: &Arc<Console>,
 ) -> Result<Project, Complaint> {
     let (mut seen, registry) = look(global)?;
-    seen.wild = wildcard::look(&seen.root, &registry, changes, console)?;
+    let looked = wildcard::look(&seen.root, &registry, changes, console)?;
+    if let Some(failed) = looked.failed.into_iter().next() {
+        return Err(failed);
+    }
+    seen.wild = looked.wild;
+    load_with(seen, registry, changes, console)
+}
+
+/// As [`load_found`]; where it can't be looked up what a wildcard names, it stays as it is written,
+/// with a warning that says why.
+pub(crate) fn load_as_far(
+    global: &Global,
+    changes: &Changes,
+    console: &Arc<Console>,
+) -> Result<Project, Complaint> {
+    let (mut seen, registry) = look(global)?;
+    let looked = wildcard::look(&seen.root, &registry, changes, console)?;
+    seen.wild = looked.wild;
+    let mut failed = looked.failed.into_iter();
+    let Some(first) = failed.next() else {
+        return load_with(seen, registry, changes, console);
+    };
+    // Names of tables that nobody could look up aren't known, which is no fault of theirs.
+    let all = Changes {
+        vars: changes.vars.clone(),
+        mode: changes.mode,
+        ..Changes::default()
+    };
+    let selected = hygge_project::load(&request(&seen, changes), &registry);
+    if selected.is_err() && hygge_project::load(&request(&seen, &all), &registry).is_ok() {
+        return Err(first);
+    }
+    let failed = std::iter::once(first).chain(failed);
+    let said = failed.map(|each| format!("{}; its pattern is shown instead", each.line_of_text()));
+    seen.told.extend(said);
     load_with(seen, registry, changes, console)
 }
 
@@ -124,10 +164,10 @@ pub(crate) fn load_found(
 fn look(global: &Global) -> Result<(Seen, Registry), Complaint> {
     let root = root(global)?;
     let (registry, shelf) = with_plugins(&root);
-    let mut unused: Vec<String> = shelf.quarantined.iter().map(said).collect();
-    unused.extend(ghosts(&root));
+    let mut told: Vec<String> = shelf.quarantined.iter().map(said).collect();
+    told.extend(ghosts(&root));
     let wild = Wild::new();
-    Ok((Seen { root, unused, wild }, registry))
+    Ok((Seen { root, told, wild }, registry))
 }
 
 /// The plan of a project that is in order, for who has no words to say of one that isn't.
@@ -157,12 +197,12 @@ fn load_with(
     let plan = hygge_project::load(&request(&seen, changes), &registry);
     let mut plan = plan.inspect_err(|_| {
         // A type that isn't known may be one that such a file would have brought.
-        for line in &seen.unused {
+        for line in &seen.told {
             let word = console.paint_err().warn("warning:");
             console.err(&format!("{word} {line}\n"));
         }
     })?;
-    plan.warnings.extend(seen.unused.iter().cloned());
+    plan.warnings.extend(seen.told.iter().cloned());
     if let Some(concurrency) = changes.concurrency {
         plan.options.concurrency = concurrency;
     }

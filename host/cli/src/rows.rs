@@ -1,8 +1,7 @@
 use arrow_array::RecordBatch;
-use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_schema::{ArrowError, SchemaRef};
+use hygge_core::{Texts, zone};
 use hygge_engine::json_lines;
-use hygge_files::store::in_utc;
 
 use crate::console::on_one_line;
 use crate::table::{Cell, Table};
@@ -22,18 +21,15 @@ pub(crate) fn table(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<Strin
         .collect();
     let headings: Vec<&str> = headings.iter().map(String::as_str).collect();
     let mut table = Table::new(&headings);
-    let options = FormatOptions::default().with_null("NULL");
     for batch in batches {
-        let batch = in_utc(batch)?;
+        let batch = zone::rows(batch)?;
         let columns = batch.columns().iter();
-        let columns: Vec<ArrayFormatter<'_>> = columns
-            .map(|column| ArrayFormatter::try_new(column.as_ref(), &options))
+        let columns: Vec<Texts<'_>> = columns
+            .map(|column| Texts::of(column.as_ref()))
             .collect::<Result<_, _>>()?;
         for row in 0..batch.num_rows() {
-            let cell = |column: &ArrayFormatter<'_>| -> Result<Cell, ArrowError> {
-                Ok(short(&column.value(row).try_to_string()?).into())
-            };
-            table.row(columns.iter().map(cell).collect::<Result<_, _>>()?);
+            let cell = |column: &Texts<'_>| -> Cell { short(&column.show(row)).into() };
+            table.row(columns.iter().map(cell).collect());
         }
     }
     Ok(table.show())
@@ -42,7 +38,7 @@ pub(crate) fn table(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<Strin
 /// Rows as JSON for programs, one object a line, nulls included.
 pub(crate) fn json(batches: &[RecordBatch]) -> Result<String, ArrowError> {
     let lines = batches.iter();
-    lines.map(|batch| json_lines(&in_utc(batch)?)).collect()
+    lines.map(|batch| json_lines(&zone::rows(batch)?)).collect()
 }
 
 /// A value on one line, without what moves a terminal's cursor, and not too wide.
@@ -62,7 +58,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use arrow_array::{ArrayRef, Int64Array, StringArray};
+    use arrow_array::{ArrayRef, Date32Array, Int64Array, StringArray};
 
     #[test]
     fn rows_are_shown_on_a_line_each() {
@@ -81,5 +77,13 @@ mod tests {
             json,
             "{\"n\":1,\"text\":\"a\\nb\"}\n{\"n\":null,\"text\":\"\\u001b[31m\u{202e}\"}\n"
         );
+    }
+
+    #[test]
+    fn a_day_without_a_text_hides_no_row() {
+        let days: ArrayRef = Arc::new(Date32Array::from(vec![0, i32::MAX]));
+        let batch = RecordBatch::try_from_iter([("day", days)]).unwrap();
+        let shown = table(&batch.schema(), std::slice::from_ref(&batch)).unwrap();
+        assert_eq!(shown, "day\n1970-01-01\n2147483647\n");
     }
 }

@@ -2,23 +2,7 @@ use std::time::Duration;
 
 use unicode_width::UnicodeWidthStr as _;
 
-/// `336,776`.
-pub(crate) fn count(n: u64) -> String {
-    let digits = n.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// `1 row`, `336,776 rows`.
-pub(crate) fn rows(n: u64) -> String {
-    many(n, "row", "rows")
-}
+pub(crate) use hygge_core::{count, count_rows as rows};
 
 /// `1 entity`, `12 entities`.
 pub(crate) fn many(n: u64, one: &str, several: &str) -> String {

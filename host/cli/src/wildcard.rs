@@ -11,47 +11,57 @@ use crate::console::Console;
 use crate::project::Changes;
 use crate::runtime;
 
+/// What came of looking.
+#[derive(Default)]
+pub(crate) struct Looked {
+    /// The entities that were found.
+    pub(crate) wild: Wild,
+    /// Why it can't be told of other wildcards what they name.
+    pub(crate) failed: Vec<Complaint>,
+}
+
 /// The entities that wildcards name, looked for with connections of their own.
 pub(crate) fn look(
     root: &Path,
     registry: &Registry,
     changes: &Changes,
     console: &Arc<Console>,
-) -> Result<Wild, Complaint> {
-    let mut wild = Wild::new();
+) -> Result<Looked, Complaint> {
+    let mut looked = Looked::default();
     let request = Load {
         root,
         env: &|name| std::env::var(name).ok(),
         vars: &[],
         selection: changes.selection.whole_flows(),
-        wild: &wild,
+        wild: &Wild::new(),
         mode: None,
         today: jiff::Timestamp::now().to_zoned(TimeZone::UTC).date(),
     };
     // What is wrong is told by loading what was selected.
     let Ok(mut plan) = hygge_project::load(&request, registry) else {
-        return Ok(wild);
+        return Ok(looked);
     };
     for flow in &mut plan.flows {
         flow.entities.retain(|entity| entity.home_plan.many);
     }
     if plan.entities().next().is_none() {
-        return Ok(wild);
+        return Ok(looked);
     }
     let (runtime, threads) = runtime::whole()?;
     let cx = runtime::context(&threads, console);
-    let looked = runtime.block_on(hygge_engine::discover(&plan, registry, &cx));
+    let discovered = runtime.block_on(hygge_engine::discover(&plan, registry, &cx));
     registry.forget_sessions();
-    for (id, found) in looked {
+    for (id, found) in discovered {
         let there = match found {
             Found::There(there) => there,
             Found::Waits(_) => Vec::new(),
             Found::Failed(fault) => {
                 let failed = Complaint::failed(format!("can't look what `{id}` has: {fault}"));
-                return Err(match fault.advice {
+                looked.failed.push(match fault.advice {
                     Some(advice) => failed.advise(advice),
                     None => failed,
                 });
+                continue;
             }
         };
         if there.is_empty() {
@@ -63,7 +73,7 @@ pub(crate) fn look(
             ));
         }
         let entities = there.into_iter().filter_map(|each| each.entity);
-        wild.entry(id.flow).or_default().extend(entities);
+        looked.wild.entry(id.flow).or_default().extend(entities);
     }
-    Ok(wild)
+    Ok(looked)
 }

@@ -28,6 +28,11 @@ pub trait CheckKind: Send + Sync {
     fn summary(&self) -> &str;
     /// The JSON Schema of the settings, without `type`.
     fn schema(&self) -> Value;
+    /// Whether what it saw of a split can be stored and judged by another process; if not, an
+    /// attempt that died begins anew.
+    fn storable(&self) -> bool {
+        true
+    }
     /// Checks what the schema can't, and says in a few words what it will look for.
     fn plan(&self, settings: &Settings, cx: &BuildContext) -> Result<String, Vec<Problem>>;
     /// Makes the check.
@@ -59,12 +64,6 @@ pub trait BoundCheck: Send + Sync + fmt::Debug {
 
     /// Whether it looks at rows at all: rows that nothing looks at may pass as they are stored.
     fn looks(&self) -> bool {
-        true
-    }
-
-    /// Whether what it saw of a split can be stored and judged by another process; if not, an
-    /// attempt that died begins anew.
-    fn storable(&self) -> bool {
         true
     }
 

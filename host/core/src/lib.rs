@@ -18,7 +18,9 @@ mod check;
 mod column;
 mod connector;
 mod context;
+mod count;
 mod database;
+mod elsewhere;
 pub mod failpoint;
 mod fault;
 mod home;
@@ -37,6 +39,7 @@ mod settings;
 mod shell;
 mod split;
 mod store;
+mod texts;
 mod transform;
 mod type_name;
 mod type_parse;
@@ -46,7 +49,7 @@ mod watermark;
 mod widen;
 mod width;
 pub mod written;
-mod zone;
+pub mod zone;
 
 pub use action::{Action, Contradiction, Mode, Strategy, action};
 pub use batch::{Batch, Encoded, OPERATION_COLUMN, Operation, Step};
@@ -59,10 +62,12 @@ pub use connector::{
     StorePlan,
 };
 pub use context::{Context, InlineWorkers, Level, Memory, Notes, Share, Silent, Stop, Workers};
+pub use count::{count, count_rows};
 pub use database::{
     Applied, Applying, BatchFault, CatalogueColumn, CatalogueKey, CatalogueTable, Database,
     DatabaseKind, Moment, ScriptSyntax, Stays,
 };
+pub use elsewhere::not_a_path;
 pub use fault::{Fault, Result, code};
 pub use home::{Discovered, Finding, Home, Reader, Want};
 pub use id::{EntityId, RunId, SplitId};
@@ -80,6 +85,7 @@ pub use settings::{REDACTED, Settings};
 pub use shell::quoted;
 pub use split::{Bounds, Changes, Split, SplitPlan, SplitRequest};
 pub use store::{Coming, Standing, Store, Target, Writer};
+pub use texts::Texts;
 pub use transform::{Bound, Transform, TransformKind};
 pub use type_name::type_name;
 pub use type_parse::{TYPE_NAMES, parse_type, zone_offset};
@@ -88,7 +94,6 @@ pub use veil::Veil;
 pub use watermark::{Watermark, WatermarkType};
 pub use widen::{widen, widen_field};
 pub use width::{column_bytes, made_bytes};
-pub use zone::in_utc;
 
 /// Boxed connectors and their futures are passed around by these names.
 pub use async_trait::async_trait;

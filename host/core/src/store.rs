@@ -17,6 +17,8 @@ pub struct Coming<'a> {
     pub schema: &'a SchemaRef,
     /// What is done with what was there before.
     pub action: Action,
+    /// The columns by which they are merged; none where they aren't.
+    pub key: &'a [String],
     /// What is done with columns that the destination lacks.
     pub policy: OnSchemaChange,
     /// What the Store remembers of the entity.

@@ -60,6 +60,12 @@ pub enum WatermarkType {
     },
 }
 
+const WATERMARKS: &str =
+    "use an integer, date or timestamp column, or a decimal of up to 38 digits";
+
+const UNTYPED: &str = "use an integer, date or timestamp column, or a decimal of up to 38 digits; of \
+                       CSV or NDJSON without a value in it, say its type in the home's `schema`";
+
 impl WatermarkType {
     /// The type for an Arrow column, or why it can't be a watermark.
     pub fn of(column: &str, data_type: &DataType) -> Result<Self> {
@@ -104,9 +110,11 @@ impl WatermarkType {
                     ),
                 )
                 .with("column", column)
-                .advise(
-                    "use an integer, date or timestamp column, or a decimal of up to 38 digits",
-                ));
+                .advise(match other {
+                    // As a file has it that holds a header and no rows.
+                    DataType::Utf8 => UNTYPED,
+                    _ => WATERMARKS,
+                }));
             }
         };
         Ok(kind)
@@ -397,6 +405,13 @@ fn read_decimal(text: &str, scale: u8) -> Option<i128> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_column_without_values_may_want_its_type_said() {
+        let advice = |kind: DataType| WatermarkType::of("a", &kind).unwrap_err().advice.unwrap();
+        assert!(advice(DataType::Utf8).contains("`schema`"));
+        assert!(!advice(DataType::Boolean).contains("`schema`"));
+    }
 
     fn kinds() -> impl Strategy<Value = WatermarkType> {
         prop_oneof![

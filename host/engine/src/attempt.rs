@@ -7,7 +7,6 @@ use hygge_project::PlannedEntity;
 use hygge_state::{Attempt, SplitDone, Staged};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::checks::Checks;
 use crate::shared::Shared;
 use crate::{Event, recover};
 
@@ -65,15 +64,17 @@ pub(crate) fn digest(
 }
 
 /// Why an attempt that died is begun anew, whatever it staged.
-pub(crate) fn anew(planned: &PlannedEntity, checks: &Checks) -> Option<&'static str> {
-    if !checks.storable() {
+pub(crate) fn anew(planned: &PlannedEntity, registry: &Registry) -> Option<&'static str> {
+    let mut checks = planned.checks.iter();
+    let kept = |kind: &str| registry.check(kind).is_none_or(|kind| kind.storable());
+    if !checks.all(|check| kept(&check.kind)) {
         return Some("the unique check has to see all rows at once");
     }
     secret(planned).then_some("a secret is among its settings, which may be another")
 }
 
 /// Whether rows may depend on a secret.
-pub(crate) fn secret(planned: &PlannedEntity) -> bool {
+fn secret(planned: &PlannedEntity) -> bool {
     // No secret is kept, not as a digest either, so nobody can tell whether it is the same. What a
     // connector calls one opens doors, and may well be another; a transform's changes values.
     let sides = [&planned.home.settings, &planned.store.settings];

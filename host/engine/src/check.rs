@@ -11,7 +11,7 @@ use crate::checks::Checks;
 use crate::recover::build;
 use crate::start::{self, Start};
 use crate::traced::Merge;
-use crate::{drift, empty, increment, making, preview};
+use crate::{drift, empty, increment, making, met, preview};
 
 /// What `hygge debug` found out about one entity.
 #[derive(Debug, Clone)]
@@ -130,22 +130,30 @@ impl Rehearsal<'_> {
         if checked.waits.is_some() {
             return;
         }
-        let schema = match self.next(home, &start).await {
+        let arriving = match self.next(home, &start).await {
             Ok(Some(next)) => self.reaches(next, &start),
             Ok(None) => return,
             Err(stop) => Err(stop),
         };
-        let schema = match schema {
-            Ok(schema) => schema,
-            Err(Stop::Home(fault)) => return checked.home.extend(found(fault)),
-            Err(Stop::Between(fault)) => return checked.between.extend(found(fault)),
+        let arriving = match arriving {
+            Ok(arriving) => arriving,
+            Err(Stop::Home(fault)) => return checked.home.extend(self.would_be(fault)),
+            Err(Stop::Between(fault)) => return checked.between.extend(self.would_be(fault)),
         };
-        let fits = match store.fits(&schema) {
-            Ok(()) => self.suits(store, &schema, &start).await.map(drop),
-            unfit => unfit,
-        };
-        if let Err(fault) = fits {
-            checked.store.extend(found(fault));
+        if let Err(fault) = self.suits(store, &arriving, &start).await {
+            checked.store.extend(self.would_be(fault));
+        }
+    }
+
+    /// What is found of the columns that the source has now. Where a flow of the same run writes it
+    /// before, they are nothing that a run stops at.
+    fn would_be(&self, fault: Fault) -> Vec<Finding> {
+        match self.planned.filled_by.as_ref() {
+            Some(filler) if filler.planned => vec![Finding::good(format!(
+                "flow {} goes first and writes the source; as it is now, {}",
+                filler.flow, fault.message
+            ))],
+            _ => found(fault),
         }
     }
 
@@ -185,26 +193,31 @@ impl Rehearsal<'_> {
         }
     }
 
-    /// The schema that reaches the Store, past all that a run looks at before rows move.
-    pub(crate) fn reaches(&self, next: Next, start: &Start) -> Result<SchemaRef, Stop> {
-        match next.unfit {
-            Some(stop) => Err(stop),
-            None => self
-                .brought(next.schema, next.merge.as_ref(), start)
-                .map_err(Stop::Between),
+    /// What reaches the Store, past all that a run looks at before rows move.
+    pub(crate) fn reaches(&self, next: Next, start: &Start) -> Result<Arriving, Stop> {
+        if let Some(stop) = next.unfit {
+            return Err(stop);
         }
+        let schema = self.brought(next.schema, next.merge.as_ref(), start);
+        Ok(Arriving {
+            schema: schema.map_err(Stop::Between)?,
+            key: next.merge.unwrap_or_default().key,
+        })
     }
 
-    /// What becomes of the columns that reach the Store; see [`Store::suits`].
+    /// What becomes of the columns that reach the Store; see [`Store::suits`]. Refuses those that it
+    /// can't take at all.
     pub(crate) async fn suits(
         &self,
         store: &dyn Store,
-        schema: &SchemaRef,
+        arriving: &Arriving,
         start: &Start,
     ) -> Result<Option<Vec<String>>> {
+        store.fits(&arriving.schema)?;
         let coming = Coming {
             entity: &self.planned.id,
-            schema,
+            schema: &arriving.schema,
+            key: &arriving.key,
             action: start.action,
             policy: self.planned.on_schema_change,
             memory: start.memory.as_deref(),
@@ -221,7 +234,7 @@ impl Rehearsal<'_> {
         let planned = self.planned;
         let before = drift::before(planned, &self.plan.place, start.state.as_ref());
         let table = drift::table(planned, self.registry);
-        let met = drift::meet(planned.on_schema_change, before, &leaves, table)?;
+        let met = met::meet(planned.on_schema_change, before, &leaves, table)?;
         let brought = met.and_then(|(_, met)| met.schema);
         if let (Some(merge), Some(brought)) = (merge, &brought) {
             merge.stays(brought)?;
@@ -290,6 +303,13 @@ pub(crate) struct Next {
     merge: Option<Merge>,
     /// Why it would stop, although that is known.
     unfit: Option<Stop>,
+}
+
+/// What reaches the Store.
+pub(crate) struct Arriving {
+    pub(crate) schema: SchemaRef,
+    /// By which columns it is merged.
+    key: Vec<String>,
 }
 
 /// Where it would stop before that is known.

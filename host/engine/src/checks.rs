@@ -1,8 +1,7 @@
 //! The checks of an entity: bound before rows move, fed by every split, judged before the commit.
 
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::{BooleanArray, RecordBatch};
 use arrow_schema::{Schema, SchemaRef};
@@ -21,9 +20,11 @@ use crate::rejects;
 /// Rows of a check that are kept for looking at.
 const REJECTS: usize = 1_000;
 
-/// Bytes of them that one split keeps, and all together.
+/// Bytes of them that one split keeps.
 const REJECT_BYTES: usize = 1 << 20;
-const ALL_REJECT_BYTES: usize = 8 << 20;
+
+/// And that all splits together keep.
+const ALL_BYTES: usize = 16 << 20;
 
 /// The checks of an entity, bound to what reaches its Store.
 #[derive(Debug, Default)]
@@ -34,32 +35,10 @@ struct One {
     describe: String,
     severity: Severity,
     rejects: Option<Rejects>,
-    /// What splits kept of them until now.
-    kept: Arc<Room>,
+    room: Arc<Room>,
     /// Whether it can tell of single rows that they fail.
     of_rows: bool,
     bound: Arc<dyn BoundCheck>,
-}
-
-/// How much is kept of failing rows. However many splits there are, no more is held and stored of them than
-/// is written in the end, but for what those that are under way keep.
-#[derive(Debug, Default)]
-struct Room {
-    lines: AtomicUsize,
-    bytes: AtomicUsize,
-}
-
-impl Room {
-    fn is_taken(&self) -> bool {
-        self.lines.load(Ordering::Relaxed) >= REJECTS
-            || self.bytes.load(Ordering::Relaxed) >= ALL_REJECT_BYTES
-    }
-
-    fn take(&self, lines: &[String]) {
-        let bytes = lines.iter().map(String::len).sum();
-        self.lines.fetch_add(lines.len(), Ordering::Relaxed);
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
-    }
 }
 
 /// The file that failing rows go to.
@@ -85,7 +64,11 @@ impl Checks {
                 .ok_or_else(|| Fault::internal(format!("no check of type {:?}", item.kind)))?;
             let built = kind.build(&item.settings, &place)?;
             let nth = format!("{} ({})", at + 1, item.kind);
-            let bound = built.check.bind(schema, &place);
+            let kept = match built.rejects {
+                Some(_) => rejects::possible(schema),
+                None => Ok(()),
+            };
+            let bound = kept.and_then(|()| built.check.bind(schema, &place));
             let file = |folder: String| {
                 let (id, nth) = (&planned.id, at + 1);
                 let name = format!("{}.{}.{nth}-{}.ndjson", id.flow, id.entity, item.kind);
@@ -98,7 +81,7 @@ impl Checks {
                 describe: item.describe.clone(),
                 severity: built.severity,
                 rejects: built.rejects.map(file),
-                kept: Arc::default(),
+                room: Arc::default(),
                 of_rows: kind.schema()["properties"]["rejects"].is_object(),
                 bound: bound.map_err(|fault| fault.with("check", nth))?,
             });
@@ -134,21 +117,19 @@ impl Checks {
         self.0.iter().any(|one| one.bound.looks())
     }
 
-    /// Whether an attempt that died may be gone on with.
-    pub(crate) fn storable(&self) -> bool {
-        self.0.iter().all(|one| one.bound.storable())
-    }
-
     /// Looks at the rows of one attempt at a split.
     pub(crate) fn look(&self, cx: &Context) -> SplitChecks {
         let each = self.0.iter();
         SplitChecks(
             each.map(|one| Looked {
                 looking: one.bound.looks().then(|| one.bound.look(cx)),
-                most: if one.rejects.is_some() { REJECTS } else { 0 },
-                kept: Arc::clone(&one.kept),
+                most: match one.rejects {
+                    Some(_) => one.room.rows(),
+                    None => 0,
+                },
                 lines: Vec::new(),
                 bytes: 0,
+                room: Arc::clone(&one.room),
             })
             .collect(),
         )
@@ -168,7 +149,7 @@ impl Checks {
                 .map_err(|error| Fault::internal(format!("what checks saw is damaged: {error}")))?;
             for (at, kept) in split.into_iter().enumerate().take(self.0.len()) {
                 seen[at].push(kept.seen);
-                let room = REJECTS.saturating_sub(lines[at].len());
+                let room = REJECTS - lines[at].len();
                 lines[at].extend(kept.lines.into_iter().take(room));
             }
         }
@@ -310,10 +291,45 @@ struct Looked {
     /// None for what looks at no row.
     looking: Option<Box<dyn Looking>>,
     most: usize,
-    /// By all splits.
-    kept: Arc<Room>,
     lines: Vec<String>,
     bytes: usize,
+    room: Arc<Room>,
+}
+
+/// What splits that are staged may still keep of rows that failed a check: they stay in memory until
+/// all are.
+#[derive(Debug)]
+struct Room(Mutex<(usize, usize)>);
+
+impl Default for Room {
+    fn default() -> Self {
+        Self(Mutex::new((REJECTS, ALL_BYTES)))
+    }
+}
+
+impl Room {
+    fn rows(&self) -> usize {
+        let (rows, bytes) = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if bytes == 0 { 0 } else { rows }
+    }
+
+    /// As many of a split's lines as there is room for.
+    fn of(&self, mut lines: Vec<String>) -> Vec<String> {
+        let mut left = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (rows, bytes) = &mut *left;
+        let fit = lines.iter().take_while(|line| {
+            let fits = *rows > 0 && *bytes > 0;
+            if fits {
+                *rows -= 1;
+                *bytes = bytes.saturating_sub(line.len());
+            }
+            fits
+        });
+        let fit = fit.count();
+        lines.truncate(fit);
+        lines.shrink_to_fit();
+        lines
+    }
 }
 
 impl SplitChecks {
@@ -326,7 +342,7 @@ impl SplitChecks {
                 continue;
             };
             let failed = looking.take(batch)?;
-            let room = match looked.bytes < REJECT_BYTES && !looked.kept.is_taken() {
+            let room = match looked.bytes < REJECT_BYTES {
                 true => looked.most - looked.lines.len(),
                 false => 0,
             };
@@ -346,18 +362,13 @@ impl SplitChecks {
     /// Once the split is staged.
     pub(crate) fn finish(self) -> Result<Value> {
         let mut kept = Vec::with_capacity(self.0.len());
-        for mut looked in self.0 {
-            // Others may have been faster.
-            if looked.kept.is_taken() {
-                looked.lines.clear();
-            }
-            looked.kept.take(&looked.lines);
+        for looked in self.0 {
             kept.push(Kept {
                 seen: match looked.looking {
                     Some(looking) => looking.finish()?,
                     None => Value::Null,
                 },
-                lines: looked.lines,
+                lines: looked.room.of(looked.lines),
             });
         }
         serde_json::to_value(kept)
@@ -378,4 +389,34 @@ fn standing(batch: &RecordBatch) -> Result<Option<RecordBatch>> {
     filter_record_batch(batch, &stands)
         .map(Some)
         .map_err(|error| Fault::internal(format!("rows can't be told apart: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// However many splits there are, and rows in them that fail.
+    #[test]
+    fn all_splits_keep_no_more_than_is_written() {
+        let kept = |lines: &[&str], splits: usize| {
+            let room = Arc::new(Room::default());
+            let each = (0..splits).map(|_| {
+                let looked = Looked {
+                    looking: None,
+                    most: room.rows(),
+                    lines: lines.iter().map(ToString::to_string).collect(),
+                    bytes: 0,
+                    room: Arc::clone(&room),
+                };
+                let kept = SplitChecks(vec![looked]).finish().unwrap();
+                let kept: Vec<Kept> = serde_json::from_value(kept).unwrap();
+                kept.into_iter().map(|kept| kept.lines.len()).sum::<usize>()
+            });
+            (each.sum::<usize>(), room.rows())
+        };
+        assert_eq!(kept(&["a\n"; 300], 3), (900, 100));
+        assert_eq!(kept(&["a\n"; 300], 50), (REJECTS, 0));
+        let long = "a".repeat(1 << 20);
+        assert_eq!(kept(&[&*long; 3], 50), (16, 0));
+    }
 }

@@ -76,7 +76,7 @@ impl fmt::Display for Change {
 }
 
 impl Change {
-    fn column(&self) -> &str {
+    pub(crate) fn column(&self) -> &str {
         match self {
             Self::Added { column, .. }
             | Self::Returned { column, .. }
@@ -85,12 +85,17 @@ impl Change {
         }
     }
 
-    fn retypes(&self) -> bool {
+    pub(crate) fn retypes(&self) -> bool {
         matches!(self, Self::Retyped { .. })
     }
 
+    /// Whether it has a type now that doesn't hold every value of the one it had.
+    pub fn narrows(&self) -> bool {
+        matches!(self, Self::Retyped { was, both: Some(both), .. } if was == both)
+    }
+
     /// Whether no type holds every value of what was, and of what is.
-    fn clashes(&self) -> bool {
+    pub(crate) fn clashes(&self) -> bool {
         matches!(self, Self::Retyped { both: None, .. })
     }
 }
@@ -128,7 +133,7 @@ pub(crate) fn columns(schema: &Schema) -> Columns {
 }
 
 /// Those that reach the destination: what a change stream says of its rows doesn't.
-fn settling(schema: &Schema) -> impl Iterator<Item = &Arc<Field>> {
+pub(crate) fn settling(schema: &Schema) -> impl Iterator<Item = &Arc<Field>> {
     let fields = schema.fields().iter();
     fields.filter(|field| field.name() != OPERATION_COLUMN)
 }
@@ -154,7 +159,7 @@ pub(crate) fn remembered(
 }
 
 /// All columns that runs left at the destination, as far as they are known.
-fn all(before: &EntityState) -> impl Iterator<Item = (&str, &str)> {
+pub(crate) fn all(before: &EntityState) -> impl Iterator<Item = (&str, &str)> {
     pairs(&before.columns).chain(pairs(&before.columns_before))
 }
 
@@ -196,6 +201,9 @@ pub struct Drift {
     pub table: bool,
     /// Columns that the table at the destination doesn't have, and that the next run leaves out.
     pub left_out: Vec<String>,
+    /// Whether the source has no columns to compare: it is empty, or has nothing new.
+    #[serde(skip)]
+    pub empty: bool,
     /// Why the next run would stop.
     pub fault: Option<Fault>,
 }
@@ -221,6 +229,7 @@ pub async fn drift(
         changes: Vec::new(),
         table: table(planned, registry),
         left_out: Vec::new(),
+        empty: false,
         fault: None,
     };
     let (home, store) = recover::build(registry, planned, &plan.place)?;
@@ -235,13 +244,14 @@ pub async fn drift(
     // A source without columns found nothing new, or nothing at all where that is allowed.
     let next = would.map_err(|stop| peek::advised(stop.fault(), planned))?;
     let Some(next) = next.filter(|next| !next.schema.fields().is_empty()) else {
+        drift.empty = true;
         return Ok(drift);
     };
     if let Some(before) = before {
         drift.changes = changes(before, &next.schema);
     }
     match rehearsal.reaches(next, &start) {
-        Ok(schema) => match rehearsal.suits(store.as_ref(), &schema, &start).await {
+        Ok(arriving) => match rehearsal.suits(store.as_ref(), &arriving, &start).await {
             Ok(left_out) => drift.left_out = left_out.unwrap_or_default(),
             Err(fault) => drift.fault = Some(fault),
         },
@@ -298,8 +308,18 @@ fn pairs(columns: &Columns) -> impl Iterator<Item = (&str, &str)> {
     columns.0.iter().map(|(name, kind)| (&**name, &**kind))
 }
 
+/// The columns of the last run, where the types of all are known by their names.
+pub(crate) fn left(before: &EntityState) -> Option<SchemaRef> {
+    let fields = pairs(&before.columns).map(|(name, kind)| {
+        let kind = remembered_type(kind)?;
+        Some(Field::new(name, kind, true))
+    });
+    let fields = fields.collect::<Option<Vec<_>>>()?;
+    (!fields.is_empty()).then(|| Arc::new(Schema::new(fields)))
+}
+
 /// The type that holds every value of what was, and of what is.
-fn both(was: &str, is: &DataType) -> Option<DataType> {
+pub(crate) fn both(was: &str, is: &DataType) -> Option<DataType> {
     let is = plain(is);
     widen(&named_alike(remembered_type(was)?, &is), &is)
 }
@@ -371,182 +391,6 @@ fn map(pair: &str) -> Option<DataType> {
         let entries = Field::new("entries", DataType::Struct(pair.into()), false);
         Some(DataType::Map(Arc::new(entries), false))
     })
-}
-
-/// What is done about changes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Met {
-    /// In words: what changed, and what becomes of it.
-    pub(crate) message: String,
-    /// Whether a person has to look at it.
-    pub(crate) warning: bool,
-    /// The schema that rows are brought to, where that isn't the one that they come in.
-    pub(crate) schema: Option<SchemaRef>,
-}
-
-/// Says what is done, or that the entity stops here; `None` when nothing changed.
-pub(crate) fn meet(
-    policy: OnSchemaChange,
-    before: Option<&EntityState>,
-    schema: &SchemaRef,
-    // Whether the destination has columns of its own, and the Store finds out what is extra.
-    table: bool,
-) -> Result<Option<(Vec<Change>, Met)>> {
-    // Nothing is known of a first run; and a source that found nothing new may know no columns.
-    let Some(before) = before.filter(|_| !schema.fields().is_empty()) else {
-        return Ok(None);
-    };
-    let changes = changes(before, schema);
-    if changes.is_empty() {
-        return Ok(None);
-    }
-    let told = said(&changes);
-    let stops: Vec<&Change> = match policy {
-        OnSchemaChange::Warn | OnSchemaChange::IgnoreExtra => Vec::new(),
-        OnSchemaChange::Fail => changes.iter().collect(),
-        OnSchemaChange::Additive => changes.iter().filter(|change| change.retypes()).collect(),
-        OnSchemaChange::Evolve => changes.iter().filter(|change| change.clashes()).collect(),
-    };
-    if !stops.is_empty() {
-        return Err(refused(told, &stops, changes.len(), policy));
-    }
-    let met = match policy {
-        OnSchemaChange::Warn => Met {
-            message: told,
-            warning: true,
-            schema: None,
-        },
-        OnSchemaChange::Fail | OnSchemaChange::Additive => Met {
-            message: told,
-            warning: false,
-            schema: None,
-        },
-        OnSchemaChange::Evolve => Met {
-            message: told,
-            warning: false,
-            schema: widened(before, schema),
-        },
-        OnSchemaChange::IgnoreExtra => {
-            let left = left_out(&changes, schema);
-            if !table
-                && left
-                    .as_ref()
-                    .is_some_and(|left| settling(left).next().is_none())
-            {
-                let message = format!("{told}: no column is left to write");
-                return Err(Fault::new(code::SCHEMA, message).advise(NOTHING_LEFT));
-            }
-            let message = match (&left, table) {
-                (Some(_), false) => format!("{told}; what is new is left out"),
-                (Some(_), true) => format!("{told}; what the table doesn't have is left out"),
-                (None, _) => told,
-            };
-            Met {
-                message,
-                warning: true,
-                schema: left.filter(|_| !table),
-            }
-        }
-    };
-    Ok(Some((changes, met)))
-}
-
-const NOTHING_LEFT: &str = "look at the source: of a file, its delimiter and its header; \
-                            `on_schema_change: warn` takes what is new";
-const FAIL: &str = "look at it; `on_schema_change: warn` lets it in (for one run: `--var \
-                    flow.FLOW.store.on_schema_change=warn`), `additive` only new columns, `evolve` \
-                    wider types as well";
-const ADDITIVE: &str = "`on_schema_change: additive` lets new columns in, and no other types; \
-                        `evolve` lets types become wider, and a `cast` transform brings the column \
-                        back to what it was";
-const EVOLVE: &str = "`on_schema_change: evolve` makes types wider only where every value stays what \
-                      it is; a `cast` transform brings the column back to what it was";
-
-/// All that changed, which of it stops the entity when that isn't all, and what to do.
-fn refused(told: String, stops: &[&Change], of: usize, policy: OnSchemaChange) -> Fault {
-    let message = match stops.len() == of {
-        true => told,
-        false if stops.len() == 1 => format!("{told}; {} stops it", columns_of(stops)),
-        false => format!("{told}; {} stop it", columns_of(stops)),
-    };
-    Fault::new(code::SCHEMA, message).advise(match policy {
-        OnSchemaChange::Additive => ADDITIVE,
-        OnSchemaChange::Evolve => EVOLVE,
-        _ => FAIL,
-    })
-}
-
-/// The columns of changes, the first of them.
-fn columns_of(changes: &[&Change]) -> String {
-    let names = changes
-        .iter()
-        .map(|change| format!("{:?}", change.column()));
-    let names: Vec<String> = names.take(SHOWN).collect();
-    match changes.len().saturating_sub(SHOWN) {
-        0 => names.join(", "),
-        more => format!("{} and {more} more", names.join(", ")),
-    }
-}
-
-/// How many changes are told one by one.
-const SHOWN: usize = 8;
-
-/// All changes in one line.
-fn said(changes: &[Change]) -> String {
-    let shown: Vec<String> = changes
-        .iter()
-        .take(SHOWN)
-        .map(ToString::to_string)
-        .collect();
-    let tail = match changes.len().saturating_sub(SHOWN) {
-        0 => String::new(),
-        1 => ", and another column changed".to_owned(),
-        more => format!(", and {more} other columns changed"),
-    };
-    format!("since the last run {}{tail}", shown.join(", "))
-}
-
-/// The schema in which no column is narrower than it was, when rows don't come in it.
-fn widened(before: &EntityState, schema: &SchemaRef) -> Option<SchemaRef> {
-    let was: BTreeMap<&str, &str> = all(before).collect();
-    let mut changed = false;
-    let fields = schema.fields().iter().map(|field| {
-        let was = was.get(field.name().as_str());
-        let wide = was.and_then(|was| both(was, field.data_type()));
-        let Some(wide) = wide.filter(|wide| *wide != plain(field.data_type())) else {
-            return Arc::clone(field);
-        };
-        changed = true;
-        let metadata = arrow_schema::Metadata::default();
-        // What the source's metadata says of the type isn't true of the wider one.
-        let field = field.as_ref().clone().with_data_type(wide);
-        Arc::new(field.with_metadata(metadata))
-    });
-    let fields: Vec<Arc<Field>> = fields.collect();
-    changed.then(|| Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone())))
-}
-
-/// The schema without the columns that are new, when any are.
-fn left_out(changes: &[Change], schema: &SchemaRef) -> Option<SchemaRef> {
-    let new: BTreeSet<&str> = changes
-        .iter()
-        .filter_map(|change| match change {
-            Change::Added { column, .. } => Some(column.as_str()),
-            _ => None,
-        })
-        .collect();
-    if new.is_empty() {
-        return None;
-    }
-    let fields = schema.fields().iter();
-    let kept: Vec<_> = fields
-        .filter(|field| !new.contains(field.name().as_str()))
-        .cloned()
-        .collect();
-    Some(Arc::new(Schema::new_with_metadata(
-        kept,
-        schema.metadata().clone(),
-    )))
 }
 
 #[cfg(test)]

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use arrow_schema::{DataType, Field, Schema};
+use arrow_schema::{DataType, Field, IntervalUnit, Schema};
 use hygge_core::{Action, RunId};
 use proptest::prelude::*;
 
 use super::*;
+use crate::met::{Met, meet};
 
 fn schema(columns: &[(&str, DataType)]) -> SchemaRef {
     let fields = columns.iter();
@@ -91,20 +92,6 @@ fn maps_and_bytes_of_a_length_are_widened() {
     assert_eq!(met.schema.unwrap().fields(), given.fields());
     let clash = now(map(DataType::Utf8));
     meet(policy, Some(&first), &clash, false).unwrap_err();
-}
-
-/// Nothing that was known comes any more, as when a file has another delimiter.
-#[test]
-fn what_leaves_no_column_is_refused() {
-    let now = schema(&[("id;name;gone", DataType::Utf8)]);
-    let policy = OnSchemaChange::IgnoreExtra;
-    let refused = met(policy, &now).unwrap_err();
-    assert!(
-        refused.message.ends_with("no column is left to write"),
-        "{refused:?}"
-    );
-    // A table says itself what it has.
-    meet(policy, Some(&after(&was())), &now, true).unwrap();
 }
 
 #[test]
@@ -369,4 +356,34 @@ fn how_values_within_others_are_encoded_is_no_change() {
     let before = after(&schema(&[("l", list(DataType::Utf8))]));
     let now = schema(&[("l", large(DataType::LargeUtf8))]);
     assert_eq!(changes(&before, &now), []);
+}
+
+/// Rows of nothing would take the place of what stands.
+#[test]
+fn something_is_left_where_what_is_new_is_left_out() {
+    use OnSchemaChange::IgnoreExtra;
+    let other = schema(&[
+        ("id;name", DataType::Utf8),
+        (OPERATION_COLUMN, DataType::Utf8),
+    ]);
+    let fault = met(IgnoreExtra, &other).unwrap_err();
+    assert_eq!(&*fault.code, code::SCHEMA);
+    assert!(fault.message.ends_with("no column is left"), "{fault}");
+    // A table says itself what it has.
+    assert!(meet(IgnoreExtra, Some(&after(&was())), &other, true).is_ok());
+}
+
+#[test]
+fn the_columns_of_the_last_run_have_the_types_they_had() {
+    let zone = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+    let flat = schema(&[
+        ("a", DataType::Decimal128(9, 2)),
+        ("at", zone),
+        ("b", DataType::Utf8),
+    ]);
+    assert_eq!(left(&after(&flat)), Some(flat));
+    // As no name says it.
+    let interval = DataType::Interval(IntervalUnit::YearMonth);
+    assert_eq!(left(&after(&schema(&[("i", interval)]))), None);
+    assert_eq!(left(&after(&schema(&[]))), None);
 }

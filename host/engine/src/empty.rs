@@ -33,7 +33,14 @@ pub(crate) async fn replace(
 ) -> Result<Option<EntityState>> {
     let id = &planned.id;
     let memory = shared.state.memory(id, "store").await?;
-    let Some(schema) = store.columns(id, memory.as_deref(), cx).await? else {
+    let state = shared.state.load(id).await?;
+    let before = drift::before(planned, &shared.place, state.as_ref());
+    // A Store that doesn't know them has them by the last run, as a table does.
+    let schema = match store.columns(id, memory.as_deref(), cx).await? {
+        Some(schema) => Some(schema),
+        None => before.and_then(drift::left),
+    };
+    let Some(schema) = schema else {
         return match store.inspect(id, memory.as_deref(), cx).await? {
             Standing::Vacant => Ok(None),
             Standing::Ours | Standing::Marked { .. } | Standing::Foreign { .. } => Err(Fault::new(

@@ -8,21 +8,16 @@ use arrow_array::{Array, PrimitiveArray, RecordBatch};
 use arrow_json::writer::{LineDelimited, NullableEncoder};
 use arrow_json::{Encoder, EncoderFactory, EncoderOptions, WriterBuilder};
 use arrow_schema::{ArrowError, DataType, FieldRef};
-use hygge_core::textless;
+use hygge_core::Texts;
 
 /// One object a line, nulls included. JSON has no number for infinity and for what is none: they are
-/// the texts `Infinity`, `-Infinity` and `NaN`, where Arrow writes null.
+/// the texts `Infinity`, `-Infinity` and `NaN`, where Arrow writes null. Days and times that have no text
+/// are their numbers.
 pub fn json_lines(batch: &RecordBatch) -> Result<String, ArrowError> {
-    for (field, column) in batch.schema_ref().fields().iter().zip(batch.columns()) {
-        if textless(column, 0..column.len()) {
-            let what = format!("column {:?} holds a time that has no text", field.name());
-            return Err(ArrowError::JsonError(what));
-        }
-    }
     let mut bytes = Vec::new();
     let builder = WriterBuilder::new()
         .with_explicit_nulls(true)
-        .with_encoder_factory(Arc::new(Floats));
+        .with_encoder_factory(Arc::new(Leaves));
     let mut writer = builder.build::<_, LineDelimited>(&mut bytes);
     writer.write(batch)?;
     writer.finish()?;
@@ -31,9 +26,9 @@ pub fn json_lines(batch: &RecordBatch) -> Result<String, ArrowError> {
 }
 
 #[derive(Debug)]
-struct Floats;
+struct Leaves;
 
-impl EncoderFactory for Floats {
+impl EncoderFactory for Leaves {
     fn make_default_encoder<'a>(
         &self,
         _: &'a FieldRef,
@@ -61,6 +56,7 @@ impl EncoderFactory for Floats {
                     (value, format!("{value:?}"))
                 }))
             }
+            kind if kind.is_temporal() => Box::new(Times(Texts::of(array)?)),
             _ => return Ok(None),
         };
         Ok(Some(NullableEncoder::new(encoder, array.nulls().cloned())))
@@ -82,9 +78,23 @@ impl<F: Fn(usize) -> (f64, String)> Encoder for Each<F> {
     }
 }
 
+/// Days and times.
+struct Times<'a>(Texts<'a>);
+
+impl Encoder for Times<'_> {
+    fn encode(&mut self, row: usize, out: &mut Vec<u8>) {
+        out.extend(match (self.0.text(row), self.0.number(row)) {
+            (None, Some(number)) => number.to_string().into_bytes(),
+            (text, _) => format!("\"{}\"", text.unwrap_or_default()).into_bytes(),
+        });
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use arrow_array::{ArrayRef, Float32Array, Float64Array};
+    use arrow_array::{ArrayRef, Date32Array, Float32Array, Float64Array, StructArray};
+
+    use arrow_schema::Field;
 
     use super::*;
 
@@ -105,6 +115,21 @@ mod tests {
              {\"w\":1e300,\"n\":0.1}\n\
              {\"w\":7.0,\"n\":100000000000000000000}\n\
              {\"w\":null,\"n\":3}\n"
+        );
+    }
+
+    #[test]
+    fn days_without_a_text_are_their_numbers() {
+        let days: ArrayRef = Arc::new(Date32Array::from(vec![Some(1), Some(i32::MAX), None]));
+        let field = Arc::new(Field::new("day", DataType::Date32, true));
+        let within = StructArray::from(vec![(field, Arc::clone(&days))]);
+        let columns = [("day", days), ("in", Arc::new(within) as ArrayRef)];
+        let rows = RecordBatch::try_from_iter(columns).unwrap();
+        assert_eq!(
+            json_lines(&rows).unwrap(),
+            "{\"day\":\"1970-01-02\",\"in\":{\"day\":\"1970-01-02\"}}\n\
+             {\"day\":2147483647,\"in\":{\"day\":2147483647}}\n\
+             {\"day\":null,\"in\":{\"day\":null}}\n"
         );
     }
 }

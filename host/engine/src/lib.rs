@@ -22,6 +22,7 @@ mod increment;
 mod json;
 mod look_through;
 mod making;
+mod met;
 mod newest;
 mod orphan;
 mod peek;

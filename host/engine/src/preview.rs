@@ -3,8 +3,8 @@ use std::sync::{Mutex, PoisonError};
 
 use futures::{StreamExt, stream};
 use hygge_core::{
-    Action, BuildContext, Context, EntityId, Fault, Mode, Registry, Result, Settled, Watermark,
-    code, quoted,
+    Action, BuildContext, Context, EntityId, Fault, Mode, Registry, Result, Settled, Strategy,
+    Watermark, code, quoted,
 };
 use hygge_project::{Plan, PlannedEntity};
 use hygge_state::{Columns, Intent, StateStore};
@@ -36,6 +36,9 @@ pub struct Preview {
     pub to: String,
     /// How much of it.
     pub mode: Mode,
+    /// What an incremental run follows.
+    #[serde(skip)]
+    pub strategy: Option<Strategy>,
     /// What would become of rows that are there; none when it would be refused.
     pub action: Option<Action>,
     /// From which watermark.
@@ -112,6 +115,7 @@ async fn one(rehearsal: Rehearsal<'_>, after: &[String], away: &Away) -> Preview
             .collect(),
         to: planned.store_plan.describe.clone(),
         mode: planned.mode,
+        strategy: planned.incremental.as_ref().map(|each| each.strategy),
         action: None,
         watermark: None,
         recovers: false,
@@ -141,9 +145,9 @@ async fn look(rehearsal: &Rehearsal<'_>, preview: &mut Preview, away: &Away) -> 
         let future = increment::in_the_future(watermark, now);
         preview.warnings.extend(future);
     }
-    // What is staged beside an intent is that commit's, and what may depend on a secret is read again.
+    // What is staged beside an intent is that commit's.
     if intent.is_none()
-        && !attempt::secret(planned)
+        && attempt::anew(planned, rehearsal.registry).is_none()
         && let Some((_, splits)) = state.attempt(id).await?
     {
         preview.staged = splits.len() as u64;
@@ -200,6 +204,12 @@ async fn asked(
             "the earlier run's commit is finished first, and leaves what to go on from".to_owned(),
         ));
     }
+    let filler = planned.filled_by.as_ref();
+    if let Some(filler) = filler.filter(|filler| filler.planned) {
+        // What stands there now isn't what a run reads.
+        let flow = &filler.flow;
+        return Ok(Err(format!("flow {flow} goes first and writes the source")));
+    }
     let connection = planned.home.connection.as_ref();
     let tried = || away.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(why) = connection.and_then(|name| tried().get(name).cloned()) {
@@ -214,18 +224,14 @@ async fn asked(
             if let Some(name) = connection.filter(|_| fault.retryable) {
                 tried().insert(name.clone(), fault.to_string());
             }
-            let filler = planned.filled_by.as_ref();
             let filler = filler.filter(|_| fault.code == code::SOURCE_MISSING);
             return Ok(Err(match filler {
-                Some(filler) if filler.planned => {
-                    format!("flow {} goes first and writes the source", filler.flow)
-                }
                 Some(filler) => goes_first(filler),
                 None => fault.to_string(),
             }));
         }
     };
-    let schema = rehearsal.reaches(next, start).map_err(Stop::fault)?;
+    let schema = rehearsal.reaches(next, start).map_err(Stop::fault)?.schema;
     store.fits(&schema)?;
     Ok(Ok(drift::columns(&schema)))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hygge_core::{
     Action, BuildContext, CommitRecord, Context, EntityId, Fault, Home, Level, Mode, Place,
     Position, REDACTED, Registry, Result, RunId, Settings, SplitRequest, Standing, Store, Strategy,
-    Want, code, quoted,
+    Want, code, count_rows, quoted,
 };
 use hygge_project::PlannedEntity;
 use hygge_state::{Columns, EntityState, Memories, StateStore};
@@ -45,7 +45,10 @@ pub(crate) async fn finish(shared: &Shared, planned: &PlannedEntity, cx: &Contex
         Finished::Committed(state) => shared.events.event(&Event::Recovered {
             id: planned.id.clone(),
             run: state.run_id,
-            message: format!("finished its commit of {} rows", state.rows_processed),
+            message: format!(
+                "finished its commit of {}",
+                count_rows(state.rows_processed)
+            ),
         }),
         Finished::Undone(fault) => shared.events.event(&Event::Note {
             id: planned.id.clone(),

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use arrow_array::{Array as _, BooleanArray, RecordBatch};
-use arrow_schema::{ArrowError, Field, FieldRef, Schema};
+use arrow_array::{BooleanArray, RecordBatch, new_null_array};
+use arrow_schema::{ArrowError, Field, Schema};
 use arrow_select::filter::filter_record_batch;
-use hygge_core::{Fault, OPERATION_COLUMN, Result, code, in_utc};
+use hygge_core::{Fault, OPERATION_COLUMN, Result, code, zone};
 
 use crate::json::json_lines;
 
@@ -18,10 +18,25 @@ pub(crate) fn lines(
     written(batch, failed, most).map_err(|error| {
         Fault::new(
             code::SCHEMA,
-            format!("rows that failed a check can't be kept as JSON: {error}"),
+            format!("rows that fail a check can't be kept as JSON: {error}"),
         )
         .advise("take `rejects` out of the check")
     })
+}
+
+/// Refuses columns that no row could be kept of, before rows move.
+pub(crate) fn possible(schema: &Schema) -> Result<()> {
+    if schema.fields().is_empty() {
+        return Ok(());
+    }
+    let fields = schema.fields().iter();
+    let fields = fields.map(|field| Field::clone(field).with_nullable(true));
+    let columns = schema.fields().iter();
+    let columns = columns.map(|field| new_null_array(field.data_type(), 1));
+    let schema = Schema::new(fields.collect::<Vec<_>>());
+    let one = RecordBatch::try_new(Arc::new(schema), columns.collect())
+        .map_err(|error| Fault::internal(format!("a row of nulls can't be made: {error}")))?;
+    lines(&one, &BooleanArray::from(vec![true]), 1).map(drop)
 }
 
 fn written(
@@ -42,24 +57,21 @@ fn written(
 /// With moments in named zones as those in UTC, and without what becomes of a row at the destination,
 /// which is none of its values.
 fn shown(rows: &RecordBatch) -> std::result::Result<RecordBatch, ArrowError> {
-    let schema = rows.schema();
-    let mut fields: Vec<FieldRef> = Vec::with_capacity(schema.fields().len());
-    let mut columns = Vec::with_capacity(schema.fields().len());
-    let all = schema.fields().iter().zip(rows.columns());
-    for (field, column) in all.filter(|(field, _)| field.name() != OPERATION_COLUMN) {
-        let column = in_utc(column)?;
-        let field = Field::clone(field).with_data_type(column.data_type().clone());
-        fields.push(Arc::new(field));
-        columns.push(column);
+    let mut rows = zone::rows(rows)?;
+    if let Ok(operation) = rows.schema().index_of(OPERATION_COLUMN) {
+        rows.remove_column(operation);
     }
-    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
+    Ok(rows)
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
-    use arrow_array::{ArrayRef, Int64Array, StringArray, TimestampMicrosecondArray};
+    use arrow_array::builder::{Int64Builder, MapBuilder};
+    use arrow_array::{
+        Array as _, ArrayRef, Int64Array, StringArray, StructArray, TimestampMicrosecondArray,
+    };
 
     use super::*;
 
@@ -69,12 +81,16 @@ mod tests {
         let mails: ArrayRef = Arc::new(StringArray::from(vec![Some("a@b.c"), None, None, None]));
         let times = TimestampMicrosecondArray::from(vec![1_000_000; 4]);
         let times: ArrayRef = Arc::new(times.with_timezone("Europe/Berlin"));
-        let rows = [("id", ids), ("mail", mails), ("at", times)];
+        let field = Arc::new(Field::new("at", times.data_type().clone(), true));
+        let within = StructArray::from(vec![(field, Arc::clone(&times))]);
+        let within = Arc::new(within) as ArrayRef;
+        let rows = [("id", ids), ("mail", mails), ("at", times), ("in", within)];
         let rows = rows.map(|(name, column)| (name, column, true));
         let rows = RecordBatch::try_from_iter_with_nullable(rows).unwrap();
         let failed = BooleanArray::from(vec![true, false, true, true]);
         let lines = lines(&rows, &failed, 2).unwrap();
         let at = "\"at\":\"1970-01-01T00:00:01Z\"";
+        let at = format!("{at},\"in\":{{{at}}}");
         assert_eq!(
             lines,
             [
@@ -82,7 +98,21 @@ mod tests {
                 format!("{{\"id\":null,\"mail\":null,{at}}}\n"),
             ]
         );
+        assert_eq!(possible(&rows.schema()), Ok(()));
         let none = BooleanArray::from(vec![false; 4]);
         assert_eq!(super::lines(&rows, &none, 2).unwrap(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn maps_whose_keys_are_no_texts_are_refused_before_rows_move() {
+        let mut map = MapBuilder::new(None, Int64Builder::new(), Int64Builder::new());
+        map.append(true).unwrap();
+        let map: ArrayRef = Arc::new(map.finish());
+        let rows = RecordBatch::try_from_iter([("map", map)]).unwrap();
+        let refused = possible(&rows.schema()).unwrap_err();
+        assert!(
+            refused.message.contains("can't be kept as JSON"),
+            "{refused}"
+        );
     }
 }

@@ -51,7 +51,7 @@ impl Spec for Sql {
             return Err(fault.advise("compare it with something: `… > 0`, `… = 'x'`"));
         }
         Ok(row_wise(vec![Part {
-            said: format!("{} is false of {{rows}}", quoted(&self.expression)),
+            said: format!("{} is false of", quoted(&self.expression)),
             shown: None,
             failing: Arc::new(move |batch| {
                 let values = evaluation.values(batch)?;

@@ -81,7 +81,11 @@ fn type_of(expr: &Expr, schema: &Schema) -> Option<DataType> {
 }
 
 fn named(data_type: &DataType) -> String {
-    failure::name(&data_type.to_string())
+    match data_type {
+        DataType::Unknown(UnknownKind::Int(_)) => "a whole number".to_owned(),
+        DataType::Unknown(UnknownKind::Float) => "a number".to_owned(),
+        known => failure::name(&known.to_string()),
+    }
 }
 
 /// `IS TRUE` of what is neither.

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use sqlparser_of_polars::ast::{CeilFloorKind, DateTimeField, Expr, visit_expressions};
+use sqlparser_of_polars::ast::{CeilFloorKind, DateTimeField, Expr, Value, visit_expressions};
 
 /// The first such part, and what to write instead.
 pub(crate) fn left_out(expr: &Expr) -> Option<(String, &'static str)> {
@@ -47,8 +47,10 @@ fn instead(part: &Expr) -> Option<(String, &'static str)> {
 }
 
 fn is_none(field: &CeilFloorKind) -> bool {
-    matches!(
-        field,
-        CeilFloorKind::DateTimeField(DateTimeField::NoDateTime)
-    )
+    match field {
+        CeilFloorKind::DateTimeField(field) => *field == DateTimeField::NoDateTime,
+        CeilFloorKind::Scale(places) => {
+            matches!(&places.value, Value::Number(places, _) if places == "0")
+        }
+    }
 }

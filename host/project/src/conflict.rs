@@ -313,20 +313,26 @@ fn rejected_into(
     real: &mut Real,
 ) -> Option<Problem> {
     let planned = &entity.planned;
-    let checks = planned.checks.iter();
-    let folders = checks.filter_map(|check| check.settings.expose().get("rejects")?.as_str());
-    for folder in folders {
+    let checks = planned.checks.iter().zip(&entity.rejects_at);
+    let folders = checks.filter_map(|(check, at)| {
+        let folder = check.settings.expose().get("rejects")?.as_str()?;
+        Some((folder, at.as_ref()?))
+    });
+    for (folder, at) in folders {
         let rejects = real.place(&Place::files(&cx.root.join(folder)));
         let file = format!("{}.{}.1-check.ndjson", planned.id.flow, planned.id.entity);
         let mut told = None;
-        for (place, at) in [
-            (&planned.home_plan.place, &entity.home_at),
-            (&planned.store_plan.place, &entity.store_at),
+        for (place, does, there) in [
+            (&planned.home_plan.place, "reads", &entity.home_at),
+            (&planned.store_plan.place, "writes", &entity.store_at),
         ] {
             if let Some(place) = place
                 && real.place(place).overlaps(&rejects)
             {
-                told = told.or(Some((at, "which this path meets".to_owned())));
+                told = told.or(Some((
+                    format!("which meets what it {does}"),
+                    Some((format!("it {does} here"), there)),
+                )));
             }
         }
         for other in ends.iter().filter(|other| other.id != planned.id) {
@@ -342,21 +348,22 @@ fn rejected_into(
                 (false, false) => continue,
             };
             told = told.or(Some((
-                &entity.store_at,
                 format!("which meets what `{}` {does}", other.id),
+                None,
             )));
         }
         if let Some((_, name)) = own.iter().find(|(place, _)| place.overlaps(&rejects)) {
-            told = told.or(Some((
-                &entity.store_at,
-                format!("over the project's own {name}"),
-            )));
+            told = told.or(Some((format!("over the project's own {name}"), None)));
         }
-        if let Some((at, why)) = told {
+        if let Some((why, there)) = told {
             let id = &planned.id;
             let message = format!("`{id}` would write rows that fail a check to {folder:?}, {why}");
+            let mut problem = Problem::at(at, message);
+            if let Some((does, there)) = there {
+                problem = problem.relate(does, there);
+            }
             return Some(
-                Problem::at(at, message)
+                problem
                     .advise("name another folder in `rejects`, such as `rejects`")
                     .about(id),
             );

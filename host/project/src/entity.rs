@@ -33,6 +33,8 @@ pub(crate) struct Resolved {
     pub(crate) planned: PlannedEntity,
     pub(crate) home_at: At,
     pub(crate) store_at: At,
+    /// Of each check where it says what becomes of rows that fail.
+    pub(crate) rejects_at: Vec<Option<At>>,
     pub(crate) incremental: Option<Placed>,
     pub(crate) mode_at: Option<At>,
     /// Something worth saying that stops nothing.
@@ -265,6 +267,10 @@ pub(crate) fn resolve(
         },
         home_at,
         store_at,
+        rejects_at: layers
+            .list(Listed::Checks)
+            .map(rejects_at)
+            .unwrap_or_default(),
         incremental: placed,
         mode_at,
         note,
@@ -321,6 +327,18 @@ impl Resolved {
         };
         Some(problem.advise(wrong.advice).about(id))
     }
+}
+
+/// The places of `rejects` in a list of checks.
+fn rejects_at(checks: &Entry) -> Vec<Option<At>> {
+    let Value::List(items) = &checks.value.value else {
+        return Vec::new();
+    };
+    let items = items.iter().map(|item| {
+        let entry = item.as_map()?.entry("rejects")?;
+        Some(entry.value.place(&entry.at).clone())
+    });
+    items.collect()
 }
 
 /// Takes a key out that is true or false, and false without it.

@@ -156,6 +156,15 @@ fn a_chain_before_its_first_run() {
     project.hygge("start").succeed();
     let after = project.hygge("debug").succeed();
     assert!(!after.stdout.contains("wait"), "{after}");
+    // What stands there gives way to what flow sales writes.
+    project.flow(
+        "later",
+        "home: lake/orders\nstore: lake/later\nafter: sales\n\
+         transforms: [{type: exclude, columns: [new]}]\n",
+    );
+    insta::assert_snapshot!("chain_changed", project.hygge("debug").succeed().shown());
+    let alone = project.hygge("debug --flow later").run();
+    assert_eq!(alone.code, Some(1), "{alone}");
 }
 
 /// What `start` refuses, `debug` refuses.

@@ -86,6 +86,26 @@ fn a_source_that_can_not_be_asked_is_told() {
     insta::assert_snapshot!(said);
 }
 
+/// A flow of the same run replaces it before it is read.
+#[test]
+fn what_stands_at_a_source_that_is_written_first_is_no_fact() {
+    let project = shop("");
+    project.flow(
+        "g",
+        "home: lake/orders\nstore: lake/g\nafter: f\n\
+         transforms: [{type: derive, columns: {twice: 'total * 2'}}]\n",
+    );
+    project.hygge("start --flow f").succeed();
+    // It has no column `total` yet.
+    project.write("data/orders.csv", "id,total\n1,12.5\n");
+    let would = project.hygge("start --dry-run").succeed().shown();
+    let told = "g.g: its columns aren't known: flow f goes first and writes the source";
+    assert!(would.contains(told), "{would}");
+    let alone = project.hygge("start --dry-run --flow g").run();
+    assert_eq!(alone.code, Some(1), "{alone}");
+    project.hygge("start").succeed();
+}
+
 #[test]
 fn a_commit_that_waits_comes_before_columns() {
     let project = shop(DERIVED);
@@ -107,11 +127,47 @@ fn of_many_tables_each_is_asked_by_its_name() {
     let home = "home: {connection: db, tables: 'dbo.hygge_test_wou*'}\nstore: lake\n";
     let transforms = "transforms: [{type: rename, columns: {id: key}}]\n";
     project.flow("all", &format!("{home}{transforms}"));
-    let said = project.hygge("start --dry-run").succeed().shown();
-    let told = "each table has its own, which `hygge schema all.TABLE` shows";
-    assert!(said.contains(told), "{said}");
+    let one = "all.hygge_test_would";
+    for dry in [
+        "start --dry-run",
+        &format!("start --dry-run --entity {one}"),
+    ] {
+        let said = project.hygge(dry).succeed().shown();
+        assert!(said.contains("its rows would have key int32"), "{said}");
+        let shown = format!("(`hygge schema {one}` shows the columns after each)");
+        assert!(said.contains(&shown), "{said}");
+    }
+    // As in a run there is no such entity.
+    let pattern = project.hygge("start --dry-run --entity all.all").run();
+    assert_eq!(pattern.code, Some(2), "{pattern}");
     let home = format!("home: {{connection: db, table: {table}}}\nstore: lake\n");
     project.flow("all", &format!("{home}{transforms}"));
     let said = project.hygge("start --dry-run").succeed().shown();
     assert!(said.contains("its rows would have key int32"), "{said}");
+}
+
+/// Where nobody can ask it what a wildcard stands for.
+#[test]
+fn a_server_that_is_away_is_told() {
+    let project = Project::new();
+    project.write(
+        "hygge.yml",
+        "name: test\nconnections:\n  db: {type: mssql, server: db.invalid, user: ann, password: p}\n",
+    );
+    let home = "home: {connection: db, tables: dbo.*}\nstore: lake\n";
+    let transforms = "transforms: [{type: rename, columns: {id: key}}]\n";
+    project.flow("all", &format!("{home}{transforms}"));
+    let said = project.hygge("start --dry-run").succeed().shown();
+    for told in [
+        "warning: can't look what `all.all` has: ",
+        "its pattern is shown instead",
+        "all.all: rename id to key\n",
+        "each table has its own, which `hygge schema all.TABLE` shows",
+    ] {
+        assert!(said.contains(told), "{told}: {said}");
+    }
+    let named = project.hygge("start --dry-run --entity all.orders").run();
+    assert_eq!(named.code, Some(1), "{named}");
+    let told = "error: can't look what `all.all` has: ";
+    assert!(named.shown().contains(told), "{named}");
 }

@@ -79,6 +79,12 @@ fn show(entity: &str, drift: &Drift, console: &Console) {
             "The columns of the last run of {entity} aren't known: none has committed to this \
              destination yet.\n"
         )),
+        Some(_) if drift.empty => {
+            return console.out(&format!(
+                "There are no columns of {entity} to compare: its source is empty, or has nothing \
+                 new.\n"
+            ));
+        }
         Some(last_run) if drift.changes.is_empty() => console.out(&format!(
             "The columns of {entity} are those of its last run ({last_run}).\n"
         )),
@@ -109,24 +115,51 @@ fn show(entity: &str, drift: &Drift, console: &Console) {
             drift.left_out.join(", ")
         ));
     } else if !drift.changes.is_empty() {
-        let any = |of: fn(&Change) -> bool| drift.changes.iter().any(of);
-        let new = any(|change| matches!(change, Change::Added { .. } | Change::Returned { .. }));
-        let wider = any(|change| matches!(change, Change::Retyped { .. }));
-        let next = match (drift.on_schema_change, new, wider) {
-            (OnSchemaChange::Additive, true, _) | (OnSchemaChange::Evolve, true, false) => {
-                "adds what is new to the destination"
-            }
-            (OnSchemaChange::Evolve, true, true) => {
-                "adds what is new to the destination, and widens types"
-            }
-            (OnSchemaChange::Evolve, false, true) => "widens types at the destination",
-            (OnSchemaChange::IgnoreExtra, true, _) if !drift.table => "leaves out what is new",
-            _ => "tells it and goes on",
-        };
         console.out(&format!(
-            "\nThe next run {next} (on_schema_change: {}).\n",
+            "\nThe next run {} (on_schema_change: {}).\n",
+            next(drift),
             named(drift.on_schema_change)
         ));
+    }
+}
+
+/// What the next run does about changes.
+fn next(drift: &Drift) -> String {
+    let any = |of: fn(&Change) -> bool| drift.changes.iter().any(of);
+    let new = any(|change| matches!(change, Change::Added { .. } | Change::Returned { .. }));
+    let wider = any(|change| matches!(change, Change::Retyped { .. }) && !change.narrows());
+    let narrower = any(Change::narrows);
+    let (adds, widens) = match drift.table {
+        true => (
+            "adds what the table doesn't have yet",
+            "widens what is narrower in the table",
+        ),
+        false => (
+            "adds what is new to the destination",
+            "widens types at the destination",
+        ),
+    };
+    let policy = drift.on_schema_change;
+    let evolves = policy == OnSchemaChange::Evolve;
+    let does = [
+        (new && policy.adds(), adds),
+        (evolves && wider, widens),
+        (
+            evolves && narrower,
+            "writes what came narrower as wide as it was",
+        ),
+        (
+            policy == OnSchemaChange::IgnoreExtra && new && !drift.table,
+            "leaves out what is new",
+        ),
+    ];
+    let does = does
+        .into_iter()
+        .filter_map(|(does, what)| does.then_some(what));
+    let does: Vec<&str> = does.collect();
+    match does.is_empty() {
+        true => "tells it and goes on".to_owned(),
+        false => does.join(", and "),
     }
 }
 

@@ -43,7 +43,8 @@ pub(crate) struct StartArgs {
     /// Take only what is new, whatever the configuration says
     #[arg(long)]
     incremental: bool,
-    /// Say what would run, and create nothing; only sources whose columns transforms change are opened
+    /// Say what would run, and create nothing in the project; only sources whose columns transforms
+    /// change are opened, and servers are asked what `tables` stands for
     #[arg(long)]
     dry_run: bool,
     /// Splits open at once, over the whole run
@@ -84,9 +85,9 @@ impl StartArgs {
 
 pub(crate) fn run(args: &StartArgs, global: &Global, console: &Arc<Console>) -> Ended {
     let mut changes = args.changes();
-    // A dry run leaves wildcards as they are written.
+    // Where a server is away, a dry run can say something all the same.
     let load = match args.dry_run {
-        true => project::load,
+        true => project::load_as_far,
         false => project::load_found,
     };
     let mut project = load(global, &changes, console)?;

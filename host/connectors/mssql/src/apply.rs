@@ -259,18 +259,18 @@ impl Standing {
 fn commits(sql: &str) -> bool {
     let sql = sql.to_ascii_lowercase();
     let back = [
-        sql.find("rollback"),
-        sql.find("catch"),
-        calls(&sql).then(|| sql.find("exec").unwrap_or(0)),
+        word(&sql, "rollback"),
+        word(&sql, "catch"),
+        calls(&sql).then(|| executes(&sql).unwrap_or(0)),
     ];
     let Some(back) = back.into_iter().flatten().min() else {
         return false;
     };
     // What is done again may be done in another order.
-    let repeats = sql.contains("while") || sql.contains("goto");
+    let repeats = word(&sql, "while").or(word(&sql, "goto")).is_some();
     let after = if repeats { &*sql } else { &sql[back..] };
-    after.contains("commit")
-        || (sql.contains("rollback")
+    word(after, "commit").is_some()
+        || (word(&sql, "rollback").is_some()
             && ["implicit_transactions", "ansi_defaults"]
                 .iter()
                 .any(|option| sql.contains(option)))
@@ -279,7 +279,23 @@ fn commits(sql: &str) -> bool {
 /// Whether a batch of which nobody can tell how it left the transaction may have committed that.
 fn may_have_committed(sql: &str) -> bool {
     let sql = sql.to_ascii_lowercase();
-    commits(&sql) || sql.contains("commit") || calls(&sql)
+    commits(&sql) || word(&sql, "commit").is_some() || calls(&sql)
+}
+
+/// Where a word stands, of which no longer name is made.
+fn word(sql: &str, word: &str) -> Option<usize> {
+    let of_a_name = |c: char| c.is_alphanumeric() || "_@#$".contains(c);
+    let mut found = sql.match_indices(word);
+    let found = found.find(|(at, _)| {
+        let (before, after) = (&sql[..*at], &sql[at + word.len()..]);
+        !before.ends_with(of_a_name) && !after.starts_with(of_a_name)
+    });
+    found.map(|(at, _)| at)
+}
+
+fn executes(sql: &str) -> Option<usize> {
+    let each = [word(sql, "exec"), word(sql, "execute")];
+    each.into_iter().flatten().min()
 }
 
 /// Whether a batch, in small letters, runs what stands somewhere else. As its first statement a procedure
@@ -300,10 +316,10 @@ fn calls(sql: &str) -> bool {
         rest = end.and_then(|end| rest.get(end..)).unwrap_or_default();
         rest = rest.trim_start_matches(|c: char| c.is_whitespace() || c == ';');
     }
-    let word = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-    let word = word.map_or(rest, |end| &rest[..end]);
-    let named = rest.starts_with(['[', '"']) || !word.is_empty();
-    sql.contains("exec") || (named && !WORDS.split_whitespace().any(|known| known == word))
+    let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_');
+    let first = end.map_or(rest, |end| &rest[..end]);
+    let named = rest.starts_with(['[', '"']) || !first.is_empty();
+    executes(sql).is_some() || (named && !WORDS.split_whitespace().any(|known| known == first))
 }
 
 /// Says what to do about an error that comes of the transaction.
@@ -449,6 +465,7 @@ mod tests {
             "BEGIN TRY BEGIN TRAN; SELECT 1; COMMIT END TRY BEGIN CATCH ROLLBACK; THROW END CATCH",
             "SET IMPLICIT_TRANSACTIONS OFF; INSERT INTO t VALUES (1)",
             "EXEC sp_rename 'a', 'b'",
+            "SELECT 1 FROM executions; INSERT INTO catchment VALUES (1); SELECT * FROM commits",
         ] {
             assert!(!commits(sql), "{sql}");
         }
@@ -460,6 +477,8 @@ mod tests {
             "CREATE TABLE t (i int);\nWHILE @@TRANCOUNT > 0 COMMIT;\nRAISERROR('x', 20, 1) WITH LOG",
             "EXEC p",
             "dbo.p",
+            "überall",
+            "EXECUTE p",
             "ROLLBACK; COMMIT",
         ] {
             assert!(may_have_committed(sql), "{sql}");
@@ -467,6 +486,7 @@ mod tests {
         for sql in [
             "INSERT INTO t VALUES (1)",
             "/* A table */ CREATE TABLE t (i int)",
+            "CREATE TABLE executions (commits int)",
             "",
             "-- Nothing",
             ";WITH x AS (SELECT 1 AS n) SELECT n FROM x",

@@ -30,7 +30,7 @@ use crate::retry::Retries;
 use crate::shared::{Lent, Shared};
 use crate::start::{self, Start};
 use crate::window::{Follow, Taken};
-use crate::{Event, check, commit, drift, empty, recover};
+use crate::{Event, check, commit, drift, empty, met, recover};
 
 /// What moving an entity came to.
 #[derive(Debug)]
@@ -157,7 +157,7 @@ impl Mover {
             merge.stays(&schema)?;
         }
         let checks = self.checks(&schema)?;
-        let anew = attempt::anew(&self.planned, &checks);
+        let anew = attempt::anew(&self.planned, &self.shared.registry);
         let (registry, bounds) = (&self.shared.registry, start.bounds.as_ref());
         let digest = attempt::digest(registry, &self.planned, start.action, bounds, &plan);
         let begun = attempt::begin(
@@ -375,7 +375,7 @@ impl Mover {
         let before = drift::before(&self.planned, &self.shared.place, start.state.as_ref());
         let policy = self.planned.on_schema_change;
         let table = drift::table(&self.planned, &self.shared.registry);
-        let Some((changes, met)) = drift::meet(policy, before, &schema, table)? else {
+        let Some((changes, met)) = met::meet(policy, before, &schema, table)? else {
             return Ok((chain, schema));
         };
         self.shared.events.event(&Event::SchemaChanged {

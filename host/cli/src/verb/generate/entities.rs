@@ -90,6 +90,8 @@ pub(super) fn run(args: &EntitiesArgs, global: &Global, console: &Arc<Console>) 
     }
     let unreadable = tables.extract_if(.., |table| filled_in(table));
     let unreadable: Vec<String> = unreadable.map(|table| table.written).collect();
+    let broken = tables.extract_if(.., |table| table.columns.is_empty());
+    let broken: Vec<String> = broken.map(|table| table.written).collect();
     let readable = registry.home(&connected.kind).is_some();
     let into = flow.as_ref().map(|flow| flow.join("entities"));
     if let Some(flow) = &flow {
@@ -125,6 +127,11 @@ pub(super) fn run(args: &EntitiesArgs, global: &Global, console: &Arc<Console>) 
     for table in unreadable {
         console.err(&format!(
             "{word} {table} is left out: hygge fills in names in braces; read it through a view\n"
+        ));
+    }
+    for table in broken {
+        console.err(&format!(
+            "{word} {table} is left out: it has no columns, as what it reads isn't there\n"
         ));
     }
     if !readable {

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use hygge_core::{
     BuildContext, Fault, Home, HomeKind, HomePlan, Place, Problem, Result, Settings, TYPE_NAMES,
-    code, parse_type,
+    code, not_a_path, parse_type,
 };
 
 use super::FilesHome;
@@ -11,7 +11,6 @@ use super::list;
 use super::read::csv::values;
 use super::settings::HomeSettings;
 use crate::config::Format;
-use crate::local::not_a_path;
 
 /// `type: files`, or one of its short forms.
 #[derive(Debug)]

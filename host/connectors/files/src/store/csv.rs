@@ -8,9 +8,9 @@ use arrow_array::{Array, RecordBatch};
 use arrow_buffer::NullBuffer;
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_schema::{ArrowError, DataType, Schema};
+use hygge_core::zone;
 use std::fmt::Write as _;
 
-use super::instant::in_utc;
 use crate::config::CsvOptions;
 
 /// Bytes gathered before they go on.
@@ -203,7 +203,7 @@ pub fn csv_text(schema: &Schema, batches: &[RecordBatch]) -> Result<String, Arro
     let encoder = CsvEncoder::new(options);
     let mut out = encoder.header(schema)?;
     for batch in batches {
-        let lines = encoder.lines(&in_utc(batch)?, |bytes| {
+        let lines = encoder.lines(&zone::rows(batch)?, |bytes| {
             out.extend_from_slice(bytes);
             Ok(())
         });

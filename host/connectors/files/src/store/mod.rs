@@ -21,7 +21,6 @@ mod failpoint_tests;
 mod finite;
 #[cfg(test)]
 mod foreign_tests;
-mod instant;
 mod keys;
 mod kind;
 mod lock;
@@ -88,7 +87,6 @@ use crate::home::{FilesHomeKind, Fit};
 use crate::parquet::declared;
 
 pub use self::csv::csv_text;
-pub use self::instant::in_utc;
 pub use self::kind::FileStoreKind;
 pub use self::settings::{Codec, CompressionSetting, LeveledCodec, StoreSettings};
 pub use self::sync::fsyncs;

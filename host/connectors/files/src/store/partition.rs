@@ -7,10 +7,10 @@ use arrow_array::{ArrayRef, RecordBatch, UInt32Array};
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_schema::{DataType, Schema};
 use arrow_select::take::take_record_batch;
-use hygge_core::{Fault, Result, code, columns_instead, type_name};
+use hygge_core::{Fault, Result, code, columns_instead, type_name, zone};
 
+use super::name;
 use super::record::StagedFile;
-use super::{instant, name};
 
 /// Splits batches by partition.
 #[derive(Debug, Clone)]
@@ -130,7 +130,7 @@ fn append_segments(
     name: &str,
 ) -> Result<(), arrow_schema::ArrowError> {
     let format = FormatOptions::new().with_display_error(false);
-    let column = &instant::column(column)?;
+    let column = &zone::column(column)?;
     let formatter = ArrayFormatter::try_new(column.as_ref(), &format)?;
     // Values repeat, mostly one after the other.
     let mut last: Option<(Option<String>, String)> = None;

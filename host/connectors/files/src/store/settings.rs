@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use hygge_core::{
-    BuildContext, Capabilities, OneOrMany, Place, Problem, Result, Settings, StorePlan,
+    BuildContext, Capabilities, OneOrMany, Place, Problem, Result, Settings, StorePlan, not_a_path,
 };
 use parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
 use schemars::JsonSchema;
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::destination::Shape;
 use crate::config::{Bytes, CsvOptions, Format, character};
-use crate::local::{not_a_path, other_file};
+use crate::local::other_file;
 use crate::parquet::PARQUET;
 
 /// Rows after which a row group closes.

@@ -10,11 +10,10 @@ use arrow_json::LineDelimitedWriter;
 use arrow_json::writer::{LineDelimited, WriterBuilder};
 use arrow_schema::{ArrowError, DataType, Field, FieldRef, Schema, SchemaRef};
 use flate2::write::GzEncoder;
-use hygge_core::{Context, Fault, Result};
+use hygge_core::{Context, Fault, Result, zone};
 
 use super::csv::CsvEncoder;
 use super::finite;
-use super::instant;
 use super::settings::{Codec, Layout};
 use super::track::{Track, Tracked};
 use crate::config::Format;
@@ -95,7 +94,7 @@ impl Encoder {
                 let encoder = CsvEncoder::new(layout.csv.clone());
                 let mut sink = Sink::new(file, layout.codec)?;
                 sink.write_all(&encoder.header(schema)?)?;
-                Self::Csv(encoder, Box::new(sink), instant::schema(schema))
+                Self::Csv(encoder, Box::new(sink), zone::schema(schema))
             }
             Format::Ndjson => {
                 let sink = Sink::new(file, layout.codec)?;
@@ -103,7 +102,7 @@ impl Encoder {
                 // that look only at the first rows.
                 let builder = WriterBuilder::new().with_explicit_nulls(true);
                 let writer: LineDelimitedWriter<Sink> = builder.build(sink);
-                Self::Ndjson(Box::new(writer), instant::schema(schema))
+                Self::Ndjson(Box::new(writer), zone::schema(schema))
             }
             Format::Arrow | Format::Parquet => {
                 let (codec, level) = layout.codec.unwrap_or((Codec::None, None));
@@ -129,11 +128,11 @@ impl Encoder {
     fn write(&mut self, batch: &RecordBatch) -> Result<(), ArrowError> {
         match self {
             Self::Csv(encoder, sink, schema) => {
-                let batch = instant::batch(batch, schema)?;
+                let batch = zone::batch(batch, schema)?;
                 encoder.lines(&batch, |bytes| sink.write_all(bytes))
             }
-            Self::Ndjson(writer, schema) => writer.write(&instant::batch(batch, schema)?),
-            Self::Arrow(writer, schema) => writer.write(&instant::batch(batch, schema)?),
+            Self::Ndjson(writer, schema) => writer.write(&zone::batch(batch, schema)?),
+            Self::Arrow(writer, schema) => writer.write(&zone::batch(batch, schema)?),
         }
     }
 

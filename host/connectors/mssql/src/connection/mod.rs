@@ -272,14 +272,15 @@ impl Connection {
         let (own, others) = (of(pools), other(pools));
         let came = Instant::now();
         let mut gate = pools.gate.lock().await;
-        // A server that doesn't answer lets all who wait for it go, instead of one after the other.
-        if let Some((_, fault)) = gate.as_ref().filter(|(failed, _)| *failed > came) {
-            return Err(fault.clone());
-        }
         let session = loop {
             let place = self.place(own, others).await?;
             let resting = place.is_none();
             if let Some(place) = place {
+                // A server that doesn't answer lets all who wait for it go, instead of one after the
+                // other.
+                if let Some((_, fault)) = gate.as_ref().filter(|(failed, _)| *failed > came) {
+                    return Err(fault.clone());
+                }
                 let begun = Instant::now();
                 let token = self.token().boxed().await?;
                 let opened = M::Connection::open(&self.login, token.as_deref(), place);

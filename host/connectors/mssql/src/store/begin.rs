@@ -1,10 +1,14 @@
 //! What a run writes to the table, and how, decided before the first row.
 
-use hygge_core::{Action, Context, Fault, Level, OnSchemaChange, Result, Standing, Target, code};
+use arrow_schema::Schema;
+use hygge_core::{
+    Action, Coming, Context, Fault, Level, OnSchemaChange, Result, Standing, Target, code,
+};
 
 use super::record::{Begun, BegunColumn};
 use super::settings::{Create, Ordered, WriteStrategy};
 use super::{MssqlStore, columns, direct, operation, publish};
+use crate::describe::Table;
 
 impl MssqlStore {
     /// What a run writes, and how: what its writers and its commit go by, in this process or another.
@@ -46,8 +50,15 @@ impl MssqlStore {
                 ));
             }
             Some(table) => {
-                let key = [&*target.key, &write.key, &write.partition_by].concat();
-                columns::matched(write, target.on_schema_change, &rows, table, &key)?
+                let coming = Coming {
+                    entity: &target.entity,
+                    schema: &target.schema,
+                    key: &target.key,
+                    action: target.action,
+                    policy: target.on_schema_change,
+                    memory: target.memory.as_deref(),
+                };
+                self.into(table, &coming, &rows)?
             }
             None if write.create == Create::Never => {
                 return Err(Fault::new(
@@ -58,20 +69,6 @@ impl MssqlStore {
             }
             None => columns::made(write, &rows)?,
         };
-        if write.direct
-            && columns
-                .iter()
-                .any(|column| column.add || column.widen.is_some())
-        {
-            return Err(Fault::new(
-                code::CONFIG,
-                format!(
-                    "`direct` loads rows as they come, so {name} can't be changed for them \
-                     (`on_schema_change`)"
-                ),
-            )
-            .advise("change the table first, or leave `direct` out"));
-        }
         if let (true, Some(table)) = (write.direct, &table) {
             // INSERT BULK names them so.
             let place = |name: &str| table.columns.iter().position(|own| own.name == name);
@@ -147,6 +144,43 @@ impl MssqlStore {
             direct::unfit(&begun)?;
         }
         Ok(begun)
+    }
+
+    /// The columns of rows that go into a table which is there, or why they can't.
+    pub(super) fn into(
+        &self,
+        table: &Table,
+        coming: &Coming<'_>,
+        rows: &Schema,
+    ) -> Result<Vec<BegunColumn>> {
+        let write = &self.write;
+        let keys = [coming.key, &write.key, &write.partition_by].concat();
+        let columns = columns::matched(write, coming.policy, rows, table, &keys)?;
+        let changes = |column: &BegunColumn| column.add || column.widen.is_some();
+        if write.direct && columns.iter().any(changes) {
+            return Err(Fault::new(
+                code::CONFIG,
+                format!(
+                    "`direct` loads rows as they come, so {} can't be changed for them \
+                     (`on_schema_change`)",
+                    write.table
+                ),
+            )
+            .advise("change the table first, or leave `direct` out"));
+        }
+        let replaces = coming.action == Action::Replace;
+        let own = write
+            .key
+            .iter()
+            .filter(|_| replaces && write.delete_missing);
+        let parts = write.partition_by.iter();
+        let parted = write.write_strategy == Some(WriteStrategy::DeleteInsert);
+        let parts = parts.filter(|_| parted && coming.action != Action::Append);
+        let order = write.order.iter().map(|ordered| &ordered.column);
+        for name in coming.key.iter().chain(own).chain(parts).chain(order) {
+            named(&columns, name)?;
+        }
+        Ok(columns)
     }
 
     /// The columns that tell rows apart in this run.

@@ -278,7 +278,7 @@ impl Store for MssqlStore {
             return Ok(None);
         };
         let (rows, _) = operation::apart(coming.schema);
-        let columns = columns::matched(&self.write, coming.policy, &rows, &table, &[])?;
+        let columns = self.into(&table, coming, &rows)?;
         let names = rows.fields().iter().map(|field| field.name());
         let left = names.filter(|name| !columns.iter().any(|column| column.from == **name));
         Ok(Some(left.cloned().collect()))
