@@ -538,6 +538,31 @@ fn a_table_says_itself_what_is_extra() {
         let found = database.run(&format!("SELECT CONCAT(id, ' ', fax) FROM dbo.{table}"));
         assert_eq!(found, [settled], "{rows}");
     }
+    // What is left out is neither remembered nor checked.
+    project.write("data/in.csv", "id,fax,new\n3,7,8\n");
+    let run = project.hygge("start").succeed();
+    assert!(
+        run.shown().contains("has no column for new: left out"),
+        "{run}"
+    );
+    let state = project.hygge("state show f.f --output json").succeed();
+    assert!(!state.stdout.contains("new"), "{state}");
+    project.flow(
+        "f",
+        &format!(
+            "home: data/in.csv\nchecks: [{{type: not_null, columns: new}}]\n\
+             store: {{connection: db, table: dbo.{table}, on_schema_change: ignore_extra, adopt: true}}\n"
+        ),
+    );
+    for verb in ["start", "debug", "schema diff f.f"] {
+        let refused = project.hygge(verb).run();
+        assert_eq!(refused.code, Some(1), "{verb}: {refused}");
+        let said = refused.shown();
+        assert!(
+            said.contains("names a column that isn't there: new"),
+            "{said}"
+        );
+    }
     // Under another policy all that doesn't fit is told, with what helps.
     project.flow(
         "f",

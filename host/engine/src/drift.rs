@@ -15,7 +15,7 @@ use hygge_state::{Columns, EntityState, StateStore};
 use serde::Serialize;
 
 use crate::check::Rehearsal;
-use crate::{peek, recover, start};
+use crate::{met, peek, recover, start};
 
 /// One column that isn't what it was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -171,6 +171,11 @@ pub(crate) fn table(planned: &PlannedEntity, registry: &Registry) -> bool {
     own && matches!(planned.store_plan.place, Some(Place::Named { .. }))
 }
 
+/// Whether columns that a table doesn't have are left out, and so are none that settle.
+pub(crate) fn leaves_out(planned: &PlannedEntity, registry: &Registry) -> bool {
+    planned.on_schema_change == OnSchemaChange::IgnoreExtra && table(planned, registry)
+}
+
 /// The columns that the last run left at the destination, when that is known and still the
 /// entity's.
 pub(crate) fn before<'a>(
@@ -247,15 +252,20 @@ pub async fn drift(
         drift.empty = true;
         return Ok(drift);
     };
-    if let Some(before) = before {
-        drift.changes = changes(before, &next.schema);
-    }
+    let mut schema = Arc::clone(&next.schema);
     match rehearsal.reaches(next, &start) {
         Ok(arriving) => match rehearsal.suits(store.as_ref(), &arriving, &start).await {
             Ok(left_out) => drift.left_out = left_out.unwrap_or_default(),
             Err(fault) => drift.fault = Some(fault),
         },
         Err(stop) => drift.fault = Some(stop.fault()),
+    }
+    if leaves_out(planned, registry) {
+        let left = drift.left_out.iter().map(String::as_str);
+        schema = met::without(&schema, &left.collect());
+    }
+    if let Some(before) = before {
+        drift.changes = changes(before, &schema);
     }
     Ok(drift)
 }

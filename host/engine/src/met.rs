@@ -175,16 +175,15 @@ fn left_out(changes: &[Change], schema: &SchemaRef) -> Option<SchemaRef> {
             _ => None,
         })
         .collect();
-    if new.is_empty() {
-        return None;
-    }
+    (!new.is_empty()).then(|| without(schema, &new))
+}
+
+/// The schema without some columns.
+pub(crate) fn without(schema: &SchemaRef, columns: &BTreeSet<&str>) -> SchemaRef {
     let fields = schema.fields().iter();
     let kept: Vec<_> = fields
-        .filter(|field| !new.contains(field.name().as_str()))
+        .filter(|field| !columns.contains(field.name().as_str()))
         .cloned()
         .collect();
-    Some(Arc::new(Schema::new_with_metadata(
-        kept,
-        schema.metadata().clone(),
-    )))
+    Arc::new(Schema::new_with_metadata(kept, schema.metadata().clone()))
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use arrow_schema::SchemaRef;
 use hygge_core::failpoint::hit;
 use hygge_core::{
-    About, Action, Bound as _, Changes, Context, Fault, Home, Mode, Result, SplitPlan,
+    About, Action, Bound as _, Changes, Coming, Context, Fault, Home, Mode, Result, SplitPlan,
     SplitRequest, Store, Strategy, Target, Watermark, code,
 };
 use hygge_project::PlannedEntity;
@@ -152,6 +152,10 @@ impl Mover {
         drop(bound);
         let chain = chain.merged(merge.as_ref());
         let leaves = Arc::clone(&schema);
+        let key = merge.as_ref().map_or(&[][..], |merge| &merge.key);
+        let (chain, schema) = self
+            .settling(store.as_ref(), &start, (chain, schema), key, &cx)
+            .await?;
         let (chain, schema) = self.met(&start, chain, schema)?;
         if let Some(merge) = merge.as_ref().filter(|_| leaves != schema) {
             merge.stays(&schema)?;
@@ -368,6 +372,41 @@ impl Mover {
         let checked = self.checked.get().into_iter().flatten();
         let warned = checked.filter_map(|each| each.why.clone());
         warned.collect()
+    }
+
+    /// Without the columns that a table doesn't have, where these are left out: they are neither checked
+    /// nor remembered.
+    async fn settling(
+        &self,
+        store: &dyn Store,
+        start: &Start,
+        (chain, schema): (Chain, SchemaRef),
+        key: &[String],
+        cx: &Context,
+    ) -> Result<(Chain, SchemaRef)> {
+        let leaves_out = drift::leaves_out(&self.planned, &self.shared.registry);
+        if !leaves_out || schema.fields().is_empty() {
+            return Ok((chain, schema));
+        }
+        let coming = Coming {
+            entity: &self.planned.id,
+            schema: &schema,
+            key,
+            action: start.action,
+            policy: self.planned.on_schema_change,
+            memory: start.memory.as_deref(),
+        };
+        let left = self.shared.signal.or_stopped(store.suits(&coming, cx));
+        let left = left.await?.unwrap_or_default();
+        if left.is_empty() {
+            return Ok((chain, schema));
+        }
+        let to = &self.planned.store_plan.describe;
+        let told = format!("{to} has no column for {}: left out", left.join(", "));
+        self.note(true, told);
+        let settles = met::without(&schema, &left.iter().map(String::as_str).collect());
+        let last = Arc::new(Brought(Arc::clone(&settles)));
+        Ok((chain.then("on_schema_change", last), settles))
     }
 
     /// Other columns than in the last run: told, and met as the store says.

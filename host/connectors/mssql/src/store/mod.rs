@@ -271,9 +271,10 @@ impl Store for MssqlStore {
         }
     }
 
-    async fn suits(&self, coming: &Coming<'_>, _cx: &Context) -> Result<Option<Vec<String>>> {
+    async fn suits(&self, coming: &Coming<'_>, cx: &Context) -> Result<Option<Vec<String>>> {
         let mut session = self.session().await?;
-        let found = self.table(&mut session).await?;
+        let looked = self.table(&mut session);
+        let found = patience::told(&self.write.table, cx, looked).await?;
         let Some(table) = found.filter(|table| !table.view) else {
             return Ok(None);
         };
