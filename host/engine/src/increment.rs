@@ -292,7 +292,7 @@ fn widened(window: &WindowState, schema: &Schema) -> Result<Widened> {
                 format!("column {column:?} is gone, so rows taken earlier can't be recognised"),
             )
             .with("column", column)
-            .advise("run it once with `--full` to begin anew with what it is now"));
+            .advise("run it once with `--full`, and `on_schema_change: warn`, to begin anew with what it is now"));
         };
         let is = hashed_as(field.data_type());
         if is.to_string() != *was {
@@ -311,7 +311,7 @@ fn widened(window: &WindowState, schema: &Schema) -> Result<Widened> {
                 ),
             )
             .with("column", column)
-            .advise("run it once with `--full` to begin anew with what it is now"));
+            .advise("run it once with `--full`, and `on_schema_change: warn`, to begin anew with what it is now"));
         }
     }
     Ok(widened)
