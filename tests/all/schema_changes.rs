@@ -339,16 +339,22 @@ fn nothing_new_is_no_change() {
 /// A file without rows, or in another form, leaves what stands.
 #[test]
 fn leaving_out_all_there_is_stops() {
-    for (kind, home) in [
-        ("parquet", ""),
-        ("csv", ""),
-        ("parquet", ", incremental: {strategy: files}"),
+    // What a transform adds isn't of the source.
+    const ADDS: &str = "transforms: [{type: derive, columns: {from: \"'crm'\"}}]\n";
+    let plain = "without what is new no column is left";
+    let added = "and no column of the source is left";
+    for (kind, home, transforms, told) in [
+        ("parquet", "", "", plain),
+        ("parquet", "", ADDS, added),
+        ("csv", "", "", plain),
+        ("parquet", ", incremental: {strategy: files}", "", plain),
+        ("ndjson", ", incremental: {strategy: files}", ADDS, added),
     ] {
         let project = Project::new();
         project.flow(
             "f",
             &format!(
-                "home: {{type: csv, path: data{home}}}\n\
+                "home: {{type: csv, path: data{home}}}\n{transforms}\
                  store: {{type: {kind}, path: out, on_schema_change: ignore_extra}}\n"
             ),
         );
@@ -364,7 +370,6 @@ fn leaving_out_all_there_is_stops() {
         for verb in ["schema diff f.f", "debug", "start"] {
             let refused = project.hygge(verb).run();
             assert_eq!(refused.code, Some(1), "{verb}: {refused}");
-            let told = "without what is new no column is left";
             assert!(refused.shown().contains(told), "{verb}: {refused}");
         }
         assert_eq!(out(), before);
@@ -602,4 +607,31 @@ fn a_table_says_itself_what_is_extra() {
     let found = database.run(&format!("SELECT CONCAT(fax, '') FROM dbo.{table}"));
     assert_eq!(found, ["1.5"]);
     database.without(&[table]);
+}
+
+/// Whatever comes is written where the table has no column to tell what is newer by.
+#[test]
+fn a_merge_leaves_its_watermark_out_of_a_table_without_it() {
+    let database = Database::start();
+    let table = "hygge_test_unmarked";
+    database.without(&[table]);
+    database.run(&format!(
+        "CREATE TABLE dbo.{table} (id int NOT NULL, name nvarchar(20) NULL)"
+    ));
+    let project = database.project(4);
+    project.flow(
+        "f",
+        &format!(
+            "home: {{type: csv, path: data, \
+             incremental: {{column: upd, strategy: merge, key: id}}}}\n\
+             store: {{connection: db, table: dbo.{table}, on_schema_change: ignore_extra, adopt: true}}\n"
+        ),
+    );
+    for (file, row) in [("a", "1,ann,5"), ("b", "1,ben,6")] {
+        project.write(&format!("data/{file}.csv"), format!("id,name,upd\n{row}\n"));
+        project.hygge("debug").succeed();
+        project.hygge("start --quiet").succeed();
+    }
+    let found = database.run(&format!("SELECT CONCAT(id, ' ', name) FROM dbo.{table}"));
+    assert_eq!(found, ["1 ben"]);
 }

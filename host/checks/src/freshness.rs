@@ -130,7 +130,7 @@ impl BoundCheck for Fresh {
     }
 }
 
-/// In its largest unit and the one below it, so that it doesn't read as less than was allowed.
+/// To the second, so that it doesn't read as less than was allowed.
 fn ago(age: SignedDuration) -> String {
     let seconds = age.as_secs();
     let units = [
@@ -139,7 +139,7 @@ fn ago(age: SignedDuration) -> String {
         (seconds / 60 % 60, "minute"),
         (seconds % 60, "second"),
     ];
-    let told = units.iter().skip_while(|(n, _)| *n == 0).take(2);
+    let told = units.iter();
     let told = told.filter(|(n, _)| *n > 0).map(|(n, unit)| match n {
         1 => format!("1 {unit}"),
         n => format!("{n} {unit}s"),

@@ -174,7 +174,7 @@ pub(crate) fn scalar(check: &str, written: &Written, field: &Field) -> Result<Sc
         let message = format!(
             "the {check} check of {:?} can't take {text:?}: the column is {}",
             field.name(),
-            type_name(&to)
+            type_name(field.data_type())
         );
         Fault::new(code::SCHEMA, message)
             .with("column", field.name())

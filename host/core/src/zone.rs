@@ -53,6 +53,25 @@ fn field(field: &FieldRef) -> FieldRef {
     Arc::new(Field::clone(field).with_data_type(data_type))
 }
 
+/// The entries of a map, with keys that are texts as they are: nobody writes those of a dictionary.
+fn named(entries: &FieldRef) -> FieldRef {
+    let entries = field(entries);
+    let DataType::Struct(pair) = entries.data_type() else {
+        return entries;
+    };
+    let pair = pair
+        .iter()
+        .enumerate()
+        .map(|(at, part)| match part.data_type() {
+            DataType::Dictionary(_, words) if at == 0 => {
+                Arc::new(Field::clone(part).with_data_type(words.as_ref().clone()))
+            }
+            _ => Arc::clone(part),
+        });
+    let pair = DataType::Struct(pair.collect());
+    Arc::new(Field::clone(&entries).with_data_type(pair))
+}
+
 fn kind(data_type: &DataType) -> DataType {
     use DataType as T;
     match data_type {
@@ -64,7 +83,10 @@ fn kind(data_type: &DataType) -> DataType {
         T::LargeList(item) => T::LargeList(field(item)),
         T::FixedSizeList(item, length) => T::FixedSizeList(field(item), *length),
         T::Struct(members) => T::Struct(members.iter().map(field).collect()),
-        T::Map(entries, sorted) => T::Map(field(entries), *sorted),
+        T::RunEndEncoded(_, values) if kind(values.data_type()) != *values.data_type() => {
+            kind(values.data_type())
+        }
+        T::Map(entries, sorted) => T::Map(named(entries), *sorted),
         other => other.clone(),
     }
 }

@@ -1,3 +1,5 @@
+use std::collections::{BTreeMap, BTreeSet};
+
 use arrow_schema::SchemaRef;
 use hygge_core::{
     Action, Bound as _, Coming, Context, Discovered, EntityId, Fault, Finding, Home, Registry,
@@ -10,7 +12,7 @@ use crate::chain::Chain;
 use crate::checks::Checks;
 use crate::recover::build;
 use crate::start::{self, Start};
-use crate::traced::Merge;
+use crate::traced::{Making, Merge};
 use crate::{drift, empty, increment, making, met, preview};
 
 /// What `hygge debug` found out about one entity.
@@ -137,24 +139,50 @@ impl Rehearsal<'_> {
         };
         let arriving = match arriving {
             Ok(arriving) => arriving,
-            Err(Stop::Home(fault)) => return checked.home.extend(self.would_be(fault)),
-            Err(Stop::Between(fault)) => return checked.between.extend(self.would_be(fault)),
+            Err(Stop::Home(fault)) => return checked.home.extend(self.would_be(fault).await),
+            Err(Stop::Between(fault)) => {
+                return checked.between.extend(self.would_be(fault).await);
+            }
         };
         if let Err(fault) = self.suits(store, &arriving, &start).await {
-            checked.store.extend(self.would_be(fault));
+            checked.store.extend(self.would_be(fault).await);
         }
     }
 
-    /// What is found of the columns that the source has now. Where a flow of the same run writes it
+    /// What is found of the columns that the source has now. Where a flow of the same run writes others
     /// before, they are nothing that a run stops at.
-    fn would_be(&self, fault: Fault) -> Vec<Finding> {
+    async fn would_be(&self, fault: Fault) -> Vec<Finding> {
         match self.planned.filled_by.as_ref() {
-            Some(filler) if filler.planned => vec![Finding::good(format!(
-                "flow {} goes first and writes the source; as it is now, {}",
-                filler.flow, fault.message
-            ))],
+            Some(filler) if filler.planned && self.changes(filler).await => {
+                vec![Finding::good(format!(
+                    "flow {} goes first and writes other columns; as the source is now, {}",
+                    filler.flow, fault.message
+                ))]
+            }
             _ => found(fault),
         }
+    }
+
+    /// Whether a flow, or one before it, may write other columns than stand there.
+    async fn changes(&self, filler: &Filler) -> bool {
+        let mut seen = BTreeSet::new();
+        let mut before = vec![filler];
+        while let Some(filler) = before.pop() {
+            if !seen.insert(&filler.flow) {
+                continue;
+            }
+            let mut flows = self.plan.flows.iter();
+            let flow = flows.find(|flow| flow.name == filler.flow);
+            for entity in flow.iter().flat_map(|flow| &flow.entities) {
+                let drift = drift(self.plan, entity, self.registry, self.state, self.cx);
+                let same = |drift: &drift::Drift| drift.run.is_some() && drift.changes.is_empty();
+                if !drift.await.is_ok_and(|drift| same(&drift)) {
+                    return true;
+                }
+                before.extend(entity.filled_by.iter().filter(|filler| filler.planned));
+            }
+        }
+        false
     }
 
     /// Where a run would begin; or the run whose commit it would finish before.
@@ -198,7 +226,7 @@ impl Rehearsal<'_> {
         if let Some(stop) = next.unfit {
             return Err(stop);
         }
-        let schema = self.brought(next.schema, next.merge.as_ref(), start);
+        let schema = self.brought(next.schema, next.merge.as_ref(), &next.made, start);
         Ok(Arriving {
             schema: schema.map_err(Stop::Between)?,
             key: next.merge.unwrap_or_default().key,
@@ -235,21 +263,22 @@ impl Rehearsal<'_> {
         &self,
         leaves: SchemaRef,
         merge: Option<&Merge>,
+        made: &[Making],
         start: &Start,
     ) -> Result<SchemaRef> {
         let planned = self.planned;
         let before = drift::before(planned, &self.plan.place, start.state.as_ref());
         let table = drift::table(planned, self.registry);
         let met = met::meet(planned.on_schema_change, before, &leaves, table)?;
+        if let Some((_, met)) = &met {
+            met::some_left(met, &leaves, made)?;
+        }
         let brought = met.and_then(|(_, met)| met.schema);
         if let (Some(merge), Some(brought)) = (merge, &brought) {
             merge.stays(brought)?;
         }
         let schema = brought.unwrap_or(leaves);
-        // What a table leaves out isn't known yet, and isn't checked.
-        if !drift::leaves_out(planned, self.registry) {
-            Checks::bind(self.registry, planned, &self.plan.place, &schema)?;
-        }
+        Checks::bind(self.registry, planned, &self.plan.place, &schema)?;
         Ok(schema)
     }
 
@@ -288,9 +317,10 @@ impl Rehearsal<'_> {
         };
         let merge = bound.traced().merge(incremental, &splits);
         let before = self.state.memory(&planned.id, making::MEMORY).await?;
+        let made = bound.traced().made();
         let merged = merge.and_then(|merge| {
-            let made = (&*bound.traced().made(), merge.as_ref());
-            making::same(planned, start, &splits.schema, made, before)?;
+            let how = (&*made, merge.as_ref());
+            making::same(planned, start, &splits.schema, how, before)?;
             Ok(merge)
         });
         let (merge, refused) = match merged {
@@ -300,6 +330,7 @@ impl Rehearsal<'_> {
         Ok(Some(Next {
             schema: bound.schema(),
             merge,
+            made,
             unfit: unfit.map(Stop::Home).or(refused.map(Stop::Between)),
         }))
     }
@@ -310,6 +341,8 @@ pub(crate) struct Next {
     /// The schema that leaves the last transform.
     pub(crate) schema: SchemaRef,
     merge: Option<Merge>,
+    /// How its columns are made.
+    made: Vec<Making>,
     /// Why it would stop, although that is known.
     unfit: Option<Stop>,
 }
@@ -360,11 +393,22 @@ pub enum Found {
 /// What each entity's Home could read.
 pub async fn discover(plan: &Plan, registry: &Registry, cx: &Context) -> Vec<(EntityId, Found)> {
     let mut all = Vec::new();
+    // Connections that couldn't be made: each is tried once.
+    let mut away: BTreeMap<&str, Fault> = BTreeMap::new();
     for planned in plan.entities() {
+        let connection = planned.home.connection.as_deref();
         let discovered = match build(registry, planned, &plan.place) {
-            Ok((home, _)) => home.discover(cx).await,
+            Ok((home, _)) => match connection.and_then(|name| away.get(name)) {
+                Some(fault) => Err(fault.clone()),
+                None => home.discover(cx).await,
+            },
             Err(fault) => Err(fault),
         };
+        if let (Err(fault), Some(name)) = (&discovered, connection)
+            && fault.retryable
+        {
+            away.insert(name, fault.clone());
+        }
         let found = match (discovered, &planned.filled_by) {
             (Ok(there), _) => Found::There(there),
             (Err(fault), Some(filler)) if fault.code == code::SOURCE_MISSING => {

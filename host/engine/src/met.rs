@@ -8,6 +8,7 @@ use hygge_core::{Fault, OnSchemaChange, Result, code};
 use hygge_state::EntityState;
 
 use crate::drift::{Change, all, both, changes, plain, settling};
+use crate::traced::Making;
 
 /// What is done about changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,10 +74,7 @@ pub(crate) fn meet(
                     code::SCHEMA,
                     format!("{told}; without what is new no column is left"),
                 )
-                .advise(
-                    "see that the source is read as it was (a CSV file's `delimiter` and header); \
-                     `on_schema_change: warn` lets new columns in",
-                ));
+                .advise(NOTHING_LEFT));
             }
             let message = match (&left, table) {
                 (Some(_), false) => format!("{told}; what is new is left out"),
@@ -93,6 +91,8 @@ pub(crate) fn meet(
     Ok(Some((changes, met)))
 }
 
+const NOTHING_LEFT: &str = "see that the source is read as it was (a CSV file's `delimiter` and \
+                            header); `on_schema_change: warn` lets new columns in";
 const FAIL: &str = "look at it; `on_schema_change: warn` lets it in (for one run: `--var \
                     flow.FLOW.store.on_schema_change=warn`), `additive` only new columns, `evolve` \
                     wider types as well";
@@ -164,6 +164,28 @@ fn widened(before: &EntityState, schema: &SchemaRef) -> Option<SchemaRef> {
     });
     let fields: Vec<Arc<Field>> = fields.collect();
     changed.then(|| Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone())))
+}
+
+/// Refuses what has no column of the source any more, as when a file came with another delimiter: those
+/// that transforms make are there all the same.
+pub(crate) fn some_left(met: &Met, leaves: &Schema, made: &[Making]) -> Result<()> {
+    let Some(settles) = &met.schema else {
+        return Ok(());
+    };
+    let of_source: BTreeSet<&str> = made
+        .iter()
+        .filter(|making| !making.of.is_empty())
+        .map(|making| making.column.as_str())
+        .collect();
+    let any = |schema: &Schema| {
+        let mut names = schema.fields().iter().map(|field| field.name());
+        names.any(|name| of_source.contains(name.as_str()))
+    };
+    if any(settles) || !any(leaves) {
+        return Ok(());
+    }
+    let message = format!("{}, and no column of the source is left", met.message);
+    Err(Fault::new(code::SCHEMA, message).advise(NOTHING_LEFT))
 }
 
 /// The schema without the columns that are new, when any are.

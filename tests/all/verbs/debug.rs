@@ -162,6 +162,17 @@ fn a_chain_before_its_first_run() {
         "home: lake/orders\nstore: lake/later\nafter: sales\n\
          transforms: [{type: exclude, columns: [new]}]\n",
     );
+    // Which are the same columns, as long as nothing changed before it.
+    let same = project.hygge("debug").run();
+    assert_eq!(same.code, Some(1), "{same}");
+    project.flow(
+        "sales",
+        "entities: [orders]\n\
+         home: {type: parquet, path: data/orders, \
+         incremental: {column: updated_at, strategy: append, key: id}}\n\
+         store: {type: parquet, path: lake/orders}\n\
+         transforms: [{type: constant, columns: {new: 1}}]\n",
+    );
     insta::assert_snapshot!("chain_changed", project.hygge("debug").succeed().shown());
     let alone = project.hygge("debug --flow later").run();
     assert_eq!(alone.code, Some(1), "{alone}");

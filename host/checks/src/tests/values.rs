@@ -93,7 +93,7 @@ fn an_age_never_reads_as_less_than_was_allowed() {
     for (age, allowed, told) in [
         (56, "1s", "56 seconds before the run; at most 1s"),
         (86_340, "23h 30m", "23 hours 59 minutes before the run"),
-        (86_461, "1d", "1 day before the run"),
+        (86_461, "1d", "1 day 1 minute 1 second before the run"),
         (180_000, "2d 1h", "2 days 2 hours before the run"),
     ] {
         let began = about(1).began.as_microsecond();

@@ -29,6 +29,7 @@ use crate::progress::Progress;
 use crate::retry::Retries;
 use crate::shared::{Lent, Shared};
 use crate::start::{self, Start};
+use crate::traced::Making;
 use crate::window::{Follow, Taken};
 use crate::{Event, check, commit, drift, empty, met, recover};
 
@@ -146,17 +147,18 @@ impl Mover {
         let incremental = self.planned.incremental.as_ref();
         let merge = bound.traced().merge(incremental, &plan)?;
         let before = self.shared.state.memory(&self.planned.id, making::MEMORY);
-        let made = (&*bound.traced().made(), merge.as_ref());
-        let making = making::same(&self.planned, &start, &plan.schema, made, before.await?)?;
+        let made = bound.traced().made();
+        let how = (&*made, merge.as_ref());
+        let making = making::same(&self.planned, &start, &plan.schema, how, before.await?)?;
         let schema = bound.schema();
         drop(bound);
         let chain = chain.merged(merge.as_ref());
-        let leaves = Arc::clone(&schema);
         let key = merge.as_ref().map_or(&[][..], |merge| &merge.key);
         let (chain, schema) = self
             .settling(store.as_ref(), &start, (chain, schema), key, &cx)
             .await?;
-        let (chain, schema) = self.met(&start, chain, schema)?;
+        let leaves = Arc::clone(&schema);
+        let (chain, schema) = self.met(&start, chain, schema, &made)?;
         if let Some(merge) = merge.as_ref().filter(|_| leaves != schema) {
             merge.stays(&schema)?;
         }
@@ -410,13 +412,20 @@ impl Mover {
     }
 
     /// Other columns than in the last run: told, and met as the store says.
-    fn met(&self, start: &Start, chain: Chain, schema: SchemaRef) -> Result<(Chain, SchemaRef)> {
+    fn met(
+        &self,
+        start: &Start,
+        chain: Chain,
+        schema: SchemaRef,
+        made: &[Making],
+    ) -> Result<(Chain, SchemaRef)> {
         let before = drift::before(&self.planned, &self.shared.place, start.state.as_ref());
         let policy = self.planned.on_schema_change;
         let table = drift::table(&self.planned, &self.shared.registry);
         let Some((changes, met)) = met::meet(policy, before, &schema, table)? else {
             return Ok((chain, schema));
         };
+        met::some_left(&met, &schema, made)?;
         self.shared.events.event(&Event::SchemaChanged {
             id: self.planned.id.clone(),
             warning: met.warning,
