@@ -551,7 +551,7 @@ fn a_table_says_itself_what_is_extra() {
         "{run}"
     );
     let state = project.hygge("state show f.f --output json").succeed();
-    assert!(!state.stdout.contains("new"), "{state}");
+    assert!(!state.stdout.contains("\"new\""), "{state}");
     project.flow(
         "f",
         &format!(
