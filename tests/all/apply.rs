@@ -1,23 +1,23 @@
 //! SQL files in a database, each once: there, killed anywhere, side by side, and refused.
 
 use hygge_core::failpoint::APPLY_POINTS;
-use hygge_tds_server::{Effect, Fault, SqlError};
+use hygge_tds_server::{Effect, Fault};
 
 use crate::harness::{Database, Project};
 
 /// A database that scripts are applied to, of either kind.
-enum Target {
+pub(crate) enum Target {
     Sqlite,
     Mssql(Database),
 }
 
 impl Target {
-    fn both() -> [Self; 2] {
+    pub(crate) fn both() -> [Self; 2] {
         [Self::Sqlite, Self::Mssql(Database::start())]
     }
 
     /// A project with a connection `db`, and a table's and its rows' scripts.
-    fn project(&self) -> Project {
+    pub(crate) fn project(&self) -> Project {
         let project = match self {
             Self::Sqlite => {
                 let project = Project::bare();
@@ -44,7 +44,7 @@ impl Target {
     }
 
     /// The ids in the table, and the files that were applied; `[]` where there is no table.
-    fn holds(&self, project: &Project) -> (Vec<String>, Vec<String>) {
+    pub(crate) fn holds(&self, project: &Project) -> (Vec<String>, Vec<String>) {
         match self {
             Self::Sqlite => {
                 let database = rusqlite::Connection::open(project.path("seeds.db")).unwrap();
@@ -83,9 +83,9 @@ impl Target {
     }
 }
 
-const APPLY: &str = "apply schema/1.sql schema/2.sql --connection db";
+pub(crate) const APPLY: &str = "apply schema/1.sql schema/2.sql --connection db";
 
-fn all() -> (Vec<String>, Vec<String>) {
+pub(crate) fn all() -> (Vec<String>, Vec<String>) {
     let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
     (
         owned(&["1", "2", "3", "4", "5"]),
@@ -93,7 +93,7 @@ fn all() -> (Vec<String>, Vec<String>) {
     )
 }
 
-fn nothing() -> (Vec<String>, Vec<String>) {
+pub(crate) fn nothing() -> (Vec<String>, Vec<String>) {
     (Vec::new(), Vec::new())
 }
 
@@ -234,134 +234,6 @@ fn two_at_once_are_one_after_the_other() {
         assert_eq!(target.holds(&project), all());
         project.hygge(APPLY).succeed();
         assert_eq!(target.holds(&project), all());
-    }
-}
-
-#[test]
-fn a_script_ends_no_transaction_but_its_own() {
-    for target in Target::both() {
-        let project = target.project();
-        for (script, line) in [
-            (
-                "INSERT INTO hygge_test_seeds (id) VALUES (7);\nCOMMIT;\n",
-                "schema/2.sql:",
-            ),
-            ("SELECT 1;\nGO\nROLLBACK;\n", "schema/2.sql:3: "),
-        ] {
-            project.write("schema/2.sql", script);
-            let outcome = project.hygge(APPLY).run();
-            assert_eq!(outcome.code, Some(1), "{outcome}");
-            assert!(outcome.stderr.contains(line), "{outcome}");
-            assert!(outcome.stderr.contains("transaction"), "{outcome}");
-            assert_eq!(target.holds(&project), nothing());
-        }
-    }
-    let target = Target::Mssql(Database::start());
-    let project = target.project();
-    let own = "BEGIN TRANSACTION\nGO\nINSERT INTO hygge_test_seeds (id) VALUES (7)\nGO\n";
-    project.write("schema/2.sql", own);
-    let outcome = project.hygge(APPLY).run();
-    assert!(
-        outcome
-            .stderr
-            .contains("begins a transaction that it doesn't end"),
-        "{outcome}"
-    );
-    assert_eq!(target.holds(&project), nothing());
-    project.write("schema/2.sql", format!("{own}COMMIT\n"));
-    project.hygge(APPLY).succeed();
-    assert_eq!(target.holds(&project).0, ["1", "7"]);
-}
-
-#[test]
-fn what_a_script_commits_itself_is_told() {
-    let target = Target::Mssql(Database::start());
-    let project = target.project();
-    let Target::Mssql(database) = &target else {
-        unreachable!()
-    };
-    database.without(&["dbo.hygge_test_stays"]);
-    let stays = || database.run("SELECT name FROM sys.objects WHERE name = 'hygge_test_stays'");
-    // What comes after a ROLLBACK lasts no more than what came before it.
-    for script in [
-        "ROLLBACK;\nCREATE TABLE hygge_test_stays (id int);\nINSERT INTO hygge_test_stays VALUES (1);\n",
-        "BEGIN TRY\n  SELECT 1 / 0;\nEND TRY\nBEGIN CATCH\n  ROLLBACK;\n  CREATE TABLE hygge_test_stays (id int);\n\
-         END CATCH\n",
-        "ROLLBACK;\nCREATE TABLE hygge_test_stays (id int);\nSELECT 1 / 0;\n",
-    ] {
-        project.write("schema/2.sql", script);
-        let refused = project.hygge(APPLY).run();
-        assert_eq!(refused.code, Some(1), "{refused}");
-        assert!(refused.stderr.contains("nothing was applied"), "{refused}");
-        assert_eq!(target.holds(&project), nothing(), "{script}");
-        assert_eq!(stays(), [""; 0], "{script}");
-    }
-    // But for what is committed after it.
-    for script in [
-        "ROLLBACK;\nINSERT INTO hygge_test_seeds (id) VALUES (9);\nCOMMIT;\n",
-        "ROLLBACK;\nINSERT INTO hygge_test_seeds (id) VALUES (8);\nWHILE @@TRANCOUNT > 0 COMMIT;\nSELECT 1 / 0;\n",
-    ] {
-        database.run(
-            "CREATE TABLE hygge_test_seeds (id int NOT NULL PRIMARY KEY, name varchar(20) NULL)",
-        );
-        project.write("schema/2.sql", script);
-        let refused = project.hygge("apply schema/2.sql --connection db").run();
-        assert_eq!(refused.code, Some(1), "{refused}");
-        assert!(
-            refused
-                .stderr
-                .contains("if it committed anything itself, that stays"),
-            "{refused}"
-        );
-        assert_eq!(target.holds(&project).0.len(), 1, "{script}");
-        database.without(&["dbo.hygge_test_seeds", "dbo.hygge_applied"]);
-    }
-    // What one batch sets is no matter of the next, and an error undoes all.
-    let set = "SET IMPLICIT_TRANSACTIONS OFF;\nGO\nSELECT 1 / 0;\n";
-    project.write("schema/2.sql", set);
-    let refused = project.hygge(APPLY).run();
-    assert!(refused.stderr.contains("nothing was applied"), "{refused}");
-    assert_eq!(target.holds(&project), nothing());
-    // What commits all and then loses its session can't be asked.
-    let lost = "CREATE TABLE hygge_test_stays (id int);\nWHILE @@TRANCOUNT > 0 COMMIT;\n\
-                RAISERROR('x', 20, 1) WITH LOG;\n";
-    project.write("schema/2.sql", lost);
-    let refused = project.hygge(APPLY).run();
-    assert_eq!(refused.code, Some(1), "{refused}");
-    assert!(
-        refused
-            .stderr
-            .contains("if it committed anything itself, that stays"),
-        "{refused}"
-    );
-    assert_eq!(stays(), ["hygge_test_stays"]);
-    database.without(&["dbo.hygge_test_stays", "dbo.hygge_test_seeds"]);
-    database.without(&["dbo.hygge_applied"]);
-    // Another database is none that something was committed in.
-    project.write("schema/2.sql", "USE master;\n");
-    insta::assert_snapshot!("another_database", project.hygge(APPLY).run().shown());
-    assert_eq!(target.holds(&project), nothing());
-    // What is committed stays, whatever comes after it.
-    let commits =
-        "CREATE TABLE hygge_test_stays (id int);\nWHILE @@TRANCOUNT > 0 COMMIT;\nSELECT 1 / 0;\n";
-    project.write("schema/2.sql", commits);
-    insta::assert_snapshot!("commits_and_fails", project.hygge(APPLY).run().shown());
-    assert_eq!(stays(), ["hygge_test_stays"]);
-    database.without(&["dbo.hygge_test_stays", "dbo.hygge_test_seeds"]);
-    database.without(&["dbo.hygge_applied"]);
-    for (name, script) in [
-        ("commits", commits.replace("SELECT 1 / 0;\n", "")),
-        (
-            "commits_by_statement",
-            "SET IMPLICIT_TRANSACTIONS OFF;\nROLLBACK;\nCREATE TABLE hygge_test_stays (id int);\n"
-                .to_owned(),
-        ),
-    ] {
-        project.write("schema/2.sql", script);
-        insta::assert_snapshot!(name, project.hygge(APPLY).run().shown());
-        assert_eq!(stays(), ["hygge_test_stays"]);
-        database.without(&["dbo.hygge_test_stays", "dbo.hygge_test_seeds"]);
-        database.without(&["dbo.hygge_applied"]);
     }
 }
 
@@ -554,33 +426,6 @@ fn the_record_is_nobody_elses() {
 }
 
 #[test]
-fn a_file_undoes_nothing_of_another() {
-    for target in Target::both() {
-        let project = target.project();
-        let sqlite = matches!(target, Target::Sqlite);
-        let (save, back) = match sqlite {
-            true => ("SAVEPOINT Outer_A", "ROLLBACK TO outer_a"),
-            false => ("SAVE TRANSACTION a", "ROLLBACK TRANSACTION a"),
-        };
-        let first = std::fs::read_to_string(project.path("schema/1.sql")).unwrap();
-        project.write("schema/1.sql", format!("{first}GO\n{save};\n"));
-        project.write("schema/2.sql", format!("{back};\nSELECT 1;\n"));
-        let kind = if sqlite { "sqlite" } else { "mssql" };
-        let said = project.hygge(APPLY).run().shown();
-        insta::assert_snapshot!(format!("{kind}_of_another"), said);
-        assert_eq!(target.holds(&project), nothing());
-        // What is its own comes and goes as it likes.
-        project.write("schema/1.sql", first);
-        let insert = "INSERT INTO hygge_test_seeds (id) VALUES";
-        let own = format!("{save};\n{insert} (7);\nGO\n{back};\n{insert} (8);\n");
-        let release = if sqlite { "RELEASE outer_a;\n" } else { "" };
-        project.write("schema/2.sql", format!("{own}{release}"));
-        project.hygge(APPLY).succeed();
-        assert_eq!(target.holds(&project).0, ["1", "8"]);
-    }
-}
-
-#[test]
 fn stopped_it_says_what_is_left() {
     let project = Target::Sqlite.project();
     let mut paused = project.hygge(APPLY).spawn_to("apply.ran");
@@ -629,40 +474,6 @@ fn a_deferred_key_that_names_no_row_is_told() {
     insta::assert_snapshot!("read_meanwhile", refused.shown());
     drop(database);
     assert_eq!(Target::Sqlite.holds(&project), nothing());
-}
-
-#[test]
-fn what_no_transaction_takes_is_refused() {
-    let project = Target::Sqlite.project();
-    project.write("schema/2.sql", "VACUUM;\n");
-    insta::assert_snapshot!("vacuum", project.hygge(APPLY).run().shown());
-    // It would do nothing, and dropping a table would take rows of others along.
-    project.write("schema/2.sql", "SELECT 1;\nPRAGMA Foreign_Keys = off;\n");
-    insta::assert_snapshot!("foreign_keys", project.hygge(APPLY).run().shown());
-    let json = project.hygge(&format!("{APPLY} --output json")).run();
-    insta::assert_snapshot!("foreign_keys_json", json.shown());
-    // What holds already may be said.
-    let aside = Target::Sqlite.project();
-    aside.write("schema/2.sql", "PRAGMA Foreign_Keys = on;\nSELECT 1;\n");
-    aside.hygge(APPLY).succeed();
-    project.write("schema/2.sql", "SELECT 1;\nPRAGMA journal_mode = WAL;\n");
-    insta::assert_snapshot!("journal_mode", project.hygge(APPLY).run().shown());
-    assert_eq!(Target::Sqlite.holds(&project), nothing());
-    let target = Target::Mssql(Database::start());
-    let project = target.project();
-    let Target::Mssql(database) = &target else {
-        unreachable!()
-    };
-    let said = "CREATE DATABASE statement not allowed within multi-statement transaction.";
-    let refused = Fault::at(
-        "CREATE TABLE later",
-        Effect::Error(SqlError::new(226, said)),
-    );
-    if database.fault(refused) {
-        project.write("schema/2.sql", "\nCREATE TABLE later (id int);\n");
-        insta::assert_snapshot!("create_database", project.hygge(APPLY).run().shown());
-        assert_eq!(target.holds(&project), nothing());
-    }
 }
 
 #[test]

@@ -10,6 +10,7 @@
 )]
 
 mod apply;
+mod apply_transactions;
 mod changes;
 mod checks;
 mod crash;
@@ -49,6 +50,7 @@ mod sessions;
 mod shipped;
 mod sqlite;
 mod strategies;
+mod table_columns;
 mod tables;
 mod transform_errors;
 mod transforms;

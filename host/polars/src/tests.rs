@@ -20,6 +20,7 @@ mod terms;
 mod texts;
 mod truths;
 mod whole;
+mod zones;
 
 fn place() -> BuildContext {
     BuildContext {
