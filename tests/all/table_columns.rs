@@ -71,6 +71,34 @@ fn a_table_is_emptied_where_its_source_may_be_empty() {
     database.without(&[table]);
 }
 
+/// A partition gives way to rows of its own, and none came.
+#[test]
+fn no_partition_is_replaced_by_nothing() {
+    let database = Database::start();
+    let table = "hygge_test_partitions";
+    database.without(&[table]);
+    database.run(&format!(
+        "CREATE TABLE dbo.{table} (id int NOT NULL, day int NOT NULL)"
+    ));
+    let project = database.project(4);
+    project.flow(
+        "f",
+        &format!(
+            "home: {{type: csv, path: data, allow_empty: true}}\n\
+             store: {{connection: db, table: dbo.{table}, write_strategy: delete_insert, \
+             partition_by: day}}\n"
+        ),
+    );
+    project.write("data/a.csv", "id,day\n1,5\n");
+    project.hygge("start --quiet").succeed();
+    std::fs::remove_file(project.path("data/a.csv")).unwrap();
+    let run = project.hygge("start").succeed();
+    assert!(run.shown().contains("nothing was moved"), "{run}");
+    let rows = database.run(&format!("SELECT CONCAT(id, ' ', day) FROM dbo.{table}"));
+    assert_eq!(rows, ["1 5"]);
+    database.without(&[table]);
+}
+
 #[test]
 fn a_table_follows() {
     let database = Database::start();

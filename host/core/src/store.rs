@@ -123,6 +123,11 @@ pub trait Store: Send + Sync + fmt::Debug {
         Ok(None)
     }
 
+    /// Whether a full run takes away all that stands, and not only what its own rows take the place of.
+    fn replaces_all(&self) -> bool {
+        true
+    }
+
     /// Whether rows of that schema can be written here, as far as that can be told without
     /// opening anything; `begin` refuses what this refuses.
     fn fits(&self, _schema: &SchemaRef) -> Result<()> {

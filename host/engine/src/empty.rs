@@ -32,6 +32,9 @@ pub(crate) async fn replace(
     cx: &Context,
 ) -> Result<Option<EntityState>> {
     let id = &planned.id;
+    if !store.replaces_all() {
+        return Ok(None);
+    }
     let memory = shared.state.memory(id, "store").await?;
     let state = shared.state.load(id).await?;
     let before = drift::before(planned, &shared.place, state.as_ref());

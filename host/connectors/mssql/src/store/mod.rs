@@ -251,6 +251,10 @@ impl Store for MssqlStore {
         patience::told(&self.write.table, cx, standing).await
     }
 
+    fn replaces_all(&self) -> bool {
+        self.write.partition_by.is_empty()
+    }
+
     fn fits(&self, schema: &SchemaRef) -> Result<()> {
         let unfit = schema
             .fields()
